@@ -1,0 +1,21 @@
+using Google.Protobuf.Reflection;
+using Mcp.Model;
+
+namespace Mcp.Daemon.Identity;
+
+/// <summary>Each RPC with the least role that may call it. An RPC missing here keeps the program from starting.</summary>
+public sealed class RoleTable
+{
+    private readonly Dictionary<string, Role> _roles;
+
+    /// <exception cref="McpException">roles.incomplete: an RPC of the service has no role, or a role has no RPC.</exception>
+    public RoleTable(ServiceDescriptor service, IReadOnlyDictionary<string, Role> roles)
+    {
+        var wrong = service.Methods.Select(m => m.Name).Except(roles.Keys).Concat(roles.Keys.Except(service.Methods.Select(m => m.Name))).ToList();
+        if (wrong.Count > 0)
+            throw new McpException("roles.incomplete", $"the role table and {service.FullName} differ: {string.Join(", ", wrong)}");
+        _roles = roles.ToDictionary(r => $"/{service.FullName}/{r.Key}", r => r.Value);
+    }
+
+    public Role? Needed(string method) => _roles.TryGetValue(method, out var role) ? role : null;
+}

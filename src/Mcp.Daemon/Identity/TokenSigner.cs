@@ -1,0 +1,68 @@
+using System.Security.Claims;
+using System.Security.Cryptography;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+
+namespace Mcp.Daemon.Identity;
+
+public enum Role { Viewer, Deployer, Admin }
+
+/// <summary>Who calls.</summary>
+public sealed record Caller(string Name, Role Role, DateTimeOffset Expires);
+
+/// <summary>Signs and verifies JWTs (ES256) with the authority's key, a P-256 key in PEM. Verifying needs no network.</summary>
+public sealed class TokenSigner(string keyPem, TimeProvider time)
+{
+    private const string Issuer = "mcp";
+    private readonly ECDsaSecurityKey _key = new(FromPem(keyPem)) { KeyId = "1" };
+    private readonly JsonWebTokenHandler _handler = new() { MapInboundClaims = false, SetDefaultTimesOnTokenCreation = false };
+
+    public static string NewKey()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        return key.ExportPkcs8PrivateKeyPem();
+    }
+
+    public string Issue(string name, Role role, TimeSpan life)
+    {
+        var now = time.GetUtcNow().UtcDateTime;
+        return _handler.CreateToken(new SecurityTokenDescriptor
+        {
+            Issuer = Issuer,
+            Audience = Issuer,
+            Subject = new ClaimsIdentity([new Claim("sub", name), new Claim("role", role.ToString().ToLowerInvariant())]),
+            NotBefore = now.AddMinutes(-1),
+            IssuedAt = now,
+            Expires = now + life,
+            SigningCredentials = new SigningCredentials(_key, SecurityAlgorithms.EcdsaSha256),
+        });
+    }
+
+    /// <summary>The caller, or why the token does not count.</summary>
+    public async Task<(Caller? Caller, string Refusal)> VerifyAsync(string token)
+    {
+        var result = await _handler.ValidateTokenAsync(token, new TokenValidationParameters
+        {
+            ValidIssuer = Issuer,
+            ValidAudience = Issuer,
+            IssuerSigningKey = _key,
+            ValidAlgorithms = [SecurityAlgorithms.EcdsaSha256],
+            RequireExpirationTime = true,
+            RequireSignedTokens = true,
+            LifetimeValidator = (from, until, _, _) => time.GetUtcNow() is var now && now >= (from ?? DateTime.MaxValue) && now < (until ?? DateTime.MinValue),
+        });
+        if (!result.IsValid)
+            return (null, result.Exception is SecurityTokenInvalidLifetimeException ? "the token has expired" : "the token is not one of this node's");
+        var jwt = (JsonWebToken)result.SecurityToken;
+        return Enum.TryParse<Role>(jwt.TryGetClaim("role", out var role) ? role.Value : "", ignoreCase: true, out var parsed) && Enum.IsDefined(parsed)
+            ? (new Caller(jwt.Subject, parsed, jwt.ValidTo), "")
+            : (null, "the token names no known role");
+    }
+
+    private static ECDsa FromPem(string pem)
+    {
+        var key = ECDsa.Create();
+        key.ImportFromPem(pem);
+        return key;
+    }
+}

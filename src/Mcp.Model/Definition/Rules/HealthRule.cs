@@ -1,0 +1,19 @@
+namespace Mcp.Model.Definition.Rules;
+
+/// <summary>A health check asks exactly one question, and a port to ask it at is known.</summary>
+public sealed class HealthRule : IDefinitionRule
+{
+    public IEnumerable<Problem> Check(ServiceDefinition service, Places places)
+    {
+        foreach (var component in service.Components)
+        {
+            if (component.Health is not { } health)
+                continue;
+            var kinds = (health.Http is null ? 0 : 1) + (health.Tcp ? 1 : 0) + (health.Grpc ? 1 : 0) + (health.Exec.Count > 0 ? 1 : 0);
+            if (kinds != 1)
+                yield return places.Problem(health, "a health check asks exactly one question", "", "one of http = \"/path\", tcp = true, grpc = true, exec = [...]");
+            if (health.Exec.Count == 0 && health.Port is null && component.Routes.Count == 0)
+                yield return places.Problem(health, "a health check needs a port where there is no route", "", "port = 8080");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+namespace Mcp.Model.Definition.Rules;
+
+/// <summary>Within a component each path inside is mounted once.</summary>
+public sealed class VolumesRule : IDefinitionRule
+{
+    public IEnumerable<Problem> Check(ServiceDefinition service, Places places) =>
+        service.Components.SelectMany(c => c.Volumes.GroupBy(v => v.Target.TrimEnd('/')).SelectMany(g => g.Skip(1)))
+            .Select(v => places.Problem(v, "two volumes have the same path inside", v.Target, "each path inside once"));
+}

@@ -1,0 +1,18 @@
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
+
+namespace Mcp.Model.Instances;
+
+/// <summary>Everything a runtime needs to run one instance.</summary>
+/// <param name="SpecHash">Hash of the component's canonical definition; kept on the instance so that a changed definition shows.</param>
+/// <param name="Ports">Published ports: the fixed ones and those allocated for routes.</param>
+public sealed record InstanceSpec(
+    InstanceName Name,
+    ComponentDefinition Component,
+    string SpecHash,
+    IReadOnlyDictionary<string, string> Env,
+    IReadOnlyList<FixedPort> Ports);
+
+public enum InstanceState { Unknown, Starting, Running, Exited, Failed, Removed }
+
+public enum DesiredState { Running, Stopped, Ignore }

@@ -1,0 +1,62 @@
+using Mcp.Model.Instances;
+using Mcp.Model.Names;
+
+namespace Mcp.Runtimes;
+
+/// <summary>A way to run instances. Every implementation passes the RuntimeContract tests.</summary>
+public interface IRuntime
+{
+    string Name { get; }
+
+    /// <summary>Is it usable here, and if not, why. Never throws for an unusable runtime.</summary>
+    Task<RuntimeAvailability> ProbeAsync(CancellationToken ct);
+
+    /// <summary>Makes the image present; a floating reference is looked up again, but a copy already here serves where the registry does not.</summary>
+    /// <exception cref="Model.McpException">image.pull</exception>
+    Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct);
+
+    /// <summary>Creates and starts. Safe to repeat: an instance of this name and spec that already runs is left as it is.</summary>
+    /// <exception cref="Model.McpException">port.in_use, instance.start</exception>
+    Task RunAsync(InstanceSpec spec, CancellationToken ct);
+
+    /// <summary>Starts an instance that exists and stands still.</summary>
+    Task StartAsync(InstanceName name, CancellationToken ct);
+
+    /// <param name="grace">Time from SIGTERM to SIGKILL; 0 kills at once. Safe to repeat, also on an instance that is gone.</param>
+    Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct);
+
+    /// <summary>Stops at once and deletes. Safe to repeat.</summary>
+    Task RemoveAsync(InstanceName name, CancellationToken ct);
+
+    /// <summary>Null: no such instance.</summary>
+    Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct);
+
+    /// <summary>Only what mcp owns.</summary>
+    Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct);
+
+    IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, CancellationToken ct);
+
+    /// <summary>Yields whenever an instance of mcp's may have changed; ends when the runtime goes away.</summary>
+    IAsyncEnumerable<RuntimeEvent> WatchAsync(CancellationToken ct);
+
+    /// <summary>Runs an argument list inside; the exit code and the last of its output.</summary>
+    Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct);
+}
+
+public abstract record RuntimeAvailability
+{
+    public sealed record Usable(string Version) : RuntimeAvailability;
+
+    public sealed record Unusable(string Reason, string Hint) : RuntimeAvailability;
+}
+
+/// <param name="ExitCode">Null while it runs or has never run.</param>
+/// <param name="Ports">Published ports as address:host->inside.</param>
+public sealed record InstanceInfo(InstanceName Name, string Image, InstanceState State, int? ExitCode, string SpecHash, DateTimeOffset? Started, IReadOnlyList<string> Ports);
+
+public sealed record LogLine(DateTimeOffset Time, bool Stderr, string Text);
+
+/// <param name="Tail">Last lines only; null: all.</param>
+public sealed record LogOptions(bool Follow = false, int? Tail = null, DateTimeOffset? Since = null);
+
+public sealed record RuntimeEvent(InstanceName Name, string What);

@@ -1,0 +1,45 @@
+using Mcp.Model.Definition;
+using Mcp.Model.Instances;
+
+namespace Mcp.Runtimes.Podman;
+
+/// <summary>Instance spec to podman's create request. Pure.</summary>
+internal static class CreateRequest
+{
+    public const string ServiceLabel = "mcp.service";
+    public const string SpecLabel = "mcp.spec";
+    private const long LogBytes = 10 * 1024 * 1024;
+    private const long CpuPeriod = 100_000;
+
+    public static LibpodCreate Of(InstanceSpec spec)
+    {
+        var component = spec.Component;
+        var host = component.Network == "host";
+        return new LibpodCreate
+        {
+            Name = spec.Name.ToString(),
+            Image = component.Image.Text,
+            Command = component.Cmd.Count > 0 ? component.Cmd : null,
+            Env = spec.Env,
+            Labels = new Dictionary<string, string>
+            {
+                [ServiceLabel] = spec.Name.Service.Text,
+                ["mcp.component"] = spec.Name.Component.Text,
+                ["mcp.generation"] = spec.Name.Generation.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                [SpecLabel] = spec.SpecHash,
+            },
+            Mounts = [.. component.Volumes.Select(v => new LibpodMount(v.Target, v.Source, "bind", ["rbind", v.ReadOnly ? "ro" : "rw"]))],
+            PortMappings = host ? null : [.. spec.Ports.Select(p => new LibpodMapping(p.Address, p.Host, p.Instance))],
+            NetNs = new LibpodNamespace(host ? "host" : "bridge"),
+            Networks = host || component.Network is null or "bridge" ? null : new Dictionary<string, Dictionary<string, string>> { [component.Network] = [] },
+            User = component.User,
+            Hostname = host ? null : $"{component.Name}",
+            Limits = Limits(component),
+            Log = new LibpodLog("k8s-file", LogBytes),
+        };
+    }
+
+    private static LibpodLimits? Limits(ComponentDefinition component) => component is { MemoryMb: null, Vcpus: null } ? null : new LibpodLimits(
+        component.MemoryMb is { } memory ? new LibpodMemory(memory * 1024L * 1024L) : null,
+        component.Vcpus is { } vcpus ? new LibpodCpu(vcpus * CpuPeriod, CpuPeriod) : null);
+}

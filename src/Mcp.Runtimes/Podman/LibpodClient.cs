@@ -1,0 +1,108 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Mcp.Runtimes.Podman;
+
+/// <summary>podman refused a call. Status 0: podman could not be reached at all.</summary>
+internal sealed class LibpodException(HttpStatusCode status, string message, Exception? cause = null) : Exception(message, cause)
+{
+    public HttpStatusCode Status { get; } = status;
+}
+
+/// <summary>Thin client of podman's libpod REST API over a Unix socket. Every call has a time limit; streams end with their token.</summary>
+internal sealed class LibpodClient : IDisposable
+{
+    private const string Prefix = "http://podman/v4.0.0/libpod";
+    private readonly HttpClient _http;
+
+    public LibpodClient(PodmanSocket socket) =>
+        _http = new HttpClient(new SocketsHttpHandler { ConnectCallback = (_, ct) => socket.ConnectAsync(ct), PooledConnectionIdleTimeout = TimeSpan.FromSeconds(20) }, disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
+
+    public async Task<T?> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken ct)
+        where T : class
+    {
+        using var limit = Limit(ct, TimeSpan.FromSeconds(30));
+        using var response = await SendAsync(HttpMethod.Get, path, null, HttpCompletionOption.ResponseContentRead, limit.Token);
+        if (response.StatusCode == HttpStatusCode.NotFound)
+            return null;
+        await EnsureAsync(response, limit.Token);
+        return await response.Content.ReadFromJsonAsync(type, limit.Token);
+    }
+
+    public async Task<HttpStatusCode> CallAsync(HttpMethod method, string path, TimeSpan time, CancellationToken ct, params HttpStatusCode[] alsoFine)
+    {
+        using var limit = Limit(ct, time);
+        using var response = await SendAsync(method, path, null, HttpCompletionOption.ResponseContentRead, limit.Token);
+        if (!alsoFine.Contains(response.StatusCode))
+            await EnsureAsync(response, limit.Token);
+        return response.StatusCode;
+    }
+
+    public async Task<string> PostAsync<T>(string path, T body, JsonTypeInfo<T> type, TimeSpan time, CancellationToken ct)
+    {
+        using var limit = Limit(ct, time);
+        using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, type));
+        content.Headers.ContentType = new("application/json");
+        using var response = await SendAsync(HttpMethod.Post, path, content, HttpCompletionOption.ResponseContentRead, limit.Token);
+        await EnsureAsync(response, limit.Token);
+        return await response.Content.ReadAsStringAsync(limit.Token);
+    }
+
+    /// <summary>The caller owns the response and its stream.</summary>
+    public async Task<HttpResponseMessage> StreamAsync(HttpMethod method, string path, CancellationToken ct)
+    {
+        var response = await SendAsync(method, path, null, HttpCompletionOption.ResponseHeadersRead, ct);
+        try
+        {
+            await EnsureAsync(response, ct);
+            return response;
+        }
+        catch
+        {
+            response.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, HttpContent? body, HttpCompletionOption completion, CancellationToken ct)
+    {
+        using var request = new HttpRequestMessage(method, Prefix + path) { Content = body };
+        try
+        {
+            return await _http.SendAsync(request, completion, ct);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            throw new LibpodException(0, $"podman cannot be reached: {(e.InnerException ?? e).Message}", e);
+        }
+    }
+
+    private static async Task EnsureAsync(HttpResponseMessage response, CancellationToken ct)
+    {
+        if (response.IsSuccessStatusCode)
+            return;
+        var text = await response.Content.ReadAsStringAsync(ct);
+        try
+        {
+            var error = JsonSerializer.Deserialize(text, LibpodJson.Default.LibpodError);
+            text = error?.Message ?? error?.Cause ?? text;
+        }
+        catch (JsonException)
+        {
+            // Not podman's error shape: the text itself is the best we have.
+        }
+
+        throw new LibpodException(response.StatusCode, text.Trim());
+    }
+
+    private static CancellationTokenSource Limit(CancellationToken ct, TimeSpan time)
+    {
+        var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(time);
+        return limit;
+    }
+}

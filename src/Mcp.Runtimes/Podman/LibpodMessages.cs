@@ -1,0 +1,86 @@
+using System.Text.Json.Serialization;
+
+namespace Mcp.Runtimes.Podman;
+
+// Shapes of podman's libpod REST API 4.0, as far as we use it. https://docs.podman.io/en/latest/_static/api.html
+internal sealed record LibpodError(string? Cause, string? Message);
+
+internal sealed record LibpodVersion(string? Version);
+
+internal sealed record LibpodPull(string? Stream, string? Error);
+
+internal sealed record LibpodState(string? Status, int ExitCode, DateTimeOffset StartedAt, string? Error);
+
+internal sealed record LibpodConfig(Dictionary<string, string>? Labels);
+
+internal sealed record LibpodContainer(string? Name, string? ImageName, LibpodState? State, LibpodConfig? Config);
+
+internal sealed record LibpodPort([property: JsonPropertyName("host_ip")] string? HostIp, [property: JsonPropertyName("host_port")] int HostPort, [property: JsonPropertyName("container_port")] int ContainerPort);
+
+internal sealed record LibpodListed(string[]? Names, string? Image, string? State, int ExitCode, long StartedAt, Dictionary<string, string>? Labels, LibpodPort[]? Ports);
+
+internal sealed record LibpodActor(Dictionary<string, string>? Attributes);
+
+internal sealed record LibpodEvent(string? Action, string? Status, LibpodActor? Actor);
+
+internal sealed record LibpodExecCreated(string? Id);
+
+internal sealed record LibpodExecState(bool Running, int ExitCode);
+
+internal sealed record LibpodExecCreate([property: JsonPropertyName("Cmd")] IReadOnlyList<string> Cmd, [property: JsonPropertyName("AttachStdout")] bool Stdout, [property: JsonPropertyName("AttachStderr")] bool Stderr);
+
+internal sealed record LibpodExecStart([property: JsonPropertyName("Detach")] bool Detach, [property: JsonPropertyName("Tty")] bool Tty);
+
+internal sealed record LibpodNamespace([property: JsonPropertyName("nsmode")] string Mode);
+
+internal sealed record LibpodMount(
+    [property: JsonPropertyName("destination")] string Destination,
+    [property: JsonPropertyName("source")] string Source,
+    [property: JsonPropertyName("type")] string Type,
+    [property: JsonPropertyName("options")] string[] Options);
+
+internal sealed record LibpodMapping(
+    [property: JsonPropertyName("host_ip")] string HostIp,
+    [property: JsonPropertyName("host_port")] int HostPort,
+    [property: JsonPropertyName("container_port")] int ContainerPort);
+
+internal sealed record LibpodMemory([property: JsonPropertyName("limit")] long Limit);
+
+internal sealed record LibpodCpu([property: JsonPropertyName("quota")] long Quota, [property: JsonPropertyName("period")] long Period);
+
+internal sealed record LibpodLimits([property: JsonPropertyName("memory")] LibpodMemory? Memory, [property: JsonPropertyName("cpu")] LibpodCpu? Cpu);
+
+internal sealed record LibpodLog([property: JsonPropertyName("driver")] string Driver, [property: JsonPropertyName("size")] long Size);
+
+internal sealed record LibpodCreate
+{
+    [JsonPropertyName("name")] public required string Name { get; init; }
+    [JsonPropertyName("image")] public required string Image { get; init; }
+    [JsonPropertyName("command")] public IReadOnlyList<string>? Command { get; init; }
+    [JsonPropertyName("env")] public IReadOnlyDictionary<string, string>? Env { get; init; }
+    [JsonPropertyName("labels")] public IReadOnlyDictionary<string, string>? Labels { get; init; }
+    [JsonPropertyName("mounts")] public IReadOnlyList<LibpodMount>? Mounts { get; init; }
+    [JsonPropertyName("portmappings")] public IReadOnlyList<LibpodMapping>? PortMappings { get; init; }
+    [JsonPropertyName("netns")] public LibpodNamespace? NetNs { get; init; }
+    [JsonPropertyName("Networks")] public IReadOnlyDictionary<string, Dictionary<string, string>>? Networks { get; init; }
+    [JsonPropertyName("user")] public string? User { get; init; }
+    [JsonPropertyName("hostname")] public string? Hostname { get; init; }
+    [JsonPropertyName("resource_limits")] public LibpodLimits? Limits { get; init; }
+    [JsonPropertyName("log_configuration")] public LibpodLog? Log { get; init; }
+    [JsonPropertyName("restart_policy")] public string RestartPolicy { get; init; } = "no";
+    [JsonPropertyName("image_volume_mode")] public string ImageVolumeMode { get; init; } = "anonymous";
+}
+
+[JsonSourceGenerationOptions(PropertyNameCaseInsensitive = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(LibpodError))]
+[JsonSerializable(typeof(LibpodVersion))]
+[JsonSerializable(typeof(LibpodPull))]
+[JsonSerializable(typeof(LibpodContainer))]
+[JsonSerializable(typeof(LibpodListed[]))]
+[JsonSerializable(typeof(LibpodEvent))]
+[JsonSerializable(typeof(LibpodCreate))]
+[JsonSerializable(typeof(LibpodExecCreate))]
+[JsonSerializable(typeof(LibpodExecCreated))]
+[JsonSerializable(typeof(LibpodExecStart))]
+[JsonSerializable(typeof(LibpodExecState))]
+internal sealed partial class LibpodJson : JsonSerializerContext;

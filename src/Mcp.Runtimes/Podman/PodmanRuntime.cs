@@ -1,0 +1,200 @@
+using System.Net;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Mcp.Model;
+using Mcp.Model.Instances;
+using Mcp.Model.Names;
+
+namespace Mcp.Runtimes.Podman;
+
+/// <summary>Components as podman containers, over the libpod REST API.</summary>
+public sealed class PodmanRuntime : IRuntime, IDisposable
+{
+    private static readonly TimeSpan s_startLimit = TimeSpan.FromMinutes(1);
+    private const string OwnedFilter = "%7B%22label%22%3A%5B%22mcp.service%22%5D%7D";
+    private const string WatchFilter = "%7B%22type%22%3A%5B%22container%22%5D%2C%22label%22%3A%5B%22mcp.service%22%5D%7D";
+    private readonly PodmanOptions _options;
+    private readonly PodmanSocket _socket;
+    private readonly LibpodClient _client;
+
+    public PodmanRuntime(PodmanOptions options)
+    {
+        _options = options;
+        _socket = new PodmanSocket(options);
+        _client = new LibpodClient(_socket);
+    }
+
+    public string Name => "podman";
+
+    public async Task<RuntimeAvailability> ProbeAsync(CancellationToken ct)
+    {
+        try
+        {
+            var version = await _client.GetAsync("/version", LibpodJson.Default.LibpodVersion, ct);
+            return new RuntimeAvailability.Usable(version?.Version ?? "unknown");
+        }
+        catch (Exception e) when (e is LibpodException or McpException or JsonException or IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            var hint = (e as McpException ?? e.InnerException as McpException)?.Hint ?? "run: podman info";
+            return new RuntimeAvailability.Unusable(e.Message, hint);
+        }
+    }
+
+    public async Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
+    {
+        var here = await _client.CallAsync(HttpMethod.Get, $"/images/{Uri.EscapeDataString(image.Text)}/exists", s_startLimit, ct, HttpStatusCode.NotFound) == HttpStatusCode.NoContent;
+        if (here && (!image.Floats || image.Text.StartsWith("localhost/", StringComparison.Ordinal)))
+            return;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(_options.PullLimit);
+        try
+        {
+            await PullNowAsync(image, progress, limit.Token);
+        }
+        catch (LibpodException e)
+        {
+            if (!here)
+                throw new McpException("image.pull", $"cannot pull {image}: {e.Message}", "does the image exist, and is its registry reachable from this node?", e);
+            progress?.Report($"the registry did not answer ({e.Message}); the copy of {image} on this node serves");
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            throw new McpException("image.pull", $"cannot pull {image}: the registry did not deliver within {_options.PullLimit.TotalSeconds:0} s", "is its registry reachable from this node?", e);
+        }
+    }
+
+    public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
+    {
+        var existing = await InspectAsync(spec.Name, ct);
+        if (existing is { State: InstanceState.Running } && existing.SpecHash == spec.SpecHash)
+            return;
+        // Created but not started, or of another spec: a crash left it; ports and env may have changed since.
+        if (existing is not null)
+            await RemoveAsync(spec.Name, ct);
+        try
+        {
+            foreach (var volume in spec.Component.Volumes.Where(v => !Path.Exists(v.Source)))
+                throw new McpException("volume.missing", $"the volume's host path {volume.Source} does not exist", $"create it on the node: mkdir -p {volume.Source}");
+            await _client.PostAsync("/containers/create", CreateRequest.Of(spec), LibpodJson.Default.LibpodCreate, s_startLimit, ct);
+            await _client.CallAsync(HttpMethod.Post, $"/containers/{spec.Name}/start", s_startLimit, ct, HttpStatusCode.NotModified);
+        }
+        catch (LibpodException e)
+        {
+            throw e.Message.Contains("address already in use", StringComparison.OrdinalIgnoreCase)
+                ? new McpException("port.in_use", $"cannot start {spec.Name}: a port is in use: {e.Message}", "free the port (ss -ltnp shows who has it) or choose another one", e)
+                : new McpException("instance.start", $"cannot start {spec.Name}: {e.Message}", "", e);
+        }
+    }
+
+    public async Task StartAsync(InstanceName name, CancellationToken ct)
+    {
+        try
+        {
+            await _client.CallAsync(HttpMethod.Post, $"/containers/{name}/start", s_startLimit, ct, HttpStatusCode.NotModified);
+        }
+        catch (LibpodException e)
+        {
+            throw new McpException("instance.start", $"cannot start {name}: {e.Message}", "", e);
+        }
+    }
+
+    public Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct) =>
+        _client.CallAsync(HttpMethod.Post, $"/containers/{name}/stop?timeout={(int)Math.Ceiling(grace.TotalSeconds)}", grace + s_startLimit, ct, HttpStatusCode.NotModified, HttpStatusCode.NotFound);
+
+    public Task RemoveAsync(InstanceName name, CancellationToken ct) =>
+        _client.CallAsync(HttpMethod.Delete, $"/containers/{name}?force=true&v=true&timeout=0", s_startLimit, ct, HttpStatusCode.NotFound);
+
+    public async Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct)
+    {
+        var container = await _client.GetAsync($"/containers/{name}/json", LibpodJson.Default.LibpodContainer, ct);
+        if (container?.State is not { } state)
+            return null;
+        var parsed = State(state.Status);
+        return new InstanceInfo(name, container.ImageName ?? "", parsed, parsed is InstanceState.Exited or InstanceState.Failed ? state.ExitCode : null,
+            container.Config?.Labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "", state.StartedAt.Year > 1 ? state.StartedAt : null, []);
+    }
+
+    public async Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct)
+    {
+        var listed = await _client.GetAsync($"/containers/json?all=true&filters={OwnedFilter}", LibpodJson.Default.LibpodListedArray, ct) ?? [];
+        return [.. listed.Select(Info).OfType<InstanceInfo>()];
+    }
+
+    public async IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, [EnumeratorCancellation] CancellationToken ct)
+    {
+        var query = $"?stdout=true&stderr=true&timestamps=true&follow={(options.Follow ? "true" : "false")}&tail={(options.Tail is { } tail ? tail : "all")}";
+        if (options.Since is { } since)
+            query += $"&since={since.ToUnixTimeSeconds()}";
+        using var response = await _client.StreamAsync(HttpMethod.Get, $"/containers/{name}/logs{query}", ct);
+        await using var stream = await response.Content.ReadAsStreamAsync(ct);
+        await foreach (var (stderr, text) in LibpodStreams.FramesAsync(stream, ct))
+        {
+            var line = LibpodStreams.Stamped(stderr, text);
+            if (options.Since is null || line.Time >= options.Since)
+                yield return line;
+        }
+    }
+
+    public async IAsyncEnumerable<RuntimeEvent> WatchAsync([EnumeratorCancellation] CancellationToken ct)
+    {
+        using var response = await _client.StreamAsync(HttpMethod.Get, $"/events?stream=true&filters={WatchFilter}", ct);
+        await using var stream = await response.Content.ReadAsStreamAsync(ct);
+        await foreach (var line in LibpodStreams.LinesAsync(stream, ct))
+        {
+            var happened = JsonSerializer.Deserialize(line, LibpodJson.Default.LibpodEvent);
+            if (InstanceName.TryParse(happened?.Actor?.Attributes?.GetValueOrDefault("name"), out var name))
+                yield return new RuntimeEvent(name, happened!.Action ?? happened.Status ?? "");
+        }
+    }
+
+    public async Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct)
+    {
+        var created = JsonSerializer.Deserialize(await _client.PostAsync($"/containers/{name}/exec", new LibpodExecCreate(command, true, true), LibpodJson.Default.LibpodExecCreate, s_startLimit, ct), LibpodJson.Default.LibpodExecCreated);
+        var output = await _client.PostAsync($"/exec/{created!.Id}/start", new LibpodExecStart(false, false), LibpodJson.Default.LibpodExecStart, s_startLimit, ct);
+        var state = await _client.GetAsync($"/exec/{created.Id}/json", LibpodJson.Default.LibpodExecState, ct);
+        return (state?.ExitCode ?? -1, output);
+    }
+
+    public void Dispose()
+    {
+        _client.Dispose();
+        _socket.Dispose();
+    }
+
+    private async Task PullNowAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
+    {
+        var registry = image.Text[..image.Text.IndexOf('/', StringComparison.Ordinal)];
+        var loopback = registry.StartsWith("127.", StringComparison.Ordinal) || registry.StartsWith("localhost:", StringComparison.Ordinal);
+        using var response = await _client.StreamAsync(HttpMethod.Post, $"/images/pull?reference={Uri.EscapeDataString(image.Text)}{(loopback ? "&tlsVerify=false" : "")}", ct);
+        await using var stream = await response.Content.ReadAsStreamAsync(ct);
+        await foreach (var line in LibpodStreams.LinesAsync(stream, ct))
+        {
+            var message = JsonSerializer.Deserialize(line, LibpodJson.Default.LibpodPull);
+            // A failed pull answers 200 with an error line in the stream.
+            if (message?.Error is { Length: > 0 } error)
+                throw new LibpodException(HttpStatusCode.OK, error);
+            if (message?.Stream is { Length: > 0 } text)
+                progress?.Report(text.Trim());
+        }
+    }
+
+    private static InstanceInfo? Info(LibpodListed listed)
+    {
+        if (!InstanceName.TryParse(listed.Names?.FirstOrDefault(), out var name))
+            return null;
+        var state = State(listed.State);
+        return new InstanceInfo(name, listed.Image ?? "", state, state is InstanceState.Exited or InstanceState.Failed ? listed.ExitCode : null,
+            listed.Labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "", listed.StartedAt > 0 ? DateTimeOffset.FromUnixTimeSeconds(listed.StartedAt) : null,
+            [.. (listed.Ports ?? []).Select(p => $"{(string.IsNullOrEmpty(p.HostIp) ? "0.0.0.0" : p.HostIp)}:{p.HostPort}->{p.ContainerPort}")]);
+    }
+
+    // https://github.com/containers/podman: libpod/define/containerstate.go
+    private static InstanceState State(string? status) => status switch
+    {
+        "running" or "paused" or "stopping" => InstanceState.Running,
+        "created" or "configured" or "initialized" => InstanceState.Failed,
+        "exited" or "stopped" => InstanceState.Exited,
+        "removing" => InstanceState.Removed,
+        _ => InstanceState.Unknown,
+    };
+}

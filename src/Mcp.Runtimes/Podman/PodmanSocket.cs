@@ -1,0 +1,90 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Net.Sockets;
+using Mcp.Model;
+
+namespace Mcp.Runtimes.Podman;
+
+/// <summary>Connects to podman's socket, starting `podman system service` where the agent has to do it itself, and again when it died.</summary>
+public sealed class PodmanSocket(PodmanOptions options) : IDisposable
+{
+    private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(15);
+    private readonly SemaphoreSlim _starting = new(1, 1);
+
+    public async ValueTask<Stream> ConnectAsync(CancellationToken ct)
+    {
+        if (await TryConnectAsync(ct) is { } connected)
+            return connected;
+        if (!options.StartService)
+            throw new IOException($"no podman listens on {options.Socket}");
+        await _starting.WaitAsync(ct);
+        try
+        {
+            return await TryConnectAsync(ct) ?? await StartAsync(ct);
+        }
+        finally
+        {
+            _starting.Release();
+        }
+    }
+
+    public void Dispose() => _starting.Dispose();
+
+    private async Task<Stream> StartAsync(CancellationToken ct)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(options.Socket)!);
+        File.Delete(options.Socket);
+        // setsid: a Ctrl-C at the agent's terminal must not end podman in the middle of a call.
+        var start = new ProcessStartInfo("setsid") { RedirectStandardInput = true, UseShellExecute = false };
+        start.ArgumentList.Add("podman");
+        foreach (var argument in options.ServiceArguments())
+            start.ArgumentList.Add(argument);
+        if (options.ContainersConf is not null)
+            start.Environment["CONTAINERS_CONF"] = options.ContainersConf;
+        using var process = Start(start);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(s_startLimit);
+        while (true)
+        {
+            if (await TryConnectAsync(limit.Token) is { } connected)
+                return connected;
+            if (process.HasExited)
+                throw new IOException($"podman system service ended with exit code {process.ExitCode}");
+            await Task.Delay(20, limit.Token);
+        }
+    }
+
+    private static Process Start(ProcessStartInfo start)
+    {
+        try
+        {
+            var process = Process.Start(start) ?? throw new IOException("podman did not start");
+            process.StandardInput.Close();
+            return process;
+        }
+        catch (Win32Exception e)
+        {
+            throw new McpException("podman.missing", $"podman cannot be started: {e.Message}", "install the package podman", e);
+        }
+    }
+
+    private async Task<Stream?> TryConnectAsync(CancellationToken ct)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(options.Socket), ct);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch (SocketException)
+        {
+            socket.Dispose();
+            return null;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+}
