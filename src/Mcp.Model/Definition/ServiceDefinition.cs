@@ -28,8 +28,8 @@ public sealed record ComponentDefinition(
     HealthCheck? Health,
     IReadOnlyList<Route> Routes)
 {
-    /// <summary>Fixed host ports cannot be held by two generations at once, so the old one stops first.</summary>
-    public bool StopFirst => Ports.Count > 0;
+    /// <summary>Fixed host ports and the host network cannot be held by two generations at once, so the old one stops first.</summary>
+    public bool StopFirst => Ports.Count > 0 || Network == "host";
 }
 
 /// <summary>A host path seen inside the instance.</summary>

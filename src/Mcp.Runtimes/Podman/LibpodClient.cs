@@ -23,7 +23,7 @@ internal sealed class LibpodClient : IDisposable
     public async Task<T?> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken ct)
         where T : class
     {
-        using var limit = Limit(ct, TimeSpan.FromSeconds(30));
+        using var limit = Limit(TimeSpan.FromSeconds(30), ct);
         using var response = await SendAsync(HttpMethod.Get, path, null, HttpCompletionOption.ResponseContentRead, limit.Token);
         if (response.StatusCode == HttpStatusCode.NotFound)
             return null;
@@ -33,7 +33,7 @@ internal sealed class LibpodClient : IDisposable
 
     public async Task<HttpStatusCode> CallAsync(HttpMethod method, string path, TimeSpan time, CancellationToken ct, params HttpStatusCode[] alsoFine)
     {
-        using var limit = Limit(ct, time);
+        using var limit = Limit(time, ct);
         using var response = await SendAsync(method, path, null, HttpCompletionOption.ResponseContentRead, limit.Token);
         if (!alsoFine.Contains(response.StatusCode))
             await EnsureAsync(response, limit.Token);
@@ -42,7 +42,7 @@ internal sealed class LibpodClient : IDisposable
 
     public async Task<string> PostAsync<T>(string path, T body, JsonTypeInfo<T> type, TimeSpan time, CancellationToken ct)
     {
-        using var limit = Limit(ct, time);
+        using var limit = Limit(time, ct);
         using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, type));
         content.Headers.ContentType = new("application/json");
         using var response = await SendAsync(HttpMethod.Post, path, content, HttpCompletionOption.ResponseContentRead, limit.Token);
@@ -99,7 +99,7 @@ internal sealed class LibpodClient : IDisposable
         throw new LibpodException(response.StatusCode, text.Trim());
     }
 
-    private static CancellationTokenSource Limit(CancellationToken ct, TimeSpan time)
+    private static CancellationTokenSource Limit(TimeSpan time, CancellationToken ct)
     {
         var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
         limit.CancelAfter(time);

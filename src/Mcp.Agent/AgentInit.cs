@@ -1,0 +1,58 @@
+using System.Net;
+using Mcp.Daemon.Identity;
+using Mcp.Model;
+using Mcp.Model.Names;
+
+namespace Mcp.Agent;
+
+/// <summary>`mcp-agent init`: state directory (0700), CA, server certificate, token key, admin token, agent.toml. Refuses a directory that has them.</summary>
+internal static class AgentInit
+{
+    private static readonly TimeSpan s_adminLife = TimeSpan.FromDays(365);
+
+    public static int Run(string state, string listen, string name, TimeProvider time)
+    {
+        state = Path.GetFullPath(state);
+        if (!IPEndPoint.TryParse(listen, out var endpoint) || endpoint.Port == 0)
+            throw new McpException("init.listen", $"'{Label.Clip(listen)}' is not an address with port", "such as 127.0.0.1:7443");
+        var label = Label.Parse(name);
+        var config = Path.Combine(state, "agent.toml");
+        if (File.Exists(config))
+            throw new McpException("init.exists", $"{state} is set up already", "run it: mcp-agent run --config " + config);
+        Directory.CreateDirectory(state, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        foreach (var half in (string[])["ca.key", "server.key", "token.key", "admin.token"])
+            File.Delete(Path.Combine(state, half));
+        var now = time.GetUtcNow();
+        CertificateAuthority.Create(state, $"mcp {name}", now).IssueServer(state, "server", Hosts(endpoint, name), now);
+        var key = TokenSigner.NewKey();
+        SecretFile.Write(Path.Combine(state, "token.key"), key);
+        SecretFile.Write(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
+        // Written last: a directory with agent.toml is complete.
+        SecretFile.Write(config, $"""
+            name = "{label}"
+            listen = "{listen}"
+            state = "{state}"
+            proxy_http = "127.0.0.1:8080"
+            zone = "mcp.internal"
+            ports = "20000-29999"
+
+            [podman]
+            # socket = "/run/podman/podman.sock"   # without it the agent starts podman's API itself
+            """ + "\n");
+        Console.WriteLine($"""
+            {state} is set up. Start the agent:
+              mcp-agent run --config {config}
+            and log in:
+              mcp login --direct {listen} --ca {Path.Combine(state, "ca.crt")} --token-file {Path.Combine(state, "admin.token")}
+            """);
+        return 0;
+    }
+
+    private static IEnumerable<string> Hosts(IPEndPoint endpoint, string name)
+    {
+        string[] always = ["127.0.0.1", "::1", "localhost", name, Dns.GetHostName()];
+        return endpoint.Address.Equals(IPAddress.Any) || endpoint.Address.Equals(IPAddress.IPv6Any)
+            ? always.Concat(System.Net.NetworkInformation.NetworkInterface.GetAllNetworkInterfaces().SelectMany(n => n.GetIPProperties().UnicastAddresses).Where(a => !a.Address.IsIPv6LinkLocal).Select(a => a.Address.ToString()))
+            : always.Append(endpoint.Address.ToString());
+    }
+}

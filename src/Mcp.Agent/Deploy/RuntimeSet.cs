@@ -1,0 +1,30 @@
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Runtimes;
+
+namespace Mcp.Agent.Deploy;
+
+/// <summary>All runtimes of the node: selects by component, lists over all.</summary>
+public sealed class RuntimeSet(IReadOnlyDictionary<RuntimeKind, IRuntime> byKind)
+{
+    public IEnumerable<IRuntime> All => byKind.Values.Distinct();
+
+    /// <exception cref="McpException">runtime.missing</exception>
+    public IRuntime For(ComponentDefinition component) => byKind.TryGetValue(component.Runtime, out var runtime)
+        ? runtime
+        : throw new McpException("runtime.missing", $"component {component.Name} wants the runtime {Spellings.Runtimes.Spell(component.Runtime)}, which this node does not offer", $"offered: {string.Join(", ", byKind.Keys.Select(k => Spellings.Runtimes.Spell(k)))}");
+
+    public async Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct)
+    {
+        var all = new List<InstanceInfo>();
+        foreach (var runtime in All)
+            all.AddRange(await runtime.ListAsync(ct));
+        return all;
+    }
+
+    public async Task RemoveAsync(Model.Names.InstanceName name, CancellationToken ct)
+    {
+        foreach (var runtime in All)
+            await runtime.RemoveAsync(name, ct);
+    }
+}

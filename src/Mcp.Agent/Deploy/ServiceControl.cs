@@ -1,0 +1,109 @@
+using Mcp.Agent.Deploy.Steps;
+using Mcp.Agent.Ports;
+using Mcp.Agent.Proxy;
+using Mcp.Agent.Registry;
+using Mcp.Model;
+using Mcp.Model.Instances;
+using Mcp.Model.Names;
+
+namespace Mcp.Agent.Deploy;
+
+/// <summary>Undeploy, start, stop, restart: the desired state first, then the runtime, so that a crash between is mended by the reconciler.</summary>
+public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, PortAllocator ports, RoutePush proxy, ServiceLocks locks, RetireStep retire)
+{
+    private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(10);
+
+    public async Task<IReadOnlyList<string>> UndeployAsync(Label service, CancellationToken ct)
+    {
+        using var held = await locks.TakeAsync(service, ct);
+        var components = Find(service, null);
+        foreach (var component in components)
+            registry.Components.SetDesired(service, component.Definition.Name, DesiredState.Stopped);
+        foreach (var instance in (await runtimes.ListAsync(ct)).Select(i => i.Name).Where(n => n.Service == service))
+            await runtimes.RemoveAsync(instance, ct);
+        foreach (var component in components)
+            ports.Release(component.Instance);
+        registry.Components.Delete(service);
+        await proxy.PushAsync(ct);
+        registry.Events.Add(service.Text, "", "undeploy.done", "");
+        return [.. components.Select(c => $"removed {c.Instance}")];
+    }
+
+    public Task<IReadOnlyList<string>> StartAsync(Label service, Label? component, CancellationToken ct) => ChangeAsync(service, component, DesiredState.Running, async stored =>
+    {
+        await RunAsync(stored, ct);
+        return $"started {stored.Instance}";
+    }, ct);
+
+    public Task<IReadOnlyList<string>> StopAsync(Label service, Label? component, CancellationToken ct) => ChangeAsync(service, component, DesiredState.Stopped, async stored =>
+    {
+        await runtimes.For(stored.Definition).StopAsync(stored.Instance, s_grace, ct);
+        return $"stopped {stored.Instance}";
+    }, ct);
+
+    public Task<IReadOnlyList<string>> RestartAsync(Label service, Label? component, CancellationToken ct) => ChangeAsync(service, component, DesiredState.Running, async stored =>
+    {
+        await runtimes.For(stored.Definition).StopAsync(stored.Instance, s_grace, ct);
+        await RunAsync(stored, ct);
+        return $"restarted {stored.Instance}";
+    }, ct);
+
+    /// <summary>Removes instances of mcp's that the registry does not know.</summary>
+    public async Task<IReadOnlyList<string>> PurgeAsync(bool dryRun, CancellationToken ct)
+    {
+        var known = registry.Components.List().Select(c => (c.Service, c.Definition.Name)).ToHashSet();
+        var done = new List<string>();
+        foreach (var instance in (await runtimes.ListAsync(ct)).Select(i => i.Name).Where(n => !known.Contains((n.Service, n.Component))))
+        {
+            // A deploy that is under way knows instances that the registry does not know yet.
+            using var held = locks.TryTake(instance.Service);
+            if (held is null || registry.Components.List(instance.Service).Any(c => c.Definition.Name == instance.Component))
+                continue;
+            if (!dryRun)
+                await retire.RetireAsync(instance, ct);
+            done.Add($"{(dryRun ? "would remove" : "removed")} {instance}");
+        }
+
+        return done;
+    }
+
+    /// <summary>Runs the stored component's current generation, making it anew where it is gone. The caller holds the service's lock.</summary>
+    public async Task RunAsync(StoredComponent stored, CancellationToken ct)
+    {
+        var runtime = runtimes.For(stored.Definition);
+        if (await runtime.InspectAsync(stored.Instance, ct) is { } existing && existing.SpecHash == stored.SpecHash && existing.State != InstanceState.Failed)
+        {
+            await runtime.StartAsync(stored.Instance, ct);
+            return;
+        }
+
+        await runtime.PullAsync(stored.Definition.Image, null, ct);
+        ports.Allocate(stored.Instance, stored.Definition);
+        await runtime.RunAsync(ports.Spec(stored.Instance, stored.Definition), ct);
+        await proxy.PushAsync(ct);
+    }
+
+    private async Task<IReadOnlyList<string>> ChangeAsync(Label service, Label? component, DesiredState desired, Func<StoredComponent, Task<string>> act, CancellationToken ct)
+    {
+        using var held = await locks.TakeAsync(service, ct);
+        var done = new List<string>();
+        foreach (var stored in Find(service, component))
+        {
+            registry.Components.SetDesired(service, stored.Definition.Name, desired);
+            var what = await act(stored);
+            registry.Events.Add(service.Text, stored.Definition.Name.Text, $"component.{what[..what.IndexOf(' ', StringComparison.Ordinal)]}", stored.Instance.ToString());
+            done.Add(what);
+        }
+
+        return done;
+    }
+
+    private List<StoredComponent> Find(Label service, Label? component)
+    {
+        var all = registry.Components.List(service);
+        if (all.Count == 0)
+            throw new McpException("service.unknown", $"there is no service {service} on this node", "mcp list shows those that are");
+        var found = all.Where(c => component is null || c.Definition.Name == component).ToList();
+        return found.Count > 0 ? found : throw new McpException("component.unknown", $"service {service} has no component {component}", $"it has: {string.Join(", ", all.Select(c => c.Definition.Name))}");
+    }
+}

@@ -1,0 +1,75 @@
+using System.Net;
+using System.Net.Sockets;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
+using Mcp.Runtimes;
+
+namespace Mcp.Agent.Probes;
+
+/// <summary>What a probe asked and what came back.</summary>
+public sealed record HealthVerdict(bool Healthy, string Probed, string Answered);
+
+/// <summary>Asks one health check once.</summary>
+public sealed class HealthProbe : IDisposable
+{
+    private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, PooledConnectionLifetime = TimeSpan.Zero }) { Timeout = Timeout.InfiniteTimeSpan };
+
+    /// <param name="hostPort">The port on 127.0.0.1 that leads to the checked port.</param>
+    public async Task<HealthVerdict> ProbeAsync(HealthCheck check, int hostPort, InstanceName instance, IRuntime runtime, CancellationToken ct)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(check.Timeout);
+        var probed = Describe(check, hostPort);
+        try
+        {
+            return check switch
+            {
+                { Http: { } path } => await HttpAsync(new Uri($"http://127.0.0.1:{hostPort}{path}"), probed, limit.Token),
+                { Grpc: true } => await GrpcAsync(new Uri($"http://127.0.0.1:{hostPort}/grpc.health.v1.Health/Check"), probed, limit.Token),
+                { Exec.Count: > 0 } => await ExecAsync(check, instance, runtime, limit.Token),
+                _ => await TcpAsync(hostPort, probed, limit.Token),
+            };
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            return new HealthVerdict(false, probed, e is OperationCanceledException ? $"nothing within {Durations.Format(check.Timeout)}" : (e.InnerException ?? e).Message);
+        }
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private async Task<HealthVerdict> HttpAsync(Uri uri, string probed, CancellationToken ct)
+    {
+        using var response = await _http.GetAsync(uri, HttpCompletionOption.ResponseHeadersRead, ct);
+        return new HealthVerdict((int)response.StatusCode is >= 200 and < 400, probed, $"HTTP {(int)response.StatusCode} {response.ReasonPhrase}");
+    }
+
+    // grpc.health.v1: an empty HealthCheckRequest, answered by field 1 (status) = 1 (SERVING).
+    private async Task<HealthVerdict> GrpcAsync(Uri uri, string probed, CancellationToken ct)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, uri) { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact, Content = new ByteArrayContent(new byte[5]) };
+        request.Content.Headers.ContentType = new("application/grpc");
+        request.Headers.TE.Add(new("trailers"));
+        using var response = await _http.SendAsync(request, ct);
+        var body = await response.Content.ReadAsByteArrayAsync(ct);
+        var status = response.TrailingHeaders.Concat(response.Headers).FirstOrDefault(h => h.Key == "grpc-status").Value?.FirstOrDefault();
+        var serving = status == "0" && body is [_, _, _, _, _, 8, 1, ..];
+        return new HealthVerdict(serving, probed, serving ? "SERVING" : $"HTTP {(int)response.StatusCode}, grpc-status {status ?? "missing"}, not SERVING");
+    }
+
+    private static async Task<HealthVerdict> TcpAsync(int port, string probed, CancellationToken ct)
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync("127.0.0.1", port, ct);
+        return new HealthVerdict(true, probed, "connected");
+    }
+
+    private static async Task<HealthVerdict> ExecAsync(HealthCheck check, InstanceName instance, IRuntime runtime, CancellationToken ct)
+    {
+        var (exitCode, output) = await runtime.ExecAsync(instance, check.Exec, ct);
+        return new HealthVerdict(exitCode == 0, $"exec {string.Join(' ', check.Exec)}", $"exit code {exitCode} {Label.Clip(output)}");
+    }
+
+    private static string Describe(HealthCheck check, int hostPort) =>
+        check.Grpc ? $"grpc.health.v1 on port {check.Port} (127.0.0.1:{hostPort})" : check.Http is { } path ? $"GET {path} on port {check.Port} (127.0.0.1:{hostPort})" : check.Exec.Count > 0 ? "exec" : $"connect to port {check.Port} (127.0.0.1:{hostPort})";
+}

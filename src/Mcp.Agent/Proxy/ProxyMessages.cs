@@ -1,0 +1,11 @@
+using System.Text.Json.Serialization;
+
+namespace Mcp.Agent.Proxy;
+
+/// <summary>Host name to the port on 127.0.0.1 of the instance that serves it.</summary>
+internal sealed record ProxyRoute(string Host, int Port);
+
+internal sealed record ProxyRoutes(IReadOnlyList<ProxyRoute> Routes);
+
+[JsonSerializable(typeof(ProxyRoutes))]
+internal sealed partial class ProxyJson : JsonSerializerContext;

@@ -1,0 +1,140 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Sockets;
+using Mcp.Agent.Ports;
+using Mcp.Agent.Registry;
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
+
+namespace Mcp.Agent.Proxy;
+
+/// <summary>The agent's side of the node proxy: starts the process, pushes the whole route table, waits for drains.</summary>
+public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAllocator ports) : IDisposable
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
+    private readonly SemaphoreSlim _pushing = new(1, 1);
+    private readonly HttpClient _http = new(new SocketsHttpHandler { ConnectCallback = (_, ct) => ConnectAsync(config.ProxySocket, ct) }) { Timeout = TimeSpan.FromSeconds(5), BaseAddress = new Uri("http://proxy/") };
+
+    /// <summary>Pushes what the registry says now. Safe to repeat.</summary>
+    /// <exception cref="McpException">proxy.unreachable</exception>
+    public async Task PushAsync(CancellationToken ct)
+    {
+        await _pushing.WaitAsync(ct);
+        try
+        {
+            await EnsureRunningAsync(ct);
+            using var response = await _http.PutAsJsonAsync(new Uri("routes", UriKind.Relative), Routes(), ProxyJson.Default.ProxyRoutes, ct);
+            response.EnsureSuccessStatusCode();
+        }
+        catch (HttpRequestException e)
+        {
+            throw new McpException("proxy.unreachable", $"the node proxy does not take routes: {e.Message}", "mcp doctor; the agent's log says why the proxy does not start", e);
+        }
+        finally
+        {
+            _pushing.Release();
+        }
+    }
+
+    /// <summary>Starts the proxy where it is gone, with the routes in force. True: it had to be started.</summary>
+    public async Task<bool> KeepAsync(CancellationToken ct)
+    {
+        if (await AnswersAsync(ct))
+            return false;
+        await PushAsync(ct);
+        return true;
+    }
+
+    public async Task<bool> AnswersAsync(CancellationToken ct)
+    {
+        try
+        {
+            await (await ConnectAsync(config.ProxySocket, ct)).DisposeAsync();
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Returns when no request is on its way to this instance, or after the limit.</summary>
+    public async Task DrainAsync(InstanceName instance, TimeSpan limit, CancellationToken ct)
+    {
+        using var timer = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        timer.CancelAfter(limit);
+        try
+        {
+            foreach (var port in registry.Ports.Of(instance))
+            {
+                while (await _http.GetStringAsync(new Uri($"in-flight/{port.HostPort}", UriKind.Relative), timer.Token) != "0")
+                    await Task.Delay(20, timer.Token);
+            }
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !ct.IsCancellationRequested)
+        {
+            // The limit, or the proxy is gone and its connections with it.
+        }
+    }
+
+    public void Dispose()
+    {
+        _http.Dispose();
+        _pushing.Dispose();
+    }
+
+    private ProxyRoutes Routes()
+    {
+        var routes = new Dictionary<string, int>();
+        foreach (var stored in registry.Components.List())
+        {
+            foreach (var route in stored.Definition.Routes.Where(r => r.Mode == RouteMode.L7))
+            {
+                var port = ports.HostPort(stored.Instance, stored.Definition, route.Port);
+                if (route.Hostname is { } hostname)
+                    routes[hostname.Text] = port;
+                routes.TryAdd($"{stored.Definition.Name}.{stored.Service}.{config.Zone}", port);
+                routes.TryAdd($"{stored.Service}.{config.Zone}", port);
+            }
+        }
+
+        return new ProxyRoutes([.. routes.Where(r => r.Value > 0).Select(r => new ProxyRoute(r.Key, r.Value))]);
+    }
+
+    private async Task EnsureRunningAsync(CancellationToken ct)
+    {
+        if (await AnswersAsync(ct))
+            return;
+        // setsid: the proxy outlives the agent and its terminal.
+        var start = new ProcessStartInfo("setsid") { RedirectStandardInput = true };
+        foreach (var argument in (string[])[Environment.ProcessPath!, "proxy", "--config", config.File])
+            start.ArgumentList.Add(argument);
+        start.Environment["DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS"] = "1";
+        using var process = Process.Start(start) ?? throw new McpException("proxy.start", "the node proxy did not start");
+        process.StandardInput.Close();
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(s_limit);
+        while (!await AnswersAsync(limit.Token))
+        {
+            if (process.HasExited)
+                throw new McpException("proxy.start", string.Create(CultureInfo.InvariantCulture, $"the node proxy ended with exit code {process.ExitCode}"), $"is {config.ProxyHttp} free? ss -ltnp shows who has it");
+            await Task.Delay(10, limit.Token);
+        }
+    }
+
+    private static async ValueTask<Stream> ConnectAsync(string path, CancellationToken ct)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), ct);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+}

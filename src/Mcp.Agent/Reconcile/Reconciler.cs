@@ -1,0 +1,167 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using Mcp.Agent.Deploy;
+using Mcp.Agent.Deploy.Steps;
+using Mcp.Agent.Registry;
+using Mcp.Model.Drift;
+using Mcp.Model.Names;
+using Mcp.Runtimes;
+
+namespace Mcp.Agent.Reconcile;
+
+/// <summary>Keeps what runs equal to what the registry wants: on runtime events, after changes, and every 15 s with a full listing.</summary>
+public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, ServiceControl control, ServiceLocks locks, RestartKeeper restarts, RetireStep retire)
+{
+    private static readonly TimeSpan s_period = TimeSpan.FromSeconds(15);
+    private readonly Channel<bool> _triggers = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private volatile IReadOnlyList<InstanceInfo> _observed = [];
+    private volatile IReadOnlyList<DriftItem> _drift = [];
+
+    /// <summary>The last listing.</summary>
+    public IReadOnlyList<InstanceInfo> Observed => _observed;
+
+    public IReadOnlyList<DriftItem> Drift => _drift;
+
+    public void Trigger() => _triggers.Writer.TryWrite(true);
+
+    /// <summary>Runs until cancelled; one bad round is logged as an event and does not end it.</summary>
+    public async Task RunAsync(CancellationToken ct)
+    {
+        var watching = runtimes.All.Select(r => WatchAsync(r, ct)).ToList();
+        while (!ct.IsCancellationRequested)
+        {
+            try
+            {
+                await MendAsync(dryRun: false, ct);
+            }
+            catch (Exception e) when (!ct.IsCancellationRequested)
+            {
+                await Console.Error.WriteLineAsync($"reconcile: {e.Message}");
+            }
+
+            using var wait = CancellationTokenSource.CreateLinkedTokenSource(ct);
+            wait.CancelAfter(restarts.NextWithin(s_period));
+            try
+            {
+                await _triggers.Reader.ReadAsync(wait.Token);
+            }
+            catch (OperationCanceledException)
+            {
+                // The period is over, or the agent stops.
+            }
+        }
+
+        await Task.WhenAll(watching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <summary>Lists, compares, mends; returns the drift that was found.</summary>
+    public async Task<IReadOnlyList<DriftItem>> MendAsync(bool dryRun, CancellationToken ct)
+    {
+        var drift = await RefreshAsync(ct);
+        if (dryRun)
+            return drift;
+        foreach (var service in drift.Where(d => d.Repair is not (Repair.None or Repair.Report)).Select(d => d.Service).Distinct())
+        {
+            using var held = locks.TryTake(service);
+            if (held is null)
+                continue;
+            foreach (var item in (await RefreshAsync(ct)).Where(d => d.Service == service))
+                await MendAsync(item, ct);
+        }
+
+        await RefreshAsync(ct);
+        return drift;
+    }
+
+    public async Task<IReadOnlyList<DriftItem>> RefreshAsync(CancellationToken ct)
+    {
+        var observed = await runtimes.ListAsync(ct);
+        var desired = registry.Components.List().Select(c => new Desired(c.Service, c.Definition.Name, c.Generation, c.SpecHash, c.Desired, c.Definition.Restart)).ToList();
+        _observed = observed;
+        return _drift = DriftRules.Compare(desired, [.. observed.Select(o => new Observed(o.Name, o.State, o.ExitCode, o.SpecHash))]);
+    }
+
+    private async Task MendAsync(DriftItem item, CancellationToken ct)
+    {
+        var stored = registry.Components.List(item.Service).FirstOrDefault(c => c.Definition.Name == item.Component);
+        var name = new InstanceName(item.Service, item.Component, item.Generation);
+        try
+        {
+            switch (item.Repair)
+            {
+                case Repair.Remove:
+                    await retire.RetireAsync(name, ct);
+                    break;
+                case Repair.Stop when stored is not null:
+                    await runtimes.For(stored.Definition).StopAsync(name, TimeSpan.FromSeconds(10), ct);
+                    break;
+                case Repair.Recreate or Repair.Restart or Repair.Redeploy when stored is not null:
+                    if (!restarts.May(name, out var count))
+                        return;
+                    if (count == Model.Health.RestartBackoff.FlappingFrom)
+                        registry.Events.Add(item.Service.Text, item.Component.Text, "component.flapping", $"{name} was restarted {count} times in a row");
+                    await control.RunAsync(stored, ct);
+                    break;
+                default:
+                    return;
+            }
+
+            registry.Events.Add(item.Service.Text, item.Component.Text, "drift.mended", $"{name} {item.What}: {item.Repair}");
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            registry.Events.Add(item.Service.Text, item.Component.Text, "drift.failed", $"{name} {item.What}: {e.Message}");
+        }
+    }
+
+    private async Task WatchAsync(IRuntime runtime, CancellationToken ct)
+    {
+        while (!ct.IsCancellationRequested)
+        {
+            try
+            {
+                await foreach (var _ in runtime.WatchAsync(ct))
+                    Trigger();
+            }
+            catch (Exception e) when (!ct.IsCancellationRequested)
+            {
+                // The periodic listing goes on, and so does the next watch.
+                await Console.Error.WriteLineAsync($"watching {runtime.Name}: {e.Message}");
+            }
+
+            Trigger();
+            await Task.Delay(TimeSpan.FromSeconds(1), ct);
+        }
+    }
+}
+
+/// <summary>Exponential back-off per instance, 1 s to 5 min; forgotten after 10 quiet minutes.</summary>
+public sealed class RestartKeeper(TimeProvider time)
+{
+    private static readonly TimeSpan s_quiet = TimeSpan.FromMinutes(10);
+    private readonly ConcurrentDictionary<InstanceName, (int Count, DateTimeOffset Last)> _restarts = new();
+
+    /// <summary>True when the pause is over; counts the restart that follows.</summary>
+    public bool May(InstanceName name, out int count)
+    {
+        var now = time.GetUtcNow();
+        var (past, last) = _restarts.GetValueOrDefault(name);
+        count = past;
+        if (past > 0 && now - last > s_quiet)
+            past = 0;
+        if (past > 0 && now - last < Model.Health.RestartBackoff.Pause(past - 1))
+            return false;
+        _restarts[name] = (count = past + 1, now);
+        return true;
+    }
+
+    public int Count(InstanceName name) => _restarts.GetValueOrDefault(name).Count;
+
+    /// <summary>Time until the next pause is over, at most the given one.</summary>
+    public TimeSpan NextWithin(TimeSpan most)
+    {
+        var now = time.GetUtcNow();
+        var waits = _restarts.Values.Select(r => r.Last + Model.Health.RestartBackoff.Pause(r.Count - 1) - now).Where(w => w > TimeSpan.Zero);
+        return waits.Append(most).Min() + TimeSpan.FromMilliseconds(10);
+    }
+}

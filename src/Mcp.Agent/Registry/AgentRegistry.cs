@@ -1,0 +1,35 @@
+using Mcp.Daemon.Storage;
+
+namespace Mcp.Agent.Registry;
+
+/// <summary>The node's desired state in SQLite: one object a table.</summary>
+public sealed class AgentRegistry : IDisposable
+{
+    private readonly Database _database;
+
+    private AgentRegistry(Database database, TimeProvider time)
+    {
+        _database = database;
+        Components = new ComponentsTable(database, time);
+        Ports = new PortsTable(database);
+        Events = new EventsTable(database, time);
+        Operations = new OperationsTable(database, time);
+    }
+
+    public ComponentsTable Components { get; }
+
+    public PortsTable Ports { get; }
+
+    public EventsTable Events { get; }
+
+    public OperationsTable Operations { get; }
+
+    public static AgentRegistry Open(string file, TimeProvider time)
+    {
+        var database = Database.Open(file);
+        Migrator.Migrate(database, Migration.In(typeof(AgentRegistry).Assembly));
+        return new AgentRegistry(database, time);
+    }
+
+    public void Dispose() => _database.Dispose();
+}

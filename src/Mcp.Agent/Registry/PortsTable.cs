@@ -1,0 +1,43 @@
+using Mcp.Daemon.Storage;
+using Mcp.Model.Names;
+using Microsoft.Data.Sqlite;
+
+namespace Mcp.Agent.Registry;
+
+public sealed record AllocatedPort(InstanceName Instance, int HostPort, int Inside);
+
+/// <summary>Host ports given to instances.</summary>
+public sealed class PortsTable(Database database)
+{
+    /// <summary>False: another instance has this host port.</summary>
+    public bool TryTake(InstanceName instance, int hostPort, int inside)
+    {
+        using var connection = database.Connect();
+        try
+        {
+            connection.Run("INSERT INTO ports (host_port, service, component, generation, inside) VALUES (@host, @service, @component, @generation, @inside)",
+                ("host", hostPort), ("service", instance.Service.Text), ("component", instance.Component.Text), ("generation", instance.Generation), ("inside", inside));
+            return true;
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode == 19)
+        {
+            return false;
+        }
+    }
+
+    public List<AllocatedPort> All()
+    {
+        using var connection = database.Connect();
+        return connection.Query("SELECT service, component, generation, host_port, inside FROM ports ORDER BY host_port",
+            r => new AllocatedPort(new InstanceName(Label.Parse(r.GetString(0)), Label.Parse(r.GetString(1)), r.GetInt32(2)), r.GetInt32(3), r.GetInt32(4)));
+    }
+
+    public List<AllocatedPort> Of(InstanceName instance) => [.. All().Where(p => p.Instance == instance)];
+
+    public void Release(InstanceName instance)
+    {
+        using var connection = database.Connect();
+        connection.Run("DELETE FROM ports WHERE service = @service AND component = @component AND generation = @generation",
+            ("service", instance.Service.Text), ("component", instance.Component.Text), ("generation", instance.Generation));
+    }
+}

@@ -1,0 +1,169 @@
+using System.Threading.Channels;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Mcp.Daemon.Identity;
+using Mcp.Daemon.Operations;
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Instances;
+using Mcp.Model.Names;
+using Mcp.Protocol.V1;
+
+namespace Mcp.Agent.Rpc;
+
+/// <summary>The agent's RPCs: map, call, map back; no decisions.</summary>
+internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicationLifetime lifetime) : Protocol.V1.Agent.AgentBase
+{
+    public override async Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
+    {
+        var service = ServiceFile.Parse(request.Definition, "service file");
+        var events = Channel.CreateUnbounded<StepEvent>();
+        var started = time.GetTimestamp();
+        var stepStarted = started;
+        // The deploy goes on when the client goes away: a broken terminal must not undo it.
+        var deploy = node.Deployer.DeployAsync(service, Component(request.Component), (step, mark, detail) =>
+        {
+            if (mark == StepMark.Started)
+                stepStarted = time.GetTimestamp();
+            events.Writer.TryWrite(new StepEvent { Kind = Kind(mark), Step = step, Detail = detail, DurationMs = (long)time.GetElapsedTime(stepStarted).TotalMilliseconds });
+        }, lifetime.ApplicationStopping);
+        _ = deploy.ContinueWith(_ => events.Writer.TryComplete(), TaskScheduler.Default);
+        await foreach (var step in events.Reader.ReadAllAsync(context.CancellationToken))
+            await responseStream.WriteAsync(step, context.CancellationToken);
+        await deploy;
+        await node.Reconciler.RefreshAsync(context.CancellationToken);
+        await responseStream.WriteAsync(new StepEvent { Kind = StepEvent.Types.Kind.Finished, DurationMs = (long)time.GetElapsedTime(started).TotalMilliseconds }, context.CancellationToken);
+    }
+
+    public override Task<PlanReply> Plan(DeployRequest request, ServerCallContext context)
+    {
+        var service = ServiceFile.Parse(request.Definition, "service file");
+        var only = Component(request.Component);
+        var stored = node.Registry.Components.List(service.Name);
+        var reply = new PlanReply();
+        foreach (var component in service.Components.Where(c => only is null || c.Name == only))
+        {
+            var old = stored.FirstOrDefault(s => s.Definition.Name == component.Name);
+            reply.Changes.Add(new PlannedChange
+            {
+                Component = component.Name.Text,
+                Action = old is null ? "create" : old.SpecHash == SpecHash.Of(component) ? "restart" : "replace",
+                Detail = old is null ? $"{component.Image}" : old.SpecHash == SpecHash.Of(component) ? $"unchanged; generation {old.Generation + 1} takes over" : $"{old.Definition.Image} -> {component.Image}, generation {old.Generation + 1}",
+            });
+        }
+
+        if (only is null)
+            reply.Changes.AddRange(stored.Where(s => service.Components.All(c => c.Name != s.Definition.Name)).Select(s => new PlannedChange { Component = s.Definition.Name.Text, Action = "remove", Detail = $"{s.Definition.Image}" }));
+        return Task.FromResult(reply);
+    }
+
+    public override Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context) =>
+        DoneAsync(node.Control.UndeployAsync(Label.Parse(request.Service), lifetime.ApplicationStopping), context);
+
+    public override Task<OperationReply> Start(ComponentRequest request, ServerCallContext context) =>
+        DoneAsync(node.Control.StartAsync(Label.Parse(request.Service), Component(request.Component), lifetime.ApplicationStopping), context);
+
+    public override Task<OperationReply> Stop(ComponentRequest request, ServerCallContext context) =>
+        DoneAsync(node.Control.StopAsync(Label.Parse(request.Service), Component(request.Component), lifetime.ApplicationStopping), context);
+
+    public override Task<OperationReply> Restart(ComponentRequest request, ServerCallContext context) =>
+        DoneAsync(node.Control.RestartAsync(Label.Parse(request.Service), Component(request.Component), lifetime.ApplicationStopping), context);
+
+    public override Task<OperationReply> Purge(PurgeRequest request, ServerCallContext context) =>
+        DoneAsync(node.Control.PurgeAsync(request.DryRun, lifetime.ApplicationStopping), context);
+
+    public override Task<StatusReply> Status(StatusRequest request, ServerCallContext context)
+    {
+        var service = Service(request.Service);
+        var observed = node.Reconciler.Observed.ToDictionary(o => o.Name);
+        var reply = new StatusReply { Node = node.Config.Name.Text };
+        reply.Components.AddRange(node.Registry.Components.List(service).Select(c => c.ToWire(observed.GetValueOrDefault(c.Instance), node)));
+        reply.Drift.AddRange(node.Reconciler.Drift.Where(d => service is null || d.Service == service).Select(d => d.ToWire()));
+        return service is not null && reply.Components.Count == 0
+            ? throw new McpException("service.unknown", $"there is no service {service} on this node", "mcp list shows those that are")
+            : Task.FromResult(reply);
+    }
+
+    public override async Task<LiveCheckReply> LiveCheck(StatusRequest request, ServerCallContext context)
+    {
+        var service = Service(request.Service);
+        var reply = new LiveCheckReply();
+        foreach (var runtime in node.Runtimes.All)
+            reply.Instances.AddRange((await runtime.ListAsync(context.CancellationToken)).Where(i => service is null || i.Name.Service == service).OrderBy(i => i.Name.ToString(), StringComparer.Ordinal).Select(i => i.ToWire(runtime.Name)));
+        return reply;
+    }
+
+    public override Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context) =>
+        Task.FromResult(new ServiceReply
+        {
+            Definition = ServiceFileWriter.Write(node.Registry.Components.Find(Label.Parse(request.Service))
+            ?? throw new McpException("service.unknown", $"there is no service {request.Service} on this node", "mcp list shows those that are")),
+        });
+
+    public override Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context) =>
+        LogStream.SendAsync(node, request, responseStream, context.CancellationToken);
+
+    public override async Task Events(EventsRequest request, IServerStreamWriter<Event> responseStream, ServerCallContext context)
+    {
+        var last = 0L;
+        var most = request.Tail > 0 ? request.Tail : 50;
+        do
+        {
+            foreach (var happened in node.Registry.Events.After(last, most))
+            {
+                last = happened.Id;
+                await responseStream.WriteAsync(new Event { Id = happened.Id, Time = happened.Time.ToTimestamp(), Service = happened.Service, Component = happened.Component, Kind = happened.Kind, Detail = happened.Detail }, context.CancellationToken);
+            }
+
+            most = int.MaxValue;
+            if (request.Follow)
+                await Task.Delay(TimeSpan.FromMilliseconds(250), time, context.CancellationToken);
+        }
+        while (request.Follow && !lifetime.ApplicationStopping.IsCancellationRequested);
+    }
+
+    public override async Task<SyncReply> Sync(SyncRequest request, ServerCallContext context)
+    {
+        var reply = new SyncReply();
+        reply.Drift.AddRange((await node.Reconciler.MendAsync(request.DryRun, context.CancellationToken)).Select(d => d.ToWire()));
+        return reply;
+    }
+
+    public override async Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context)
+    {
+        var reply = NodeFacts.Read(node.Config.State);
+        reply.Node = node.Config.Name.Text;
+        reply.Version = typeof(AgentRpc).Assembly.GetName().Version?.ToString(3) ?? "";
+        reply.Services = node.Registry.Components.List().Select(c => c.Service).Distinct().Count();
+        reply.Proxy = await node.Proxy.AnswersAsync(context.CancellationToken);
+        foreach (var runtime in node.Runtimes.All)
+            reply.Runtimes.Add((await runtime.ProbeAsync(context.CancellationToken)).ToWire(runtime.Name));
+        return reply;
+    }
+
+    public override Task<WhoAmIReply> WhoAmI(WhoAmIRequest request, ServerCallContext context)
+    {
+        var caller = AuthInterceptor.CallerOf(context);
+        return Task.FromResult(new WhoAmIReply { Name = caller.Name, Role = caller.Role.ToString().ToLowerInvariant(), Expires = caller.Expires.ToTimestamp(), Node = node.Config.Name.Text });
+    }
+
+    private async Task<OperationReply> DoneAsync(Task<IReadOnlyList<string>> operation, ServerCallContext context)
+    {
+        var reply = new OperationReply();
+        reply.Done.AddRange(await operation);
+        await node.Reconciler.RefreshAsync(context.CancellationToken);
+        return reply;
+    }
+
+    private static Label? Service(string text) => text.Length == 0 ? null : Label.Parse(text);
+
+    private static Label? Component(string text) => text.Length == 0 ? null : Label.Parse(text);
+
+    private static StepEvent.Types.Kind Kind(StepMark mark) => mark switch
+    {
+        StepMark.Started => StepEvent.Types.Kind.Started,
+        StepMark.Done => StepEvent.Types.Kind.Done,
+        StepMark.Failed => StepEvent.Types.Kind.Failed,
+        StepMark.Undone => StepEvent.Types.Kind.Undone,
+    };
+}

@@ -1,0 +1,54 @@
+using System.Threading.Channels;
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Mcp.Agent.Registry;
+using Mcp.Model;
+using Mcp.Model.Names;
+using Mcp.Protocol.V1;
+using Mcp.Runtimes;
+
+namespace Mcp.Agent.Rpc;
+
+/// <summary>Merges the logs of a service's current instances; with follow, goes over to the next generation when one takes over.</summary>
+internal static class LogStream
+{
+    public static async Task SendAsync(AgentNode node, LogsRequest request, IServerStreamWriter<Protocol.V1.LogLine> output, CancellationToken ct)
+    {
+        var service = Label.Parse(request.Service);
+        var components = node.Registry.Components.List(service).Where(c => request.Component.Length == 0 || c.Definition.Name.Text == request.Component).ToList();
+        if (components.Count == 0)
+            throw new McpException("service.unknown", $"there is no {request.Service}{(request.Component.Length > 0 ? "/" + request.Component : "")} on this node", "mcp list shows what is");
+        var lines = Channel.CreateBounded<Protocol.V1.LogLine>(1024);
+        var readers = components.Select(c => ReadAsync(node, c, request, lines.Writer, ct)).ToArray();
+        var all = Task.WhenAll(readers);
+        _ = all.ContinueWith(t => lines.Writer.TryComplete(t.Exception?.InnerException), TaskScheduler.Default);
+        await foreach (var line in lines.Reader.ReadAllAsync(ct))
+            await output.WriteAsync(line, ct);
+    }
+
+    private static async Task ReadAsync(AgentNode node, StoredComponent component, LogsRequest request, ChannelWriter<Protocol.V1.LogLine> lines, CancellationToken ct)
+    {
+        var options = new LogOptions(request.Follow, request.Tail < 0 ? null : request.Tail, request.Since?.ToDateTimeOffset());
+        var instance = component.Instance;
+        while (true)
+        {
+            if (await node.Runtimes.For(component.Definition).InspectAsync(instance, ct) is not null)
+            {
+                await foreach (var line in node.Runtimes.For(component.Definition).LogsAsync(instance, options, ct))
+                {
+                    await lines.WriteAsync(new Protocol.V1.LogLine { Component = component.Definition.Name.Text, Stderr = line.Stderr, Time = line.Time.ToTimestamp(), Text = line.Text }, ct);
+                    options = options with { Since = line.Time + TimeSpan.FromTicks(1), Tail = null };
+                }
+            }
+
+            if (!request.Follow)
+                return;
+            await Task.Delay(TimeSpan.FromMilliseconds(300), ct);
+            var now = node.Registry.Components.List(component.Service).FirstOrDefault(c => c.Definition.Name == component.Definition.Name);
+            if (now is null)
+                return;
+            if (now.Instance != instance)
+                (instance, options) = (now.Instance, options with { Tail = null });
+        }
+    }
+}

@@ -1,0 +1,30 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Mcp.Protocol.V1;
+
+namespace Mcp.Agent.Rpc;
+
+/// <summary>What the machine has: CPUs, memory (MemTotal and MemAvailable), the file system of the state directory, load over a minute.</summary>
+internal static class NodeFacts
+{
+    public static NodeStatusReply Read(string state)
+    {
+        var disk = new DriveInfo(state);
+        return new NodeStatusReply
+        {
+            Architecture = RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant(),
+            Cpus = Environment.ProcessorCount,
+            MemoryBytes = Memory("MemTotal:"),
+            MemoryFreeBytes = Memory("MemAvailable:"),
+            DiskBytes = disk.TotalSize,
+            DiskFreeBytes = disk.AvailableFreeSpace,
+            Load = double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0], CultureInfo.InvariantCulture),
+        };
+    }
+
+    private static long Memory(string key)
+    {
+        var line = File.ReadLines("/proc/meminfo").FirstOrDefault(l => l.StartsWith(key, StringComparison.Ordinal));
+        return line is null ? 0 : long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
+    }
+}

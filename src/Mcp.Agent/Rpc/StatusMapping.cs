@@ -1,0 +1,64 @@
+using System.Globalization;
+using Google.Protobuf.WellKnownTypes;
+using Mcp.Agent.Registry;
+using Mcp.Model.Definition;
+using Mcp.Model.Drift;
+using Mcp.Protocol.V1;
+using Mcp.Runtimes;
+
+namespace Mcp.Agent.Rpc;
+
+/// <summary>Registry and runtime records to wire messages.</summary>
+internal static class StatusMapping
+{
+    public static ComponentStatus ToWire(this StoredComponent stored, InstanceInfo? observed, AgentNode node)
+    {
+        var restarts = node.Restarts.Count(stored.Instance);
+        var status = new ComponentStatus
+        {
+            Service = stored.Service.Text,
+            Component = stored.Definition.Name.Text,
+            Image = stored.Definition.Image.Text,
+            Runtime = Spellings.Runtimes.Spell(stored.Definition.Runtime),
+            Generation = stored.Generation,
+            Desired = Spell(stored.Desired),
+            Observed = observed is null ? "removed" : Spell(observed.State),
+            Since = (observed?.Started ?? stored.Updated).ToTimestamp(),
+            Restarts = restarts,
+            Flapping = restarts >= Model.Health.RestartBackoff.FlappingFrom,
+        };
+        status.Routes.AddRange(stored.Definition.Routes.Select(r => new RouteStatus
+        {
+            Name = r.Name.Text,
+            Mode = Spellings.Modes.Spell(r.Mode),
+            Port = r.Port,
+            HostPort = node.Ports.HostPort(stored.Instance, stored.Definition, r.Port),
+            Hostname = r.Hostname?.Text ?? "",
+        }));
+        return status;
+    }
+
+    public static Instance ToWire(this InstanceInfo info, string runtime)
+    {
+        var instance = new Instance { Name = info.Name.ToString(), Runtime = runtime, Image = info.Image, State = Spell(info.State), ExitCode = info.ExitCode ?? 0, Started = info.Started?.ToTimestamp() };
+        instance.Ports.AddRange(info.Ports);
+        return instance;
+    }
+
+    public static Protocol.V1.Drift ToWire(this DriftItem item) => new()
+    {
+        Instance = string.Create(CultureInfo.InvariantCulture, $"{item.Service}.{item.Component}.{item.Generation}"),
+        What = item.What,
+        Repair = Spell(item.Repair),
+    };
+
+    public static RuntimeStatus ToWire(this RuntimeAvailability availability, string name) => availability switch
+    {
+        RuntimeAvailability.Usable usable => new RuntimeStatus { Name = name, Usable = true, Version = usable.Version },
+        RuntimeAvailability.Unusable unusable => new RuntimeStatus { Name = name, Reason = unusable.Reason, Hint = unusable.Hint },
+        _ => throw new InvalidOperationException($"unknown availability {availability}"),
+    };
+
+    private static string Spell<T>(T value)
+        where T : struct, System.Enum => value.ToString().ToLowerInvariant();
+}

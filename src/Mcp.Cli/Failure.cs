@@ -1,0 +1,41 @@
+using System.Text;
+using Grpc.Core;
+using Mcp.Model;
+using Mcp.Model.Definition;
+
+namespace Mcp.Cli;
+
+/// <summary>What went wrong in three lines, and the exit code: 1 failed, 2 bad usage or file, 3 not reachable, 4 not allowed.</summary>
+internal static class Failure
+{
+    public static int Show(Exception e)
+    {
+        var (code, what, hint) = e switch
+        {
+            ServiceFileException file => (2, file.Message, "correct the service file"),
+            McpException { Code: "login.missing" or "login.file" or "usage" } own => (2, own.Message, own.Hint),
+            McpException own => (own.Code.StartsWith("name.", StringComparison.Ordinal) || own.Code == "file.missing" ? 2 : 1, own.Message, own.Hint),
+            RpcException { StatusCode: StatusCode.Unavailable } rpc => (3, Unreachable(rpc), "does mcp-agent run there, and is the address right? mcp doctor looks closer"),
+            RpcException { StatusCode: StatusCode.DeadlineExceeded } => (3, "the agent did not answer in time", "mcp doctor looks closer"),
+            RpcException { StatusCode: StatusCode.Unauthenticated or StatusCode.PermissionDenied } rpc => (4, rpc.Status.Detail, Hint(rpc)),
+            RpcException { StatusCode: StatusCode.Cancelled } or OperationCanceledException => (1, "cancelled", ""),
+            RpcException { StatusCode: StatusCode.InvalidArgument } rpc => (2, rpc.Status.Detail, Hint(rpc)),
+            RpcException rpc => (1, rpc.Status.Detail, Hint(rpc)),
+            _ => (1, e.Message, ""),
+        };
+        Console.Error.WriteLine($"mcp: {what}");
+        if (hint.Length > 0)
+            Console.Error.WriteLine($"  -> {hint}");
+        return code;
+    }
+
+    private static string Hint(RpcException e) => e.Trailers.GetValueBytes("mcp-hint-bin") is { } hint ? Encoding.UTF8.GetString(hint) : "";
+
+    private static string Unreachable(RpcException e)
+    {
+        var cause = e.Status.DebugException;
+        while (cause?.InnerException is { } inner)
+            cause = inner;
+        return $"the agent cannot be reached: {cause?.Message ?? e.Status.Detail}";
+    }
+}

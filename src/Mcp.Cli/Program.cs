@@ -1,0 +1,5 @@
+using Mcp.Cli;
+using Mcp.Cli.Connection;
+
+TrustStore.UseNone();
+return await CommandLine.Build().Parse(args).RunAsync();
