@@ -41,7 +41,7 @@ internal sealed class AgentConnection : IDisposable
     public Protocol.V1.Agent.AgentClient Client { get; }
 
     /// <param name="limit">Null: no limit but the token, for streams and deploys.</param>
-    public CallOptions Call(CancellationToken ct, TimeSpan? limit) => new(_headers, limit is { } time ? TimeProvider.System.GetUtcNow().UtcDateTime + time : null, ct);
+    public CallOptions Call(TimeSpan? limit, CancellationToken ct) => new(_headers, limit is { } time ? TimeProvider.System.GetUtcNow().UtcDateTime + time : null, ct);
 
     public void Dispose() => _channel.Dispose();
 

@@ -10,7 +10,7 @@ internal sealed class Printer(bool json)
 
     public bool Json => json;
 
-    public void Message(IMessage message) => Console.Out.WriteLine(s_formatter.Format(message));
+    public static void Message(IMessage message) => Console.Out.WriteLine(s_formatter.Format(message));
 
     /// <summary>One JSON object, or the table.</summary>
     public void Show(IMessage message, string[] columns, IEnumerable<string[]> rows, string nothing)

@@ -1,0 +1,54 @@
+using System.CommandLine;
+using Mcp.Cli.Connection;
+using Mcp.Cli.Output;
+using Mcp.Model.Names;
+
+namespace Mcp.Cli.Commands;
+
+/// <summary>What every command that talks to an agent has: --direct, -o, a connection, and our errors.</summary>
+internal static class AgentCommand
+{
+    public static readonly TimeSpan Quick = TimeSpan.FromSeconds(15);
+
+    public static readonly TimeSpan Slow = TimeSpan.FromMinutes(5);
+
+    public static Command Create(string name, string description, IEnumerable<Symbol> symbols, Func<ParseResult, AgentConnection, Printer, CancellationToken, Task<int>> run)
+    {
+        var command = new Command(name, description);
+        var direct = new Option<string?>("--direct") { Description = "address:port of the agent (default: the one you logged in to)", HelpName = "ADDRESS" };
+        var output = new Option<string>("--output", "-o") { Description = "table or json", DefaultValueFactory = _ => "table", HelpName = "FORMAT" };
+        output.AcceptOnlyFromAmong("table", "json");
+        command.Add(direct);
+        command.Add(output);
+        foreach (var symbol in symbols)
+        {
+            if (symbol is Argument argument)
+                command.Add(argument);
+            else
+                command.Add((Option)symbol);
+        }
+
+        command.SetAction(async (parsed, ct) =>
+        {
+            try
+            {
+                using var connection = new AgentConnection(Login.Read(), parsed.GetValue(direct));
+                return await run(parsed, connection, new Printer(parsed.GetValue(output) == "json"), ct);
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                return Failure.Show(e);
+            }
+        });
+        return command;
+    }
+
+    /// <summary>service or service/component, both checked.</summary>
+    public static (string Service, string Component) Target(string text)
+    {
+        var slash = text.IndexOf('/', StringComparison.Ordinal);
+        var service = slash < 0 ? text : text[..slash];
+        var component = slash < 0 ? "" : text[(slash + 1)..];
+        return (Label.Parse(service).Text, slash < 0 ? "" : Label.Parse(component).Text);
+    }
+}

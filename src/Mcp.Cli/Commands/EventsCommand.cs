@@ -1,0 +1,28 @@
+using System.CommandLine;
+using Grpc.Core;
+using Mcp.Cli.Output;
+using Mcp.Protocol.V1;
+
+namespace Mcp.Cli.Commands;
+
+internal static class EventsCommand
+{
+    public static Command Create()
+    {
+        var follow = new Option<bool>("--follow", "-f") { Description = "go on as events come" };
+        var tail = new Option<int>("--tail", "-n") { Description = "the last N events", DefaultValueFactory = _ => 50 };
+        return AgentCommand.Create("events", "Show what happened: deploys, drift, restarts", [follow, tail], async (parsed, agent, printer, ct) =>
+        {
+            using var call = agent.Client.Events(new EventsRequest { Follow = parsed.GetValue(follow), Tail = parsed.GetValue(tail) }, agent.Call(null, ct));
+            await foreach (var e in call.ResponseStream.ReadAllAsync(ct))
+            {
+                if (printer.Json)
+                    Printer.Message(e);
+                else
+                    await Console.Out.WriteLineAsync($"{e.Time.ToDateTimeOffset():yyyy-MM-dd HH:mm:ssZ}  {e.Kind,-18}  {e.Service}{(e.Component.Length > 0 ? "/" + e.Component : "")}  {e.Detail}");
+            }
+
+            return 0;
+        });
+    }
+}

@@ -1,0 +1,53 @@
+using System.CommandLine;
+using Grpc.Core;
+using Mcp.Cli.Output;
+using Mcp.Protocol.V1;
+
+namespace Mcp.Cli.Commands;
+
+/// <summary>undeploy, start, stop, restart, sync, purge.</summary>
+internal static class LifecycleCommands
+{
+    public static IEnumerable<Command> All()
+    {
+        var service = new Argument<string>("service");
+        yield return AgentCommand.Create("undeploy", "Stop and remove a service", [service], async (parsed, agent, printer, ct) =>
+            Done(await agent.Client.UndeployAsync(new ServiceRequest { Service = AgentCommand.Target(parsed.GetValue(service)!).Service }, agent.Call(AgentCommand.Slow, ct)), printer));
+        yield return Change("start", "Start what was stopped", (client, request, options) => client.StartAsync(request, options));
+        yield return Change("stop", "Stop; it stays stopped until started or deployed", (client, request, options) => client.StopAsync(request, options));
+        yield return Change("restart", "Stop and start", (client, request, options) => client.RestartAsync(request, options));
+        var syncDry = new Option<bool>("--dry-run") { Description = "only show the drift" };
+        yield return AgentCommand.Create("sync", "Compare what runs with what should, and mend it now", [syncDry], async (parsed, agent, printer, ct) =>
+        {
+            var reply = await agent.Client.SyncAsync(new SyncRequest { DryRun = parsed.GetValue(syncDry) }, agent.Call(AgentCommand.Slow, ct));
+            printer.Show(reply, ["INSTANCE", "DRIFT", "REPAIR"], reply.Drift.Select(d => new[] { d.Instance, d.What, d.Repair }), "no drift");
+            return 0;
+        });
+        var purgeDry = new Option<bool>("--dry-run") { Description = "only show what would be removed" };
+        yield return AgentCommand.Create("purge", "Remove instances that the registry does not know", [purgeDry], async (parsed, agent, printer, ct) =>
+            Done(await agent.Client.PurgeAsync(new PurgeRequest { DryRun = parsed.GetValue(purgeDry) }, agent.Call(AgentCommand.Slow, ct)), printer));
+    }
+
+    private static Command Change(string name, string description, Func<Agent.AgentClient, ComponentRequest, CallOptions, AsyncUnaryCall<OperationReply>> call)
+    {
+        var target = new Argument<string>("service[/component]");
+        return AgentCommand.Create(name, description, [target], async (parsed, agent, printer, ct) =>
+        {
+            var (service, component) = AgentCommand.Target(parsed.GetValue(target)!);
+            return Done(await call(agent.Client, new ComponentRequest { Service = service, Component = component }, agent.Call(AgentCommand.Slow, ct)), printer);
+        });
+    }
+
+    private static int Done(OperationReply reply, Printer printer)
+    {
+        if (printer.Json)
+        {
+            Printer.Message(reply);
+            return 0;
+        }
+
+        foreach (var line in reply.Done.DefaultIfEmpty("nothing to do"))
+            Console.Out.WriteLine(line);
+        return 0;
+    }
+}
