@@ -1,0 +1,154 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Mcp.IntegrationTests.Hosts;
+
+[assembly: AssemblyFixture(typeof(NodeFixture))]
+
+namespace Mcp.IntegrationTests.Hosts;
+
+/// <summary>A real registry, a real agent with its own podman store, and the real CLI; all published programs.</summary>
+public sealed class NodeFixture : IAsyncLifetime
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("mcp-node").FullName;
+    private readonly Dictionary<string, string> _environment;
+    private readonly int _registryPort = FreePort();
+    private readonly int _agentPort = FreePort();
+    private Process? _registry;
+
+    public NodeFixture() => _environment = new() { ["MCP_HOME"] = Path.Combine(_directory, "home") };
+
+    public Process? Agent { get; private set; }
+
+    public int ProxyPort { get; } = FreePort();
+
+    public string State => Path.Combine(_directory, "state");
+
+    public string Address => $"127.0.0.1:{_agentPort}";
+
+    public string Image(string tag) => $"127.0.0.1:{_registryPort}/hello:{tag}";
+
+    public async ValueTask InitializeAsync()
+    {
+        var config = Path.Combine(_directory, "registry.yml");
+        await File.WriteAllTextAsync(config, $"version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {_directory}/registry }} }}\nhttp: {{ addr: 127.0.0.1:{_registryPort} }}\n");
+        _registry = Command.Start("docker-registry", ["serve", config]);
+        Swallow(_registry);
+        foreach (var tag in (string[])["v1", "v2"])
+            Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "sample-image"), [Image(tag), $"hello from {tag}"]));
+        Succeeded(await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), ["init", "--state", State, "--listen", Address, "--name", "test"]));
+        var toml = Path.Combine(State, "agent.toml");
+        var podman = Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "podman-here"), [_directory]));
+        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:8080", $"127.0.0.1:{ProxyPort}", StringComparison.Ordinal) + podman + "pull_limit = \"20s\"\n");
+        StartAgent();
+        await UntilAsync(async () => (await Command.RunAsync(Path.Combine(Command.Bin, "mcp"), ["login", "--direct", Address, "--ca", Path.Combine(State, "ca.crt"), "--token-file", Path.Combine(State, "admin.token")], _environment)).ExitCode == 0, "the agent takes a login");
+    }
+
+    public void StartAgent()
+    {
+        Agent = Command.Start(Path.Combine(Command.Bin, "mcp-agent"), ["run", "--config", Path.Combine(State, "agent.toml")]);
+        Swallow(Agent);
+    }
+
+    public async Task KillAgentAsync()
+    {
+        Agent!.Kill();
+        await Agent.WaitForExitAsync();
+    }
+
+    public Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) => Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, _environment);
+
+    public Process StartMcp(params string[] arguments) => Command.Start(Path.Combine(Command.Bin, "mcp"), arguments, _environment);
+
+    public Task<(int ExitCode, string Output, string Error)> PodmanAsync(params string[] arguments) =>
+        Command.RunAsync("podman", ["--root", $"{_directory}/podman", "--runroot", $"{_directory}/podman-run", .. arguments], new Dictionary<string, string> { ["CONTAINERS_CONF"] = $"{_directory}/containers.conf" });
+
+    public string WriteService(string name, string tag, string health = "/", string extra = "")
+    {
+        var file = Path.Combine(_directory, $"{name}-{Guid.NewGuid():N}.toml");
+        File.WriteAllText(file, $$"""
+            name = "{{name}}"
+            [[components]]
+            name = "web"
+            image = "{{Image(tag)}}"
+            health = { http = "{{health}}", interval = "100ms", retries = 20 }
+            {{extra}}
+            [[components.routes]]
+            name = "http"
+            port = 8080
+            hostname = "{{name}}.example.com"
+            """);
+        return file;
+    }
+
+    public async Task<string> GetAsync(string name)
+    {
+        using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://127.0.0.1:{ProxyPort}/"));
+        request.Headers.Host = $"{name}.example.com";
+        using var response = await http.SendAsync(request);
+        return response.IsSuccessStatusCode ? (await response.Content.ReadAsStringAsync()).Trim() : $"HTTP {(int)response.StatusCode}";
+    }
+
+    public async Task<string[]> ContainersAsync(string service) =>
+        (await PodmanAsync("ps", "-a", "--filter", $"label=mcp.service={service}", "--format", "{{.Names}}")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+    public static string Succeeded((int ExitCode, string Output, string Error) result)
+    {
+        Assert.True(result.ExitCode == 0, $"exit code {result.ExitCode}\n{result.Output}\n{result.Error}");
+        return result.Output;
+    }
+
+    public static async Task UntilAsync(Func<Task<bool>> condition, string what)
+    {
+        var clock = Stopwatch.StartNew();
+        while (true)
+        {
+            try
+            {
+                if (await condition())
+                    return;
+            }
+            catch (HttpRequestException)
+            {
+                // Not yet.
+            }
+
+            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(60), $"not within 60 s: {what}");
+            await Task.Delay(50);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var name in (await PodmanAsync("ps", "-aq")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            await PodmanAsync("rm", "-f", "-t", "0", name);
+        if (Agent is { HasExited: false })
+            await KillAgentAsync();
+        foreach (var pid in (await Command.RunAsync("pgrep", ["-f", _directory])).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            await Command.RunAsync("kill", ["-9", pid]);
+        _registry?.Kill();
+        await Command.RunAsync("umount", ["-l", $"{_directory}/podman/overlay"]);
+        await Command.RunAsync("rm", ["-rf", _directory]);
+        _registry?.Dispose();
+        Agent?.Dispose();
+    }
+
+    public int ProxyProcess => int.Parse(File.ReadAllText(Path.Combine(State, "proxy.pid")), CultureInfo.InvariantCulture);
+
+    private static void Swallow(Process process)
+    {
+        process.OutputDataReceived += (_, _) => { };
+        process.ErrorDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}

@@ -1,0 +1,94 @@
+using Mcp.Agent.Registry;
+using Mcp.Daemon.Storage;
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
+
+namespace Mcp.UnitTests.Daemon;
+
+public sealed class RegistryTests : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("mcp-registry").FullName;
+
+    private string DatabaseFile => Path.Combine(_directory, "registry.db");
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    public void An_older_registry_is_upgraded_in_place_and_keeps_its_services(int version)
+    {
+        using (var old = Database.Open(DatabaseFile))
+        {
+            Migrator.Migrate(old, Migration.In(typeof(AgentRegistry).Assembly), upTo: version);
+            using var connection = old.Connect();
+            connection.Run("INSERT INTO services (name, tier, active, updated_at) VALUES ('blog', 'worker', 1, '2026-01-01T00:00:00Z')");
+            connection.Run("""INSERT INTO components (service, name, position, image, definition, spec_hash, generation, desired, updated_at) VALUES ('blog', 'web', 0, 'docker.io/a/b:1', '[[components]]' || char(10) || 'name = "web"' || char(10) || 'image = "docker.io/a/b:1"', 'h', 7, 'Running', '2026-01-01T00:00:00Z')""");
+        }
+
+        using var registry = AgentRegistry.Open(DatabaseFile, TimeProvider.System);
+        var kept = Assert.Single(registry.Components.List());
+        Assert.Equal(("blog.web.7", RuntimeKind.Container), (kept.Instance.ToString(), kept.Definition.Runtime));
+        registry.Events.Add("blog", "web", "test", "");
+        Assert.Single(registry.Events.After(0, 10));
+    }
+
+    [Fact]
+    public void A_newer_registry_is_refused()
+    {
+        using (var newer = Database.Open(DatabaseFile))
+        {
+            using var connection = newer.Connect();
+            connection.Run("PRAGMA user_version=999");
+        }
+
+        Assert.Equal("registry.newer", Assert.Throws<McpException>(() => AgentRegistry.Open(DatabaseFile, TimeProvider.System)).Code);
+    }
+
+    [Fact]
+    public void A_damaged_registry_is_refused_says_how_to_restore_and_stays_as_it_is()
+    {
+        File.WriteAllBytes(DatabaseFile, [.. Enumerable.Range(0, 8192).Select(i => (byte)(i * 7))]);
+        var before = File.ReadAllBytes(DatabaseFile);
+        var e = Assert.Throws<McpException>(() => AgentRegistry.Open(DatabaseFile, TimeProvider.System));
+        Assert.Equal("registry.corrupt", e.Code);
+        Assert.Contains("restore", e.Hint, StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllBytes(DatabaseFile));
+        Assert.Single(Directory.GetFiles(_directory));
+    }
+
+    [Fact]
+    public void A_hostname_belongs_to_one_service()
+    {
+        using var registry = AgentRegistry.Open(DatabaseFile, TimeProvider.System);
+        var generations = new Dictionary<string, int> { ["web"] = 1 };
+        registry.Components.Store(Service("one"), generations);
+        Assert.Equal("route.taken", Assert.Throws<McpException>(() => registry.Components.Store(Service("two"), generations)).Code);
+        Assert.Equal("one", Assert.Single(registry.Components.List()).Service.Text);
+    }
+
+    [Fact]
+    public void A_host_port_is_given_once()
+    {
+        using var registry = AgentRegistry.Open(DatabaseFile, TimeProvider.System);
+        Assert.True(registry.Ports.TryTake(InstanceName.Parse("a.b.1"), 20000, 80));
+        Assert.False(registry.Ports.TryTake(InstanceName.Parse("a.b.2"), 20000, 80));
+        registry.Ports.Release(InstanceName.Parse("a.b.1"));
+        Assert.Empty(registry.Ports.All());
+    }
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    private static ServiceDefinition Service(string name) => ServiceFile.Parse($"""
+        name = "{name}"
+        [[components]]
+        name = "web"
+        image = "docker.io/a/b:1"
+        [[components.routes]]
+        name = "http"
+        port = 80
+        hostname = "same.example.com"
+        """, "f");
+}
