@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using System.Net.Sockets;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Mcp.Agent.Proxy;
@@ -7,6 +8,11 @@ namespace Mcp.Agent.Proxy;
 /// <summary>One request: find its host's backend, pass it on with X-Forwarded-* set by us alone, count it while it is under way.</summary>
 internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : IDisposable
 {
+    // linux/tcp.h
+    private const int TcpLevel = 6;
+    private const int TcpUserTimeout = 18;
+    private const int UnacknowledgedLimitMs = 3000;
+
     private static readonly ForwarderRequestConfig s_config = new() { ActivityTimeout = TimeSpan.FromMinutes(5) };
 
     private readonly HttpMessageInvoker _backends = new(new SocketsHttpHandler
@@ -18,6 +24,7 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
         EnableMultipleHttp2Connections = true,
         ActivityHeadersPropagator = DistributedContextPropagator.CreateNoOutputPropagator(),
         ConnectTimeout = TimeSpan.FromSeconds(5),
+        ConnectCallback = ConnectAsync,
     });
 
     public async Task ForwardAsync(HttpContext context)
@@ -44,6 +51,23 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
     }
 
     public void Dispose() => _backends.Dispose();
+
+    // A dead instance's address vanishes without a reset, so a pooled connection to it would hang until the activity time-out.
+    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken ct)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            socket.SetRawSocketOption(TcpLevel, TcpUserTimeout, BitConverter.GetBytes(UnacknowledgedLimitMs));
+            await socket.ConnectAsync(context.DnsEndPoint, ct);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
 
     private sealed class ForwardedHeaders : HttpTransformer
     {

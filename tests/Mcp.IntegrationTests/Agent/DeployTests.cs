@@ -45,13 +45,9 @@ public class DeployTests(NodeFixture node)
         Assert.Contains("undone  start", output, StringComparison.Ordinal);
         Assert.Contains("GET /missing on port 8080", error, StringComparison.Ordinal);
         Assert.Contains("HTTP 404", error, StringComparison.Ordinal);
-        Assert.Contains("| listening on 8080", error, StringComparison.Ordinal);
+        Assert.Contains("| [::ffff:", error, StringComparison.Ordinal);
         Assert.Equal("hello from v1", await node.GetAsync("sick"));
         Assert.Equal(["sick.web.1"], await node.ContainersAsync("sick"));
-
-        (exitCode, _, error) = await node.McpAsync("deploy", node.WriteService("sick", "v2", extra: "cmd = [\"x\"]\nuser = \"99999:99999\"\nenv = { PATH = \"/nowhere\" }"));
-        Assert.Equal(1, exitCode);
-        Assert.Equal("hello from v1", await node.GetAsync("sick"));
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "sick"));
     }
 

@@ -54,7 +54,9 @@ public sealed class NodeFixture : IAsyncLifetime
     public async Task KillAgentAsync()
     {
         Agent!.Kill();
-        await Agent.WaitForExitAsync();
+        // Not WaitForExitAsync: that waits for the pipes too, and the proxy, which lives on, has inherited them.
+        while (!Agent.HasExited)
+            await Task.Delay(5);
     }
 
     public Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) => Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, _environment);
@@ -110,7 +112,7 @@ public sealed class NodeFixture : IAsyncLifetime
                 if (await condition())
                     return;
             }
-            catch (HttpRequestException)
+            catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
             {
                 // Not yet.
             }
