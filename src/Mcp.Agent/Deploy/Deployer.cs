@@ -64,6 +64,8 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
         var stored = registry.Components.List(service.Name).ToDictionary(c => c.Definition.Name);
         var previous = registry.Components.Find(service.Name);
         var target = service;
+        if (service.Components.SelectMany(c => c.Routes).FirstOrDefault(r => r.Mode == RouteMode.L4) is { } passed)
+            throw new McpException("route.l4", $"route {passed.Name} is l4, which the node proxy cannot carry yet", "use mode = \"l7\", or a fixed port (ports = [...])");
         if (only is not null)
         {
             if (service.Components.All(c => c.Name != only))
