@@ -1,4 +1,7 @@
 using System.Globalization;
+using System.Net;
+using Mcp.Agent.Alerts;
+using Mcp.Agent.Recovery;
 using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Model.Definition.Toml;
@@ -8,17 +11,42 @@ using Mcp.Runtimes.Podman;
 namespace Mcp.Agent;
 
 /// <summary>agent.toml.</summary>
-/// <param name="Listen">address:port of the gRPC server.</param>
-/// <param name="ProxyHttp">address:port of the node proxy.</param>
-/// <param name="Zone">Internal zone: a service answers as service.zone on the node proxy.</param>
-public sealed record AgentConfig(string File, Label Name, string Listen, string State, string ProxyHttp, string Zone, (int First, int Last) Ports, PodmanOptions Podman)
+public sealed record AgentConfig
 {
+    public required string File { get; init; }
+
+    public required Label Name { get; init; }
+
+    /// <summary>address:port of the gRPC server.</summary>
+    public required string Listen { get; init; }
+
+    /// <summary>The state directory, absolute.</summary>
+    public required string State { get; init; }
+
+    /// <summary>Below it lies each service's own directory, for push and pull.</summary>
+    public required string Files { get; init; }
+
+    /// <summary>Internal zone: a service answers as service.zone on the node proxy.</summary>
+    public required string Zone { get; init; }
+
+    /// <summary>Host ports that routes get.</summary>
+    public required (int First, int Last) Ports { get; init; }
+
+    public required ProxyOptions Proxy { get; init; }
+
+    public required PodmanOptions Podman { get; init; }
+
+    public required IReadOnlyList<BootStage> Boot { get; init; }
+
+    public required AlertOptions Alerts { get; init; }
+
     public string ProxySocket => Path.Combine(State, "proxy.sock");
 
     public string ProxyPidFile => Path.Combine(State, "proxy.pid");
 
     public string Registry => Path.Combine(State, "registry.db");
 
+    /// <exception cref="McpException">config.missing</exception>
     /// <exception cref="ServiceFileException">The file has mistakes; lists all of them.</exception>
     public static AgentConfig Read(string file)
     {
@@ -28,31 +56,118 @@ public sealed record AgentConfig(string File, Label Name, string Listen, string 
         var root = TomlReader.Read(System.IO.File.ReadAllText(file), file, problems);
         var fields = new TomlFields(root, "agent.toml", problems);
         var state = Path.GetFullPath(fields.Text(fields.Required("state")) ?? ".");
-        var name = fields.Text(fields.Required("name"));
-        var listen = fields.Text(fields.Required("listen"));
-        var proxy = fields.Text(fields.Entry("proxy_http")) ?? "127.0.0.1:8080";
-        var zone = fields.Text(fields.Entry("zone")) ?? "mcp.internal";
-        var range = (fields.Text(fields.Entry("ports")) ?? "20000-29999").Split('-');
+        var config = new AgentConfig
+        {
+            File = Path.GetFullPath(file),
+            Name = ReadName(fields, problems),
+            Listen = ReadEndpoint(fields, fields.Required("listen"), problems) ?? "",
+            State = state,
+            Files = Path.GetFullPath(fields.Text(fields.Entry("files")) ?? "/srv"),
+            Zone = fields.Text(fields.Entry("zone")) ?? "mcp.internal",
+            Ports = ReadPorts(fields, problems),
+            Proxy = ReadProxy(fields, problems),
+            Podman = ReadPodman(fields, state, problems),
+            Boot = [.. fields.Inner("boot") is { } boot ? ReadBoot(new TomlFields(boot, "[boot]", problems), problems) : []],
+            Alerts = ReadAlerts(fields, problems),
+        };
+        fields.RefuseUnknown();
+        return problems.Count == 0 ? config : throw new ServiceFileException(file, problems);
+    }
+
+    private static Label ReadName(TomlFields fields, List<Problem> problems)
+    {
+        var entry = fields.Required("name");
+        if (Label.TryParse(fields.Text(entry), out var label))
+            return label;
+        if (entry is not null)
+            problems.Add(new Problem(entry.Line, entry.Column, "wrong value of 'name'", "", Label.Allowed));
+        return Label.Parse("unnamed");
+    }
+
+    private static (int First, int Last) ReadPorts(TomlFields fields, List<Problem> problems)
+    {
+        var entry = fields.Entry("ports");
+        var range = (fields.Text(entry) ?? "20000-29999").Split('-');
+        if (range.Length == 2 && int.TryParse(range[0], CultureInfo.InvariantCulture, out var first) && int.TryParse(range[1], CultureInfo.InvariantCulture, out var last) && first >= 1024 && last <= 65535 && first <= last)
+            return (first, last);
+        problems.Add(new Problem(entry?.Line ?? 1, entry?.Column ?? 1, "wrong value of 'ports'", Label.Clip(string.Join('-', range)), "first-last, from 1024 to 65535"));
+        return (0, 0);
+    }
+
+    private static ProxyOptions ReadProxy(TomlFields fields, List<Problem> problems)
+    {
+        var proxy = new TomlFields(fields.Inner("proxy") ?? new TomlTable(1, 1, []), "[proxy]", problems);
+        var options = new ProxyOptions(
+            ReadEndpoint(proxy, proxy.Entry("http"), problems) ?? "127.0.0.1:8080",
+            ReadEndpoint(proxy, proxy.Entry("tls"), problems) ?? "127.0.0.1:8443",
+            ReadEndpoint(proxy, proxy.Entry("h2c"), problems));
+        proxy.RefuseUnknown();
+        return options;
+    }
+
+    private static PodmanOptions ReadPodman(TomlFields fields, string state, List<Problem> problems)
+    {
         var podman = new TomlFields(fields.Inner("podman") ?? new TomlTable(1, 1, []), "[podman]", problems);
         var socket = podman.Text(podman.Entry("socket"));
         var options = new PodmanOptions(socket ?? Path.Combine(state, "podman.sock"), socket is null, podman.Text(podman.Entry("root")), podman.Text(podman.Entry("runroot")),
-            podman.Text(podman.Entry("containers_conf")), podman.Duration("pull_limit", TimeSpan.FromMinutes(10), TimeSpan.FromHours(6)));
+            podman.Text(podman.Entry("containers_conf")), podman.Duration("pull_limit", TimeSpan.FromMinutes(10), TimeSpan.FromHours(6)))
+        { Launcher = Detached.Launcher(Path.Combine(state, "podman.log")) };
         podman.RefuseUnknown();
-        fields.RefuseUnknown();
-        var first = 0;
-        var last = 0;
-        if (!Label.TryParse(name, out var label))
-            problems.Add(new Problem(1, 1, "wrong value of 'name'", Label.Clip(name), Label.Allowed));
-        if (range.Length != 2 || !int.TryParse(range[0], CultureInfo.InvariantCulture, out first) || !int.TryParse(range[1], CultureInfo.InvariantCulture, out last) || first < 1024 || last > 65535 || first > last)
-            problems.Add(new Problem(1, 1, "wrong value of 'ports'", string.Join('-', range), "first-last, from 1024 to 65535"));
-        foreach (var address in new[] { listen, proxy })
+        return options;
+    }
+
+    private static List<BootStage> ReadBoot(TomlFields boot, List<Problem> problems)
+    {
+        var stages = new List<BootStage>();
+        foreach (var item in boot.List("sequence"))
         {
-            if (!System.Net.IPEndPoint.TryParse(address ?? "", out var endpoint) || endpoint.Port == 0)
-                problems.Add(new Problem(1, 1, "not an address with port", Label.Clip(address), "address:port, such as 127.0.0.1:7443"));
+            if (item is not TomlTable table)
+            {
+                boot.Wrong(item, "a table: [[boot.sequence]]", "sequence");
+                continue;
+            }
+
+            var stage = new TomlFields(table, "[[boot.sequence]]", problems);
+            var services = new List<Label>();
+            foreach (var (node, text) in stage.Texts("services"))
+            {
+                if (Label.TryParse(text, out var service))
+                    services.Add(service);
+                else
+                    stage.Wrong(node, Label.Allowed, "services");
+            }
+
+            if (services.Count == 0)
+                stage.Wrong(item, "at least one service", "services");
+            stages.Add(new BootStage(services, stage.Duration("timeout", TimeSpan.FromMinutes(1), TimeSpan.FromHours(1))));
+            stage.RefuseUnknown();
         }
 
-        return problems.Count == 0
-            ? new AgentConfig(Path.GetFullPath(file), label!, listen!, state, proxy, zone, (first, last), options)
-            : throw new ServiceFileException(file, problems);
+        boot.RefuseUnknown();
+        return stages;
+    }
+
+    private static AlertOptions ReadAlerts(TomlFields fields, List<Problem> problems)
+    {
+        var alerts = new TomlFields(fields.Inner("alerts") ?? new TomlTable(1, 1, []), "[alerts]", problems);
+        var command = alerts.Texts("command").Select(t => t.Value).ToList();
+        var on = alerts.Texts("on").Select(t => t.Value).ToList();
+        alerts.RefuseUnknown();
+        return new AlertOptions(command, (on.Count > 0 ? on : AlertOptions.DefaultKinds).ToHashSet());
+    }
+
+    private static string? ReadEndpoint(TomlFields fields, TomlEntry? entry, List<Problem> problems)
+    {
+        if (fields.Text(entry) is not { } text)
+            return null;
+        if (!IPEndPoint.TryParse(text, out var endpoint) || endpoint.Port == 0)
+            problems.Add(new Problem(entry!.Line, entry.Column, "not an address with port", Label.Clip(text), "address:port, such as 127.0.0.1:7443"));
+        return text;
     }
 }
+
+/// <summary>Where the node proxy listens, each address:port.</summary>
+/// <param name="Http">HTTP/1.1 and WebSocket, clear text.</param>
+/// <param name="Tls">TLS passed through by SNI, for l4 routes.</param>
+/// <param name="H2c">HTTP/2 without TLS, for gRPC clients on this machine; null: off.</param>
+public sealed record ProxyOptions(string Http, string Tls, string? H2c);

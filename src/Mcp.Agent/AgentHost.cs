@@ -1,6 +1,8 @@
 using System.Net;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using Grpc.Health.V1;
+using Grpc.HealthCheck;
 using Mcp.Agent.Rpc;
 using Mcp.Daemon.Identity;
 using Mcp.Model;
@@ -34,65 +36,19 @@ internal static class AgentHost
         builder.Services.AddSingleton(new RoleTable(Protocol.V1.Agent.Descriptor, AgentRoles.All));
         builder.Services.AddSingleton(new AuditLog(Path.Combine(config.State, "audit.log"), TimeProvider.System));
         builder.Services.AddSingleton<AuthInterceptor>();
+        var health = new HealthServiceImpl();
+        health.SetStatus("", HealthCheckResponse.Types.ServingStatus.Serving);
+        builder.Services.AddSingleton(health);
         builder.Services.AddGrpc(grpc => grpc.Interceptors.Add<AuthInterceptor>());
         await using var app = builder.Build();
         app.MapGrpcService<AgentRpc>();
+        app.MapGrpcService<HealthServiceImpl>();
         await app.StartAsync();
         Console.WriteLine($"mcp-agent {config.Name} listens on {config.Listen}");
-        var work = WorkAsync(node, app.Lifetime.ApplicationStopping);
+        var work = node.WorkAsync(app.Lifetime.ApplicationStopping);
         await app.WaitForShutdownAsync();
         await work.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return 0;
-    }
-
-    private static async Task WorkAsync(AgentNode node, CancellationToken ct)
-    {
-        var proxy = KeepProxyAsync(node, ct);
-        // Each unfinished deploy holds its service's lock, so the reconciler leaves those services alone.
-        var resumed = node.Deployer.Unfinished().Select(o => ResumeAsync(node, o, ct)).ToList();
-        await Task.WhenAll([proxy, node.Reconciler.RunAsync(ct), .. resumed]);
-    }
-
-    private static async Task ResumeAsync(AgentNode node, Daemon.Operations.JournalEntry entry, CancellationToken ct)
-    {
-        for (var pause = 1; !ct.IsCancellationRequested; pause = Math.Min(pause * 2, 60))
-        {
-            try
-            {
-                await node.Deployer.ResumeAsync(entry, ct);
-                return;
-            }
-            catch (Exception e) when (!ct.IsCancellationRequested)
-            {
-                await Console.Error.WriteLineAsync($"resuming the deploy of {entry.Subject}: {e.Message}");
-                await Task.Delay(TimeSpan.FromSeconds(pause), ct);
-                if (node.Deployer.Unfinished().FirstOrDefault(o => o.Id == entry.Id) is not { } now)
-                    return;
-                entry = now;
-            }
-        }
-    }
-
-    private static async Task KeepProxyAsync(AgentNode node, CancellationToken ct)
-    {
-        var first = true;
-        while (!ct.IsCancellationRequested)
-        {
-            try
-            {
-                if (first)
-                    await node.Proxy.PushAsync(ct);
-                else if (await node.Proxy.KeepAsync(ct))
-                    node.Registry.Events.Add("", "", "proxy.restarted", "the node proxy was gone");
-                first = false;
-            }
-            catch (Exception e) when (!ct.IsCancellationRequested)
-            {
-                await Console.Error.WriteLineAsync($"proxy: {e.Message}");
-            }
-
-            await Task.Delay(TimeSpan.FromMilliseconds(200), ct);
-        }
     }
 
     private static X509Certificate2 Certificate(string state)

@@ -32,9 +32,22 @@ internal static class AgentInit
             name = "{label}"
             listen = "{listen}"
             state = "{state}"
-            proxy_http = "127.0.0.1:8080"
             zone = "mcp.internal"
             ports = "20000-29999"
+            files = "/srv"                         # mcp push and pull: each service below its own directory here
+
+            [proxy]
+            http = "127.0.0.1:8080"
+            tls = "127.0.0.1:8443"                 # l4 routes, passed through by SNI
+            # h2c = "127.0.0.1:8081"               # HTTP/2 without TLS, for gRPC clients on this machine
+
+            # [[boot.sequence]]                    # services that must be well before the others start
+            # services = ["database"]
+            # timeout = "1m"
+
+            # [alerts]                             # the event is in MCP_EVENT, MCP_SERVICE, MCP_COMPONENT, MCP_DETAIL, MCP_NODE, MCP_TIME
+            # command = ["/usr/local/bin/alert"]
+            # on = ["component.flapping", "deploy.failed", "drift.failed", "boot.late", "retire.failed"]
 
             [podman]
             # socket = "/run/podman/podman.sock"   # without it the agent starts podman's API itself

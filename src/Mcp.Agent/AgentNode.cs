@@ -1,9 +1,12 @@
+using Mcp.Agent.Alerts;
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Deploy.Steps;
+using Mcp.Agent.Files;
 using Mcp.Agent.Ports;
 using Mcp.Agent.Probes;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Reconcile;
+using Mcp.Agent.Recovery;
 using Mcp.Agent.Registry;
 using Mcp.Model.Definition;
 using Mcp.Runtimes;
@@ -16,6 +19,9 @@ public sealed class AgentNode : IDisposable
 {
     private readonly PodmanRuntime _podman;
     private readonly HealthProbe _probe = new();
+    private readonly Resumer _resumer;
+    private readonly BootSequence _boot;
+    private readonly AlertCommand _alerts;
 
     public AgentNode(AgentConfig config, TimeProvider time)
     {
@@ -26,13 +32,20 @@ public sealed class AgentNode : IDisposable
         Ports = new PortAllocator(Registry.Ports, config.Ports.First, config.Ports.Last);
         Proxy = new RoutePush(config, Registry, Ports);
         Restarts = new RestartKeeper(time);
+        Files = new ServiceFiles(config.Files);
         var locks = new ServiceLocks();
+        var gate = new HealthGate(Runtimes, Ports, _probe);
         var retire = new RetireStep(Runtimes, Ports, Proxy, Registry.Events);
+        Undeployer = new Undeployer(Registry, Runtimes, Ports, Proxy, locks);
         Deployer = new Deployer(
-            [new PullStep(Runtimes), new PortsStep(Ports), new StartStep(Runtimes, Ports), new HealthGateStep(Runtimes, Ports, _probe), new SwitchStep(Registry.Components, Proxy), retire],
-            Registry, locks);
+            [new PullStep(Runtimes), new PortsStep(Ports), new StartStep(Runtimes, Ports), new HealthGateStep(gate), new SwitchStep(Registry.Components, Proxy), retire],
+            Registry, Undeployer, locks);
         Control = new ServiceControl(Registry, Runtimes, Ports, Proxy, locks, retire);
+        Adoption = new Adoption(Registry, Runtimes, Proxy, locks);
         Reconciler = new Reconciler(Registry, Runtimes, Control, locks, Restarts, retire);
+        _resumer = new Resumer(Deployer, Undeployer, Registry.Operations, time);
+        _boot = new BootSequence(config.Boot, Registry, Reconciler, Restarts, gate);
+        _alerts = new AlertCommand(config, Registry.Events);
     }
 
     public AgentConfig Config { get; }
@@ -45,13 +58,27 @@ public sealed class AgentNode : IDisposable
 
     public RoutePush Proxy { get; }
 
+    public ServiceFiles Files { get; }
+
     public Deployer Deployer { get; }
 
+    public Undeployer Undeployer { get; }
+
     public ServiceControl Control { get; }
+
+    public Adoption Adoption { get; }
 
     public Reconciler Reconciler { get; }
 
     public RestartKeeper Restarts { get; }
+
+    /// <summary>Everything the agent does without being asked, until cancelled.</summary>
+    public Task WorkAsync(CancellationToken ct)
+    {
+        _boot.Hold();
+        // The resumer first: unfinished operations hold their services' locks, so the reconciler leaves those alone.
+        return Task.WhenAll(_resumer.RunAsync(ct), Proxy.KeepAsync(ct), Reconciler.RunAsync(ct), _boot.RunAsync(ct), _alerts.RunAsync(ct));
+    }
 
     public void Dispose()
     {

@@ -15,6 +15,8 @@ const string Usage = """
     """;
 try
 {
+    if (args is ["detach", .. var program])
+        return Detached.Become(program);
     var options = new Dictionary<string, string>();
     for (var i = 1; i < args.Length; i += 2)
     {

@@ -1,3 +1,4 @@
+using Mcp.Model.Definition;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 
@@ -51,8 +52,9 @@ public abstract record RuntimeAvailability
 }
 
 /// <param name="ExitCode">Null while it runs or has never run.</param>
-/// <param name="Ports">Published ports as address:host->inside.</param>
-public sealed record InstanceInfo(InstanceName Name, string Image, InstanceState State, int? ExitCode, string SpecHash, DateTimeOffset? Started, IReadOnlyList<string> Ports);
+/// <param name="Definition">The component's canonical text, as it was when the instance was made.</param>
+/// <param name="Ports">Published ports.</param>
+public sealed record InstanceInfo(InstanceName Name, string Image, InstanceState State, int? ExitCode, string SpecHash, DateTimeOffset? Started, string Definition, IReadOnlyList<FixedPort> Ports);
 
 public sealed record LogLine(DateTimeOffset Time, bool Stderr, string Text);
 

@@ -1,61 +1,99 @@
+using System.Collections.Concurrent;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
 using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Model.Names;
+using Microsoft.Data.Sqlite;
 
 namespace Mcp.Agent.Deploy;
 
 /// <summary>Deploys a service, health-gated and without a gap: pull, ports, start beside, health, switch, retire. Journaled; a killed agent finishes it at its next start.</summary>
-public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegistry registry, ServiceLocks locks)
+public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegistry registry, Undeployer undeployer, ServiceLocks locks)
 {
     private const string Kind = "deploy";
+    private readonly ConcurrentDictionary<Guid, bool> _active = new();
+    private readonly ConcurrentDictionary<Guid, bool> _undo = new();
     private readonly OperationRunner<Deployment> _runner = new(steps, registry.Operations, Deployment.Write, Deployment.Read);
 
     /// <param name="only">Only this component; null: all.</param>
     /// <exception cref="StepFailedException">A step failed; what was before still stands.</exception>
-    public async Task DeployAsync(ServiceDefinition service, Label? only, Action<string, StepMark, string>? report, CancellationToken ct)
+    public async Task DeployAsync(ServiceDefinition service, Label? only, StepReport? report, CancellationToken ct)
     {
         using var held = await locks.TakeAsync(service.Name, ct);
-        await DeployHeldAsync(service, only, report, ct);
-    }
-
-    /// <summary>The same for a caller that holds the service's lock.</summary>
-    public async Task DeployHeldAsync(ServiceDefinition service, Label? only, Action<string, StepMark, string>? report, CancellationToken ct)
-    {
+        await SettleAsync(service.Name, ct);
         var deployment = Prepare(service, only);
-        var entry = new JournalEntry(Guid.NewGuid(), Kind, service.Name.Text, 0, false, Deployment.Write(deployment));
-        await RunAsync(entry, report, ct);
+        await RunAsync(new JournalEntry(Guid.NewGuid(), Kind, service.Name.Text, 0, false, Deployment.Write(deployment)), report, ct);
     }
 
-    /// <summary>Finishes or undoes what a killed agent left in the journal.</summary>
+    /// <summary>Finishes or undoes what a kill or a failed undo left in the journal.</summary>
     public async Task ResumeAsync(JournalEntry entry, CancellationToken ct)
     {
         using var held = await locks.TakeAsync(Label.Parse(entry.Subject), ct);
+        await ResumeHeldAsync(entry, ct);
+    }
+
+    public bool IsActive(Guid operation) => _active.ContainsKey(operation);
+
+    // A new deploy builds on what the registry says, so nothing may be half done before it.
+    private async Task SettleAsync(Label service, CancellationToken ct)
+    {
+        foreach (var entry in registry.Operations.Open().Where(o => o.Subject == service.Text))
+        {
+            if (entry.Kind == Undeployer.Kind)
+                await undeployer.RunHeldAsync(entry, ct);
+            else
+                await ResumeHeldAsync(entry, ct);
+        }
+    }
+
+    private async Task ResumeHeldAsync(JournalEntry entry, CancellationToken ct)
+    {
+        // What failed in this run of the agent is undone, also if the disk was too full to write that down.
+        if (_undo.ContainsKey(entry.Id))
+            entry = entry with { Undoing = true };
         registry.Events.Add(entry.Subject, "", "deploy.resumed", entry.Undoing ? "undoing" : $"from step {steps[entry.Step].Name}");
         try
         {
             await RunAsync(entry, null, ct);
         }
-        catch (StepFailedException)
+        catch (StepFailedException e) when (e.Undone)
         {
             // Already an event; the generation before stands.
         }
     }
 
-    public IReadOnlyList<JournalEntry> Unfinished() => [.. registry.Operations.Open().Where(o => o.Kind == Kind)];
-
-    private async Task RunAsync(JournalEntry entry, Action<string, StepMark, string>? report, CancellationToken ct)
+    private async Task RunAsync(JournalEntry entry, StepReport? report, CancellationToken ct)
     {
+        _active[entry.Id] = true;
         try
         {
             var done = await _runner.RunAsync(entry, report, ct);
             registry.Events.Add(entry.Subject, "", entry.Undoing ? "deploy.undone" : "deploy.done", string.Join(", ", done.Rollouts.Select(r => $"{r.Component} generation {r.Generation}")));
+            _undo.TryRemove(entry.Id, out _);
         }
         catch (StepFailedException e)
         {
-            registry.Events.Add(entry.Subject, "", "deploy.failed", $"step {e.Step}: {e.Message}");
+            if (!e.Undone)
+                _undo[entry.Id] = true;
+            Note(entry, $"step {e.Step}: {e.Message}");
             throw;
+        }
+        finally
+        {
+            _active.TryRemove(entry.Id, out _);
+        }
+    }
+
+    private void Note(JournalEntry entry, string failure)
+    {
+        try
+        {
+            registry.Events.Add(entry.Subject, "", "deploy.failed", failure);
+        }
+        catch (SqliteException)
+        {
+            // A full disk must not hide why the deploy failed.
         }
     }
 
@@ -64,8 +102,6 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
         var stored = registry.Components.List(service.Name).ToDictionary(c => c.Definition.Name);
         var previous = registry.Components.Find(service.Name);
         var target = service;
-        if (service.Components.SelectMany(c => c.Routes).FirstOrDefault(r => r.Mode == RouteMode.L4) is { } passed)
-            throw new McpException("route.l4", $"route {passed.Name} is l4, which the node proxy cannot carry yet", "use mode = \"l7\", or a fixed port (ports = [...])");
         if (only is not null)
         {
             if (service.Components.All(c => c.Name != only))

@@ -22,9 +22,14 @@ public sealed class RuntimeSet(IReadOnlyDictionary<RuntimeKind, IRuntime> byKind
         return all;
     }
 
-    public async Task RemoveAsync(Model.Names.InstanceName name, CancellationToken ct)
+    /// <summary>Stops and removes, whichever runtime has it. Safe to repeat.</summary>
+    /// <param name="grace">Time from SIGTERM to SIGKILL.</param>
+    public async Task EndAsync(Model.Names.InstanceName name, TimeSpan grace, CancellationToken ct)
     {
         foreach (var runtime in All)
+        {
+            await runtime.StopAsync(name, grace, ct);
             await runtime.RemoveAsync(name, ct);
+        }
     }
 }

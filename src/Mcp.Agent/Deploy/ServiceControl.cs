@@ -8,26 +8,10 @@ using Mcp.Model.Names;
 
 namespace Mcp.Agent.Deploy;
 
-/// <summary>Undeploy, start, stop, restart: the desired state first, then the runtime, so that a crash between is mended by the reconciler.</summary>
+/// <summary>Start, stop, restart: the desired state first, then the runtime, so that a crash between is mended by the reconciler.</summary>
 public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, PortAllocator ports, RoutePush proxy, ServiceLocks locks, RetireStep retire)
 {
     private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(10);
-
-    public async Task<IReadOnlyList<string>> UndeployAsync(Label service, CancellationToken ct)
-    {
-        using var held = await locks.TakeAsync(service, ct);
-        var components = Find(service, null);
-        foreach (var component in components)
-            registry.Components.SetDesired(service, component.Definition.Name, DesiredState.Stopped);
-        foreach (var instance in (await runtimes.ListAsync(ct)).Select(i => i.Name).Where(n => n.Service == service))
-            await runtimes.RemoveAsync(instance, ct);
-        foreach (var component in components)
-            ports.Release(component.Instance);
-        registry.Components.Delete(service);
-        await proxy.PushAsync(ct);
-        registry.Events.Add(service.Text, "", "undeploy.done", "");
-        return [.. components.Select(c => $"removed {c.Instance}")];
-    }
 
     public Task<IReadOnlyList<string>> StartAsync(Label service, Label? component, CancellationToken ct) => ChangeAsync(service, component, DesiredState.Running, async stored =>
     {

@@ -24,6 +24,8 @@ public sealed class PortAllocator(PortsTable ports, int first, int last)
 
     public void Release(InstanceName instance) => ports.Release(instance);
 
+    public void ReleaseAll(Label service) => ports.ReleaseAll(service);
+
     public InstanceSpec Spec(InstanceName instance, ComponentDefinition component)
     {
         var published = component.Ports.Concat(ports.Of(instance).Select(p => new FixedPort("127.0.0.1", p.HostPort, p.Inside))).ToList();

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Net;
-using System.Net.Sockets;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Mcp.Agent.Proxy;
@@ -8,12 +7,11 @@ namespace Mcp.Agent.Proxy;
 /// <summary>One request: find its host's backend, pass it on with X-Forwarded-* set by us alone, count it while it is under way.</summary>
 internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : IDisposable
 {
-    // linux/tcp.h
-    private const int TcpLevel = 6;
-    private const int TcpUserTimeout = 18;
-    private const int UnacknowledgedLimitMs = 3000;
+    private static readonly TimeSpan s_quiet = TimeSpan.FromMinutes(5);
+    private static readonly ForwarderRequestConfig s_http = new() { ActivityTimeout = s_quiet, Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
 
-    private static readonly ForwarderRequestConfig s_config = new() { ActivityTimeout = TimeSpan.FromMinutes(5) };
+    // gRPC exists on HTTP/2 only, so its servers speak that without TLS and without asking.
+    private static readonly ForwarderRequestConfig s_grpc = new() { ActivityTimeout = s_quiet, Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
 
     private readonly HttpMessageInvoker _backends = new(new SocketsHttpHandler
     {
@@ -24,7 +22,7 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
         EnableMultipleHttp2Connections = true,
         ActivityHeadersPropagator = DistributedContextPropagator.CreateNoOutputPropagator(),
         ConnectTimeout = TimeSpan.FromSeconds(5),
-        ConnectCallback = ConnectAsync,
+        ConnectCallback = static async (context, ct) => await BackendSocket.ConnectAsync(context.DnsEndPoint, ct),
     });
 
     public async Task ForwardAsync(HttpContext context)
@@ -40,7 +38,7 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
         backend.Enter();
         try
         {
-            var error = await forwarder.SendAsync(context, backend.Prefix, _backends, s_config, ForwardedHeaders.Instance);
+            var error = await forwarder.SendAsync(context, backend.Prefix, _backends, IsGrpc(context.Request) ? s_grpc : s_http, ForwardedHeaders.Instance);
             if (error != ForwarderError.None && !context.Response.HasStarted)
                 await context.Response.WriteAsync("the service behind this host does not answer\n");
         }
@@ -50,24 +48,9 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
         }
     }
 
-    public void Dispose() => _backends.Dispose();
+    private static bool IsGrpc(HttpRequest request) => HttpProtocol.IsHttp2(request.Protocol) && request.ContentType?.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) == true;
 
-    // A dead instance's address vanishes without a reset, so a pooled connection to it would hang until the activity time-out.
-    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken ct)
-    {
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        try
-        {
-            socket.SetRawSocketOption(TcpLevel, TcpUserTimeout, BitConverter.GetBytes(UnacknowledgedLimitMs));
-            await socket.ConnectAsync(context.DnsEndPoint, ct);
-            return new NetworkStream(socket, ownsSocket: true);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
-    }
+    public void Dispose() => _backends.Dispose();
 
     private sealed class ForwardedHeaders : HttpTransformer
     {

@@ -1,11 +1,13 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Mcp.Agent.Proxy;
 
-/// <summary>The `mcp-agent proxy` process: forwards HTTP by host name. A process of its own, so that an agent restart drops no connection.</summary>
+/// <summary>The `mcp-agent proxy` process: forwards HTTP by host name, TLS by SNI. A process of its own, so that an agent restart drops no connection.</summary>
 internal static class ProxyHost
 {
     public static async Task<int> RunAsync(AgentConfig config)
@@ -20,7 +22,10 @@ internal static class ProxyHost
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = null;
-            kestrel.Listen(IPEndPoint.Parse(config.ProxyHttp));
+            kestrel.Listen(IPEndPoint.Parse(config.Proxy.Http), listen => listen.Protocols = HttpProtocols.Http1);
+            if (config.Proxy.H2c is { } h2c)
+                kestrel.Listen(IPEndPoint.Parse(h2c), listen => listen.Protocols = HttpProtocols.Http2);
+            kestrel.Listen(IPEndPoint.Parse(config.Proxy.Tls), listen => listen.Run(new SniPassthrough(table).CarryAsync));
             File.Delete(config.ProxySocket);
             kestrel.ListenUnixSocket(config.ProxySocket);
         });

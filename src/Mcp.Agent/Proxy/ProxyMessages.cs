@@ -3,7 +3,8 @@ using System.Text.Json.Serialization;
 namespace Mcp.Agent.Proxy;
 
 /// <summary>Host name to the port on 127.0.0.1 of the instance that serves it.</summary>
-internal sealed record ProxyRoute(string Host, int Port);
+/// <param name="PassThrough">TLS by SNI, not ended here (l4); false: HTTP (l7).</param>
+internal sealed record ProxyRoute(string Host, int Port, bool PassThrough);
 
 internal sealed record ProxyRoutes(IReadOnlyList<ProxyRoute> Routes);
 

@@ -12,6 +12,7 @@ namespace Mcp.Agent.Proxy;
 /// <summary>The agent's side of the node proxy: starts the process, pushes the whole route table, waits for drains.</summary>
 public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAllocator ports) : IDisposable
 {
+    private static readonly TimeSpan s_lookEvery = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
     private readonly SemaphoreSlim _pushing = new(1, 1);
     private readonly HttpClient _http = new(new SocketsHttpHandler { ConnectCallback = (_, ct) => ConnectAsync(config.ProxySocket, ct) }) { Timeout = TimeSpan.FromSeconds(5), BaseAddress = new Uri("http://proxy/") };
@@ -37,13 +38,28 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         }
     }
 
-    /// <summary>Starts the proxy where it is gone, with the routes in force. True: it had to be started.</summary>
-    public async Task<bool> KeepAsync(CancellationToken ct)
+    /// <summary>Starts the proxy with the routes in force, and again where it is gone, until cancelled.</summary>
+    public async Task KeepAsync(CancellationToken ct)
     {
-        if (await AnswersAsync(ct))
-            return false;
-        await PushAsync(ct);
-        return true;
+        var pushed = false;
+        while (!ct.IsCancellationRequested)
+        {
+            try
+            {
+                var gone = !await AnswersAsync(ct);
+                if (!pushed || gone)
+                    await PushAsync(ct);
+                if (pushed && gone)
+                    registry.Events.Add("", "", "proxy.restarted", "the node proxy was gone");
+                pushed = true;
+            }
+            catch (Exception e) when (!ct.IsCancellationRequested)
+            {
+                await Console.Error.WriteLineAsync($"proxy: {e.Message}");
+            }
+
+            await Task.Delay(s_lookEvery, ct);
+        }
     }
 
     public async Task<bool> AnswersAsync(CancellationToken ct)
@@ -86,29 +102,31 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
 
     private ProxyRoutes Routes()
     {
-        var routes = new Dictionary<string, int>();
+        var http = new Dictionary<string, int>();
+        var passed = new Dictionary<string, int>();
         foreach (var stored in registry.Components.List())
         {
-            foreach (var route in stored.Definition.Routes.Where(r => r.Mode == RouteMode.L7))
+            foreach (var route in stored.Definition.Routes)
             {
                 var port = ports.HostPort(stored.Instance, stored.Definition, route.Port);
+                var table = route.Mode == RouteMode.L7 ? http : passed;
                 if (route.Hostname is { } hostname)
-                    routes[hostname.Text] = port;
-                routes.TryAdd($"{stored.Definition.Name}.{stored.Service}.{config.Zone}", port);
-                routes.TryAdd($"{stored.Service}.{config.Zone}", port);
+                    table[hostname.Text] = port;
+                table.TryAdd($"{stored.Definition.Name}.{stored.Service}.{config.Zone}", port);
+                table.TryAdd($"{stored.Service}.{config.Zone}", port);
             }
         }
 
-        return new ProxyRoutes([.. routes.Where(r => r.Value > 0).Select(r => new ProxyRoute(r.Key, r.Value))]);
+        return new ProxyRoutes([.. http.Where(r => r.Value > 0).Select(r => new ProxyRoute(r.Key, r.Value, false)), .. passed.Where(r => r.Value > 0).Select(r => new ProxyRoute(r.Key, r.Value, true))]);
     }
 
     private async Task EnsureRunningAsync(CancellationToken ct)
     {
         if (await AnswersAsync(ct))
             return;
-        // setsid: the proxy outlives the agent and its terminal.
-        var start = new ProcessStartInfo("setsid") { RedirectStandardInput = true };
-        foreach (var argument in (string[])[Environment.ProcessPath!, "proxy", "--config", config.File])
+        var launcher = Detached.Launcher(Path.Combine(config.State, "proxy.log"));
+        var start = new ProcessStartInfo(launcher[0]) { RedirectStandardInput = true };
+        foreach (var argument in (IEnumerable<string>)[.. launcher.Skip(1), Environment.ProcessPath!, "proxy", "--config", config.File])
             start.ArgumentList.Add(argument);
         start.Environment["DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS"] = "1";
         using var process = Process.Start(start) ?? throw new McpException("proxy.start", "the node proxy did not start");
@@ -118,7 +136,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         while (!await AnswersAsync(limit.Token))
         {
             if (process.HasExited)
-                throw new McpException("proxy.start", string.Create(CultureInfo.InvariantCulture, $"the node proxy ended with exit code {process.ExitCode}"), $"is {config.ProxyHttp} free? ss -ltnp shows who has it");
+                throw new McpException("proxy.start", string.Create(CultureInfo.InvariantCulture, $"the node proxy ended with exit code {process.ExitCode}"), $"{Path.Combine(config.State, "proxy.log")} says why; are {config.Proxy.Http} and {config.Proxy.Tls} free? ss -ltnp shows who has them");
             await Task.Delay(10, limit.Token);
         }
     }

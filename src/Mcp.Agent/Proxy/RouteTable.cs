@@ -24,8 +24,11 @@ internal sealed class RouteTable
     private readonly Lock _lock = new();
     private readonly Dictionary<int, Backend> _backends = [];
     private FrozenDictionary<string, Backend> _byHost = FrozenDictionary<string, Backend>.Empty;
+    private FrozenDictionary<string, Backend> _bySni = FrozenDictionary<string, Backend>.Empty;
 
     public Backend? Find(string host) => Volatile.Read(ref _byHost).GetValueOrDefault(host);
+
+    public Backend? FindPassThrough(string sni) => Volatile.Read(ref _bySni).GetValueOrDefault(sni);
 
     public void Replace(ProxyRoutes routes)
     {
@@ -35,9 +38,12 @@ internal sealed class RouteTable
                 _backends.Remove(idle.Port);
             foreach (var port in routes.Routes.Select(r => r.Port).Where(p => !_backends.ContainsKey(p)))
                 _backends[port] = new Backend(port);
-            Volatile.Write(ref _byHost, routes.Routes.ToFrozenDictionary(r => r.Host, r => _backends[r.Port], StringComparer.OrdinalIgnoreCase));
+            Volatile.Write(ref _byHost, Table(routes.Routes.Where(r => !r.PassThrough)));
+            Volatile.Write(ref _bySni, Table(routes.Routes.Where(r => r.PassThrough)));
         }
     }
+
+    private FrozenDictionary<string, Backend> Table(IEnumerable<ProxyRoute> routes) => routes.ToFrozenDictionary(r => r.Host, r => _backends[r.Port], StringComparer.OrdinalIgnoreCase);
 
     public int InFlight(int port)
     {

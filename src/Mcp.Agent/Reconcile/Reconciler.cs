@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Deploy.Steps;
@@ -132,36 +131,5 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
             Trigger();
             await Task.Delay(TimeSpan.FromSeconds(1), ct);
         }
-    }
-}
-
-/// <summary>Exponential back-off per instance, 1 s to 5 min; forgotten after 10 quiet minutes.</summary>
-public sealed class RestartKeeper(TimeProvider time)
-{
-    private static readonly TimeSpan s_quiet = TimeSpan.FromMinutes(10);
-    private readonly ConcurrentDictionary<InstanceName, (int Count, DateTimeOffset Last)> _restarts = new();
-
-    /// <summary>True when the pause is over; counts the restart that follows.</summary>
-    public bool May(InstanceName name, out int count)
-    {
-        var now = time.GetUtcNow();
-        var (past, last) = _restarts.GetValueOrDefault(name);
-        count = past;
-        if (past > 0 && now - last > s_quiet)
-            past = 0;
-        if (past > 0 && now - last < Model.Health.RestartBackoff.Pause(past - 1))
-            return false;
-        _restarts[name] = (count = past + 1, now);
-        return true;
-    }
-
-    public int Count(InstanceName name) => _restarts.GetValueOrDefault(name).Count;
-
-    /// <summary>Time until the next pause is over, at most the given one.</summary>
-    public TimeSpan NextWithin(TimeSpan most)
-    {
-        var now = time.GetUtcNow();
-        var waits = _restarts.Values.Select(r => r.Last + Model.Health.RestartBackoff.Pause(r.Count - 1) - now).Where(w => w > TimeSpan.Zero);
-        return waits.Append(most).Min() + TimeSpan.FromMilliseconds(10);
     }
 }

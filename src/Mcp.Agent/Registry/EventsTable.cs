@@ -10,12 +10,17 @@ public sealed class EventsTable(Database database, TimeProvider time)
 {
     private const int Kept = 10_000;
 
+    /// <summary>Raised after an event was written, on the thread that wrote it.</summary>
+    public event Action<RegistryEvent>? Added;
+
     public void Add(string service, string component, string kind, string detail)
     {
         using var connection = database.Connect();
-        connection.Run("INSERT INTO events (time, service, component, kind, detail) VALUES (@time, @service, @component, @kind, @detail)",
-            ("time", time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture)), ("service", service), ("component", component), ("kind", kind), ("detail", detail));
-        connection.Run("DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - @kept", ("kept", Kept));
+        var now = time.GetUtcNow();
+        var id = (long)connection.Scalar("INSERT INTO events (time, service, component, kind, detail) VALUES (@time, @service, @component, @kind, @detail) RETURNING id",
+            ("time", now.ToString("O", CultureInfo.InvariantCulture)), ("service", service), ("component", component), ("kind", kind), ("detail", detail))!;
+        connection.Run("DELETE FROM events WHERE id <= @id - @kept", ("id", id), ("kept", Kept));
+        Added?.Invoke(new RegistryEvent(id, now, service, component, kind, detail));
     }
 
     public List<RegistryEvent> After(long id, int most)

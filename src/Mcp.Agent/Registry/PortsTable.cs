@@ -40,4 +40,10 @@ public sealed class PortsTable(Database database)
         connection.Run("DELETE FROM ports WHERE service = @service AND component = @component AND generation = @generation",
             ("service", instance.Service.Text), ("component", instance.Component.Text), ("generation", instance.Generation));
     }
+
+    public void ReleaseAll(Label service)
+    {
+        using var connection = database.Connect();
+        connection.Run("DELETE FROM ports WHERE service = @service", ("service", service.Text));
+    }
 }

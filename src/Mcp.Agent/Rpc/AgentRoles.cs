@@ -20,7 +20,11 @@ public static class AgentRoles
         ["Logs"] = Role.Viewer,
         ["Events"] = Role.Viewer,
         ["Sync"] = Role.Deployer,
+        ["Adopt"] = Role.Admin,
         ["Purge"] = Role.Admin,
+        // A service's files may hold secrets, so reading them takes more than looking.
+        ["PushFile"] = Role.Deployer,
+        ["PullFile"] = Role.Deployer,
         ["NodeStatus"] = Role.Viewer,
         ["WhoAmI"] = Role.Viewer,
     };

@@ -58,7 +58,7 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
     }
 
     public override Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context) =>
-        DoneAsync(node.Control.UndeployAsync(Label.Parse(request.Service), lifetime.ApplicationStopping), context);
+        DoneAsync(node.Undeployer.UndeployAsync(Label.Parse(request.Service), lifetime.ApplicationStopping), context);
 
     public override Task<OperationReply> Start(ComponentRequest request, ServerCallContext context) =>
         DoneAsync(node.Control.StartAsync(Label.Parse(request.Service), Component(request.Component), lifetime.ApplicationStopping), context);
@@ -71,6 +71,15 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
 
     public override Task<OperationReply> Purge(PurgeRequest request, ServerCallContext context) =>
         DoneAsync(node.Control.PurgeAsync(request.DryRun, lifetime.ApplicationStopping), context);
+
+    public override Task<OperationReply> Adopt(AdoptRequest request, ServerCallContext context) =>
+        DoneAsync(node.Adoption.AdoptAsync(Service(request.Service), request.DryRun, lifetime.ApplicationStopping), context);
+
+    public override Task<PushFileReply> PushFile(IAsyncStreamReader<FileChunk> requestStream, ServerCallContext context) =>
+        FileTransfer.PushAsync(node.Files, requestStream, context.CancellationToken);
+
+    public override Task PullFile(PullFileRequest request, IServerStreamWriter<FileChunk> responseStream, ServerCallContext context) =>
+        FileTransfer.PullAsync(node.Files, request, responseStream, context.CancellationToken);
 
     public override Task<StatusReply> Status(StatusRequest request, ServerCallContext context)
     {
@@ -162,6 +171,7 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
     private static StepEvent.Types.Kind Kind(StepMark mark) => mark switch
     {
         StepMark.Started => StepEvent.Types.Kind.Started,
+        StepMark.Progress => StepEvent.Types.Kind.Progress,
         StepMark.Done => StepEvent.Types.Kind.Done,
         StepMark.Failed => StepEvent.Types.Kind.Failed,
         StepMark.Undone => StepEvent.Types.Kind.Undone,

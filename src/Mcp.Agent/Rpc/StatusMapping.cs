@@ -41,7 +41,7 @@ internal static class StatusMapping
     public static Instance ToWire(this InstanceInfo info, string runtime)
     {
         var instance = new Instance { Name = info.Name.ToString(), Runtime = runtime, Image = info.Image, State = Spell(info.State), ExitCode = info.ExitCode ?? 0, Started = info.Started?.ToTimestamp() };
-        instance.Ports.AddRange(info.Ports);
+        instance.Ports.AddRange(info.Ports.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Address}:{p.Host}->{p.Instance}")));
         return instance;
     }
 

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using Grpc.Core;
 using Mcp.Cli.Connection;
 using Mcp.Cli.Output;
@@ -19,30 +18,13 @@ internal static class DeployCommands
         yield return AgentCommand.Create("plan", "Show what a deploy would change", [planned], (parsed, agent, printer, ct) => PlanAsync(parsed.GetValue(planned)!, agent, printer, ct));
     }
 
-    private static async Task<int> DeployAsync(string target, AgentConnection agent, Printer printer, CancellationToken ct)
+    public static async Task<int> DeployAsync(string target, AgentConnection agent, Printer printer, CancellationToken ct)
     {
         var (_, text, definition, component) = ServiceSource.Read(target);
         using var call = agent.Client.Deploy(new DeployRequest { Definition = text, Component = component }, agent.Call(null, ct));
-        await foreach (var step in call.ResponseStream.ReadAllAsync(ct))
-        {
-            if (printer.Json)
-                Printer.Message(step);
-            else if (Line(step, definition.Name.Text) is { } line)
-                await Console.Out.WriteLineAsync(line);
-        }
-
+        await LiveSteps.ShowAsync(call.ResponseStream.ReadAllAsync(ct), definition.Name.Text, printer);
         return 0;
     }
-
-    private static string? Line(StepEvent step, string service) => step.Kind switch
-    {
-        StepEvent.Types.Kind.Done => string.Create(CultureInfo.InvariantCulture, $"  ok      {step.Step,-8} {step.DurationMs,6} ms"),
-        StepEvent.Types.Kind.Failed => string.Create(CultureInfo.InvariantCulture, $"  failed  {step.Step,-8} {step.DurationMs,6} ms"),
-        StepEvent.Types.Kind.Undone => $"  undone  {step.Step}",
-        StepEvent.Types.Kind.Progress => $"          {step.Detail}",
-        StepEvent.Types.Kind.Finished => string.Create(CultureInfo.InvariantCulture, $"deployed {service} in {step.DurationMs} ms"),
-        _ => null,
-    };
 
     private static async Task<int> PlanAsync(string target, AgentConnection agent, Printer printer, CancellationToken ct)
     {

@@ -5,7 +5,7 @@ using Mcp.Protocol.V1;
 
 namespace Mcp.Cli.Commands;
 
-/// <summary>undeploy, start, stop, restart, sync, purge.</summary>
+/// <summary>undeploy, start, stop, restart, sync, adopt, purge.</summary>
 internal static class LifecycleCommands
 {
     public static IEnumerable<Command> All()
@@ -23,6 +23,10 @@ internal static class LifecycleCommands
             printer.Show(reply, ["INSTANCE", "DRIFT", "REPAIR"], reply.Drift.Select(d => new[] { d.Instance, d.What, d.Repair }), "no drift");
             return 0;
         });
+        var adopted = new Argument<string?>("service") { Arity = ArgumentArity.ZeroOrOne };
+        var adoptDry = new Option<bool>("--dry-run") { Description = "only show what would be adopted" };
+        yield return AgentCommand.Create("adopt", "Take instances of mcp's that the registry does not know (any more) back into it", [adopted, adoptDry], async (parsed, agent, printer, ct) =>
+            Done(await agent.Client.AdoptAsync(new AdoptRequest { Service = parsed.GetValue(adopted) ?? "", DryRun = parsed.GetValue(adoptDry) }, agent.Call(AgentCommand.Slow, ct)), printer));
         var purgeDry = new Option<bool>("--dry-run") { Description = "only show what would be removed" };
         yield return AgentCommand.Create("purge", "Remove instances that the registry does not know", [purgeDry], async (parsed, agent, printer, ct) =>
             Done(await agent.Client.PurgeAsync(new PurgeRequest { DryRun = parsed.GetValue(purgeDry) }, agent.Call(AgentCommand.Slow, ct)), printer));

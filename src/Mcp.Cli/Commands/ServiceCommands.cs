@@ -1,11 +1,14 @@
 using System.CommandLine;
+using System.Diagnostics;
+using Mcp.Cli.Connection;
+using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Cli.Output;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Cli.Commands;
 
-/// <summary>service validate, show, export.</summary>
+/// <summary>service validate, show, export, edit.</summary>
 internal static class ServiceCommands
 {
     public static Command Create()
@@ -50,6 +53,42 @@ internal static class ServiceCommands
             await Console.Out.WriteLineAsync($"wrote {path}: service {ServiceFile.Parse(reply.Definition, path).Name}");
             return 0;
         }));
+        var edited = new Argument<string>("service");
+        service.Add(AgentCommand.Create("edit", "Edit a deployed service's definition in $EDITOR and deploy it", [edited], (parsed, agent, printer, ct) => EditAsync(parsed.GetValue(edited)!, agent, printer, ct)));
         return service;
+    }
+
+    private static async Task<int> EditAsync(string service, AgentConnection agent, Printer printer, CancellationToken ct)
+    {
+        var before = (await agent.Client.ShowServiceAsync(new ServiceRequest { Service = service }, agent.Call(AgentCommand.Quick, ct))).Definition;
+        // A directory only its owner may enter: a service file may hold secrets in env.
+        var directory = Directory.CreateTempSubdirectory("mcp-edit");
+        var file = Path.Combine(directory.FullName, service + ".toml");
+        await File.WriteAllTextAsync(file, before, ct);
+        await RunEditorAsync(file, ct);
+        var after = await File.ReadAllTextAsync(file, ct);
+        if (after == before)
+        {
+            directory.Delete(recursive: true);
+            await Console.Out.WriteLineAsync("unchanged");
+            return 0;
+        }
+
+        // On a mistake the file stays, and the error names it.
+        var result = await DeployCommands.DeployAsync(file, agent, printer, ct);
+        directory.Delete(recursive: true);
+        return result;
+    }
+
+    private static async Task RunEditorAsync(string file, CancellationToken ct)
+    {
+        var editor = (Environment.GetEnvironmentVariable("VISUAL") ?? Environment.GetEnvironmentVariable("EDITOR") ?? "vi").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        var start = new ProcessStartInfo(editor[0]);
+        foreach (var argument in (IEnumerable<string>)[.. editor.Skip(1), file])
+            start.ArgumentList.Add(argument);
+        using var process = Process.Start(start) ?? throw new McpException("usage", $"the editor {editor[0]} did not start", "set EDITOR");
+        await process.WaitForExitAsync(ct);
+        if (process.ExitCode != 0)
+            throw new McpException("edit.failed", $"{editor[0]} ended with exit code {process.ExitCode}; nothing was changed", $"your text is in {file}");
     }
 }

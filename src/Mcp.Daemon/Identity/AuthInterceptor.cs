@@ -1,6 +1,7 @@
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Mcp.Daemon.Operations;
+using Mcp.Daemon.Storage;
 using Mcp.Model;
 using Mcp.Model.Definition;
 using Microsoft.Extensions.Logging;
@@ -17,6 +18,9 @@ public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLo
     public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation) =>
         GuardAsync(context, () => continuation(request, context));
 
+    public override Task<TResponse> ClientStreamingServerHandler<TRequest, TResponse>(IAsyncStreamReader<TRequest> requestStream, ServerCallContext context, ClientStreamingServerMethod<TRequest, TResponse> continuation) =>
+        GuardAsync(context, () => continuation(requestStream, context));
+
     public override Task ServerStreamingServerHandler<TRequest, TResponse>(TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, ServerStreamingServerMethod<TRequest, TResponse> continuation) =>
         GuardAsync(context, async () =>
         {
@@ -26,6 +30,8 @@ public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLo
 
     private async Task<T> GuardAsync<T>(ServerCallContext context, Func<Task<T>> call)
     {
+        if (RoleTable.IsOpen(context.Method))
+            return await call();
         var started = time.GetTimestamp();
         var who = "nobody";
         var result = "ok";
@@ -66,13 +72,15 @@ public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLo
             case RpcException rpc:
                 return rpc;
             case StepFailedException step:
-                return Status(StatusCode.Aborted, new McpException(step.Reason.Code, $"step {step.Step} failed and was undone: {step.Reason.Message}", step.Reason.Hint, e));
+                return Status(StatusCode.Aborted, new McpException(step.Reason.Code, $"step {step.Step} failed and {(step.UndoFailure is { } left ? $"could not be undone yet ({left.Message}; it is tried again)" : "was undone")}: {step.Reason.Message}", step.Reason.Hint, e));
             case ServiceFileException file:
                 return Status(StatusCode.InvalidArgument, new McpException("definition.invalid", file.Message, "correct the service file", e));
             case McpException own:
                 return Status(own.Code.EndsWith(".unknown", StringComparison.Ordinal) ? StatusCode.NotFound : StatusCode.FailedPrecondition, own);
             case OperationCanceledException when context.CancellationToken.IsCancellationRequested:
                 return new RpcException(new Status(StatusCode.Cancelled, "cancelled"));
+            case Exception when DiskFull.Is(e):
+                return Status(StatusCode.ResourceExhausted, DiskFull.Explain(e));
             default:
                 logger.LogError(e, "{Method} failed", context.Method);
                 return Status(StatusCode.Internal, new McpException("internal", $"{e.GetType().Name}: {e.Message}", "this is a fault of mcp-agent; its log has the details", e));

@@ -17,5 +17,8 @@ public sealed class RoleTable
         _roles = roles.ToDictionary(r => $"/{service.FullName}/{r.Key}", r => r.Value);
     }
 
+    /// <summary>grpc.health.v1 answers anyone: it tells no more than an open port does.</summary>
+    public static bool IsOpen(string method) => method.StartsWith("/grpc.health.v1.Health/", StringComparison.Ordinal);
+
     public Role? Needed(string method) => _roles.TryGetValue(method, out var role) ? role : null;
 }

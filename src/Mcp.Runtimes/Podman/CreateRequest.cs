@@ -8,6 +8,7 @@ internal static class CreateRequest
 {
     public const string ServiceLabel = "mcp.service";
     public const string SpecLabel = "mcp.spec";
+    public const string DefinitionLabel = "mcp.definition";
     private const long LogBytes = 10 * 1024 * 1024;
     private const long CpuPeriod = 100_000;
 
@@ -27,6 +28,7 @@ internal static class CreateRequest
                 ["mcp.component"] = spec.Name.Component.Text,
                 ["mcp.generation"] = spec.Name.Generation.ToString(System.Globalization.CultureInfo.InvariantCulture),
                 [SpecLabel] = spec.SpecHash,
+                [DefinitionLabel] = ServiceFileWriter.Write(component),
             },
             Mounts = [.. component.Volumes.Select(v => new LibpodMount(v.Target, v.Source, "bind", ["rbind", v.ReadOnly ? "ro" : "rw"]))],
             PortMappings = host ? null : [.. spec.Ports.Select(p => new LibpodMapping(p.Address, p.Host, p.Instance))],

@@ -9,6 +9,9 @@ namespace Mcp.Runtimes.Podman;
 /// <param name="PullLimit">Time for one pull.</param>
 public sealed record PodmanOptions(string Socket, bool StartService, string? Root, string? RunRoot, string? ContainersConf, TimeSpan PullLimit)
 {
+    /// <summary>Program and arguments before podman's, that start it detached from this process and its terminal.</summary>
+    public IReadOnlyList<string> Launcher { get; init; } = ["setsid"];
+
     public IReadOnlyList<string> ServiceArguments()
     {
         var arguments = new List<string>();

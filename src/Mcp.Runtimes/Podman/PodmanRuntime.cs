@@ -2,6 +2,7 @@ using System.Net;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Mcp.Model;
+using Mcp.Model.Definition;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 
@@ -111,7 +112,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
             return null;
         var parsed = State(state.Status);
         return new InstanceInfo(name, container.ImageName ?? "", parsed, parsed is InstanceState.Exited or InstanceState.Failed ? state.ExitCode : null,
-            container.Config?.Labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "", state.StartedAt.Year > 1 ? state.StartedAt : null, []);
+            container.Config?.Labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "", state.StartedAt.Year > 1 ? state.StartedAt : null, container.Config?.Labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "", []);
     }
 
     public async Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct)
@@ -185,7 +186,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         var state = State(listed.State);
         return new InstanceInfo(name, listed.Image ?? "", state, state is InstanceState.Exited or InstanceState.Failed ? listed.ExitCode : null,
             listed.Labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "", listed.StartedAt > 0 ? DateTimeOffset.FromUnixTimeSeconds(listed.StartedAt) : null,
-            [.. (listed.Ports ?? []).Select(p => $"{(string.IsNullOrEmpty(p.HostIp) ? "0.0.0.0" : p.HostIp)}:{p.HostPort}->{p.ContainerPort}")]);
+            listed.Labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "", [.. (listed.Ports ?? []).Select(p => new FixedPort(string.IsNullOrEmpty(p.HostIp) ? "0.0.0.0" : p.HostIp, p.HostPort, p.ContainerPort))]);
     }
 
     // https://github.com/containers/podman: libpod/define/containerstate.go

@@ -9,6 +9,8 @@ namespace Mcp.Runtimes.Podman;
 public sealed class PodmanSocket(PodmanOptions options) : IDisposable
 {
     private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(15);
+    // What shells and launchers answer for a program that is not there.
+    private const int NotStarted = 127;
     private readonly SemaphoreSlim _starting = new(1, 1);
 
     public async ValueTask<Stream> ConnectAsync(CancellationToken ct)
@@ -34,10 +36,9 @@ public sealed class PodmanSocket(PodmanOptions options) : IDisposable
     {
         Directory.CreateDirectory(Path.GetDirectoryName(options.Socket)!);
         File.Delete(options.Socket);
-        // setsid: a Ctrl-C at the agent's terminal must not end podman in the middle of a call.
-        var start = new ProcessStartInfo("setsid") { RedirectStandardInput = true, UseShellExecute = false };
-        start.ArgumentList.Add("podman");
-        foreach (var argument in options.ServiceArguments())
+        // Detached: a Ctrl-C at the agent's terminal must not end podman in the middle of a call.
+        var start = new ProcessStartInfo(options.Launcher[0]) { RedirectStandardInput = true, UseShellExecute = false };
+        foreach (var argument in (IEnumerable<string>)[.. options.Launcher.Skip(1), "podman", .. options.ServiceArguments()])
             start.ArgumentList.Add(argument);
         if (options.ContainersConf is not null)
             start.Environment["CONTAINERS_CONF"] = options.ContainersConf;
@@ -49,10 +50,14 @@ public sealed class PodmanSocket(PodmanOptions options) : IDisposable
             if (await TryConnectAsync(limit.Token) is { } connected)
                 return connected;
             if (process.HasExited)
-                throw new IOException($"podman system service ended with exit code {process.ExitCode}");
+                throw process.ExitCode == NotStarted || !OnPath("podman")
+                    ? new McpException("podman.missing", "podman cannot be started: there is no program podman", "install the package podman")
+                    : new IOException($"podman system service ended with exit code {process.ExitCode}");
             await Task.Delay(20, limit.Token);
         }
     }
+
+    private static bool OnPath(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(d => File.Exists(Path.Combine(d, program)));
 
     private static Process Start(ProcessStartInfo start)
     {

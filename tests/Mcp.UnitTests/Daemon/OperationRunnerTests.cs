@@ -25,43 +25,52 @@ public class OperationRunnerTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
+    [InlineData(4)]
     public async Task Killed_at_any_journal_write_it_is_finished_afterwards(int write)
     {
         var world = new HashSet<string>();
-        var journal = new MemoryJournal { DieAt = write };
+        var journal = new MemoryJournal { KilledAt = write };
         await Assert.ThrowsAnyAsync<Exception>(() => Runner(world, journal, null).RunAsync(Entry(), null, CancellationToken.None));
-        journal.DieAt = 0;
-        var left = journal.Open();
-        if (left.Count > 0)
-        {
-            await Runner(world, journal, null).RunAsync(left[0], null, CancellationToken.None);
-            Assert.Equal(3, world.Count);
-        }
-        else
-        {
-            Assert.Empty(world);
-        }
+        journal.KilledAt = 0;
+        foreach (var left in journal.Open())
+            await Runner(world, journal, null).RunAsync(left, null, CancellationToken.None);
+        Assert.Equal(write == 1 ? 0 : 3, world.Count);
+        Assert.Empty(journal.Open());
+    }
 
+    [Fact]
+    public async Task A_journal_that_cannot_be_written_leaves_nothing_done_and_says_that_the_entry_is_left()
+    {
+        var world = new HashSet<string>();
+        var journal = new MemoryJournal { FullFrom = 3 };
+        var e = await Assert.ThrowsAsync<StepFailedException>(() => Runner(world, journal, null).RunAsync(Entry(), null, CancellationToken.None));
+        Assert.False(e.Undone);
+        Assert.Empty(world);
+        journal.FullFrom = int.MaxValue;
+        await Runner(world, journal, null).RunAsync(Assert.Single(journal.Open()) with { Undoing = true }, null, CancellationToken.None);
+        Assert.Empty(world);
         Assert.Empty(journal.Open());
     }
 
     private static JournalEntry Entry() => new(Guid.NewGuid(), "deploy", "blog", 0, false, "s");
 
     private static OperationRunner<string> Runner(HashSet<string> world, MemoryJournal journal, string? failing) =>
-        new([.. s_names.Select(n => new WorldStep(n, world, n == failing))], journal, s => s, s => s);
+        new([.. s_names.Select(n => new WorldStep(n, world, journal, n == failing))], journal, s => s, s => s);
 
-    private sealed class WorldStep(string name, HashSet<string> world, bool fails) : IStep<string>
+    private sealed class WorldStep(string name, HashSet<string> world, MemoryJournal journal, bool fails) : IStep<string>
     {
         public string Name => name;
 
-        public Task<string> RunAsync(string state, CancellationToken ct)
+        public Task<string> RunAsync(string state, IProgress<string> progress, CancellationToken ct)
         {
+            journal.LiveOrThrow();
             world.Add(name);
             return fails ? throw new InvalidOperationException("broken") : Task.FromResult(state);
         }
 
         public Task UndoAsync(string state, CancellationToken ct)
         {
+            journal.LiveOrThrow();
             world.Remove(name);
             return Task.CompletedTask;
         }
@@ -72,16 +81,36 @@ public class OperationRunnerTests
         private readonly Dictionary<Guid, JournalEntry> _entries = [];
         private int _writes;
 
-        public int DieAt { get; set; }
+        /// <summary>From this write on nothing happens any more, in the world neither; 0: never.</summary>
+        public int KilledAt { get; set; }
+
+        public int FullFrom { get; set; } = int.MaxValue;
+
+        public void LiveOrThrow()
+        {
+            if (KilledAt > 0 && _writes >= KilledAt)
+                throw new OperationCanceledException("killed");
+        }
 
         public void Save(JournalEntry entry)
         {
-            if (++_writes == DieAt)
-                throw new OperationCanceledException("killed");
+            Write();
             _entries[entry.Id] = entry;
         }
 
-        public void Close(Guid id) => _entries.Remove(id);
+        public void Close(Guid id)
+        {
+            Write();
+            _entries.Remove(id);
+        }
+
+        private void Write()
+        {
+            _writes++;
+            LiveOrThrow();
+            if (_writes >= FullFrom)
+                throw new IOException("no space left");
+        }
 
         public IReadOnlyList<JournalEntry> Open() => [.. _entries.Values];
     }

@@ -8,7 +8,7 @@ public sealed class PortsStep(PortAllocator ports) : IStep<Deployment>
 {
     public string Name => "ports";
 
-    public Task<Deployment> RunAsync(Deployment state, CancellationToken ct)
+    public Task<Deployment> RunAsync(Deployment state, IProgress<string> progress, CancellationToken ct)
     {
         foreach (var (component, instance, _) in state.Rolling())
             ports.Allocate(instance, component);

@@ -7,10 +7,10 @@ public sealed class PullStep(RuntimeSet runtimes) : IStep<Deployment>
 {
     public string Name => "pull";
 
-    public async Task<Deployment> RunAsync(Deployment state, CancellationToken ct)
+    public async Task<Deployment> RunAsync(Deployment state, IProgress<string> progress, CancellationToken ct)
     {
         foreach (var (component, _, _) in state.Rolling())
-            await runtimes.For(component).PullAsync(component.Image, null, ct);
+            await runtimes.For(component).PullAsync(component.Image, progress, ct);
         return state;
     }
 

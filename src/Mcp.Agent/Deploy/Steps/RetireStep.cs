@@ -14,7 +14,7 @@ public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, RoutePu
 
     public string Name => "retire";
 
-    public async Task<Deployment> RunAsync(Deployment state, CancellationToken ct)
+    public async Task<Deployment> RunAsync(Deployment state, IProgress<string> progress, CancellationToken ct)
     {
         var service = state.Service.Name;
         var gone = state.Rolling().Select(r => r.Old).OfType<InstanceName>()
@@ -31,12 +31,7 @@ public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, RoutePu
         try
         {
             await proxy.DrainAsync(old, Drain, ct);
-            foreach (var runtime in runtimes.All)
-            {
-                await runtime.StopAsync(old, s_grace, ct);
-                await runtime.RemoveAsync(old, ct);
-            }
-
+            await runtimes.EndAsync(old, s_grace, ct);
             ports.Release(old);
         }
         catch (Exception e) when (!ct.IsCancellationRequested)

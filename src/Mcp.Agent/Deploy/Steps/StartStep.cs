@@ -14,7 +14,7 @@ public sealed class StartStep(RuntimeSet runtimes, PortAllocator ports) : IStep<
 
     public string Name => "start";
 
-    public async Task<Deployment> RunAsync(Deployment state, CancellationToken ct)
+    public async Task<Deployment> RunAsync(Deployment state, IProgress<string> progress, CancellationToken ct)
     {
         if (!state.Service.Active)
             return state;

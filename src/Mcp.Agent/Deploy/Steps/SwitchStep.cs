@@ -9,7 +9,7 @@ public sealed class SwitchStep(ComponentsTable components, RoutePush proxy) : IS
 {
     public string Name => "switch";
 
-    public async Task<Deployment> RunAsync(Deployment state, CancellationToken ct)
+    public async Task<Deployment> RunAsync(Deployment state, IProgress<string> progress, CancellationToken ct)
     {
         components.Store(state.Service, state.Rollouts.ToDictionary(r => r.Component, r => r.Generation));
         await proxy.PushAsync(ct);

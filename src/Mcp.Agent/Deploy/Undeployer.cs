@@ -1,0 +1,62 @@
+using System.Collections.Concurrent;
+using Mcp.Agent.Ports;
+using Mcp.Agent.Proxy;
+using Mcp.Agent.Registry;
+using Mcp.Daemon.Operations;
+using Mcp.Model;
+using Mcp.Model.Instances;
+using Mcp.Model.Names;
+
+namespace Mcp.Agent.Deploy;
+
+/// <summary>Stops and removes a service. Journaled before its first side effect: what a kill or a failure interrupts is finished later.</summary>
+public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, PortAllocator ports, RoutePush proxy, ServiceLocks locks)
+{
+    public const string Kind = "undeploy";
+    private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(10);
+    private readonly ConcurrentDictionary<Guid, bool> _active = new();
+
+    public bool IsActive(Guid operation) => _active.ContainsKey(operation);
+
+    /// <exception cref="McpException">service.unknown</exception>
+    public async Task<IReadOnlyList<string>> UndeployAsync(Label service, CancellationToken ct)
+    {
+        using var held = await locks.TakeAsync(service, ct);
+        if (registry.Components.List(service).Count == 0)
+            throw new McpException("service.unknown", $"there is no service {service} on this node", "mcp list shows those that are");
+        var open = registry.Operations.Open().FirstOrDefault(o => o.Kind == Kind && o.Subject == service.Text);
+        return await RunHeldAsync(open ?? new JournalEntry(Guid.NewGuid(), Kind, service.Text, 0, false, ""), ct);
+    }
+
+    public async Task ResumeAsync(JournalEntry entry, CancellationToken ct)
+    {
+        using var held = await locks.TakeAsync(Label.Parse(entry.Subject), ct);
+        await RunHeldAsync(entry, ct);
+    }
+
+    /// <summary>The caller holds the service's lock. Safe to repeat.</summary>
+    public async Task<IReadOnlyList<string>> RunHeldAsync(JournalEntry entry, CancellationToken ct)
+    {
+        var service = Label.Parse(entry.Subject);
+        _active[entry.Id] = true;
+        try
+        {
+            registry.Operations.Save(entry);
+            var components = registry.Components.List(service);
+            foreach (var component in components)
+                registry.Components.SetDesired(service, component.Definition.Name, DesiredState.Stopped);
+            foreach (var instance in (await runtimes.ListAsync(ct)).Select(i => i.Name).Where(n => n.Service == service))
+                await runtimes.EndAsync(instance, s_grace, ct);
+            ports.ReleaseAll(service);
+            registry.Components.Delete(service);
+            await proxy.PushAsync(ct);
+            registry.Operations.Close(entry.Id);
+            registry.Events.Add(service.Text, "", "undeploy.done", "");
+            return [.. components.Select(c => $"removed {c.Instance}")];
+        }
+        finally
+        {
+            _active.TryRemove(entry.Id, out _);
+        }
+    }
+}

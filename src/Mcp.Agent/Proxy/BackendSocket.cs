@@ -1,0 +1,31 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Mcp.Agent.Proxy;
+
+/// <summary>Connects to instances so that a dead one shows.</summary>
+internal static class BackendSocket
+{
+    // linux/tcp.h
+    private const int TcpLevel = 6;
+    private const int TcpUserTimeout = 18;
+    private const int UnacknowledgedLimitMs = 3000;
+
+    // A dead instance's address vanishes without a reset, so a connection to it would hang until its activity time-out.
+    public static async ValueTask<NetworkStream> ConnectAsync(EndPoint instance, CancellationToken ct)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            socket.SetRawSocketOption(TcpLevel, TcpUserTimeout, BitConverter.GetBytes(UnacknowledgedLimitMs));
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            await socket.ConnectAsync(instance, ct);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+}

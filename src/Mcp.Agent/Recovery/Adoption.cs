@@ -1,0 +1,63 @@
+using Mcp.Agent.Deploy;
+using Mcp.Agent.Proxy;
+using Mcp.Agent.Registry;
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
+using Mcp.Runtimes;
+
+namespace Mcp.Agent.Recovery;
+
+/// <summary>Takes instances that mcp once started and that the registry does not know back into it, as they are: each carries its definition.
+/// For a registry that was lost or restored from an old backup.</summary>
+public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, RoutePush proxy, ServiceLocks locks)
+{
+    /// <param name="only">Only this service; null: all.</param>
+    public async Task<IReadOnlyList<string>> AdoptAsync(Label? only, bool dryRun, CancellationToken ct)
+    {
+        var done = new List<string>();
+        foreach (var service in (await runtimes.ListAsync(ct)).Where(i => only is null || i.Name.Service == only).GroupBy(i => i.Name.Service).OrderBy(g => g.Key.Text, StringComparer.Ordinal))
+        {
+            using var held = await locks.TakeAsync(service.Key, ct);
+            var known = registry.Components.List(service.Key).Select(c => c.Definition.Name).ToHashSet();
+            var strangers = service.Where(i => !known.Contains(i.Name.Component)).GroupBy(i => i.Name.Component).Select(Newest).ToList();
+            if (strangers.Count == 0)
+                continue;
+            if (!dryRun)
+                Adopt(service.Key, strangers);
+            done.AddRange(strangers.Select(i => $"{(dryRun ? "would adopt" : "adopted")} {i.Name}"));
+        }
+
+        if (!dryRun && done.Count > 0)
+            await proxy.PushAsync(ct);
+        return done;
+    }
+
+    // The older generations are left over from a deploy; the reconciler removes them.
+    private static InstanceInfo Newest(IEnumerable<InstanceInfo> generations) => generations.OrderByDescending(i => i.State == Model.Instances.InstanceState.Running).ThenByDescending(i => i.Name.Generation).First();
+
+    private void Adopt(Label service, List<InstanceInfo> strangers)
+    {
+        var before = registry.Components.Find(service) ?? new ServiceDefinition(service, Tier.Worker, null, true, []);
+        var components = strangers.Select(i => Definition(i)).ToList();
+        registry.Components.Store(before with { Components = [.. before.Components, .. components] }, strangers.ToDictionary(i => i.Name.Component.Text, i => i.Name.Generation));
+        foreach (var (instance, component) in strangers.Zip(components))
+        {
+            foreach (var port in instance.Ports.Except(component.Ports))
+                registry.Ports.TryTake(instance.Name, port.Host, port.Instance);
+            registry.Events.Add(service.Text, component.Name.Text, "component.adopted", instance.Name.ToString());
+        }
+    }
+
+    private static ComponentDefinition Definition(InstanceInfo instance)
+    {
+        try
+        {
+            return StoredDefinition.Read(instance.Definition);
+        }
+        catch (ServiceFileException e)
+        {
+            throw new McpException("adopt.failed", $"{instance.Name} does not carry a definition that this agent can read", $"deploy the service again, or remove the instance: mcp purge ({e.Message})", e);
+        }
+    }
+}

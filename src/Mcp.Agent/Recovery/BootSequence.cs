@@ -1,0 +1,84 @@
+using Mcp.Agent.Probes;
+using Mcp.Agent.Reconcile;
+using Mcp.Agent.Registry;
+using Mcp.Model.Instances;
+using Mcp.Model.Names;
+
+namespace Mcp.Agent.Recovery;
+
+/// <param name="Timeout">Time until the stage's services must be well.</param>
+public sealed record BootStage(IReadOnlyList<Label> Services, TimeSpan Timeout);
+
+/// <summary>After the agent's start, lets services come up stage by stage, each well before the next; those in no stage come last.
+/// Stage 0 blocks until it is well; a later one that is late is an event, and the next one follows.</summary>
+public sealed class BootSequence(IReadOnlyList<BootStage> stages, AgentRegistry registry, Reconciler reconciler, RestartKeeper restarts, HealthGate gate)
+{
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>Call before the reconciler starts: from here on it leaves alone what must wait.</summary>
+    public void Hold()
+    {
+        if (stages.Count > 0)
+            restarts.Waits = _ => true;
+    }
+
+    public async Task RunAsync(CancellationToken ct)
+    {
+        var released = new HashSet<Label>();
+        for (var i = 0; i < stages.Count; i++)
+        {
+            // A new set each time: the reconciler reads the old one meanwhile.
+            var now = released = [.. released, .. stages[i].Services];
+            restarts.Waits = service => !now.Contains(service);
+            reconciler.Trigger();
+            await StageAsync(i, ct);
+        }
+
+        restarts.Waits = _ => false;
+        reconciler.Trigger();
+    }
+
+    private async Task StageAsync(int number, CancellationToken ct)
+    {
+        var stage = stages[number];
+        while (await LateAsync(stage, ct) is { } why)
+        {
+            registry.Events.Add(why.Service, "", "boot.late", $"stage {number} is not well after {stage.Timeout.TotalSeconds:0} s: {why.Detail}{(number == 0 ? "; the later stages wait" : "")}");
+            if (number > 0)
+                return;
+        }
+    }
+
+    /// <returns>Null as soon as all is well; else what was not at the end of the stage's time.</returns>
+    private async Task<(string Service, string Detail)?> LateAsync(BootStage stage, CancellationToken ct)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(stage.Timeout);
+        (string, string)? sick = null;
+        while (true)
+        {
+            try
+            {
+                sick = await SickAsync(stage, limit.Token);
+                if (sick is null)
+                    return null;
+                await Task.Delay(s_pause, limit.Token);
+            }
+            catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+            {
+                return sick ?? (stage.Services[0].Text, "its runtime does not answer");
+            }
+        }
+    }
+
+    private async Task<(string Service, string Detail)?> SickAsync(BootStage stage, CancellationToken ct)
+    {
+        foreach (var stored in stage.Services.SelectMany(s => registry.Components.List(s)).Where(c => c.Desired == DesiredState.Running))
+        {
+            if (await gate.AskAsync(stored.Definition, stored.Instance, ct) is { Healthy: false } verdict)
+                return (stored.Service.Text, $"{stored.Instance}: {verdict.Probed}: {verdict.Answered}");
+        }
+
+        return null;
+    }
+}
