@@ -9,7 +9,7 @@ using Mcp.Model.Names;
 namespace Mcp.Agent.Deploy;
 
 /// <summary>Start, stop, restart: the desired state first, then the runtime, so that a crash between is mended by the reconciler.</summary>
-public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, PortAllocator ports, RoutePush proxy, ServiceLocks locks, RetireStep retire)
+public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, PortAllocator ports, INodeProxy proxy, ServiceLocks locks, RetireStep retire)
 {
     private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(10);
 

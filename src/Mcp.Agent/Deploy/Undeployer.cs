@@ -10,7 +10,7 @@ using Mcp.Model.Names;
 namespace Mcp.Agent.Deploy;
 
 /// <summary>Stops and removes a service. Journaled before its first side effect: what a kill or a failure interrupts is finished later.</summary>
-public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, PortAllocator ports, RoutePush proxy, ServiceLocks locks)
+public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, PortAllocator ports, INodeProxy proxy, ServiceLocks locks)
 {
     public const string Kind = "undeploy";
     private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(10);

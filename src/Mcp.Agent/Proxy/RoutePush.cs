@@ -10,15 +10,14 @@ using Mcp.Model.Names;
 namespace Mcp.Agent.Proxy;
 
 /// <summary>The agent's side of the node proxy: starts the process, pushes the whole route table, waits for drains.</summary>
-public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAllocator ports) : IDisposable
+public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAllocator ports) : INodeProxy, IDisposable
 {
     private static readonly TimeSpan s_lookEvery = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
     private readonly SemaphoreSlim _pushing = new(1, 1);
     private readonly HttpClient _http = new(new SocketsHttpHandler { ConnectCallback = (_, ct) => ConnectAsync(config.ProxySocket, ct) }) { Timeout = TimeSpan.FromSeconds(5), BaseAddress = new Uri("http://proxy/") };
 
-    /// <summary>Pushes what the registry says now. Safe to repeat.</summary>
-    /// <exception cref="McpException">proxy.unreachable</exception>
+    /// <inheritdoc/>
     public async Task PushAsync(CancellationToken ct)
     {
         await _pushing.WaitAsync(ct);
@@ -75,7 +74,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         }
     }
 
-    /// <summary>Returns when no request is on its way to this instance, or after the limit.</summary>
+    /// <inheritdoc/>
     public async Task DrainAsync(InstanceName instance, TimeSpan limit, CancellationToken ct)
     {
         using var timer = CancellationTokenSource.CreateLinkedTokenSource(ct);

@@ -10,7 +10,7 @@ namespace Mcp.Agent.Recovery;
 
 /// <summary>Takes instances that mcp once started and that the registry does not know back into it, as they are: each carries its definition.
 /// For a registry that was lost or restored from an old backup.</summary>
-public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, RoutePush proxy, ServiceLocks locks)
+public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeProxy proxy, ServiceLocks locks)
 {
     /// <param name="only">Only this service; null: all.</param>
     public async Task<IReadOnlyList<string>> AdoptAsync(Label? only, bool dryRun, CancellationToken ct)

@@ -7,7 +7,7 @@ using Mcp.Model.Names;
 namespace Mcp.Agent.Deploy.Steps;
 
 /// <summary>Lets the old instances finish what they are doing, then stops and removes them. What fails here the reconciler mends: the deploy is done.</summary>
-public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, RoutePush proxy, EventsTable events) : IStep<Deployment>
+public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, INodeProxy proxy, EventsTable events) : IStep<Deployment>
 {
     public static readonly TimeSpan Drain = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(10);

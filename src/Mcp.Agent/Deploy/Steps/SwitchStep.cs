@@ -5,7 +5,7 @@ using Mcp.Daemon.Operations;
 namespace Mcp.Agent.Deploy.Steps;
 
 /// <summary>Makes the new generation the one that counts: first in the registry, then in the node proxy.</summary>
-public sealed class SwitchStep(ComponentsTable components, RoutePush proxy) : IStep<Deployment>
+public sealed class SwitchStep(ComponentsTable components, INodeProxy proxy) : IStep<Deployment>
 {
     public string Name => "switch";
 

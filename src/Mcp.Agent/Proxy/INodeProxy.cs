@@ -1,0 +1,15 @@
+using Mcp.Model;
+using Mcp.Model.Names;
+
+namespace Mcp.Agent.Proxy;
+
+/// <summary>The node proxy as deploys see it.</summary>
+public interface INodeProxy
+{
+    /// <summary>Makes it carry what the registry says now. Safe to repeat.</summary>
+    /// <exception cref="McpException">proxy.unreachable, proxy.start</exception>
+    Task PushAsync(CancellationToken ct);
+
+    /// <summary>Returns when no request is on its way to this instance, or after the limit.</summary>
+    Task DrainAsync(InstanceName instance, TimeSpan limit, CancellationToken ct);
+}

@@ -1,0 +1,174 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Instances;
+using Mcp.Model.Names;
+using Mcp.Runtimes;
+
+namespace Mcp.TestKit.Fakes;
+
+/// <summary>Instances in memory that listen on their real ports. Passes the RuntimeContract.</summary>
+public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
+{
+    private readonly ConcurrentDictionary<InstanceName, Instance> _instances = new();
+    private readonly Channel<RuntimeEvent> _events = Channel.CreateUnbounded<RuntimeEvent>();
+
+    /// <summary>Images that exist; others fail to pull.</summary>
+    public HashSet<string> Images { get; } = [];
+
+    /// <summary>Components whose instances end with exit code 1 as soon as they run.</summary>
+    public HashSet<string> Crashing { get; } = [];
+
+    /// <summary>Called before each change with what it is; throws to make it fail.</summary>
+    public Action<string> Before { get; set; } = _ => { };
+
+    public string Name => "fake";
+
+    public Task<RuntimeAvailability> ProbeAsync(CancellationToken ct) => Task.FromResult<RuntimeAvailability>(new RuntimeAvailability.Usable("1"));
+
+    public Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
+    {
+        Before("pull");
+        return Images.Contains(image.Text) ? Task.CompletedTask : throw new McpException("image.pull", $"cannot pull {image}: no such image");
+    }
+
+    public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
+    {
+        Before("run");
+        if (_instances.TryGetValue(spec.Name, out var there) && there.State == InstanceState.Running && there.Spec.SpecHash == spec.SpecHash)
+            return;
+        await RemoveAsync(spec.Name, ct);
+        var instance = new Instance(spec, time);
+        instance.Start();
+        _instances[spec.Name] = instance;
+        Crash(instance);
+        Happened(spec.Name, "start");
+    }
+
+    public Task StartAsync(InstanceName name, CancellationToken ct)
+    {
+        Before("start");
+        var instance = _instances.GetValueOrDefault(name) ?? throw new McpException("instance.start", $"there is no {name}");
+        instance.Start();
+        Crash(instance);
+        Happened(name, "start");
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct)
+    {
+        Before("stop");
+        if (_instances.TryGetValue(name, out var instance) && instance.State == InstanceState.Running)
+        {
+            instance.End(0);
+            Happened(name, "died");
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public Task RemoveAsync(InstanceName name, CancellationToken ct)
+    {
+        Before("remove");
+        if (_instances.TryRemove(name, out var instance))
+        {
+            instance.End(137);
+            Happened(name, "removed");
+        }
+
+        return Task.CompletedTask;
+    }
+
+    public Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct) => Task.FromResult(_instances.GetValueOrDefault(name)?.Info());
+
+    public Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct) => Task.FromResult<IReadOnlyList<InstanceInfo>>([.. _instances.Values.Select(i => i.Info())]);
+
+    public async IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, [EnumeratorCancellation] CancellationToken ct)
+    {
+        var instance = _instances.GetValueOrDefault(name);
+        while (options.Follow && instance?.State == InstanceState.Running)
+            await Task.Delay(10, ct);
+        var lines = instance?.Lines.Where(l => options.Since is null || l.Time >= options.Since).ToList() ?? [];
+        foreach (var line in lines.TakeLast(options.Tail ?? lines.Count))
+            yield return line;
+    }
+
+    public IAsyncEnumerable<RuntimeEvent> WatchAsync(CancellationToken ct) => _events.Reader.ReadAllAsync(ct);
+
+    public Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct) => Task.FromResult((0, ""));
+
+    /// <summary>The instance dies by itself.</summary>
+    public void Kill(InstanceName name, int exitCode)
+    {
+        _instances[name].End(exitCode);
+        Happened(name, "died");
+    }
+
+    public void Dispose()
+    {
+        foreach (var instance in _instances.Values)
+            instance.End(137);
+    }
+
+    private void Crash(Instance instance)
+    {
+        if (Crashing.Contains(instance.Spec.Name.Component.Text))
+            instance.End(1);
+    }
+
+    private void Happened(InstanceName name, string what) => _events.Writer.TryWrite(new RuntimeEvent(name, what));
+
+    private sealed class Instance(InstanceSpec spec, TimeProvider time)
+    {
+        private readonly List<TcpListener> _listeners = [];
+        private int? _exitCode;
+        private DateTimeOffset _started;
+
+        public InstanceSpec Spec => spec;
+
+        public InstanceState State { get; private set; } = InstanceState.Exited;
+
+        public ConcurrentQueue<LogLine> Lines { get; } = new();
+
+        public void Start()
+        {
+            if (State == InstanceState.Running)
+                return;
+            foreach (var port in spec.Ports)
+                Listen(port);
+            (State, _exitCode, _started) = (InstanceState.Running, null, time.GetUtcNow());
+            Lines.Enqueue(new LogLine(time.GetUtcNow(), false, $"listening on {spec.Env.GetValueOrDefault("PORT")}"));
+        }
+
+        public void End(int exitCode)
+        {
+            if (State != InstanceState.Running)
+                return;
+            foreach (var listener in _listeners)
+                listener.Stop();
+            _listeners.Clear();
+            Lines.Enqueue(new LogLine(time.GetUtcNow(), false, "stopping"));
+            (State, _exitCode) = (InstanceState.Exited, exitCode);
+        }
+
+        public InstanceInfo Info() => new(spec.Name, spec.Component.Image.Text, State, _exitCode, spec.SpecHash, _started, ServiceFileWriter.Write(spec.Component), spec.Ports);
+
+        private void Listen(FixedPort port)
+        {
+            var listener = new TcpListener(IPAddress.Parse(port.Address), port.Host);
+            try
+            {
+                listener.Start();
+                _listeners.Add(listener);
+            }
+            catch (SocketException e)
+            {
+                throw new McpException("port.in_use", $"cannot start {spec.Name}: port {port.Host} is in use", "", e);
+            }
+        }
+    }
+}
