@@ -16,10 +16,13 @@ public sealed class Resumer(Deployer deployer, Undeployer undeployer, Operations
     {
         while (!ct.IsCancellationRequested)
         {
-            await Task.WhenAll(Due().Select(e => ResumeAsync(e, ct)).ToList());
+            await RoundAsync(ct);
             await Task.Delay(s_period, time, ct);
         }
     }
+
+    /// <summary>Tries each unfinished operation whose turn it is once.</summary>
+    public Task RoundAsync(CancellationToken ct) => Task.WhenAll(Due().Select(e => ResumeAsync(e, ct)).ToList());
 
     private List<JournalEntry> Due()
     {

@@ -27,6 +27,8 @@ public sealed class NodeFixture : IAsyncLifetime
 
     public string State => Path.Combine(_directory, "state");
 
+    public string Files => Path.Combine(_directory, "srv");
+
     public string Address => $"127.0.0.1:{_agentPort}";
 
     public string Image(string tag) => $"127.0.0.1:{_registryPort}/hello:{tag}";
@@ -42,7 +44,7 @@ public sealed class NodeFixture : IAsyncLifetime
         Succeeded(await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), ["init", "--state", State, "--listen", Address, "--name", "test"]));
         var toml = Path.Combine(State, "agent.toml");
         var podman = Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "podman-here"), [_directory]));
-        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:8080", $"127.0.0.1:{ProxyPort}", StringComparison.Ordinal).Replace("127.0.0.1:8443", $"127.0.0.1:{ProxyTlsPort}", StringComparison.Ordinal) + podman + "pull_limit = \"20s\"\n");
+        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:8080", $"127.0.0.1:{ProxyPort}", StringComparison.Ordinal).Replace("127.0.0.1:8443", $"127.0.0.1:{ProxyTlsPort}", StringComparison.Ordinal).Replace("\"/srv\"", $"\"{_directory}/srv\"", StringComparison.Ordinal) + podman + "pull_limit = \"5s\"\n");
         StartAgent();
         await UntilAsync(async () => (await Command.RunAsync(Path.Combine(Command.Bin, "mcp"), ["login", "--direct", Address, "--ca", Path.Combine(State, "ca.crt"), "--token-file", Path.Combine(State, "admin.token")], _environment)).ExitCode == 0, "the agent takes a login");
     }
@@ -63,6 +65,9 @@ public sealed class NodeFixture : IAsyncLifetime
 
     public Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) => Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, _environment);
 
+    public Task<(int ExitCode, string Output, string Error)> McpAsync(string[] arguments, IReadOnlyDictionary<string, string> environment) =>
+        Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, _environment.Concat(environment).ToDictionary());
+
     public Process StartMcp(params string[] arguments) => Command.Start(Path.Combine(Command.Bin, "mcp"), arguments, _environment);
 
     public Task<(int ExitCode, string Output, string Error)> PodmanAsync(params string[] arguments) =>
@@ -70,8 +75,7 @@ public sealed class NodeFixture : IAsyncLifetime
 
     public string WriteService(string name, string tag, string health = "/", string extra = "")
     {
-        var file = Path.Combine(_directory, $"{name}-{Guid.NewGuid():N}.toml");
-        File.WriteAllText(file, $$"""
+        return Write(name, $$"""
             name = "{{name}}"
             [[components]]
             name = "web"
@@ -83,6 +87,12 @@ public sealed class NodeFixture : IAsyncLifetime
             port = 8080
             hostname = "{{name}}.example.com"
             """);
+    }
+
+    public string Write(string name, string text)
+    {
+        var file = Path.Combine(_directory, $"{name}-{Guid.NewGuid():N}.toml");
+        File.WriteAllText(file, text);
         return file;
     }
 
@@ -141,7 +151,7 @@ public sealed class NodeFixture : IAsyncLifetime
 
     public int ProxyProcess => int.Parse(File.ReadAllText(Path.Combine(State, "proxy.pid")), CultureInfo.InvariantCulture);
 
-    private static void Swallow(Process process)
+    public static void Swallow(Process process)
     {
         process.OutputDataReceived += (_, _) => { };
         process.ErrorDataReceived += (_, _) => { };
@@ -149,7 +159,7 @@ public sealed class NodeFixture : IAsyncLifetime
         process.BeginErrorReadLine();
     }
 
-    private static int FreePort()
+    public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

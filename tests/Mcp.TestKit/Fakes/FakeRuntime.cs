@@ -23,64 +23,61 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     /// <summary>Components whose instances end with exit code 1 as soon as they run.</summary>
     public HashSet<string> Crashing { get; } = [];
 
-    /// <summary>Called before each change with what it is; throws to make it fail.</summary>
-    public Action<string> Before { get; set; } = _ => { };
+    /// <summary>Called before and after each change with what it is; throws to make it fail, never returns to make the caller as dead as kill -9 does.</summary>
+    public Func<string, Task> Hook { get; set; } = _ => Task.CompletedTask;
 
     public string Name => "fake";
 
     public Task<RuntimeAvailability> ProbeAsync(CancellationToken ct) => Task.FromResult<RuntimeAvailability>(new RuntimeAvailability.Usable("1"));
 
-    public Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
+    public async Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
     {
-        Before("pull");
-        return Images.Contains(image.Text) ? Task.CompletedTask : throw new McpException("image.pull", $"cannot pull {image}: no such image");
+        await Hook("pull");
+        if (!Images.Contains(image.Text))
+            throw new McpException("image.pull", $"cannot pull {image}: no such image");
     }
 
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
     {
-        Before("run");
+        await Hook("run");
         if (_instances.TryGetValue(spec.Name, out var there) && there.State == InstanceState.Running && there.Spec.SpecHash == spec.SpecHash)
             return;
-        await RemoveAsync(spec.Name, ct);
+        Remove(spec.Name);
         var instance = new Instance(spec, time);
         instance.Start();
         _instances[spec.Name] = instance;
         Crash(instance);
         Happened(spec.Name, "start");
+        await Hook("ran");
     }
 
-    public Task StartAsync(InstanceName name, CancellationToken ct)
+    public async Task StartAsync(InstanceName name, CancellationToken ct)
     {
-        Before("start");
+        await Hook("start");
         var instance = _instances.GetValueOrDefault(name) ?? throw new McpException("instance.start", $"there is no {name}");
         instance.Start();
         Crash(instance);
         Happened(name, "start");
-        return Task.CompletedTask;
+        await Hook("started");
     }
 
-    public Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct)
+    public async Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct)
     {
-        Before("stop");
+        await Hook("stop");
         if (_instances.TryGetValue(name, out var instance) && instance.State == InstanceState.Running)
         {
             instance.End(0);
             Happened(name, "died");
         }
 
-        return Task.CompletedTask;
+        await Hook("stopped");
     }
 
-    public Task RemoveAsync(InstanceName name, CancellationToken ct)
+    public async Task RemoveAsync(InstanceName name, CancellationToken ct)
     {
-        Before("remove");
-        if (_instances.TryRemove(name, out var instance))
-        {
-            instance.End(137);
-            Happened(name, "removed");
-        }
-
-        return Task.CompletedTask;
+        await Hook("remove");
+        Remove(name);
+        await Hook("removed");
     }
 
     public Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct) => Task.FromResult(_instances.GetValueOrDefault(name)?.Info());
@@ -112,6 +109,15 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     {
         foreach (var instance in _instances.Values)
             instance.End(137);
+    }
+
+    private void Remove(InstanceName name)
+    {
+        if (_instances.TryRemove(name, out var instance))
+        {
+            instance.End(137);
+            Happened(name, "removed");
+        }
     }
 
     private void Crash(Instance instance)

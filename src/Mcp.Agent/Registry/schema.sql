@@ -1,0 +1,72 @@
+CREATE TABLE components (
+  service TEXT NOT NULL REFERENCES services(name) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  image TEXT NOT NULL,
+  definition TEXT NOT NULL,
+  spec_hash TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  desired TEXT NOT NULL,
+  updated_at TEXT NOT NULL, runtime TEXT NOT NULL DEFAULT 'container', memory_mb INTEGER, vcpus INTEGER,
+  PRIMARY KEY (service, name)
+);
+
+CREATE TABLE edge_routes (
+  hostname TEXT PRIMARY KEY,
+  service TEXT NOT NULL,
+  backend TEXT NOT NULL,
+  port INTEGER NOT NULL,
+  created_at TEXT NOT NULL
+);
+
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  time TEXT NOT NULL,
+  service TEXT NOT NULL,
+  component TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  detail TEXT NOT NULL
+);
+
+CREATE TABLE operations (
+  id TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  step INTEGER NOT NULL,
+  undoing INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  updated_at TEXT NOT NULL
+);
+
+CREATE UNIQUE INDEX operations_one_per_subject ON operations(kind, subject);
+
+CREATE TABLE ports (
+  host_port INTEGER PRIMARY KEY,
+  service TEXT NOT NULL,
+  component TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  inside INTEGER NOT NULL,
+  UNIQUE (service, component, generation, inside)
+);
+
+CREATE TABLE routes (
+  service TEXT NOT NULL,
+  component TEXT NOT NULL,
+  name TEXT NOT NULL,
+  port INTEGER NOT NULL,
+  mode TEXT NOT NULL,
+  hostname TEXT UNIQUE,
+  public INTEGER NOT NULL,
+  PRIMARY KEY (service, component, name),
+  FOREIGN KEY (service, component) REFERENCES components(service, name) ON DELETE CASCADE
+);
+
+CREATE TABLE services (
+  name TEXT PRIMARY KEY,
+  tier TEXT NOT NULL,
+  node TEXT,
+  active INTEGER NOT NULL,
+  updated_at TEXT NOT NULL
+);
+
+CREATE TABLE sqlite_sequence(name,seq);

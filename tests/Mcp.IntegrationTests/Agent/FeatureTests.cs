@@ -1,0 +1,212 @@
+using System.Net;
+using Grpc.Health.V1;
+using Grpc.HealthCheck;
+using Mcp.IntegrationTests.Hosts;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Mcp.IntegrationTests.Agent;
+
+/// <summary>What a service file can ask for, on real containers.</summary>
+[Collection("node")]
+public class FeatureTests(NodeFixture node)
+{
+    [Fact]
+    public async Task Fixed_ports_are_replaced_stop_first_and_rolled_back_when_the_new_generation_fails()
+    {
+        var port = NodeFixture.FreePort();
+        string Fixed(string tag, string health) => node.WriteService("fixed", tag, health, $"ports = [\"127.0.0.1:{port}:8080\"]");
+        NodeFixture.Succeeded(await node.McpAsync("deploy", Fixed("v1", "/")));
+        NodeFixture.Succeeded(await node.McpAsync("deploy", Fixed("v2", "/")));
+        using var http = new HttpClient();
+        Assert.Equal("hello from v2\n", await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/")));
+        Assert.Equal(1, (await node.McpAsync("deploy", Fixed("v1", "/missing"))).ExitCode);
+        Assert.Equal("hello from v2\n", await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/")));
+        Assert.Equal(["fixed.web.2"], await node.ContainersAsync("fixed"));
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "fixed"));
+    }
+
+    [Fact]
+    public async Task Volumes_are_seen_inside_and_read_only_ones_stay_so()
+    {
+        var local = Path.GetTempFileName();
+        await File.WriteAllTextAsync(local, "from the volume\n");
+        NodeFixture.Succeeded(await node.McpAsync("push", "vol", local, "www/index.html"));
+        File.SetUnixFileMode(Path.Combine(node.Files, "vol", "www", "index.html"), (UnixFileMode)0x1A4);
+        File.Delete(local);
+        var readOnly = $"volumes = [\"{node.Files}/vol/www:/www:ro\"]";
+        NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("vol", "v1", extra: readOnly)));
+        Assert.Equal("from the volume", await node.GetAsync("vol"));
+        Assert.NotEqual(0, (await node.PodmanAsync("exec", "vol.web.1", "busybox", "touch", "/www/x")).ExitCode);
+        var (exitCode, _, error) = await node.McpAsync("deploy", node.WriteService("vol", "v1", extra: "volumes = [\"/nonexistent/x:/www\"]"));
+        Assert.Equal(1, exitCode);
+        Assert.Contains("/nonexistent/x does not exist", error, StringComparison.Ordinal);
+        Assert.Equal("from the volume", await node.GetAsync("vol"));
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "vol"));
+    }
+
+    [Fact]
+    public async Task One_component_is_deployed_alone()
+    {
+        string Two(string tag) => node.Write("pair", $"""
+            name = "pair"
+            [[components]]
+            name = "left"
+            image = "{node.Image(tag)}"
+            [[components]]
+            name = "right"
+            image = "{node.Image(tag)}"
+            """);
+        NodeFixture.Succeeded(await node.McpAsync("deploy", Two("v1")));
+        NodeFixture.Succeeded(await node.McpAsync("deploy", Two("v2") + "/right"));
+        Assert.Equal(["pair.left.1", "pair.right.2"], (await node.ContainersAsync("pair")).Order());
+        var show = NodeFixture.Succeeded(await node.McpAsync("service", "show", "pair"));
+        Assert.Contains(node.Image("v1"), show, StringComparison.Ordinal);
+        Assert.Contains(node.Image("v2"), show, StringComparison.Ordinal);
+        Assert.Equal(1, (await node.McpAsync("deploy", Two("v2") + "/middle")).ExitCode);
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "pair"));
+    }
+
+    [Theory]
+    [InlineData("true", 0)]
+    [InlineData("false", 1)]
+    public async Task An_exec_health_check_runs_inside(string command, int exitCode)
+    {
+        var file = node.Write("exec", $$"""
+            name = "exec"
+            [[components]]
+            name = "web"
+            image = "{{node.Image("v1")}}"
+            health = { exec = ["busybox", "{{command}}"], interval = "100ms", retries = 3 }
+            """);
+        var result = await node.McpAsync("deploy", file);
+        Assert.True(exitCode == result.ExitCode, result.Error);
+        if (exitCode == 0)
+            NodeFixture.Succeeded(await node.McpAsync("undeploy", "exec"));
+        else
+            Assert.Contains("exec busybox false", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_grpc_health_check_asks_a_grpc_server_and_network_host_uses_the_hosts_ports()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0, l => l.Protocols = HttpProtocols.Http2));
+        builder.Services.AddGrpc();
+        var health = new HealthServiceImpl();
+        builder.Services.AddSingleton(health);
+        await using var server = builder.Build();
+        server.MapGrpcService<HealthServiceImpl>();
+        await server.StartAsync();
+        var file = node.Write("grpc", $$"""
+            name = "grpc"
+            [[components]]
+            name = "web"
+            image = "{{node.Image("v1")}}"
+            network = "host"
+            env = { PORT = "{{NodeFixture.FreePort()}}" }
+            health = { grpc = true, port = {{new Uri(server.Urls.First()).Port}}, interval = "100ms", retries = 3 }
+            """);
+        health.SetStatus("", HealthCheckResponse.Types.ServingStatus.NotServing);
+        var (exitCode, _, error) = await node.McpAsync("deploy", file);
+        Assert.Equal(1, exitCode);
+        Assert.Contains("not SERVING", error, StringComparison.Ordinal);
+        health.SetStatus("", HealthCheckResponse.Types.ServingStatus.Serving);
+        NodeFixture.Succeeded(await node.McpAsync("deploy", file));
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "grpc"));
+    }
+
+    [Fact]
+    public async Task Logs_are_followed_into_the_next_generation_and_cut_by_time()
+    {
+        NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("talk", "v1")));
+        using var follow = node.StartMcp("logs", "talk", "-f", "--since", "1h");
+        var lines = new List<string>();
+        var reading = Task.Run(async () =>
+        {
+            while (await follow.StandardOutput.ReadLineAsync() is { } line)
+            {
+                lock (lines)
+                    lines.Add(line);
+            }
+        });
+        await NodeFixture.UntilAsync(() => Task.FromResult(Count() == 1), "the first generation's line is followed");
+        NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("talk", "v2")));
+        await NodeFixture.UntilAsync(() => Task.FromResult(Count() == 2), "the second generation's line is followed");
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "talk"));
+        await reading.WaitAsync(TimeSpan.FromSeconds(20));
+
+        int Count()
+        {
+            lock (lines)
+                return lines.Count(l => l.Contains("listening on 8080", StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public async Task Events_are_followed_and_a_stranger_is_shown_purged_or_adopted()
+    {
+        NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("known", "v1")));
+        using var follow = node.StartMcp("events", "-f", "-n", "1", "-o", "json");
+        await NodeFixture.UntilAsync(async () => (await follow.StandardOutput.ReadLineAsync())!.Contains("known", StringComparison.Ordinal), "the last event comes first");
+        foreach (var stranger in (string[])["stray.web.1", "other.web.3"])
+            Assert.Equal(0, (await node.PodmanAsync("run", "-d", "--name", stranger, "--label", $"mcp.service={stranger.Split('.')[0]}", node.Image("v1"))).ExitCode);
+        NodeFixture.Succeeded(await node.McpAsync("sync"));
+        Assert.Contains("stray.web.1 an instance that the registry does not know", NodeFixture.Succeeded(await node.McpAsync("status")), StringComparison.Ordinal);
+        Assert.Equal(1, (await node.McpAsync("adopt", "stray")).ExitCode);
+        Assert.Contains("would remove stray.web.1", NodeFixture.Succeeded(await node.McpAsync("purge", "--dry-run")), StringComparison.Ordinal);
+        Assert.Equal(2, (await node.ContainersAsync("stray")).Length + (await node.ContainersAsync("other")).Length);
+        NodeFixture.Succeeded(await node.McpAsync("purge"));
+        Assert.Empty(await node.ContainersAsync("stray"));
+        Assert.Equal(["known.web.1"], await node.ContainersAsync("known"));
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "known"));
+        await NodeFixture.UntilAsync(async () => (await follow.StandardOutput.ReadLineAsync())!.Contains("undeploy.done", StringComparison.Ordinal), "the undeploy is followed");
+        follow.Kill();
+    }
+
+    [Fact]
+    public async Task What_a_stopped_or_restarted_service_does_is_what_status_says()
+    {
+        NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("cycle", "v1")));
+        Assert.Contains("stopped cycle.web.1", NodeFixture.Succeeded(await node.McpAsync("stop", "cycle/web")), StringComparison.Ordinal);
+        Assert.Contains("\"observed\": \"exited\"", NodeFixture.Succeeded(await node.McpAsync("status", "cycle", "-o", "json")), StringComparison.Ordinal);
+        Assert.Contains("restarted cycle.web.1", NodeFixture.Succeeded(await node.McpAsync("restart", "cycle")), StringComparison.Ordinal);
+        await NodeFixture.UntilAsync(async () => await node.GetAsync("cycle") == "hello from v1", "the restarted service serves");
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "cycle"));
+    }
+
+    [Fact]
+    public async Task Services_are_exported_edited_and_completed()
+    {
+        NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("edit", "v1")));
+        var exported = Path.Combine(node.State, "edit.toml");
+        NodeFixture.Succeeded(await node.McpAsync("service", "export", "edit", exported));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(exported));
+        NodeFixture.Succeeded(await node.McpAsync("service", "validate", exported));
+        var plan = NodeFixture.Succeeded(await node.McpAsync("plan", exported));
+        Assert.Contains("unchanged", plan, StringComparison.Ordinal);
+        NodeFixture.Succeeded(await node.McpAsync(["service", "edit", "edit"], new Dictionary<string, string> { ["EDITOR"] = "sed -i s/:v1/:v2/" }));
+        Assert.Equal("hello from v2", await node.GetAsync("edit"));
+        Assert.Equal("unchanged\n", NodeFixture.Succeeded(await node.McpAsync(["service", "edit", "edit"], new Dictionary<string, string> { ["EDITOR"] = "true" })));
+        foreach (var shell in (string[])["bash", "zsh", "fish"])
+            Assert.Contains("mcp", NodeFixture.Succeeded(await node.McpAsync("completion", shell)), StringComparison.Ordinal);
+        var completed = await Command.RunAsync("bash", ["-c", $"PATH={Command.Bin}:$PATH; source <(mcp completion bash); COMP_LINE='mcp und' COMP_POINT=7 COMP_WORDS=(mcp und) COMP_CWORD=1; _mcp; echo ${{COMPREPLY[@]}}"]);
+        Assert.Equal("undeploy\n", completed.Output);
+        Assert.Contains("podman 4", NodeFixture.Succeeded(await node.McpAsync("node", "show")), StringComparison.Ordinal);
+        Assert.Contains("ok      connection", NodeFixture.Succeeded(await node.McpAsync("doctor")), StringComparison.Ordinal);
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "edit"));
+    }
+
+    [Fact]
+    public async Task A_lost_podman_store_is_filled_again_from_the_registry()
+    {
+        NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("lost", "v1")));
+        foreach (var id in (await node.PodmanAsync("ps", "-aq")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            await node.PodmanAsync("rm", "-f", "-t", "0", id);
+        await node.PodmanAsync("rmi", "-af");
+        await NodeFixture.UntilAsync(async () => await node.GetAsync("lost") == "hello from v1", "the service is made anew");
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "lost"));
+    }
+}

@@ -1,0 +1,271 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Json;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Net.WebSockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using Mcp.IntegrationTests.Hosts;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Mcp.IntegrationTests.Agent;
+
+/// <summary>The published proxy process by itself, with backends of the test's.</summary>
+public sealed class ProxyTests : IAsyncLifetime
+{
+    private readonly string _state = Directory.CreateTempSubdirectory("mcp-proxy").FullName;
+    private readonly int _http = NodeFixture.FreePort();
+    private readonly int _h2c = NodeFixture.FreePort();
+    private readonly int _tls = NodeFixture.FreePort();
+    private Process? _proxy;
+
+    public async ValueTask InitializeAsync()
+    {
+        await File.WriteAllTextAsync(Path.Combine(_state, "agent.toml"), $"""
+            name = "rift"
+            listen = "127.0.0.1:1"
+            state = "{_state}"
+            [proxy]
+            http = "127.0.0.1:{_http}"
+            h2c = "127.0.0.1:{_h2c}"
+            tls = "127.0.0.1:{_tls}"
+            """);
+        await StartAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await KillAsync();
+        Directory.Delete(_state, recursive: true);
+    }
+
+    [Fact]
+    public async Task Requests_go_by_host_and_forwarded_headers_are_the_proxys_own()
+    {
+        await using var backend = await BackendAsync(HttpProtocols.Http1, async context =>
+            await context.Response.WriteAsync(string.Join("|", context.Request.Headers.Where(h => h.Key.StartsWith("X-Forwarded", StringComparison.OrdinalIgnoreCase) || h.Key == "Forwarded").OrderBy(h => h.Key, StringComparer.Ordinal).Select(h => $"{h.Key}={h.Value}"))));
+        await RouteAsync(("a.example.com", Port(backend), false));
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://127.0.0.1:{_http}/")) { Headers = { Host = "A.example.com" } };
+        foreach (var forged in (string[])["X-Forwarded-For", "Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto"])
+            request.Headers.TryAddWithoutValidation(forged, "6.6.6.6");
+        using var http = new HttpClient();
+        using var response = await http.SendAsync(request);
+        Assert.Equal("X-Forwarded-For=127.0.0.1|X-Forwarded-Host=A.example.com|X-Forwarded-Proto=http", await response.Content.ReadAsStringAsync());
+        using var other = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://127.0.0.1:{_http}/")) { Headers = { Host = "b.example.com" } };
+        using var refused = await http.SendAsync(other);
+        Assert.Equal(HttpStatusCode.NotFound, refused.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_web_socket_is_carried()
+    {
+        await using var backend = await BackendAsync(HttpProtocols.Http1, async context =>
+        {
+            using var socket = await context.WebSockets.AcceptWebSocketAsync();
+            var buffer = new byte[100];
+            var read = await socket.ReceiveAsync(buffer.AsMemory(), default);
+            await socket.SendAsync(buffer.AsMemory(0, read.Count), WebSocketMessageType.Text, true, default);
+            await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, default);
+        });
+        await RouteAsync(("ws.example.com", Port(backend), false));
+        using var client = new ClientWebSocket();
+        client.Options.SetRequestHeader("Host", "ws.example.com");
+        await client.ConnectAsync(new Uri($"ws://127.0.0.1:{_http}/"), default);
+        await client.SendAsync("over and out"u8.ToArray(), WebSocketMessageType.Text, true, default);
+        var buffer = new byte[100];
+        var read = await client.ReceiveAsync(buffer.AsMemory(), default);
+        Assert.Equal("over and out", Encoding.UTF8.GetString(buffer, 0, read.Count));
+    }
+
+    [Fact]
+    public async Task A_grpc_call_arrives_as_http2_and_its_trailers_come_back()
+    {
+        await using var backend = await BackendAsync(HttpProtocols.Http2, async context =>
+        {
+            context.Response.ContentType = "application/grpc";
+            context.Response.DeclareTrailer("grpc-status");
+            await context.Response.Body.WriteAsync(new byte[5]);
+            context.Response.AppendTrailer("grpc-status", context.Request.Protocol == "HTTP/2" ? "0" : "13");
+        });
+        await RouteAsync(("grpc.example.com", Port(backend), false));
+        using var http = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri($"http://127.0.0.1:{_h2c}/x.Y/Z"))
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Headers = { Host = "grpc.example.com", TE = { new("trailers") } },
+            Content = new ByteArrayContent(new byte[5]) { Headers = { ContentType = new("application/grpc") } },
+        };
+        using var response = await http.SendAsync(request);
+        Assert.Equal(5, (await response.Content.ReadAsByteArrayAsync()).Length);
+        Assert.Equal("0", response.TrailingHeaders.GetValues("grpc-status").Single());
+    }
+
+    [Fact]
+    public async Task Tls_is_passed_through_by_its_server_name_in_both_directions()
+    {
+        using var first = await TlsEcho.StartAsync("one.example.com");
+        using var second = await TlsEcho.StartAsync("two.example.com");
+        await RouteAsync(("one.example.com", first.Port, true), ("two.example.com", second.Port, true), ("http.example.com", 1, false));
+        foreach (var name in (string[])["one.example.com", "TWO.example.com", "one.example.com"])
+        {
+            await using var tls = await ConnectAsync(name);
+            Assert.Contains(name.ToLowerInvariant(), tls.RemoteCertificate!.Subject, StringComparison.Ordinal);
+            var sent = RandomNumberGenerator.GetBytes(5_000_000);
+            var writing = tls.WriteAsync(sent).AsTask();
+            var back = new byte[sent.Length];
+            await tls.ReadExactlyAsync(back);
+            await writing;
+            Assert.Equal(sent, back);
+        }
+
+        // A name of an HTTP route, or of none, and what is not TLS.
+        await Assert.ThrowsAnyAsync<Exception>(() => ConnectAsync("http.example.com"));
+        await Assert.ThrowsAnyAsync<Exception>(() => ConnectAsync("three.example.com"));
+        using var raw = new TcpClient();
+        await raw.ConnectAsync(IPAddress.Loopback, _tls);
+        await raw.GetStream().WriteAsync("GET / HTTP/1.1\r\n\r\n"u8.ToArray());
+        Assert.Equal(21, raw.GetStream().ReadByte());
+    }
+
+    [Fact]
+    public async Task A_killed_proxy_has_its_routes_again_and_a_moved_route_lets_requests_end()
+    {
+        var go = new TaskCompletionSource();
+        await using var old = await BackendAsync(HttpProtocols.Http1, async context =>
+        {
+            await go.Task;
+            await context.Response.WriteAsync("old");
+        });
+        await using var fresh = await BackendAsync(HttpProtocols.Http1, context => context.Response.WriteAsync("new"));
+        await RouteAsync(("move.example.com", Port(old), false));
+        await KillAsync();
+        await StartAsync();
+        var slow = GetAsync("move.example.com");
+        await NodeFixture.UntilAsync(async () => await InFlightAsync(Port(old)) == "1", "the request is under way");
+        await RouteAsync(("move.example.com", Port(fresh), false));
+        Assert.Equal("new", await GetAsync("move.example.com"));
+        Assert.Equal("1", await InFlightAsync(Port(old)));
+        go.SetResult();
+        Assert.Equal("old", await slow);
+        await NodeFixture.UntilAsync(async () => await InFlightAsync(Port(old)) == "0", "the request has ended");
+    }
+
+    private async Task StartAsync()
+    {
+        _proxy = Command.Start(Path.Combine(Command.Bin, "mcp-agent"), ["proxy", "--config", Path.Combine(_state, "agent.toml")]);
+        NodeFixture.Swallow(_proxy);
+        await NodeFixture.UntilAsync(async () => await InFlightAsync(1) == "0", "the proxy answers");
+    }
+
+    private async Task KillAsync()
+    {
+        _proxy!.Kill();
+        await _proxy.WaitForExitAsync();
+        _proxy.Dispose();
+    }
+
+    private async Task RouteAsync(params (string Host, int Port, bool PassThrough)[] routes)
+    {
+        using var control = Control();
+        using var response = await control.PutAsJsonAsync(new Uri("routes", UriKind.Relative), new { Routes = routes.Select(r => new { r.Host, r.Port, r.PassThrough }) }, new System.Text.Json.JsonSerializerOptions());
+        response.EnsureSuccessStatusCode();
+    }
+
+    private async Task<string> InFlightAsync(int port)
+    {
+        using var control = Control();
+        return await control.GetStringAsync(new Uri($"in-flight/{port}", UriKind.Relative));
+    }
+
+    private HttpClient Control() => new(new SocketsHttpHandler
+    {
+        ConnectCallback = async (_, ct) =>
+        {
+            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            await socket.ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(_state, "proxy.sock")), ct);
+            return new NetworkStream(socket, ownsSocket: true);
+        },
+    })
+    { BaseAddress = new Uri("http://proxy/") };
+
+    private async Task<string> GetAsync(string host)
+    {
+        using var http = new HttpClient();
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://127.0.0.1:{_http}/")) { Headers = { Host = host } };
+        using var response = await http.SendAsync(request);
+        return await response.Content.ReadAsStringAsync();
+    }
+
+    private async Task<SslStream> ConnectAsync(string name)
+    {
+        var client = new TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, _tls);
+        var tls = new SslStream(client.GetStream());
+        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = name, RemoteCertificateValidationCallback = (_, _, _, _) => true });
+        return tls;
+    }
+
+    private static int Port(WebApplication backend) => new Uri(backend.Urls.First()).Port;
+
+    private static async Task<WebApplication> BackendAsync(HttpProtocols protocols, RequestDelegate answer)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0, l => l.Protocols = protocols));
+        var backend = builder.Build();
+        backend.UseWebSockets();
+        backend.Run(answer);
+        await backend.StartAsync();
+        return backend;
+    }
+
+    /// <summary>A TLS server with a certificate of its own that sends back what it gets.</summary>
+    private sealed class TlsEcho : IDisposable
+    {
+        private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+        private readonly X509Certificate2 _certificate;
+
+        private TlsEcho(string name)
+        {
+            using var key = ECDsa.Create();
+            var now = TimeProvider.System.GetUtcNow();
+            using var made = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256).CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+            _certificate = X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pkcs12), null);
+            _listener.Start();
+        }
+
+        public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+        public static Task<TlsEcho> StartAsync(string name)
+        {
+            var echo = new TlsEcho(name);
+            _ = echo.ServeAsync();
+            return Task.FromResult(echo);
+        }
+
+        public void Dispose()
+        {
+            _listener.Dispose();
+            _certificate.Dispose();
+        }
+
+        private async Task ServeAsync()
+        {
+            while (true)
+            {
+                var client = await _listener.AcceptTcpClientAsync();
+                _ = Task.Run(async () =>
+                {
+                    await using var tls = new SslStream(client.GetStream());
+                    await tls.AuthenticateAsServerAsync(_certificate);
+                    await tls.CopyToAsync(tls);
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+using Mcp.IntegrationTests.Hosts;
+using Mcp.Model.Names;
+using Mcp.Runtimes;
+using Mcp.Runtimes.Podman;
+using Mcp.TestKit.Contracts;
+
+namespace Mcp.IntegrationTests.Runtimes;
+
+/// <summary>On the node's own podman socket, beside its agent.</summary>
+[Collection("node")]
+public sealed class PodmanRuntimeTests : RuntimeContract
+{
+    private readonly NodeFixture _node;
+    private readonly PodmanRuntime _runtime;
+
+    public PodmanRuntimeTests(NodeFixture node)
+    {
+        _node = node;
+        _runtime = new PodmanRuntime(new PodmanOptions(Path.Combine(node.State, "podman.sock"), StartService: false, null, null, null, TimeSpan.FromSeconds(20)));
+    }
+
+    protected override IRuntime Runtime => _runtime;
+
+    protected override ImageReference Image => ImageReference.Parse(_node.Image("v1"));
+
+    protected override ImageReference MissingImage => ImageReference.Parse(_node.Image("v99"));
+
+    public override async ValueTask DisposeAsync()
+    {
+        await base.DisposeAsync();
+        _runtime.Dispose();
+    }
+}

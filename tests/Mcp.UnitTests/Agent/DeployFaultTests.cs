@@ -1,0 +1,153 @@
+using Mcp.Daemon.Operations;
+using Mcp.Model;
+using Mcp.Model.Instances;
+using Mcp.TestKit.Fakes;
+
+namespace Mcp.UnitTests.Agent;
+
+/// <summary>The fault matrix: an upgrade, a first deploy and an undeploy, broken and killed before and after every single side effect.</summary>
+public sealed class DeployFaultTests : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("mcp-world").FullName;
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("ports = [\"127.0.0.1:28080:8080\"]")]
+    public async Task An_upgrade_killed_at_any_side_effect_ends_with_one_generation_that_serves(string extra)
+    {
+        for (var point = 1; ; point++)
+        {
+            using var runtime = Runtime();
+            var directory = Directory.CreateDirectory(Path.Combine(_directory, $"{point}")).FullName;
+            using var before = new World(directory, runtime);
+            await before.DeployAsync(World.Service("blog", "v1", extra));
+            if (await FinishesAsync(before, World.Service("blog", "v2", extra), point))
+            {
+                Assert.True(point > 10, "the matrix is too small to be true");
+                return;
+            }
+
+            if (extra.Length == 0)
+                await ServedAsync(before);
+            runtime.Hook = _ => Task.CompletedTask;
+            using var after = new World(directory, runtime);
+            await after.RecoverAsync();
+            var stored = Assert.Single(after.Registry.Components.List());
+            Assert.Equal([stored.Instance.ToString()], await after.InstancesAsync());
+            Assert.Equal([stored.Instance.ToString()], await after.RunningAsync());
+            Assert.Equal("v2", stored.Definition.Image.Text[^2..]);
+            Assert.All(after.Registry.Ports.All(), p => Assert.Equal(stored.Instance, p.Instance));
+            Assert.Empty(after.Registry.Operations.Open());
+        }
+    }
+
+    [Fact]
+    public async Task An_upgrade_that_fails_at_any_side_effect_leaves_the_old_generation_or_finishes()
+    {
+        for (var point = 1; ; point++)
+        {
+            using var runtime = Runtime();
+            using var world = new World(Directory.CreateDirectory(Path.Combine(_directory, $"f{point}")).FullName, runtime);
+            await world.DeployAsync(World.Service("blog", "v1"));
+            var calls = 0;
+            runtime.Hook = what => ++calls == point ? throw new McpException("test", $"broken at {what}") : Task.CompletedTask;
+            var failure = await Record.ExceptionAsync(() => world.DeployAsync(World.Service("blog", "v2")));
+            runtime.Hook = _ => Task.CompletedTask;
+            if (calls < point)
+                return;
+            // What fails in retire, after the switch, is mended later; everything before is undone.
+            await world.RecoverAsync();
+            var stored = Assert.Single(world.Registry.Components.List());
+            Assert.Equal(failure is null ? "v2" : "v1", stored.Definition.Image.Text[^2..]);
+            Assert.Equal([stored.Instance.ToString()], await world.RunningAsync());
+            Assert.Equal([stored.Instance.ToString()], await world.InstancesAsync());
+            Assert.Equal(stored.Instance, world.Proxy.Targets["blog"]);
+            Assert.Empty(world.Registry.Operations.Open());
+        }
+    }
+
+    [Fact]
+    public async Task A_first_deploy_that_crashes_leaves_nothing()
+    {
+        using var runtime = Runtime();
+        runtime.Crashing.Add("web");
+        using var world = new World(_directory, runtime);
+        var e = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(World.Service("blog", "v1")));
+        Assert.Equal(("health", true), (e.Step, e.Undone));
+        Assert.Contains("exit code 1", e.Message, StringComparison.Ordinal);
+        Assert.Contains("| listening on 8080", e.Message, StringComparison.Ordinal);
+        Assert.Empty(await world.InstancesAsync());
+        Assert.Empty(world.Registry.Components.List());
+        Assert.Empty(world.Registry.Ports.All());
+    }
+
+    [Fact]
+    public async Task An_undo_that_fails_is_tried_again_by_itself_and_before_the_next_deploy()
+    {
+        using var runtime = Runtime();
+        using var world = new World(_directory, runtime);
+        await world.DeployAsync(World.Service("blog", "v1"));
+        runtime.Crashing.Add("web");
+        runtime.Hook = what => what == "remove" ? throw new McpException("test", "podman is away") : Task.CompletedTask;
+        var e = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(World.Service("blog", "v2")));
+        Assert.False(e.Undone);
+        Assert.Single(world.Registry.Operations.Open());
+        runtime.Crashing.Clear();
+        runtime.Hook = _ => Task.CompletedTask;
+        await world.DeployAsync(World.Service("blog", "v2"));
+        Assert.Equal(["blog.web.2"], await world.InstancesAsync());
+        Assert.Empty(world.Registry.Operations.Open());
+    }
+
+    [Fact]
+    public async Task An_undeploy_killed_at_any_side_effect_is_finished()
+    {
+        for (var point = 1; ; point++)
+        {
+            using var runtime = Runtime();
+            var directory = Directory.CreateDirectory(Path.Combine(_directory, $"{point}")).FullName;
+            using var before = new World(directory, runtime);
+            await before.DeployAsync(World.Service("blog", "v1"));
+            var dead = DieAt(runtime, point);
+            var undeploy = before.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default);
+            if (await Task.WhenAny(undeploy, dead) == undeploy)
+                return;
+            runtime.Hook = _ => Task.CompletedTask;
+            using var after = new World(directory, runtime);
+            await after.RecoverAsync();
+            Assert.Empty(await after.InstancesAsync());
+            Assert.Empty(after.Registry.Components.List());
+            Assert.Empty(after.Registry.Ports.All());
+            Assert.Empty(after.Registry.Operations.Open());
+        }
+    }
+
+    private static FakeRuntime Runtime() => new(TimeProvider.System) { Images = { "example.com/hello:v1", "example.com/hello:v2" } };
+
+    /// <summary>The task ends when the caller of the runtime is dead: it waits for ever.</summary>
+    private static Task DieAt(FakeRuntime runtime, int point)
+    {
+        var calls = 0;
+        var dead = new TaskCompletionSource();
+        runtime.Hook = _ =>
+        {
+            if (++calls < point)
+                return Task.CompletedTask;
+            dead.TrySetResult();
+            return new TaskCompletionSource().Task;
+        };
+        return dead.Task;
+    }
+
+    private static async Task<bool> FinishesAsync(World world, Model.Definition.ServiceDefinition service, int point)
+    {
+        var dead = DieAt(world.Runtime, point);
+        var deploy = world.DeployAsync(service);
+        return await Task.WhenAny(deploy, dead) == deploy;
+    }
+
+    private static async Task ServedAsync(World world) =>
+        Assert.Equal(InstanceState.Running, (await world.Runtime.InspectAsync(world.Proxy.Targets["blog"], default))?.State);
+}

@@ -1,0 +1,79 @@
+using Mcp.Agent.Recovery;
+using Mcp.Model.Names;
+using Mcp.TestKit.Fakes;
+
+namespace Mcp.UnitTests.Agent;
+
+public sealed class RecoveryTests : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("mcp-world").FullName;
+    private readonly FakeRuntime _runtime = new(TimeProvider.System) { Images = { "example.com/hello:v1" } };
+
+    public void Dispose()
+    {
+        _runtime.Dispose();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_lost_registry_is_rebuilt_from_what_runs_without_touching_it()
+    {
+        using (var before = new World(_directory, _runtime))
+            await before.DeployAsync(World.Service("blog", "v1", "env = { COLOUR = \"blue\" }"));
+        foreach (var file in Directory.GetFiles(_directory))
+            File.Delete(file);
+        using var after = new World(_directory, _runtime);
+        await after.RecoverAsync();
+        Assert.Single(after.Reconciler.Drift);
+        Assert.Equal(["would adopt blog.web.1"], await after.Adoption.AdoptAsync(null, dryRun: true, default));
+        Assert.Empty(after.Registry.Components.List());
+        var started = (await _runtime.InspectAsync(InstanceName.Parse("blog.web.1"), default))!.Started;
+
+        Assert.Equal(["adopted blog.web.1"], await after.Adoption.AdoptAsync(null, dryRun: false, default));
+
+        await after.RecoverAsync();
+        Assert.Empty(after.Reconciler.Drift);
+        Assert.Equal("blue", Assert.Single(after.Registry.Components.List()).Definition.Env["COLOUR"]);
+        Assert.Equal(InstanceName.Parse("blog.web.1"), Assert.Single(after.Registry.Ports.All()).Instance);
+        Assert.Equal(started, (await _runtime.InspectAsync(InstanceName.Parse("blog.web.1"), default))!.Started);
+        Assert.Empty(await after.Adoption.AdoptAsync(null, dryRun: false, default));
+    }
+
+    [Fact]
+    public async Task After_a_boot_services_come_up_stage_by_stage_and_stage_0_blocks()
+    {
+        using (var before = new World(_directory, _runtime))
+        {
+            foreach (var name in (string[])["other", "second", "first"])
+                await before.DeployAsync(World.Service(name, "v1"));
+        }
+
+        foreach (var instance in await _runtime.ListAsync(default))
+            _runtime.Kill(instance.Name, 255);
+        _runtime.Crashing.Add("web");
+        var stage = TimeSpan.FromMilliseconds(200);
+        using var after = new World(_directory, _runtime, [new BootStage([Label.Parse("first")], stage), new BootStage([Label.Parse("second"), Label.Parse("unknown")], stage)]);
+        using var over = new CancellationTokenSource();
+        var started = new List<string>();
+        after.Boot.Hold();
+        var work = Task.WhenAll(after.Reconciler.RunAsync(over.Token), after.Boot.RunAsync(over.Token));
+        await UntilAsync(() => after.Registry.Events.After(0, 100).Any(e => e.Kind == "boot.late"));
+        Assert.Empty(await after.RunningAsync());
+        Assert.All(after.Registry.Events.After(0, 100).Where(e => e.Kind is "drift.mended"), e => Assert.Equal("first", e.Service));
+
+        _runtime.Crashing.Clear();
+        while ((await after.RunningAsync()).Length < 3)
+            await Task.Delay(20, over.Token);
+        started.AddRange(after.Registry.Events.After(0, 100).Where(e => e.Kind == "drift.mended").Select(e => e.Service));
+        Assert.True(started.LastIndexOf("first") < started.IndexOf("second") && started.IndexOf("second") < started.IndexOf("other"), string.Join(' ', started));
+        await over.CancelAsync();
+        await work;
+    }
+
+    private static async Task UntilAsync(Func<bool> condition)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (!condition())
+            await Task.Delay(20, limit.Token);
+    }
+}
