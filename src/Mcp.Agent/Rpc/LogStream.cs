@@ -34,11 +34,23 @@ internal static class LogStream
         {
             if (await node.Runtimes.For(component.Definition).InspectAsync(instance, ct) is not null)
             {
-                await foreach (var line in node.Runtimes.For(component.Definition).LogsAsync(instance, options, ct))
+                using var gone = CancellationTokenSource.CreateLinkedTokenSource(ct);
+                var watching = request.Follow ? EndWithAsync(node, component, instance, gone) : Task.CompletedTask;
+                try
                 {
-                    await lines.WriteAsync(new Protocol.V1.LogLine { Component = component.Definition.Name.Text, Stderr = line.Stderr, Time = line.Time.ToTimestamp(), Text = line.Text }, ct);
-                    options = options with { Since = line.Time + TimeSpan.FromTicks(1), Tail = null };
+                    await foreach (var line in node.Runtimes.For(component.Definition).LogsAsync(instance, options, gone.Token))
+                    {
+                        await lines.WriteAsync(new Protocol.V1.LogLine { Component = component.Definition.Name.Text, Stderr = line.Stderr, Time = line.Time.ToTimestamp(), Text = line.Text }, ct);
+                        options = options with { Since = line.Time + TimeSpan.FromTicks(1), Tail = null };
+                    }
                 }
+                catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+                {
+                    // The instance is gone.
+                }
+
+                await gone.CancelAsync();
+                await watching;
             }
 
             if (!request.Follow)
@@ -49,6 +61,21 @@ internal static class LogStream
                 return;
             if (now.Instance != instance)
                 (instance, options) = (now.Instance, options with { Tail = null });
+        }
+    }
+
+    // podman does not end the log of a container that is removed soon after it stopped.
+    private static async Task EndWithAsync(AgentNode node, StoredComponent component, InstanceName instance, CancellationTokenSource gone)
+    {
+        try
+        {
+            while (await node.Runtimes.For(component.Definition).InspectAsync(instance, gone.Token) is not null)
+                await Task.Delay(TimeSpan.FromSeconds(1), gone.Token);
+            await gone.CancelAsync();
+        }
+        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException or McpException)
+        {
+            // The log ended by itself, or its reader went away.
         }
     }
 }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Mcp.Model;
 
 namespace Mcp.Runtimes.Podman;
 
@@ -74,6 +75,11 @@ internal sealed class LibpodClient : IDisposable
         try
         {
             return await _http.SendAsync(request, completion, ct);
+        }
+        catch (HttpRequestException e) when (e.InnerException is McpException own)
+        {
+            // From our own connect: podman could not be started, and why.
+            throw own;
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {

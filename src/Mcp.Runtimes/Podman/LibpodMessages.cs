@@ -21,7 +21,7 @@ internal sealed record LibpodListed(string[]? Names, string? Image, string? Stat
 
 internal sealed record LibpodActor(Dictionary<string, string>? Attributes);
 
-internal sealed record LibpodEvent(string? Action, string? Status, LibpodActor? Actor);
+internal sealed record LibpodEvent(string? Action, LibpodActor? Actor);
 
 internal sealed record LibpodExecCreated(string? Id);
 

@@ -13,7 +13,9 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
 {
     private static readonly TimeSpan s_startLimit = TimeSpan.FromMinutes(1);
     private const string OwnedFilter = "%7B%22label%22%3A%5B%22mcp.service%22%5D%7D";
-    private const string WatchFilter = "%7B%22type%22%3A%5B%22container%22%5D%2C%22label%22%3A%5B%22mcp.service%22%5D%7D";
+    // podman 4.3 matches no event by a label without a value, so the label is looked at here.
+    private const string WatchFilter = "%7B%22type%22%3A%5B%22container%22%5D%7D";
+    private static readonly HashSet<string> s_changes = ["start", "died", "remove"];
     private readonly PodmanOptions _options;
     private readonly PodmanSocket _socket;
     private readonly LibpodClient _client;
@@ -36,8 +38,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
         catch (Exception e) when (e is LibpodException or McpException or JsonException or IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
-            var hint = (e as McpException ?? e.InnerException as McpException)?.Hint ?? "run: podman info";
-            return new RuntimeAvailability.Unusable(e.Message, hint);
+            return new RuntimeAvailability.Unusable(e.Message, (e as McpException)?.Hint ?? $"run podman info on the node{(_options.StartService ? "; podman's own words are in podman.log in the agent's state directory" : "")}");
         }
     }
 
@@ -143,8 +144,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         await foreach (var line in LibpodStreams.LinesAsync(stream, ct))
         {
             var happened = JsonSerializer.Deserialize(line, LibpodJson.Default.LibpodEvent);
-            if (InstanceName.TryParse(happened?.Actor?.Attributes?.GetValueOrDefault("name"), out var name))
-                yield return new RuntimeEvent(name, happened!.Action ?? happened.Status ?? "");
+            if (happened is { Action: { } action, Actor.Attributes: { } about } && s_changes.Contains(action) && about.ContainsKey(CreateRequest.ServiceLabel) && InstanceName.TryParse(about.GetValueOrDefault("name"), out var name))
+                yield return new RuntimeEvent(name, action);
         }
     }
 

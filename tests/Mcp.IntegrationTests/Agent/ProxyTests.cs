@@ -12,6 +12,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging;
 
 namespace Mcp.IntegrationTests.Agent;
 
@@ -80,6 +81,7 @@ public sealed class ProxyTests : IAsyncLifetime
         var buffer = new byte[100];
         var read = await client.ReceiveAsync(buffer.AsMemory(), default);
         Assert.Equal("over and out", Encoding.UTF8.GetString(buffer, 0, read.Count));
+        await client.CloseAsync(WebSocketCloseStatus.NormalClosure, null, default);
     }
 
     [Fact]
@@ -217,6 +219,7 @@ public sealed class ProxyTests : IAsyncLifetime
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0, l => l.Protocols = protocols));
+        builder.Logging.ClearProviders();
         var backend = builder.Build();
         backend.UseWebSockets();
         backend.Run(answer);

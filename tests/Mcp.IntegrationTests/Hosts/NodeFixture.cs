@@ -124,7 +124,7 @@ public sealed class NodeFixture : IAsyncLifetime
                 if (await condition())
                     return;
             }
-            catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
+            catch (Exception e) when (e is HttpRequestException or TaskCanceledException or SocketException)
             {
                 // Not yet.
             }
