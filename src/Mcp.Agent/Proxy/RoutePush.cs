@@ -13,6 +13,8 @@ namespace Mcp.Agent.Proxy;
 public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAllocator ports) : INodeProxy, IDisposable
 {
     private static readonly TimeSpan s_lookEvery = TimeSpan.FromMilliseconds(200);
+    private const int PushTries = 5;
+    private static readonly TimeSpan s_retryAfter = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
     private readonly SemaphoreSlim _pushing = new(1, 1);
     private readonly HttpClient _http = new(new SocketsHttpHandler { ConnectCallback = (_, ct) => ConnectAsync(config.ProxySocket, ct) }) { Timeout = TimeSpan.FromSeconds(5), BaseAddress = new Uri("http://proxy/") };
@@ -23,13 +25,8 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         await _pushing.WaitAsync(ct);
         try
         {
-            await EnsureRunningAsync(ct);
-            using var response = await _http.PutAsJsonAsync(new Uri("routes", UriKind.Relative), Routes(), ProxyJson.Default.ProxyRoutes, ct);
-            response.EnsureSuccessStatusCode();
-        }
-        catch (HttpRequestException e)
-        {
-            throw new McpException("proxy.unreachable", $"the node proxy does not take routes: {e.Message}", "mcp doctor; the agent's log says why the proxy does not start", e);
+            for (var tries = 1; !await TryPushAsync(last: tries == PushTries, ct); tries++)
+                await Task.Delay(s_retryAfter, ct);
         }
         finally
         {
@@ -97,6 +94,22 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
     {
         _http.Dispose();
         _pushing.Dispose();
+    }
+
+    // A proxy that dies in the middle is started again, and that is no reason to fail a deploy.
+    private async Task<bool> TryPushAsync(bool last, CancellationToken ct)
+    {
+        try
+        {
+            await EnsureRunningAsync(ct);
+            using var response = await _http.PutAsJsonAsync(new Uri("routes", UriKind.Relative), Routes(), ProxyJson.Default.ProxyRoutes, ct);
+            response.EnsureSuccessStatusCode();
+            return true;
+        }
+        catch (HttpRequestException e)
+        {
+            return last ? throw new McpException("proxy.unreachable", $"the node proxy does not take routes: {(e.InnerException ?? e).Message}", "mcp doctor; proxy.log in the agent's state directory says more", e) : false;
+        }
     }
 
     private ProxyRoutes Routes()

@@ -30,6 +30,8 @@ internal static class LogStream
     {
         var options = new LogOptions(request.Follow, request.Tail < 0 ? null : request.Tail, request.Since?.ToDateTimeOffset());
         var instance = component.Instance;
+        // Where the log was left, for an instance that is restarted: runtimes stamp by the second, so lines of the same second are counted.
+        var (last, seen) = (default(DateTimeOffset), 0);
         while (true)
         {
             if (await node.Runtimes.For(component.Definition).InspectAsync(instance, ct) is not null)
@@ -38,10 +40,13 @@ internal static class LogStream
                 var watching = request.Follow ? EndWithAsync(node, component, instance, gone) : Task.CompletedTask;
                 try
                 {
+                    var skip = seen;
                     await foreach (var line in node.Runtimes.For(component.Definition).LogsAsync(instance, options, gone.Token))
                     {
+                        if (line.Time == last && skip-- > 0)
+                            continue;
+                        (last, seen) = (line.Time, line.Time == last ? seen + 1 : 1);
                         await lines.WriteAsync(new Protocol.V1.LogLine { Component = component.Definition.Name.Text, Stderr = line.Stderr, Time = line.Time.ToTimestamp(), Text = line.Text }, ct);
-                        options = options with { Since = line.Time + TimeSpan.FromTicks(1), Tail = null };
                     }
                 }
                 catch (OperationCanceledException) when (!ct.IsCancellationRequested)
@@ -60,7 +65,8 @@ internal static class LogStream
             if (now is null)
                 return;
             if (now.Instance != instance)
-                (instance, options) = (now.Instance, options with { Tail = null });
+                (instance, last, seen) = (now.Instance, default, 0);
+            options = options with { Tail = null, Since = seen > 0 ? last : null };
         }
     }
 
