@@ -18,6 +18,10 @@ internal static class ProxyHost
             table.Replace(JsonSerializer.Deserialize(await File.ReadAllTextAsync(file), ProxyJson.Default.ProxyRoutes)!);
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        // As long as anyone would listen to this category, each request gets an Activity and a log scope, and its outgoing half another Activity.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
+        // Forwarding never blocks, so it may run where the bytes arrive.
+        builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

@@ -1,3 +1,9 @@
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using Grpc.Core;
+using Grpc.Health.V1;
+using Grpc.Net.Client;
 using Mcp.IntegrationTests.Hosts;
 
 namespace Mcp.IntegrationTests.Agent;
@@ -27,6 +33,27 @@ public class AccessTests(NodeFixture node)
         Directory.Delete(home, recursive: true);
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("garbage")]
+    [InlineData("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4Iiwicm9sZSI6ImFkbWluIn0.")]
+    public async Task A_missing_or_forged_token_is_refused_with_exit_code_4(string token)
+    {
+        var home = Directory.CreateTempSubdirectory("mcp-home").FullName;
+        await File.WriteAllTextAsync(Path.Combine(home, "token"), token);
+        var (exitCode, _, error) = await Command.RunAsync(Path.Combine(Command.Bin, "mcp"), ["login", "--direct", node.Address, "--ca", Path.Combine(node.State, "ca.crt"), "--token-file", Path.Combine(home, "token")], new Dictionary<string, string> { ["MCP_HOME"] = home });
+        Assert.Equal(4, exitCode);
+        Assert.Contains("mcp login", error, StringComparison.Ordinal);
+        Directory.Delete(home, recursive: true);
+    }
+
+    [Fact]
+    public async Task The_health_of_the_agent_is_told_without_a_token_and_over_tls_1_3_only()
+    {
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, (await HealthAsync(SslProtocols.Tls13)).Status);
+        await Assert.ThrowsAsync<RpcException>(() => HealthAsync(SslProtocols.Tls12));
+    }
+
     [Fact]
     public async Task A_client_that_pins_another_ca_does_not_connect()
     {
@@ -53,6 +80,17 @@ public class AccessTests(NodeFixture node)
         var (exitCode, _, error) = await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), ["run", "--config", Path.Combine(node.State, "agent.toml")]);
         Assert.Equal(1, exitCode);
         Assert.Contains("another mcp-agent", error, StringComparison.Ordinal);
+    }
+
+    private async Task<HealthCheckResponse> HealthAsync(SslProtocols protocols)
+    {
+        using var authority = X509CertificateLoader.LoadCertificateFromFile(Path.Combine(node.State, "ca.crt"));
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, CustomTrustStore = { authority }, RevocationMode = X509RevocationMode.NoCheck };
+        using var channel = GrpcChannel.ForAddress($"https://{node.Address}", new GrpcChannelOptions
+        {
+            HttpHandler = new SocketsHttpHandler { SslOptions = new SslClientAuthenticationOptions { EnabledSslProtocols = protocols, CertificateChainPolicy = policy } },
+        });
+        return await new Health.HealthClient(channel).CheckAsync(new HealthCheckRequest());
     }
 
     private async Task<(string Home, (int ExitCode, string Output, string Error) Login)> LoginAsync(string[] tokenArguments)
