@@ -17,8 +17,8 @@ internal static class AgentHost
     {
         using var only = Lock(config.State);
         using var node = new AgentNode(config, TimeProvider.System);
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        var builder = Bare.Builder();
+        builder.Services.AddRouting();
         builder.WebHost.UseKestrelHttpsConfiguration();
         using var certificate = Certificate(config.State);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPEndPoint.Parse(config.Listen), listen =>

@@ -16,12 +16,16 @@ internal static class ProxyHost
         var table = new RouteTable();
         if (File.Exists(file))
             table.Replace(JsonSerializer.Deserialize(await File.ReadAllTextAsync(file), ProxyJson.Default.ProxyRoutes)!);
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        var builder = Bare.Builder();
         // As long as anyone would listen to this category, each request gets an Activity and a log scope, and its outgoing half another Activity.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         // Forwarding never blocks, so it may run where the bytes arrive.
-        builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
+        builder.WebHost.UseSockets(sockets =>
+        {
+            sockets.UnsafePreferInlineScheduling = true;
+            // One system call less for each request, 4 KiB more for each idle connection.
+            sockets.WaitForDataBeforeAllocatingBuffer = false;
+        });
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

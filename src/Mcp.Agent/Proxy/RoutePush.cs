@@ -12,7 +12,7 @@ namespace Mcp.Agent.Proxy;
 /// <summary>The agent's side of the node proxy: starts the process, pushes the whole route table, waits for drains.</summary>
 public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAllocator ports) : INodeProxy, IDisposable
 {
-    private static readonly TimeSpan s_lookEvery = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan s_lookAgainAfter = TimeSpan.FromMilliseconds(50);
     private const int PushTries = 5;
     private static readonly TimeSpan s_retryAfter = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
@@ -48,14 +48,22 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
                 if (pushed && gone)
                     registry.Events.Add("", "", "proxy.restarted", "the node proxy was gone");
                 pushed = true;
+                await GoneAsync(ct);
             }
             catch (Exception e) when (!ct.IsCancellationRequested)
             {
                 await Console.Error.WriteLineAsync($"proxy: {e.Message}");
             }
 
-            await Task.Delay(s_lookEvery, ct);
+            await Task.Delay(s_lookAgainAfter, ct);
         }
+    }
+
+    // An open connection ends the moment the proxy does; after two idle minutes the proxy ends it too.
+    private async Task GoneAsync(CancellationToken ct)
+    {
+        await using var open = await ConnectAsync(config.ProxySocket, ct);
+        _ = await open.ReadAsync(new byte[1], ct);
     }
 
     public async Task<bool> AnswersAsync(CancellationToken ct)

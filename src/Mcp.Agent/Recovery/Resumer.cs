@@ -7,7 +7,7 @@ namespace Mcp.Agent.Recovery;
 /// <summary>Finishes what the journal has: at the agent's start what a kill left, later what could not be done or undone at once.</summary>
 public sealed class Resumer(Deployer deployer, Undeployer undeployer, OperationsTable journal, TimeProvider time)
 {
-    private static readonly TimeSpan s_period = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_period = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_longestPause = TimeSpan.FromMinutes(1);
     private readonly Dictionary<Guid, (int Tries, DateTimeOffset Next)> _tries = [];
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Claims;
 using System.Security.Cryptography;
 using Microsoft.IdentityModel.JsonWebTokens;
@@ -13,6 +14,8 @@ public sealed record Caller(string Name, Role Role, DateTimeOffset Expires);
 /// <summary>Signs and verifies JWTs (ES256) with the authority's key, a P-256 key in PEM. Verifying needs no network.</summary>
 public sealed class TokenSigner(string keyPem, TimeProvider time)
 {
+    private const int MostVerified = 1000;
+    private readonly ConcurrentDictionary<string, Caller> _verified = new();
     private const string Issuer = "mcp";
     private readonly ECDsaSecurityKey _key = new(FromPem(keyPem)) { KeyId = "1" };
     private readonly JsonWebTokenHandler _handler = new() { MapInboundClaims = false, SetDefaultTimesOnTokenCreation = false };
@@ -41,6 +44,9 @@ public sealed class TokenSigner(string keyPem, TimeProvider time)
     /// <summary>The caller, or why the token does not count.</summary>
     public async Task<(Caller? Caller, string Refusal)> VerifyAsync(string token)
     {
+        // A signature that held once holds: only the time goes on.
+        if (_verified.TryGetValue(token, out var known) && time.GetUtcNow() < known.Expires)
+            return (known, "");
         var result = await _handler.ValidateTokenAsync(token, new TokenValidationParameters
         {
             ValidIssuer = Issuer,
@@ -54,9 +60,11 @@ public sealed class TokenSigner(string keyPem, TimeProvider time)
         if (!result.IsValid)
             return (null, result.Exception is SecurityTokenInvalidLifetimeException ? "the token has expired" : "the token is not one of this node's");
         var jwt = (JsonWebToken)result.SecurityToken;
-        return Enum.TryParse<Role>(jwt.TryGetClaim("role", out var role) ? role.Value : "", ignoreCase: true, out var parsed) && Enum.IsDefined(parsed)
-            ? (new Caller(jwt.Subject, parsed, jwt.ValidTo), "")
-            : (null, "the token names no known role");
+        if (!Enum.TryParse<Role>(jwt.TryGetClaim("role", out var role) ? role.Value : "", ignoreCase: true, out var parsed) || !Enum.IsDefined(parsed))
+            return (null, "the token names no known role");
+        if (_verified.Count >= MostVerified)
+            _verified.Clear();
+        return (_verified[token] = new Caller(jwt.Subject, parsed, jwt.ValidTo), "");
     }
 
     private static ECDsa FromPem(string pem)

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Mcp.Model.Definition.Toml;
 
 namespace Mcp.Model.Definition;
@@ -6,12 +5,16 @@ namespace Mcp.Model.Definition;
 /// <summary>Where in the file each part of a definition stands, by identity.</summary>
 public sealed class Places
 {
-    private readonly ConditionalWeakTable<object, TomlNode> _nodes = [];
+    /// <summary>Notes nothing: for a text that is probably right.</summary>
+    public static readonly Places None = new();
+
+    private readonly Dictionary<object, TomlNode> _nodes = new(ReferenceEqualityComparer.Instance);
 
     internal T Note<T>(T part, TomlNode node)
         where T : class
     {
-        _nodes.AddOrUpdate(part, node);
+        if (this != None)
+            _nodes[part] = node;
         return part;
     }
 

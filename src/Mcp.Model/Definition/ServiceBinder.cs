@@ -31,10 +31,10 @@ internal sealed class ServiceBinder(List<Problem> problems, Places places)
             fields.Choice("runtime", Spellings.Runtimes, RuntimeKind.Container),
             fields.Integer("memory_mb", 4, 16 * 1024 * 1024),
             fields.Integer("vcpus", 1, 1024),
-            [.. fields.Texts("cmd").Select(t => t.Value)],
+            Texts(fields, "cmd"),
             Env(fields),
-            [.. fields.Texts("volumes").Select(t => Volume(fields, t)).OfType<VolumeMount>()],
-            [.. fields.Texts("ports").Select(t => Port(fields, t)).OfType<FixedPort>()],
+            Texts(fields, "volumes", Volume),
+            Texts(fields, "ports", Port),
             Matching(fields, "network", ShortTexts.IsNetwork, ShortTexts.AllowedNetwork),
             Matching(fields, "user", ShortTexts.IsUser, ShortTexts.AllowedUser),
             fields.Choice("restart", Spellings.Restarts, RestartPolicy.UnlessStopped),
@@ -68,7 +68,7 @@ internal sealed class ServiceBinder(List<Problem> problems, Places places)
             Matching(fields, "http", ShortTexts.IsPath, ShortTexts.AllowedPath),
             fields.Boolean("tcp", false),
             fields.Boolean("grpc", false),
-            [.. fields.Texts("exec").Select(t => t.Value)],
+            Texts(fields, "exec"),
             fields.Integer("port", 1, 65535),
             fields.Duration("interval", HealthCheck.DefaultInterval, TimeSpan.FromMinutes(10)),
             fields.Duration("timeout", HealthCheck.DefaultTimeout, TimeSpan.FromMinutes(10)),
@@ -76,6 +76,12 @@ internal sealed class ServiceBinder(List<Problem> problems, Places places)
         fields.RefuseUnknown();
         return places.Note(check, table);
     }
+
+    // Most lists are not there, and a file may have thousands of components.
+    private static IReadOnlyList<string> Texts(TomlFields fields, string key) => fields.Texts(key) is { Count: > 0 } texts ? [.. texts.Select(t => t.Value)] : [];
+
+    private static IReadOnlyList<T> Texts<T>(TomlFields fields, string key, Func<TomlFields, (TomlNode Node, string Text), T?> read)
+        where T : class => fields.Texts(key) is { Count: > 0 } texts ? [.. texts.Select(t => read(fields, t)).OfType<T>()] : [];
 
     private static Label Name(TomlFields fields, string key) => fields.Required(key) is { } entry ? Name(fields, entry) : s_nobody;
 

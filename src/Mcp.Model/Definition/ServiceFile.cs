@@ -18,13 +18,20 @@ public static class ServiceFile
         if (text.Length > MaxBytes || Encoding.UTF8.GetByteCount(text) > MaxBytes)
             throw new ServiceFileException(file, [new Problem(1, 1, "the file is too large", "", "at most 1 MiB")]);
         var problems = new List<Problem>();
+        if (TomlEventReader.Read(text) is { } quick && Checked(new ServiceBinder(problems, Places.None).Service(quick), problems, Places.None) is { } valid)
+            return valid;
+        // Something may be wrong: once more, with the places.
+        problems.Clear();
         var places = new Places();
-        var definition = Bind(text, file, problems, places);
+        return Checked(Bind(text, file, problems, places), problems, places)
+            ?? throw new ServiceFileException(file, [.. problems.Distinct().OrderBy(p => p.Line).ThenBy(p => p.Column)]);
+    }
+
+    private static ServiceDefinition? Checked(ServiceDefinition? definition, List<Problem> problems, Places places)
+    {
         if (definition is not null)
             problems.AddRange(s_rules.SelectMany(rule => rule.Check(definition, places)));
-        return definition is not null && problems.Count == 0
-            ? definition
-            : throw new ServiceFileException(file, [.. problems.Distinct().OrderBy(p => p.Line).ThenBy(p => p.Column)]);
+        return problems.Count == 0 ? definition : null;
     }
 
     private static ServiceDefinition? Bind(string text, string file, List<Problem> problems, Places places)

@@ -13,10 +13,24 @@ public sealed record Hostname
 
     public static bool TryParse(string? text, [NotNullWhen(true)] out Hostname? hostname)
     {
-        var labels = text?.Split('.') ?? [];
-        var valid = labels.Length >= 2 && text!.Length <= 253 && labels.All(l => Label.TryParse(l, out _)) && !labels[^1].All(char.IsAsciiDigit);
-        hostname = valid ? new Hostname(text!) : null;
-        return valid;
+        hostname = text is { Length: <= 253 } && IsHostname(text) ? new Hostname(text) : null;
+        return hostname is not null;
+    }
+
+    private static bool IsHostname(ReadOnlySpan<char> text)
+    {
+        var labels = 0;
+        var last = text;
+        foreach (var range in text.Split('.'))
+        {
+            last = text[range];
+            labels++;
+            if (!Label.IsLabel(last))
+                return false;
+        }
+
+        // A number at the end makes it an IP address.
+        return labels >= 2 && last.ContainsAnyExceptInRange('0', '9');
     }
 
     public override string ToString() => Text;

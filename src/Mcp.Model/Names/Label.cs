@@ -17,8 +17,13 @@ public sealed record Label
 
     public static bool TryParse(string? text, [NotNullWhen(true)] out Label? label)
     {
-        label = null;
-        if (text is null || text.Length is 0 or > MaxLength || text[0] == '-' || text[^1] == '-')
+        label = text is not null && IsLabel(text) ? new Label(text) : null;
+        return label is not null;
+    }
+
+    internal static bool IsLabel(ReadOnlySpan<char> text)
+    {
+        if (text.Length is 0 or > MaxLength || text[0] == '-' || text[^1] == '-')
             return false;
         foreach (var c in text)
         {
@@ -26,7 +31,6 @@ public sealed record Label
                 return false;
         }
 
-        label = new Label(text);
         return true;
     }
 

@@ -5,7 +5,8 @@ namespace Mcp.Model.Definition.Toml;
 /// <summary>Reads the known keys of one table; what nobody asked for is reported as unknown, with the nearest known key.</summary>
 internal sealed class TomlFields(TomlTable table, string what, List<Problem> problems)
 {
-    private readonly List<string> _known = [];
+    private const int UsualKeys = 16;
+    private readonly List<string> _known = new(UsualKeys);
 
     public TomlTable Table => table;
 
@@ -76,10 +77,13 @@ internal sealed class TomlFields(TomlTable table, string what, List<Problem> pro
         return otherwise;
     }
 
-    public List<(TomlNode Node, string Value)> Texts(string key)
+    public IReadOnlyList<(TomlNode Node, string Value)> Texts(string key)
     {
+        var items = List(key);
+        if (items.Count == 0)
+            return [];
         var found = new List<(TomlNode, string)>();
-        foreach (var item in List(key))
+        foreach (var item in items)
         {
             if (item is TomlText text)
                 found.Add((item, text.Value));
@@ -117,8 +121,10 @@ internal sealed class TomlFields(TomlTable table, string what, List<Problem> pro
 
     public void RefuseUnknown()
     {
-        foreach (var (key, entry) in table.Entries.Where(e => !_known.Contains(e.Key)))
+        foreach (var (key, entry) in table.Entries)
         {
+            if (_known.Contains(key))
+                continue;
             var nearest = DidYouMean.Nearest(key, _known);
             problems.Add(new Problem(entry.Line, entry.Column, $"{what} has no key of this name", Label.Clip(key),
                 (nearest is null ? "" : $"did you mean '{nearest}'? ") + string.Join(", ", _known)));

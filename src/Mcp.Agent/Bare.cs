@@ -1,0 +1,15 @@
+namespace Mcp.Agent;
+
+/// <summary>A web host with nothing that we did not ask for: no appsettings.json or environment that could change it, no watching of the directory
+/// it was started in. Warnings go to standard output.</summary>
+internal static class Bare
+{
+    public static WebApplicationBuilder Builder()
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore();
+        builder.Logging.AddSimpleConsole();
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        return builder;
+    }
+}
