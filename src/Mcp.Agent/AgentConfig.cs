@@ -111,7 +111,7 @@ public sealed record AgentConfig
         var socket = podman.Text(podman.Entry("socket"));
         var options = new PodmanOptions(socket ?? Path.Combine(state, "podman.sock"), socket is null, podman.Text(podman.Entry("root")), podman.Text(podman.Entry("runroot")),
             podman.Text(podman.Entry("containers_conf")), podman.Duration("pull_limit", TimeSpan.FromMinutes(10), TimeSpan.FromHours(6)))
-        { Launcher = Detached.Launcher(Path.Combine(state, "podman.log"), batch: false) };
+        { Launcher = Detached.Launcher(Path.Combine(state, "podman.log")) };
         podman.RefuseUnknown();
         return options;
     }

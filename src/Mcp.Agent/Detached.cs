@@ -3,31 +3,25 @@ using Mcp.Model;
 
 namespace Mcp.Agent;
 
-/// <summary>`mcp-agent detach LOG normal|batch PROGRAM ARGUMENTS`: becomes that program in a session of its own, its output in LOG, so that it
-/// outlives the agent and its terminal and holds none of the agent's files.</summary>
+/// <summary>`mcp-agent detach LOG -- PROGRAM ARGUMENTS`: becomes that program in a session of its own, its output in LOG, so that it outlives the
+/// agent and its terminal and holds none of the agent's files.</summary>
 internal static partial class Detached
 {
     private const long MaxLogBytes = 10 * 1024 * 1024;
 
-    // sched.h
-    private const int BatchPolicy = 3;
-
     /// <summary>What to put before a program's arguments to have it started so.</summary>
-    /// <param name="batch">SCHED_BATCH: does not push aside whoever wakes it. For a process that many others feed.</param>
-    public static IReadOnlyList<string> Launcher(string log, bool batch) => [Environment.ProcessPath!, "detach", log, batch ? "batch" : "normal"];
+    public static IReadOnlyList<string> Launcher(string log) => [Environment.ProcessPath!, "detach", log, "--"];
 
     /// <summary>Returns only if the program cannot be started.</summary>
     public static int Become(ReadOnlySpan<string> arguments)
     {
-        if (arguments.Length < 3 || arguments[1] is not ("normal" or "batch"))
-            throw new McpException("usage", "detach LOG normal|batch PROGRAM ARGUMENTS");
+        if (arguments.Length < 3 || arguments[1] != "--")
+            throw new McpException("usage", "detach LOG -- PROGRAM ARGUMENTS");
         var log = arguments[0];
         if (File.Exists(log) && new FileInfo(log).Length > MaxLogBytes)
             File.Move(log, log + ".1", overwrite: true);
         using var output = File.OpenHandle(log, FileMode.Append, FileAccess.Write, FileShare.ReadWrite);
         _ = SetSession();
-        if (arguments[1] == "batch")
-            _ = SetScheduler(0, BatchPolicy, 0);
         _ = Duplicate((int)output.DangerousGetHandle(), 1);
         _ = Duplicate((int)output.DangerousGetHandle(), 2);
         _ = Execute(arguments[2], [.. arguments[2..], null]);
@@ -36,9 +30,6 @@ internal static partial class Detached
 
     [LibraryImport("libc", EntryPoint = "setsid")]
     private static partial int SetSession();
-
-    [LibraryImport("libc", EntryPoint = "sched_setscheduler")]
-    private static partial int SetScheduler(int process, int policy, in int priority);
 
     [LibraryImport("libc", EntryPoint = "dup2")]
     private static partial int Duplicate(int from, int to);

@@ -144,8 +144,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
     {
         if (await AnswersAsync(ct))
             return;
-        // As batch it takes more requests at a time: about 5 % more of them on a busy machine.
-        var launcher = Detached.Launcher(Path.Combine(config.State, "proxy.log"), batch: true);
+        var launcher = Detached.Launcher(Path.Combine(config.State, "proxy.log"));
         var start = new ProcessStartInfo(launcher[0]) { RedirectStandardInput = true };
         foreach (var argument in (IEnumerable<string>)[.. launcher.Skip(1), Environment.ProcessPath!, "proxy", "--config", config.File])
             start.ArgumentList.Add(argument);
