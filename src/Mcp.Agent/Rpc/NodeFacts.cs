@@ -12,7 +12,7 @@ internal static class NodeFacts
         var disk = new DriveInfo(state);
         return new NodeStatusReply
         {
-            Architecture = RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant(),
+            Architecture = Architecture(),
             Cpus = Environment.ProcessorCount,
             MemoryBytes = Memory("MemTotal:"),
             MemoryFreeBytes = Memory("MemAvailable:"),
@@ -21,6 +21,13 @@ internal static class NodeFacts
             Load = double.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[0], CultureInfo.InvariantCulture),
         };
     }
+
+    // As image manifests say it.
+    private static string Architecture() => RuntimeInformation.OSArchitecture switch
+    {
+        System.Runtime.InteropServices.Architecture.X64 => "amd64",
+        var other => other.ToString().ToLowerInvariant(),
+    };
 
     private static long Memory(string key)
     {

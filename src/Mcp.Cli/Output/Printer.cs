@@ -1,5 +1,4 @@
 using Google.Protobuf;
-using Spectre.Console;
 
 namespace Mcp.Cli.Output;
 
@@ -7,6 +6,11 @@ namespace Mcp.Cli.Output;
 internal sealed class Printer(bool json)
 {
     private static readonly JsonFormatter s_formatter = new(JsonFormatter.Settings.Default.WithFormatDefaultValues(true).WithPreserveProtoFieldNames(true));
+
+    // ECMA-48 foreground colours.
+    private const int Red = 31;
+    private const int Green = 32;
+    private const int Yellow = 33;
 
     public bool Json => json;
 
@@ -28,32 +32,25 @@ internal sealed class Printer(bool json)
             return;
         }
 
-        if (Console.IsOutputRedirected)
+        // No folding: a line that is too long for the terminal wraps there and can still be copied and searched.
+        var widths = columns.Select((c, i) => all.Select(r => r[i].Length).Append(c.Length).Max()).ToArray();
+        var colours = Colours();
+        foreach (var row in all.Prepend(columns))
+            Console.Out.WriteLine(string.Join("  ", row.Select((cell, i) => Paint(cell, i == row.Length - 1 ? 0 : widths[i], colours && row != columns))).TrimEnd());
+    }
+
+    /// <summary>https://no-color.org</summary>
+    private static bool Colours() => !Console.IsOutputRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")) && Environment.GetEnvironmentVariable("TERM") is not (null or "dumb");
+
+    private static string Paint(string cell, int width, bool colours)
+    {
+        var colour = !colours ? 0 : cell switch
         {
-            Plain(columns, all);
-            return;
-        }
-
-        var table = new Table().Border(TableBorder.None);
-        foreach (var column in columns)
-            table.AddColumn(new TableColumn(new Markup($"[bold]{Markup.Escape(column)}[/]")).NoWrap().PadRight(3));
-        foreach (var row in all)
-            table.AddRow([.. row.Select(cell => new Markup(Coloured(cell)))]);
-        AnsiConsole.Write(table);
+            "running" or "ok" => Green,
+            "failed" or "removed" or "unusable" => Red,
+            "exited" or "stopped" => Yellow,
+            _ => cell.EndsWith("(flapping)", StringComparison.Ordinal) ? Red : 0,
+        };
+        return colour == 0 ? cell.PadRight(width) : $"\e[{colour}m{cell}\e[0m{new string(' ', Math.Max(0, width - cell.Length))}";
     }
-
-    private static void Plain(string[] columns, List<string[]> rows)
-    {
-        var widths = columns.Select((c, i) => rows.Select(r => r[i].Length).Append(c.Length).Max()).ToArray();
-        foreach (var row in rows.Prepend(columns))
-            Console.Out.WriteLine(string.Join("  ", row.Select((cell, i) => cell.PadRight(widths[i]))).TrimEnd());
-    }
-
-    private static string Coloured(string cell) => cell switch
-    {
-        "running" => "[green]running[/]",
-        "failed" or "removed" or "unusable" => $"[red]{cell}[/]",
-        "exited" or "stopped" => $"[yellow]{cell}[/]",
-        _ => Markup.Escape(cell),
-    };
 }

@@ -13,7 +13,7 @@ internal sealed class ServiceBinder(List<Problem> problems, Places places)
         var fields = new TomlFields(table, "a service", problems);
         var name = Name(fields, "name");
         var tier = fields.Choice("tier", Spellings.Tiers, Tier.Worker);
-        var node = fields.Entry("node") is { } entry ? Name(fields, entry) : null;
+        var node = fields.Entry("node") is { } entry ? Name(fields, "node", entry) : null;
         var active = fields.Boolean("active", true);
         var components = Tables(fields, "components").Select(Component).ToList();
         if (fields.Entry("components") is null)
@@ -83,13 +83,13 @@ internal sealed class ServiceBinder(List<Problem> problems, Places places)
     private static IReadOnlyList<T> Texts<T>(TomlFields fields, string key, Func<TomlFields, (TomlNode Node, string Text), T?> read)
         where T : class => fields.Texts(key) is { Count: > 0 } texts ? [.. texts.Select(t => read(fields, t)).OfType<T>()] : [];
 
-    private static Label Name(TomlFields fields, string key) => fields.Required(key) is { } entry ? Name(fields, entry) : s_nobody;
+    private static Label Name(TomlFields fields, string key) => fields.Required(key) is { } entry ? Name(fields, key, entry) : s_nobody;
 
-    private static Label Name(TomlFields fields, TomlEntry entry)
+    private static Label Name(TomlFields fields, string key, TomlEntry entry)
     {
         if (entry.Value is TomlText text && Label.TryParse(text.Value, out var label))
             return label;
-        fields.Wrong(entry.Value, Label.Allowed);
+        fields.Wrong(entry.Value, Label.Allowed, key);
         return s_nobody;
     }
 
