@@ -62,6 +62,8 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
         }
 
         await runtime.PullAsync(stored.Definition.Image, null, ct);
+        // Fresh ports: rules that a vanished container left behind would lead the old ones nowhere.
+        ports.Release(stored.Instance);
         ports.Allocate(stored.Instance, stored.Definition);
         await runtime.RunAsync(ports.Spec(stored.Instance, stored.Definition), ct);
         await proxy.PushAsync(ct);

@@ -11,6 +11,7 @@ namespace Mcp.Agent.Reconcile;
 /// <summary>Keeps what runs equal to what the registry wants: on runtime events, after changes, and every 15 s with a full listing.</summary>
 public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, ServiceControl control, ServiceLocks locks, RestartKeeper restarts, RetireStep retire)
 {
+    private static readonly TimeSpan s_settle = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(15);
     private readonly Channel<bool> _triggers = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private volatile IReadOnlyList<InstanceInfo> _observed = [];
@@ -43,6 +44,10 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
             try
             {
                 await _triggers.Reader.ReadAsync(wait.Token);
+                // Whoever stopped or removed an instance is still at it when the event comes; starting it again meanwhile leaves podman's
+                // port forwarding in pieces. Events of one change also come in bursts.
+                await Task.Delay(s_settle, ct);
+                _triggers.Reader.TryRead(out _);
             }
             catch (OperationCanceledException)
             {

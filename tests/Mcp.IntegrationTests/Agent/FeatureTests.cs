@@ -208,7 +208,7 @@ public class FeatureTests(NodeFixture node)
         foreach (var id in (await node.PodmanAsync("ps", "-aq")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
             await node.PodmanAsync("rm", "-f", "-t", "0", id);
         await node.PodmanAsync("rmi", "-af");
-        await NodeFixture.UntilAsync(async () => await node.GetAsync("lost") == "hello from v1", "the service is made anew");
+        await NodeFixture.UntilAsync(async () => await node.GetAsync("lost") == "hello from v1", "the service is made anew", async () => (await node.McpAsync("events", "-n", "20")).Output);
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "lost"));
     }
 }

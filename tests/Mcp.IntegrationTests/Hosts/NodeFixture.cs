@@ -114,7 +114,8 @@ public sealed class NodeFixture : IAsyncLifetime
         return result.Output;
     }
 
-    public static async Task UntilAsync(Func<Task<bool>> condition, string what)
+    /// <param name="explain">What to show when it does not come true.</param>
+    public static async Task UntilAsync(Func<Task<bool>> condition, string what, Func<Task<string>>? explain = null)
     {
         var clock = Stopwatch.StartNew();
         while (true)
@@ -129,7 +130,8 @@ public sealed class NodeFixture : IAsyncLifetime
                 // Not yet.
             }
 
-            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(60), $"not within 60 s: {what}");
+            if (clock.Elapsed > TimeSpan.FromSeconds(60))
+                Assert.Fail($"not within 60 s: {what}\n{(explain is null ? "" : await explain())}");
             await Task.Delay(50);
         }
     }
