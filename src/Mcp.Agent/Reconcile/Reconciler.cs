@@ -13,7 +13,7 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
 {
     private static readonly TimeSpan s_settle = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(15);
-    private readonly Channel<bool> _triggers = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly Channel<bool> _triggers = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
     private volatile IReadOnlyList<InstanceInfo> _observed = [];
     private volatile IReadOnlyList<DriftItem> _drift = [];
 
@@ -22,6 +22,7 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
 
     public IReadOnlyList<DriftItem> Drift => _drift;
 
+    /// <summary>Looks at everything now.</summary>
     public void Trigger() => _triggers.Writer.TryWrite(true);
 
     /// <summary>Runs until cancelled; one bad round is logged as an event and does not end it.</summary>
@@ -43,11 +44,11 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
             wait.CancelAfter(restarts.NextWithin(s_period));
             try
             {
-                await _triggers.Reader.ReadAsync(wait.Token);
+                var atOnce = await _triggers.Reader.ReadAsync(wait.Token);
                 // Whoever stopped or removed an instance is still at it when the event comes; starting it again meanwhile leaves podman's
                 // port forwarding in pieces. Events of one change also come in bursts.
-                await Task.Delay(s_settle, ct);
-                _triggers.Reader.TryRead(out _);
+                if (!atOnce)
+                    await Task.Delay(s_settle, ct);
             }
             catch (OperationCanceledException)
             {
@@ -125,7 +126,7 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
             try
             {
                 await foreach (var _ in runtime.WatchAsync(ct))
-                    Trigger();
+                    _triggers.Writer.TryWrite(false);
             }
             catch (Exception e) when (!ct.IsCancellationRequested)
             {

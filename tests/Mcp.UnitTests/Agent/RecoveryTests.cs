@@ -51,7 +51,7 @@ public sealed class RecoveryTests : IDisposable
         foreach (var instance in await _runtime.ListAsync(default))
             _runtime.Kill(instance.Name, 255);
         _runtime.Crashing.Add("web");
-        var stage = TimeSpan.FromMilliseconds(200);
+        var stage = TimeSpan.FromSeconds(1);
         using var after = new World(_directory, _runtime, [new BootStage([Label.Parse("first")], stage), new BootStage([Label.Parse("second"), Label.Parse("unknown")], stage)]);
         using var over = new CancellationTokenSource();
         var started = new List<string>();
