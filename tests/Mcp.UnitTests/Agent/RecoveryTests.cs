@@ -62,8 +62,8 @@ public sealed class RecoveryTests : IDisposable
         Assert.All(after.Registry.Events.After(0, 100).Where(e => e.Kind is "drift.mended"), e => Assert.Equal("first", e.Service));
 
         _runtime.Crashing.Clear();
-        while ((await after.RunningAsync()).Length < 3)
-            await Task.Delay(20, over.Token);
+        await UntilAsync(() => after.Registry.Events.After(0, 100).Any(e => e is { Kind: "drift.mended", Service: "other" }));
+        Assert.Equal(3, (await after.RunningAsync()).Length);
         started.AddRange(after.Registry.Events.After(0, 100).Where(e => e.Kind == "drift.mended").Select(e => e.Service));
         Assert.True(started.LastIndexOf("first") < started.IndexOf("second") && started.IndexOf("second") < started.IndexOf("other"), string.Join(' ', started));
         await over.CancelAsync();
