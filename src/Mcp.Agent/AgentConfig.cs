@@ -152,6 +152,10 @@ public sealed record AgentConfig
         var alerts = new TomlFields(fields.Inner("alerts") ?? new TomlTable(1, 1, []), "[alerts]", problems);
         var command = alerts.Texts("command").Select(t => t.Value).ToList();
         var on = alerts.Texts("on").Select(t => t.Value).ToList();
+        foreach (var (node, _) in alerts.Texts("on").Where(t => !AlertOptions.AllKinds.Contains(t.Value)))
+            alerts.Wrong(node, string.Join(" | ", AlertOptions.AllKinds), "on");
+        if (on.Count > 0 && command.Count == 0)
+            alerts.Wrong(alerts.Table, "a command, where there is an 'on'", "command");
         alerts.RefuseUnknown();
         return new AlertOptions(command, (on.Count > 0 ? on : AlertOptions.DefaultKinds).ToHashSet());
     }

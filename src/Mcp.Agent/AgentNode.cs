@@ -17,6 +17,7 @@ namespace Mcp.Agent;
 /// <summary>The parts of a running agent, put together in one place.</summary>
 public sealed class AgentNode : IDisposable
 {
+    private static readonly TimeSpan s_again = TimeSpan.FromSeconds(1);
     private readonly PodmanRuntime _podman;
     private readonly HealthProbe _probe = new();
     private readonly Resumer _resumer;
@@ -77,7 +78,25 @@ public sealed class AgentNode : IDisposable
     {
         _boot.Hold();
         // The resumer first: unfinished operations hold their services' locks, so the reconciler leaves those alone.
-        return Task.WhenAll(_resumer.RunAsync(ct), Proxy.KeepAsync(ct), Reconciler.RunAsync(ct), _boot.RunAsync(ct), _alerts.RunAsync(ct));
+        return Task.WhenAll(AgainAsync("journal", _resumer.RunAsync, ct), Proxy.KeepAsync(ct), Reconciler.RunAsync(ct), AgainAsync("boot sequence", _boot.RunAsync, ct), AgainAsync("alerts", _alerts.RunAsync, ct));
+    }
+
+    // A full disk or a podman that is away must not end one of them for good. All may begin again from the start.
+    private static async Task AgainAsync(string what, Func<CancellationToken, Task> work, CancellationToken ct)
+    {
+        while (!ct.IsCancellationRequested)
+        {
+            try
+            {
+                await work(ct);
+                return;
+            }
+            catch (Exception e) when (!ct.IsCancellationRequested)
+            {
+                await Console.Error.WriteLineAsync($"{what}: {e.Message}");
+                await Task.Delay(s_again, ct);
+            }
+        }
     }
 
     public void Dispose()

@@ -49,6 +49,9 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
 
     private async Task ResumeHeldAsync(JournalEntry entry, CancellationToken ct)
     {
+        // An undeploy that came first has closed it.
+        if (registry.Operations.Open().All(o => o.Id != entry.Id))
+            return;
         // What failed in this run of the agent is undone, also if the disk was too full to write that down.
         if (_undo.ContainsKey(entry.Id))
             entry = entry with { Undoing = true };

@@ -42,6 +42,9 @@ public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, Port
         try
         {
             registry.Operations.Save(entry);
+            // A deploy that was to be undone or finished has nothing left to do it for, and must not bring the service back.
+            foreach (var deploy in registry.Operations.Open().Where(o => o.Subject == entry.Subject && o.Id != entry.Id))
+                registry.Operations.Close(deploy.Id);
             var components = registry.Components.List(service);
             foreach (var component in components)
                 registry.Components.SetDesired(service, component.Definition.Name, DesiredState.Stopped);

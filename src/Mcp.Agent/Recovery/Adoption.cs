@@ -24,12 +24,14 @@ public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeP
             if (strangers.Count == 0)
                 continue;
             if (!dryRun)
+            {
                 Adopt(service.Key, strangers);
+                await proxy.PushAsync(ct);
+            }
+
             done.AddRange(strangers.Select(i => $"{(dryRun ? "would adopt" : "adopted")} {i.Name}"));
         }
 
-        if (!dryRun && done.Count > 0)
-            await proxy.PushAsync(ct);
         return done;
     }
 

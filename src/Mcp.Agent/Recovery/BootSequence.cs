@@ -41,6 +41,8 @@ public sealed class BootSequence(IReadOnlyList<BootStage> stages, AgentRegistry 
     private async Task StageAsync(int number, CancellationToken ct)
     {
         var stage = stages[number];
+        foreach (var unknown in stage.Services.Where(s => registry.Components.List(s).Count == 0))
+            registry.Events.Add(unknown.Text, "", "boot.unknown", $"stage {number} names a service that is not on this node");
         while (await LateAsync(stage, ct) is { } why)
         {
             registry.Events.Add(why.Service, "", "boot.late", $"stage {number} is not well after {stage.Timeout.TotalSeconds:0} s: {why.Detail}{(number == 0 ? "; the later stages wait" : "")}");
@@ -67,6 +69,13 @@ public sealed class BootSequence(IReadOnlyList<BootStage> stages, AgentRegistry 
             catch (OperationCanceledException) when (!ct.IsCancellationRequested)
             {
                 return sick ?? (stage.Services[0].Text, "its runtime does not answer");
+            }
+            catch (Exception e) when (!ct.IsCancellationRequested)
+            {
+                sick = (stage.Services[0].Text, e.Message);
+                await Task.Delay(s_pause, ct);
+                if (limit.IsCancellationRequested)
+                    return sick;
             }
         }
     }

@@ -1,4 +1,8 @@
 using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Grpc.Health.V1;
 using Grpc.HealthCheck;
 using Mcp.IntegrationTests.Hosts;
@@ -118,6 +122,40 @@ public class FeatureTests(NodeFixture node)
         health.SetStatus("", HealthCheckResponse.Types.ServingStatus.Serving);
         NodeFixture.Succeeded(await node.McpAsync("deploy", file));
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "grpc"));
+    }
+
+    [Fact]
+    public async Task An_l4_route_of_a_deployed_service_is_passed_through_by_the_node_proxy()
+    {
+        using var key = ECDsa.Create();
+        var now = TimeProvider.System.GetUtcNow();
+        using var made = new CertificateRequest("CN=deep.example.com", key, HashAlgorithmName.SHA256).CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+        using var certificate = X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pkcs12), null);
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0, l => l.UseHttps(certificate)));
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.Logging.ClearProviders();
+        await using var server = builder.Build();
+        await server.StartAsync();
+        NodeFixture.Succeeded(await node.McpAsync("deploy", node.Write("deep", $"""
+            name = "deep"
+            [[components]]
+            name = "web"
+            image = "{node.Image("v1")}"
+            network = "host"
+            env = {"{"} PORT = "{NodeFixture.FreePort()}" {"}"}
+            [[components.routes]]
+            name = "tls"
+            port = {new Uri(server.Urls.First()).Port}
+            mode = "l4"
+            hostname = "deep.example.com"
+            """)));
+        using var client = new TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, node.ProxyTlsPort);
+        await using var tls = new SslStream(client.GetStream());
+        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "deep.example.com", RemoteCertificateValidationCallback = (_, _, _, _) => true });
+        Assert.Equal(certificate.Thumbprint, ((X509Certificate2)tls.RemoteCertificate!).Thumbprint);
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "deep"));
     }
 
     [Fact]

@@ -35,6 +35,12 @@ public sealed class AlertCommandTests : IDisposable
         await UntilAsync(() => events.After(0, 10).Any(e => e.Kind == "alert.failed" && e.Detail.Contains(why, StringComparison.Ordinal)));
     });
 
+    [Theory]
+    [InlineData("""command = ["/bin/true"]""", "on = [\"deploy.faild\"]")]
+    [InlineData("", "on = [\"deploy.failed\"]")]
+    public async Task A_kind_that_does_not_exist_or_an_on_without_a_command_is_refused(string command, string on) =>
+        await Assert.ThrowsAsync<Model.Definition.ServiceFileException>(() => RunAsync($"{command}\n{on}", _ => Task.CompletedTask));
+
     private async Task RunAsync(string alerts, Func<EventsTable, Task> act)
     {
         var file = Path.Combine(_directory, "agent.toml");

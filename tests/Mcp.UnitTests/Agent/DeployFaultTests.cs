@@ -102,6 +102,23 @@ public sealed class DeployFaultTests : IDisposable
     }
 
     [Fact]
+    public async Task An_undeploy_after_a_failed_undo_is_the_last_word()
+    {
+        using var runtime = Runtime();
+        using var world = new World(_directory, runtime);
+        await world.DeployAsync(World.Service("blog", "v1"));
+        runtime.Crashing.Add("web");
+        runtime.Hook = what => what == "remove" ? throw new McpException("test", "podman is away") : Task.CompletedTask;
+        await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(World.Service("blog", "v2")));
+        runtime.Hook = _ => Task.CompletedTask;
+        await world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default);
+        await world.RecoverAsync();
+        Assert.Empty(world.Registry.Components.List());
+        Assert.Empty(await world.InstancesAsync());
+        Assert.Empty(world.Registry.Operations.Open());
+    }
+
+    [Fact]
     public async Task An_undeploy_killed_at_any_side_effect_is_finished()
     {
         for (var point = 1; ; point++)

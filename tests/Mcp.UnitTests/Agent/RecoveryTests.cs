@@ -64,6 +64,7 @@ public sealed class RecoveryTests : IDisposable
         _runtime.Crashing.Clear();
         await UntilAsync(() => after.Registry.Events.After(0, 100).Any(e => e is { Kind: "drift.mended", Service: "other" }));
         Assert.Equal(3, (await after.RunningAsync()).Length);
+        Assert.Equal("unknown", Assert.Single(after.Registry.Events.After(0, 100), e => e.Kind == "boot.unknown").Service);
         started.AddRange(after.Registry.Events.After(0, 100).Where(e => e.Kind == "drift.mended").Select(e => e.Service));
         Assert.True(started.LastIndexOf("first") < started.IndexOf("second") && started.IndexOf("second") < started.IndexOf("other"), string.Join(' ', started));
         await over.CancelAsync();
