@@ -7,6 +7,7 @@ namespace Mcp.Model.Definition;
 internal sealed class ServiceBinder(List<Problem> problems, Places places)
 {
     private static readonly Label s_nobody = Label.Parse("invalid");
+    private static readonly TomlEntries s_nothing = new();
 
     public ServiceDefinition? Service(TomlTable table)
     {
@@ -104,7 +105,7 @@ internal sealed class ServiceBinder(List<Problem> problems, Places places)
     private static Dictionary<string, string> Env(TomlFields fields)
     {
         var env = new Dictionary<string, string>();
-        foreach (var (key, entry) in fields.Inner("env")?.Entries ?? [])
+        foreach (var (key, entry) in fields.Inner("env")?.Entries ?? s_nothing)
         {
             if (!ShortTexts.IsVariable(key))
                 fields.Wrong(new TomlText(entry.Line, entry.Column, key), ShortTexts.AllowedVariable, "env");

@@ -57,8 +57,7 @@ public abstract class RuntimeContract : IAsyncLifetime
     public async Task Its_published_port_is_reached_on_exactly_the_address_asked_for()
     {
         var spec = await RunAsync();
-        using var client = new TcpClient();
-        await client.ConnectAsync(IPAddress.Loopback, spec.Ports[0].Host);
+        await ConnectAsync(spec.Ports[0].Host);
         using var elsewhere = new TcpListener(IPAddress.Parse("127.0.0.2"), spec.Ports[0].Host);
         elsewhere.Start();
     }
@@ -190,6 +189,25 @@ public abstract class RuntimeContract : IAsyncLifetime
         await Runtime.PullAsync(Image, null, default);
         await Runtime.RunAsync(spec, default);
         return spec;
+    }
+
+    /// <summary>Running is not yet listening: refused for a moment is no mistake.</summary>
+    private static async Task ConnectAsync(int port)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (true)
+        {
+            using var client = new TcpClient();
+            try
+            {
+                await client.ConnectAsync(IPAddress.Loopback, port, limit.Token);
+                return;
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+            {
+                await Task.Delay(50, limit.Token);
+            }
+        }
     }
 
     private async Task ListeningAsync()

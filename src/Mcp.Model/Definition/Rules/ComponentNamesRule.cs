@@ -4,6 +4,6 @@ namespace Mcp.Model.Definition.Rules;
 public sealed class ComponentNamesRule : IDefinitionRule
 {
     public IEnumerable<Problem> Check(ServiceDefinition service, Places places) =>
-        service.Components.GroupBy(c => c.Name).SelectMany(g => g.Skip(1))
+        service.Components.RepeatsBy(c => c.Name)
             .Select(c => places.Problem(c, "two components have the same name", c.Name.Text, "each name once"));
 }

@@ -8,5 +8,5 @@ public sealed class PortsRule : IDefinitionRule
             .Select(p => places.Problem(p, "a host port is asked for twice", FixedPorts.Format(p), "each host port once per address"));
 
     private static IEnumerable<FixedPort> Clashes(IGrouping<int, FixedPort> ports) =>
-        ports.Any(p => p.Address is "0.0.0.0" or "::") ? ports.Skip(1) : ports.GroupBy(p => p.Address).SelectMany(g => g.Skip(1));
+        ports.Any(p => p.Address is "0.0.0.0" or "::") ? ports.Skip(1) : ports.ToList().RepeatsBy(p => p.Address);
 }

@@ -7,12 +7,12 @@ public sealed class RoutesRule : IDefinitionRule
     {
         foreach (var component in service.Components)
         {
-            foreach (var twice in component.Routes.GroupBy(r => r.Name).SelectMany(g => g.Skip(1)))
+            foreach (var twice in component.Routes.RepeatsBy(r => r.Name))
                 yield return places.Problem(twice, "two routes of a component have the same name", twice.Name.Text, "each name once");
         }
 
         var routes = service.Components.SelectMany(c => c.Routes).ToList();
-        foreach (var twice in routes.Where(r => r.Hostname is not null).GroupBy(r => r.Hostname).SelectMany(g => g.Skip(1)))
+        foreach (var twice in routes.Where(r => r.Hostname is not null).ToList().RepeatsBy(r => r.Hostname!))
             yield return places.Problem(twice, "two routes have the same hostname", twice.Hostname!.Text, "each hostname once");
         foreach (var route in routes.Where(r => r.Hostname is null && (r.Public || r.Mode == RouteMode.L4)))
             yield return places.Problem(route, route.Public ? "a public route needs a hostname" : "an l4 route needs a hostname", route.Name.Text, "hostname = \"blog.example.com\"");

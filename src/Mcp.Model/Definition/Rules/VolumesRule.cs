@@ -4,6 +4,6 @@ namespace Mcp.Model.Definition.Rules;
 public sealed class VolumesRule : IDefinitionRule
 {
     public IEnumerable<Problem> Check(ServiceDefinition service, Places places) =>
-        service.Components.SelectMany(c => c.Volumes.GroupBy(v => v.Target.TrimEnd('/')).SelectMany(g => g.Skip(1)))
+        service.Components.SelectMany(c => c.Volumes.RepeatsBy(v => v.Target.TrimEnd('/')))
             .Select(v => places.Problem(v, "two volumes have the same path inside", v.Target, "each path inside once"));
 }

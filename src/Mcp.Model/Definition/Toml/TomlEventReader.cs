@@ -55,7 +55,7 @@ internal ref struct TomlEventReader
 
     private TomlTable? Table()
     {
-        var entries = new Dictionary<string, TomlEntry>();
+        var entries = new TomlEntries();
         while (_parser.MoveNext() && _parser.Current.Kind == TomlParseEventKind.PropertyName)
         {
             var name = _parser.GetPropertyName();

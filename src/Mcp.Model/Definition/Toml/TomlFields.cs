@@ -13,7 +13,7 @@ internal sealed class TomlFields(TomlTable table, string what, List<Problem> pro
     public TomlEntry? Entry(string key)
     {
         _known.Add(key);
-        return table.Entries.GetValueOrDefault(key);
+        return table.Entries.TryGetValue(key, out var entry) ? entry : null;
     }
 
     public TomlEntry? Required(string key)

@@ -14,6 +14,6 @@ internal sealed record TomlOther(int Line, int Column, string Kind) : TomlNode(L
 
 internal sealed record TomlList(int Line, int Column, List<TomlNode> Items) : TomlNode(Line, Column);
 
-internal sealed record TomlTable(int Line, int Column, Dictionary<string, TomlEntry> Entries) : TomlNode(Line, Column);
+internal sealed record TomlTable(int Line, int Column, TomlEntries Entries) : TomlNode(Line, Column);
 
 internal sealed record TomlEntry(int Line, int Column, TomlNode Value);

@@ -13,7 +13,7 @@ internal sealed class TomlReader(List<Problem> problems)
         var document = SyntaxParser.Parse(text, file, validate: true);
         foreach (var message in document.Diagnostics.Where(d => d.Kind == DiagnosticMessageKind.Error).Take(MaxSyntaxProblems))
             problems.Add(new Problem(message.Span.Start.Line + 1, message.Span.Start.Column + 1, $"not valid TOML: {Names.Label.Clip(message.Message)}", "", ""));
-        var root = new TomlTable(1, 1, []);
+        var root = new TomlTable(1, 1, new TomlEntries());
         if (problems.Count > 0)
             return root;
         var reader = new TomlReader(problems);
@@ -31,7 +31,7 @@ internal sealed class TomlReader(List<Problem> problems)
             return;
         var (name, node) = path[^1];
         var (line, column) = At(node);
-        var target = new TomlTable(line, column, []);
+        var target = new TomlTable(line, column, new TomlEntries());
         if (table is TableArraySyntax)
         {
             if (!parent.Entries.TryGetValue(name, out var entry))
@@ -75,7 +75,7 @@ internal sealed class TomlReader(List<Problem> problems)
         {
             var (line, column) = At(path[i].Node);
             if (!table.Entries.TryGetValue(path[i].Name, out var entry))
-                table.Entries[path[i].Name] = entry = new TomlEntry(line, column, new TomlTable(line, column, []));
+                table.Entries[path[i].Name] = entry = new TomlEntry(line, column, new TomlTable(line, column, new TomlEntries()));
             var next = entry.Value is TomlList { Items: [.., var last] } ? last : entry.Value;
             if (next is not TomlTable inner)
             {
@@ -103,7 +103,7 @@ internal sealed class TomlReader(List<Problem> problems)
             case ArraySyntax array:
                 return new TomlList(line, column, [.. array.Items.Select(item => Value(item.Value))]);
             case InlineTableSyntax inline:
-                var table = new TomlTable(line, column, []);
+                var table = new TomlTable(line, column, new TomlEntries());
                 Add(table, inline.Items.Select(item => item.KeyValue).OfType<KeyValueSyntax>());
                 return table;
             default:
