@@ -7,6 +7,7 @@ using Mcp.Model.Definition;
 using Mcp.Model.Definition.Toml;
 using Mcp.Model.Names;
 using Mcp.Runtimes.Podman;
+using Mcp.Runtimes.Qemu;
 
 namespace Mcp.Agent;
 
@@ -36,9 +37,16 @@ public sealed record AgentConfig
 
     public required PodmanOptions Podman { get; init; }
 
+    public required QemuOptions Qemu { get; init; }
+
+    /// <summary>The VMs' bridge, and the first three numbers of its /24 network.</summary>
+    public required (string Name, string Network) Bridge { get; init; }
+
     public required IReadOnlyList<BootStage> Boot { get; init; }
 
     public required AlertOptions Alerts { get; init; }
+
+    private static readonly Dictionary<string, Acceleration> s_accelerations = new() { ["auto"] = Acceleration.Auto, ["kvm"] = Acceleration.Kvm, ["tcg"] = Acceleration.Tcg };
 
     public string ProxySocket => Path.Combine(State, "proxy.sock");
 
@@ -56,6 +64,7 @@ public sealed record AgentConfig
         var root = TomlReader.Read(System.IO.File.ReadAllText(file), file, problems);
         var fields = new TomlFields(root, "agent.toml", problems);
         var state = Path.GetFullPath(fields.Text(fields.Required("state")) ?? ".");
+        var qemu = new TomlFields(fields.Inner("qemu") ?? new TomlTable(1, 1, new TomlEntries()), "[qemu]", problems);
         var config = new AgentConfig
         {
             File = Path.GetFullPath(file),
@@ -67,10 +76,13 @@ public sealed record AgentConfig
             Ports = ReadPorts(fields, problems),
             Proxy = ReadProxy(fields, problems),
             Podman = ReadPodman(fields, state, problems),
+            Qemu = ReadQemu(qemu, state),
+            Bridge = ReadBridge(qemu),
             Boot = [.. fields.Inner("boot") is { } boot ? ReadBoot(new TomlFields(boot, "[boot]", problems), problems) : []],
             Alerts = ReadAlerts(fields, problems),
         };
         fields.RefuseUnknown();
+        qemu.RefuseUnknown();
         return problems.Count == 0 ? config : throw new ServiceFileException(file, problems);
     }
 
@@ -96,7 +108,7 @@ public sealed record AgentConfig
 
     private static ProxyOptions ReadProxy(TomlFields fields, List<Problem> problems)
     {
-        var proxy = new TomlFields(fields.Inner("proxy") ?? new TomlTable(1, 1, []), "[proxy]", problems);
+        var proxy = new TomlFields(fields.Inner("proxy") ?? new TomlTable(1, 1, new TomlEntries()), "[proxy]", problems);
         var options = new ProxyOptions(
             ReadEndpoint(proxy, proxy.Entry("http"), problems) ?? "127.0.0.1:8080",
             ReadEndpoint(proxy, proxy.Entry("tls"), problems) ?? "127.0.0.1:8443",
@@ -107,13 +119,37 @@ public sealed record AgentConfig
 
     private static PodmanOptions ReadPodman(TomlFields fields, string state, List<Problem> problems)
     {
-        var podman = new TomlFields(fields.Inner("podman") ?? new TomlTable(1, 1, []), "[podman]", problems);
+        var podman = new TomlFields(fields.Inner("podman") ?? new TomlTable(1, 1, new TomlEntries()), "[podman]", problems);
         var socket = podman.Text(podman.Entry("socket"));
         var options = new PodmanOptions(socket ?? Path.Combine(state, "podman.sock"), socket is null, podman.Text(podman.Entry("root")), podman.Text(podman.Entry("runroot")),
             podman.Text(podman.Entry("containers_conf")), podman.Duration("pull_limit", TimeSpan.FromMinutes(10), TimeSpan.FromHours(6)))
         { Launcher = Detached.Launcher(Path.Combine(state, "podman.log")) };
         podman.RefuseUnknown();
         return options;
+    }
+
+    private static QemuOptions ReadQemu(TomlFields qemu, string state) => new(state, [Environment.ProcessPath!, "vm"])
+    {
+        Program = qemu.Text(qemu.Entry("program")) ?? "qemu-system-x86_64",
+        Acceleration = qemu.Choice("accel", s_accelerations, Acceleration.Auto),
+        Kernel = qemu.Text(qemu.Entry("kernel")),
+        Ops = qemu.Text(qemu.Entry("ops")) ?? "ops",
+        User = qemu.Text(qemu.Entry("user")),
+        AuthFile = qemu.Text(qemu.Entry("auth_file")),
+        BuildLimit = qemu.Duration("build_limit", TimeSpan.FromMinutes(5), TimeSpan.FromHours(1)),
+        PullLimit = qemu.Duration("pull_limit", TimeSpan.FromMinutes(10), TimeSpan.FromHours(6)),
+        ConsoleBytes = (qemu.Integer("console_mb", 1, 1024) ?? 10) * 1024L * 1024,
+    };
+
+    private static (string Name, string Network) ReadBridge(TomlFields qemu)
+    {
+        var name = qemu.Entry("bridge");
+        if (name is not null && (qemu.Text(name) is not { Length: > 0 and <= 15 } text || !text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_')))
+            qemu.Wrong(name.Value, "1 to 15 letters, digits, '-', '.', '_'", "bridge");
+        var network = qemu.Entry("bridge_network");
+        if (network is not null && !(qemu.Text(network) is { } three && three.Split('.').Length == 3 && IPAddress.TryParse(three + ".1", out _)))
+            qemu.Wrong(network.Value, "the first three numbers of a /24 network, such as \"10.87.0\"", "bridge_network");
+        return (qemu.Text(name) ?? "mcp-br0", qemu.Text(network) ?? "10.87.0");
     }
 
     private static List<BootStage> ReadBoot(TomlFields boot, List<Problem> problems)
@@ -149,7 +185,7 @@ public sealed record AgentConfig
 
     private static AlertOptions ReadAlerts(TomlFields fields, List<Problem> problems)
     {
-        var alerts = new TomlFields(fields.Inner("alerts") ?? new TomlTable(1, 1, []), "[alerts]", problems);
+        var alerts = new TomlFields(fields.Inner("alerts") ?? new TomlTable(1, 1, new TomlEntries()), "[alerts]", problems);
         var command = alerts.Texts("command").Select(t => t.Value).ToList();
         var on = alerts.Texts("on").Select(t => t.Value).ToList();
         foreach (var (node, _) in alerts.Texts("on").Where(t => !AlertOptions.AllKinds.Contains(t.Value)))

@@ -49,6 +49,11 @@ internal static class AgentInit
             # command = ["/usr/local/bin/alert"]
             # on = ["component.flapping", "deploy.failed", "drift.failed", "boot.late", "retire.failed"]
 
+            [qemu]                                 # for runtime = "microvm" and "unikernel"
+            # accel = "auto"                       # auto | kvm | tcg; auto takes KVM where a guest really boots on it
+            # kernel = "/boot/vmlinuz-..."         # for microvms; without it the newest of this machine
+            # ops = "/usr/local/bin/ops"           # NanoVMs ops, for unikernels
+
             [podman]
             # socket = "/run/podman/podman.sock"   # without it the agent starts podman's API itself
             """ + "\n");

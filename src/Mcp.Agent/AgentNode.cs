@@ -11,6 +11,8 @@ using Mcp.Agent.Registry;
 using Mcp.Model.Definition;
 using Mcp.Runtimes;
 using Mcp.Runtimes.Podman;
+using Mcp.Runtimes.Qemu;
+using Mcp.Runtimes.Qemu.Network;
 
 namespace Mcp.Agent;
 
@@ -19,6 +21,7 @@ public sealed class AgentNode : IDisposable
 {
     private static readonly TimeSpan s_again = TimeSpan.FromSeconds(1);
     private readonly PodmanRuntime _podman;
+    private readonly IsolatedBridge _bridge;
     private readonly HealthProbe _probe = new();
     private readonly Resumer _resumer;
     private readonly BootSequence _boot;
@@ -29,7 +32,13 @@ public sealed class AgentNode : IDisposable
         Config = config;
         Registry = AgentRegistry.Open(config.Registry, time);
         _podman = new PodmanRuntime(config.Podman);
-        Runtimes = new RuntimeSet(new Dictionary<RuntimeKind, IRuntime> { [RuntimeKind.Container] = _podman });
+        _bridge = new IsolatedBridge(config.Bridge.Name, config.Bridge.Network);
+        Runtimes = new RuntimeSet(new Dictionary<RuntimeKind, IRuntime>
+        {
+            [RuntimeKind.Container] = _podman,
+            [RuntimeKind.Microvm] = QemuRuntime.Microvms(config.Qemu, _bridge),
+            [RuntimeKind.Unikernel] = QemuRuntime.Unikernels(config.Qemu, _bridge),
+        });
         Ports = new PortAllocator(Registry.Ports, config.Ports.First, config.Ports.Last);
         Proxy = new RoutePush(config, Registry, Ports);
         Restarts = new RestartKeeper(time);
@@ -104,6 +113,7 @@ public sealed class AgentNode : IDisposable
         Proxy.Dispose();
         _probe.Dispose();
         _podman.Dispose();
+        _bridge.Dispose();
         Registry.Dispose();
     }
 }

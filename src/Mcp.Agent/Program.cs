@@ -4,6 +4,7 @@ using Mcp.Agent.Proxy;
 using Mcp.Daemon.Identity;
 using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Runtimes.Qemu;
 
 const string Usage = """
     usage:
@@ -17,6 +18,8 @@ try
 {
     if (args is ["detach", .. var program])
         return Detached.Become(program);
+    if (args is ["vm", var directory, var run])
+        return VmKeeper.Become(directory, run, TimeProvider.System);
     var options = new Dictionary<string, string>();
     for (var i = 1; i < args.Length; i += 2)
     {

@@ -54,7 +54,8 @@ public abstract record RuntimeAvailability
 /// <param name="ExitCode">Null while it runs or has never run.</param>
 /// <param name="Definition">The component's canonical text, as it was when the instance was made.</param>
 /// <param name="Ports">Published ports.</param>
-public sealed record InstanceInfo(InstanceName Name, string Image, InstanceState State, int? ExitCode, string SpecHash, DateTimeOffset? Started, string Definition, IReadOnlyList<FixedPort> Ports);
+/// <param name="Reason">Why it does not run, where the exit code does not say it.</param>
+public sealed record InstanceInfo(InstanceName Name, string Image, InstanceState State, int? ExitCode, string SpecHash, DateTimeOffset? Started, string Definition, IReadOnlyList<FixedPort> Ports, string Reason = "");
 
 public sealed record LogLine(DateTimeOffset Time, bool Stderr, string Text);
 

@@ -1,0 +1,32 @@
+using System.Text.Json.Serialization;
+
+namespace Mcp.Runtimes.Images;
+
+// https://github.com/opencontainers/image-spec: manifest.md, image-index.md, config.md; and Docker's older forms of the same.
+internal sealed record OciPlatform(string? Architecture, string? Os);
+
+internal sealed record OciDescriptor(string? MediaType, string Digest, long Size, OciPlatform? Platform);
+
+internal sealed record OciManifest(string? MediaType, IReadOnlyList<OciDescriptor>? Manifests, OciDescriptor? Config, IReadOnlyList<OciDescriptor>? Layers);
+
+internal sealed record OciConfig(string? Architecture, string? Os, OciImageConfig? Config);
+
+internal sealed record OciImageConfig(
+    [property: JsonPropertyName("Env")] IReadOnlyList<string>? Env,
+    [property: JsonPropertyName("Entrypoint")] IReadOnlyList<string>? Entrypoint,
+    [property: JsonPropertyName("Cmd")] IReadOnlyList<string>? Cmd,
+    [property: JsonPropertyName("WorkingDir")] string? WorkingDir,
+    [property: JsonPropertyName("User")] string? User);
+
+internal sealed record TokenReply(string? Token, [property: JsonPropertyName("access_token")] string? AccessToken);
+
+internal sealed record AuthEntry(string? Auth);
+
+internal sealed record AuthFile(IReadOnlyDictionary<string, AuthEntry>? Auths);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(OciManifest))]
+[JsonSerializable(typeof(OciConfig))]
+[JsonSerializable(typeof(TokenReply))]
+[JsonSerializable(typeof(AuthFile))]
+internal sealed partial class OciJson : JsonSerializerContext;

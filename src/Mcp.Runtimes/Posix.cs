@@ -1,0 +1,90 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Mcp.Runtimes;
+
+/// <summary>The calls of the C library that .NET does not offer. Failures are IOExceptions with the errno's text.</summary>
+internal static partial class Posix
+{
+    public const int TermSignal = 15;
+    public const int KillSignal = 9;
+    private const int LockShared = 1;
+    private const int LockExclusive = 2;
+    private const int LockNow = 4;
+    private const int PathOnly = 0x200000;
+    private const int OpenDirectory = 0x10000;
+    private const int CloseOnExec = 0x80000;
+    private const int SetDescriptorFlags = 2;
+
+    /// <summary>Takes the file's lock for as long as the handle is open; the kernel lets go of it when the process dies.</summary>
+    public static bool TryLock(SafeFileHandle file, bool exclusive) => Flock(file, (exclusive ? LockExclusive : LockShared) | LockNow) == 0;
+
+    /// <summary>A directory to reach short paths through: /proc/self/fd/N/name.</summary>
+    public static SafeFileHandle Directory(string path)
+    {
+        var descriptor = Open(path, PathOnly | OpenDirectory | CloseOnExec);
+        return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : throw Failure($"cannot open {path}");
+    }
+
+    /// <summary>Lets the programs that this process starts inherit the descriptor.</summary>
+    public static void Inherit(SafeFileHandle file) => Check(Control(file, SetDescriptorFlags, 0), "cannot pass on a file");
+
+    public static void Link(string existing, string path) => Check(HardLink(existing, path), $"cannot link {existing} to {path}");
+
+    /// <summary>Of the link itself, not of what it leads to.</summary>
+    public static void Owner(string path, int user, int group) => Check(LinkOwner(path, user, group), $"cannot change the owner of {path}");
+
+    /// <summary>Away from the terminal and the files of whoever started this process.</summary>
+    public static void Detach()
+    {
+        _ = SetSession();
+        using var nothing = File.OpenHandle("/dev/null", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        for (var standard = 0; standard <= 2; standard++)
+            _ = Duplicate(nothing, standard);
+    }
+
+    /// <summary>False: there is no such process.</summary>
+    public static bool Signal(int process, int signal) => Kill(process, signal) == 0;
+
+    public static bool IsRoot => EffectiveUser() == 0;
+
+    public static void Check(int result, string what)
+    {
+        if (result < 0)
+            throw Failure(what);
+    }
+
+    private static IOException Failure(string what)
+    {
+        var cause = new Win32Exception(Marshal.GetLastPInvokeError());
+        return new IOException($"{what}: {cause.Message}", cause) { HResult = cause.NativeErrorCode };
+    }
+
+    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
+    private static partial int Flock(SafeFileHandle file, int operation);
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    private static partial int Control(SafeFileHandle file, int command, int value);
+
+    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int HardLink(string existing, string path);
+
+    [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int LinkOwner(string path, int user, int group);
+
+    [LibraryImport("libc", EntryPoint = "setsid")]
+    private static partial int SetSession();
+
+    [LibraryImport("libc", EntryPoint = "dup2")]
+    private static partial int Duplicate(SafeFileHandle from, int to);
+
+    [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
+    private static partial int Kill(int process, int signal);
+
+    [LibraryImport("libc", EntryPoint = "geteuid")]
+    private static partial uint EffectiveUser();
+}

@@ -1,0 +1,82 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace Mcp.Runtimes.Qemu.Accel;
+
+/// <summary>Whether KVM works here. That /dev/kvm is there proves nothing, so a guest of nine bytes is booted on it, once per boot of the host.</summary>
+internal sealed class KvmProbe(QemuOptions options)
+{
+    // A boot sector: mov dx, 0x501; mov al, 0x10; out dx, al; hlt; jmp to the hlt. QEMU ends with (0x10 << 1) | 1.
+    private static readonly byte[] s_guest = [0xba, 0x01, 0x05, 0xb0, 0x10, 0xee, 0xf4, 0xeb, 0xfd];
+    private const int Booted = 33;
+    private const int SectorBytes = 512;
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(3);
+    private readonly Lock _asking = new();
+    private Task<AccelVerdict>? _verdict;
+
+    /// <summary>Why KVM cannot be used; empty: it can.</summary>
+    public async Task<string> WhyNotAsync(CancellationToken ct)
+    {
+        if (!File.Exists("/dev/kvm"))
+            return "there is no /dev/kvm";
+        Task<AccelVerdict> verdict;
+        lock (_asking)
+        {
+            if (_verdict is null or { IsFaulted: true })
+                _verdict = AskOnceAsync();
+            verdict = _verdict;
+        }
+
+        return (await verdict.WaitAsync(ct)).Why;
+    }
+
+    private async Task<AccelVerdict> AskOnceAsync() => Remembered() ?? await AskAsync(CancellationToken.None);
+
+    private string Memory => Path.Combine(options.State, "kvm.json");
+
+    private static string Boot => File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+
+    private AccelVerdict? Remembered()
+    {
+        if (!File.Exists(Memory))
+            return null;
+        try
+        {
+            var kept = JsonSerializer.Deserialize(File.ReadAllText(Memory), VmJson.Default.AccelVerdict);
+            return kept?.Boot == Boot && kept.Program == options.Program ? kept : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private async Task<AccelVerdict> AskAsync(CancellationToken ct)
+    {
+        var disk = Path.Combine(options.State, "probe.img");
+        var sector = new byte[SectorBytes];
+        s_guest.CopyTo(sector, 0);
+        (sector[^2], sector[^1]) = (0x55, 0xaa);
+        Directory.CreateDirectory(options.State);
+        await File.WriteAllBytesAsync(disk, sector, ct);
+        var verdict = new AccelVerdict(Boot, options.Program, await BootAsync(disk, ct));
+        File.Delete(disk);
+        Atomically.Write(Memory, JsonSerializer.Serialize(verdict, VmJson.Default.AccelVerdict));
+        return verdict;
+    }
+
+    private async Task<string> BootAsync(string disk, CancellationToken ct)
+    {
+        var start = Programs.Start(options.Program, ["-M", "pc", "-accel", "kvm", "-cpu", "host", "-m", "16", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-device", "isa-debug-exit", "-drive", $"if=ide,format=raw,file={disk.Replace(",", ",,", StringComparison.Ordinal)}"]);
+        var clock = Stopwatch.StartNew();
+        try
+        {
+            var (code, output) = await Programs.RunAsync(start, s_limit, ct);
+            return code == Booted ? "" : $"/dev/kvm is there, but a guest on it died after {clock.ElapsedMilliseconds} ms (status {code}): {output.Split('\n')[^1]}";
+        }
+        catch (Model.McpException e)
+        {
+            return e.Code == "program.hangs" ? $"/dev/kvm is there, but a guest hung on it for {s_limit.TotalSeconds:0} s" : e.Message;
+        }
+    }
+}

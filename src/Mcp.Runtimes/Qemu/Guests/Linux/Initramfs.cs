@@ -1,0 +1,45 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Mcp.Runtimes.Qemu.Guests.Linux;
+
+/// <summary>The first file system of a microvm: busybox, the kernel's modules, our init. Made once for each kernel and version of ours.</summary>
+internal static class Initramfs
+{
+    /// <returns>The file.</returns>
+    public static string Make(GuestKernel kernel, string busybox, string directory)
+    {
+        var init = Init();
+        var key = Convert.ToHexStringLower(SHA256.HashData([.. init, .. Encoding.UTF8.GetBytes($"{kernel.Release} {busybox} {File.GetLastWriteTimeUtc(busybox):O}")]))[..16];
+        var file = Path.Combine(directory, $"initrd-{kernel.Release}-{key}");
+        if (File.Exists(file))
+            return file;
+        Directory.CreateDirectory(directory);
+        var half = $"{file}.{Guid.NewGuid():N}";
+        using (var output = File.Create(half))
+            Write(new Cpio(output), kernel, File.ReadAllBytes(busybox), init);
+        File.SetUnixFileMode(half, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        File.Move(half, file, overwrite: true);
+        return file;
+    }
+
+    private static void Write(Cpio cpio, GuestKernel kernel, byte[] busybox, byte[] init)
+    {
+        foreach (var name in (string[])["bin", "dev", "proc", "sys", "modules", "config", "lower", "upper", "root"])
+            cpio.Directory(name);
+        cpio.Program("bin/busybox", busybox);
+        cpio.Program("init", init);
+        foreach (var module in kernel.Modules)
+            cpio.Program($"modules/{Path.GetFileName(module)}", File.ReadAllBytes(module));
+        cpio.Program("modules/order", Encoding.ASCII.GetBytes(string.Concat(kernel.Modules.Select(m => Path.GetFileName(m) + '\n'))));
+        cpio.End();
+    }
+
+    private static byte[] Init()
+    {
+        using var stream = typeof(Initramfs).Assembly.GetManifestResourceStream("init.sh")!;
+        using var bytes = new MemoryStream();
+        stream.CopyTo(bytes);
+        return bytes.ToArray();
+    }
+}

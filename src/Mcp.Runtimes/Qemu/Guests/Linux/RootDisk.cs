@@ -1,0 +1,54 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Mcp.Model;
+using Mcp.Runtimes.Images;
+
+namespace Mcp.Runtimes.Qemu.Guests.Linux;
+
+/// <summary>An image's root file system as a disk, made once and shared by all its instances.</summary>
+internal static class RootDisk
+{
+    private const long MiB = 1024 * 1024;
+    private const int NoSpaceInside = 3;
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(5);
+    private static readonly ConcurrentDictionary<string, SemaphoreSlim> s_turns = new();
+
+    /// <exception cref="McpException">image.disk</exception>
+    public static async Task<string> MakeAsync(StoredImage image, CancellationToken ct)
+    {
+        var disk = Path.Combine(image.Directory, "root.ext4");
+        var turn = s_turns.GetOrAdd(disk, _ => new SemaphoreSlim(1, 1));
+        await turn.WaitAsync(ct);
+        try
+        {
+            if (!File.Exists(disk))
+                await FormatAsync(image, disk, ct);
+            return disk;
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
+
+    private static async Task FormatAsync(StoredImage image, string disk, CancellationToken ct)
+    {
+        var files = new DirectoryInfo(image.Root).EnumerateFileSystemInfos("*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 }).ToList();
+        var bytes = files.Sum(f => f is FileInfo { LinkTarget: null } file ? file.Length + 4096 : 4096);
+        var half = $"{disk}.half";
+        for (var size = (bytes * 5 / 4) + (8 * MiB); ; size *= 2)
+        {
+            File.Delete(half);
+            var start = Programs.Start(Programs.Find("mkfs.ext4") ?? throw new McpException("image.disk", "there is no program mkfs.ext4", "install the package e2fsprogs"),
+                ["-q", "-F", "-b", "4096", "-m", "0", "-O", "^has_journal", "-N", (files.Count + 64).ToString(CultureInfo.InvariantCulture), "-d", image.Root, half, $"{size / 1024}k"]);
+            var (code, output) = await Programs.RunAsync(start, s_limit, ct);
+            if (code == 0)
+                break;
+            if (size > bytes * (1 << NoSpaceInside) + (64 * MiB) || !output.Contains("Could not allocate block", StringComparison.Ordinal))
+                throw new McpException("image.disk", $"cannot make a disk of the image: {output}", "is the node's disk full? mcp node show says");
+        }
+
+        File.SetUnixFileMode(half, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        File.Move(half, disk, overwrite: true);
+    }
+}

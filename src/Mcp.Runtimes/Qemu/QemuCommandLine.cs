@@ -1,0 +1,43 @@
+using System.Globalization;
+using Mcp.Model.Instances;
+using Mcp.Runtimes.Qemu.Guests;
+using Mcp.Runtimes.Qemu.Guests.Linux;
+using Mcp.Runtimes.Qemu.Network;
+using Mcp.Runtimes.Qemu.Qmp;
+
+namespace Mcp.Runtimes.Qemu;
+
+/// <summary>A VM's programs as argument lists; file names are relative to its directory, in which they run. Nothing secret is in them. Pure.</summary>
+internal static class QemuCommandLine
+{
+    private const string Denied = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
+
+    public static IReadOnlyList<string> Of(QemuOptions options, InstanceSpec spec, GuestBoot boot, GuestNetwork network, Acceleration acceleration)
+    {
+        var kvm = acceleration == Acceleration.Kvm;
+        var memory = $"{Vm.MemoryMb(spec)}M";
+        // virtio-fs needs memory that another process may see.
+        var shared = boot.Volumes.Count > 0;
+        return
+        [
+            .. DiesWithKeeper(options.User), options.Program,
+            "-name", $"guest={spec.Name}", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-sandbox", Denied,
+            "-M", shared ? $"{boot.Machine},memory-backend=memory" : boot.Machine, "-accel", kvm ? "kvm" : "tcg", "-cpu", kvm ? "host" : "max",
+            "-m", memory, "-smp", Vm.Cpus(spec).ToString(CultureInfo.InvariantCulture),
+            .. shared ? (string[])["-object", $"memory-backend-memfd,id=memory,size={memory},share=on"] : [],
+            "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+            .. Monitor(QmpClient.CommandSocket, "commands"), .. Monitor(QmpClient.EventSocket, "events"),
+            .. boot.Arguments,
+            .. boot.Volumes.SelectMany((_, i) => (string[])["-chardev", $"socket,id=volume{i},path=volume{i}.sock", "-device", $"vhost-user-fs-pci,chardev=volume{i},tag=volume{i}"]),
+            "-device", "virtio-net-pci,netdev=net0,romfile=", .. network.Arguments(spec.Ports),
+        ];
+    }
+
+    /// <summary>One for each volume; ends when QEMU lets go of its socket.</summary>
+    public static IReadOnlyList<IReadOnlyList<string>> Beside(GuestBoot boot) => [.. boot.Volumes.Select((volume, i) => (IReadOnlyList<string>)
+        [.. DiesWithKeeper(null), LinuxGuest.Virtiofsd ?? "virtiofsd", $"--socket-path=volume{i}.sock", "-o", $"source={volume.Source}", "-o", "cache=auto"])];
+
+    private static string[] DiesWithKeeper(string? user) => ["setpriv", "--pdeathsig", "KILL", .. user is null ? (string[])[] : ["--reuid", user, "--regid", user, "--init-groups"], "--"];
+
+    private static string[] Monitor(string socket, string id) => ["-chardev", $"socket,id={id},path={socket},server=on,wait=off", "-mon", $"chardev={id},mode=control"];
+}

@@ -1,0 +1,294 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Instances;
+using Mcp.Model.Names;
+using Mcp.Runtimes.Images;
+using Mcp.Runtimes.Qemu.Accel;
+using Mcp.Runtimes.Qemu.Guests;
+using Mcp.Runtimes.Qemu.Guests.Linux;
+using Mcp.Runtimes.Qemu.Guests.Nanos;
+using Mcp.Runtimes.Qemu.Network;
+using Mcp.Runtimes.Qemu.Qmp;
+
+namespace Mcp.Runtimes.Qemu;
+
+/// <summary>Components as virtual machines of their own, one runtime for each kind of guest.</summary>
+public sealed class QemuRuntime : IRuntime
+{
+    private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_quit = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan s_watch = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan s_version = TimeSpan.FromSeconds(10);
+    private readonly QemuOptions _options;
+    private readonly IsolatedBridge _bridge;
+    private readonly IGuest _guest;
+    private readonly Accelerator _accelerator;
+    private readonly ImageStore _images;
+    private readonly string _vms;
+
+    private QemuRuntime(QemuOptions options, IsolatedBridge bridge, Accelerator accelerator, IGuest guest)
+    {
+        (_options, _bridge, _accelerator, _guest) = (options, bridge, accelerator, guest);
+        _images = new ImageStore(options.Images, new RegistryCredentials(options.AuthFile));
+        _vms = Path.Combine(options.Vms, Name);
+        VmDirectory.Sweep(_vms);
+    }
+
+    public string Name => Spellings.Runtimes.Spell(_guest.Kind);
+
+    public static QemuRuntime Microvms(QemuOptions options, IsolatedBridge bridge)
+    {
+        var accelerator = new Accelerator(options);
+        return new QemuRuntime(options, bridge, accelerator, new LinuxGuest(options, accelerator));
+    }
+
+    public static QemuRuntime Unikernels(QemuOptions options, IsolatedBridge bridge) => new(options, bridge, new Accelerator(options), new NanosGuest(options));
+
+    public async Task<RuntimeAvailability> ProbeAsync(CancellationToken ct)
+    {
+        try
+        {
+            var (_, said) = await Programs.RunAsync(Programs.Start(_options.Program, ["--version"]), s_version, ct);
+            if (Programs.Find("setpriv") is null)
+                return new RuntimeAvailability.Unusable("there is no program setpriv", "install the package util-linux");
+            var guest = await _guest.ProbeAsync(ct);
+            return guest is RuntimeAvailability.Usable { Version: var version } ? new RuntimeAvailability.Usable($"{said.Split('\n')[0].Split('(')[0].Trim()}, {await _accelerator.DescribeAsync(ct)}, {version}") : guest;
+        }
+        catch (McpException e)
+        {
+            return new RuntimeAvailability.Unusable(e.Message, e.Hint.Length > 0 ? e.Hint : "install the package qemu-system-x86");
+        }
+        catch (IOException e)
+        {
+            return new RuntimeAvailability.Unusable(e.Message, $"is {_options.State} writable, and its disk not full?");
+        }
+    }
+
+    public async Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
+    {
+        if (await ProbeAsync(ct) is RuntimeAvailability.Unusable { Reason: var reason, Hint: var hint })
+            throw new McpException("runtime.missing", $"this node cannot run a {Name}: {reason}", hint);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(_options.PullLimit);
+        try
+        {
+            await _images.PullAsync(image, progress, limit.Token);
+            _images.Evict(NeededImages(), TimeProvider.System.GetUtcNow());
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException or InvalidDataException or System.Text.Json.JsonException or UnauthorizedAccessException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            var why = e is OperationCanceledException ? "the registry did not deliver in time" : e.Message;
+            if (_images.Find(image) is null)
+                throw new McpException("image.pull", $"cannot pull {image}: {why}", "does the image exist, and is its registry reachable from this node?", e);
+            progress?.Report($"the registry did not answer ({why}); the copy of {image} on this node serves");
+        }
+    }
+
+    public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
+    {
+        var vm = Directory(spec.Name);
+        var existing = vm.Info();
+        if (existing is { State: InstanceState.Running } && existing.SpecHash == spec.SpecHash)
+            return;
+        // Of another spec, or half made by a process that was killed.
+        await RemoveAsync(spec.Name, ct);
+        foreach (var volume in spec.Component.Volumes.Where(v => !Path.Exists(v.Source)))
+            throw new McpException("volume.missing", $"the volume's host path {volume.Source} does not exist", $"create it on the node: mkdir -p {volume.Source}");
+        var image = _images.Find(spec.Component.Image) ?? await _images.PullAsync(spec.Component.Image, null, ct);
+        try
+        {
+            vm.Create();
+            var bridged = spec.Component.Network == "bridge";
+            var network = bridged ? await _bridge.JoinAsync(vm.Path, Addresses(), ct) : GuestNetwork.User;
+            var boot = await _guest.BuildAsync(image, spec, network, vm.Path, ct);
+            vm.Write("vm.json", new VmRecord(spec.Name.ToString(), spec.Component.Image.Text, image.Digest, ServiceFileWriter.Write(spec.Component), spec.SpecHash, spec.Ports,
+                QemuCommandLine.Of(_options, spec, boot, network, await _accelerator.ChooseAsync(ct)), QemuCommandLine.Beside(boot), boot.ExitFrom, _options.ConsoleBytes, _options.ConsoleFiles)
+            {
+                Bridge = network.Bridge,
+                Address = bridged ? network.Address.ToString() : null,
+                Forwards = bridged ? spec.Ports : [],
+            }, VmJson.Default.VmRecord);
+        }
+        catch (IOException e)
+        {
+            vm.Remove();
+            throw new McpException("instance.start", $"cannot make {spec.Name}: {e.Message}", "is the node's disk full? mcp node show says", e);
+        }
+        catch
+        {
+            vm.Remove();
+            throw;
+        }
+
+        await StartAsync(spec.Name, ct);
+    }
+
+    public async Task StartAsync(InstanceName name, CancellationToken ct)
+    {
+        var vm = Directory(name);
+        if (vm.Record is null)
+            throw new McpException("instance.start", $"there is no {name}", "");
+        if (vm.Keeper() is not null)
+            return;
+        var run = Guid.NewGuid().ToString("N");
+        using var keeper = Process.Start(Programs.Start(_options.Launcher[0], [.. _options.Launcher.Skip(1), vm.Path, run])) ?? throw new McpException("instance.start", $"{_options.Launcher[0]} did not start", "");
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(s_startLimit);
+        try
+        {
+            while (!await StartedAsync(vm, run, limit.Token))
+                await Task.Delay(5, limit.Token);
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            await StopAsync(name, TimeSpan.Zero, ct);
+            throw new McpException("instance.start", $"{name} did not start within {s_startLimit.TotalSeconds:0} s", "");
+        }
+    }
+
+    public async Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct)
+    {
+        var vm = Directory(name);
+        if (vm.Keeper() is null)
+            return;
+        if (grace > TimeSpan.Zero && await TellAsync(vm, "system_powerdown", ct) && await EndedAsync(vm, grace, ct))
+            return;
+        if (await TellAsync(vm, "quit", ct) && await EndedAsync(vm, s_quit, ct))
+            return;
+        // The keeper kills QEMU on SIGTERM, and QEMU dies with its keeper.
+        foreach (var signal in (int[])[Posix.TermSignal, Posix.KillSignal])
+        {
+            if (vm.Keeper() is > 0 and var keeper)
+                Posix.Signal(keeper, signal);
+            if (await EndedAsync(vm, s_quit, ct))
+                return;
+        }
+
+        throw new McpException("instance.stop", $"{name} does not end, whatever is done", "look at its process: ps axf");
+    }
+
+    public async Task RemoveAsync(InstanceName name, CancellationToken ct)
+    {
+        await StopAsync(name, TimeSpan.Zero, ct);
+        var vm = Directory(name);
+        vm.Remove();
+        _bridge.Leave(vm.Path);
+    }
+
+    public async Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct)
+    {
+        var vm = Directory(name);
+        var info = vm.Info();
+        if (info is not { State: InstanceState.Running })
+            return info;
+        try
+        {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+            limit.CancelAfter(s_answer);
+            await using var monitor = await QmpClient.ConnectAsync(vm.Path, QmpClient.CommandSocket, limit.Token);
+            var status = (await monitor.CallAsync("query-status", limit.Token)).GetProperty("status").GetString();
+            return status is "guest-panicked" or "internal-error" or "io-error" ? info with { State = InstanceState.Failed, Reason = $"QEMU says {status}" } : info;
+        }
+        catch (Exception e) when (e is IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            // It runs, and does not answer just now; or it ended meanwhile.
+            return vm.Info();
+        }
+    }
+
+    public Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct) =>
+        Task.FromResult<IReadOnlyList<InstanceInfo>>([.. VmDirectory.All(_vms).Select(v => v.Info()).OfType<InstanceInfo>()]);
+
+    public IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, CancellationToken ct)
+    {
+        var vm = Directory(name);
+        return ConsoleLog.ReadAsync(vm.Path, options, () => vm.Keeper() is not null, ct);
+    }
+
+    public async IAsyncEnumerable<RuntimeEvent> WatchAsync([EnumeratorCancellation] CancellationToken ct)
+    {
+        var before = Seen();
+        while (true)
+        {
+            await Task.Delay(s_watch, ct);
+            var now = Seen();
+            foreach (var (name, run) in now.Except(before).Concat(before.Except(now)).DistinctBy(v => v.Key))
+                yield return new RuntimeEvent(name, run is null ? "stopped" : "changed");
+            before = now;
+        }
+    }
+
+    public Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct) =>
+        throw new McpException("exec.unsupported", $"no program can be run inside {name}: it is a {Name}", "use an http, tcp or grpc health check");
+
+    private VmDirectory Directory(InstanceName name) => new(Path.Combine(_vms, name.ToString()));
+
+    // Which run of each VM is under way; null: none is.
+    private Dictionary<InstanceName, string?> Seen() =>
+        VmDirectory.All(_vms).ToDictionary(v => InstanceName.Parse(Path.GetFileName(v.Path)), v => v.Keeper() is null ? null : v.Run?.Run ?? "");
+
+    private HashSet<string> NeededImages() => EveryVm().Select(v => v.Record?.Digest).OfType<string>().ToHashSet();
+
+    private IEnumerable<string> Addresses() => EveryVm().Select(v => v.Record?.Address).OfType<string>();
+
+    // Of all kinds: they share images and the bridge.
+    private IEnumerable<VmDirectory> EveryVm() => System.IO.Directory.Exists(_options.Vms) ? System.IO.Directory.EnumerateDirectories(_options.Vms).SelectMany(VmDirectory.All) : [];
+
+    private static async Task<bool> StartedAsync(VmDirectory vm, string run, CancellationToken ct)
+    {
+        if (vm.Exit is { } exit && exit.Run == run)
+        {
+            // A program that had nothing to do may be done already.
+            if (exit.Code is not null)
+                return true;
+            throw exit.Reason.Contains("Could not set up host forwarding rule", StringComparison.Ordinal) || exit.Reason.Contains("Address already in use", StringComparison.OrdinalIgnoreCase)
+                ? new McpException("port.in_use", $"cannot start {Path.GetFileName(vm.Path)}: a port is in use: {exit.Reason}", "free the port (ss -ltnp shows who has it) or choose another one")
+                : new McpException("instance.start", $"cannot start {Path.GetFileName(vm.Path)}: {exit.Reason}", "");
+        }
+
+        if (vm.Run?.Run != run)
+            return false;
+        try
+        {
+            await using var monitor = await QmpClient.ConnectAsync(vm.Path, QmpClient.CommandSocket, ct);
+            return (await monitor.CallAsync("query-status", ct)).GetProperty("running").GetBoolean();
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    private static async Task<bool> TellAsync(VmDirectory vm, string command, CancellationToken ct)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(s_answer);
+        try
+        {
+            await using var monitor = await QmpClient.ConnectAsync(vm.Path, QmpClient.CommandSocket, limit.Token);
+            await monitor.CallAsync(command, limit.Token);
+            return true;
+        }
+        catch (Exception e) when (e is IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            // quit may end it before it answers.
+            return command == "quit" && vm.Keeper() is null;
+        }
+    }
+
+    private static async Task<bool> EndedAsync(VmDirectory vm, TimeSpan limit, CancellationToken ct)
+    {
+        var clock = Stopwatch.StartNew();
+        while (vm.Keeper() is not null)
+        {
+            if (clock.Elapsed > limit)
+                return false;
+            await Task.Delay(20, ct);
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,91 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Mcp.Model.Instances;
+using Mcp.Model.Names;
+
+namespace Mcp.Runtimes.Qemu;
+
+/// <summary>vms/KIND/INSTANCE/: what is known of one VM, and whether it runs. It runs while its keeper holds keeper.lock, which the kernel takes from a
+/// dead process; so no process number is ever believed by itself.</summary>
+internal sealed class VmDirectory(string path)
+{
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    public string Path { get; } = path;
+
+    public string this[string file] => System.IO.Path.Combine(Path, file);
+
+    public VmRecord? Record => Read("vm.json", VmJson.Default.VmRecord);
+
+    public VmRun? Run => Read("run.json", VmJson.Default.VmRun);
+
+    public VmExit? Exit => Read("exit.json", VmJson.Default.VmExit);
+
+    public static IEnumerable<VmDirectory> All(string vms) => Directory.Exists(vms)
+        ? Directory.EnumerateDirectories(vms).Where(d => InstanceName.TryParse(System.IO.Path.GetFileName(d), out _)).Select(d => new VmDirectory(d))
+        : [];
+
+    public void Create() => Directory.CreateDirectory(Path, OwnerOnly);
+
+    public void Write<T>(string file, T value, JsonTypeInfo<T> type) => Atomically.Write(this[file], JsonSerializer.Serialize(value, type));
+
+    /// <summary>The keeper's process; null: none is alive. A 0 has taken the lock and not yet written its number.</summary>
+    public int? Keeper()
+    {
+        try
+        {
+            using var file = File.OpenHandle(this["keeper.lock"], FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            if (Posix.TryLock(file, exclusive: false))
+                return null;
+            Span<byte> digits = stackalloc byte[16];
+            return int.TryParse(digits[..RandomAccess.Read(file, digits, 0)], out var pid) ? pid : 0;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    public InstanceInfo? Info()
+    {
+        if (Record is not { } record || !InstanceName.TryParse(record.Name, out var name))
+            return null;
+        var (running, run, exit) = (Keeper() is not null, Run, Exit);
+        var (state, code, reason) = running ? (InstanceState.Running, null, "")
+            : exit is not null ? (exit.Code is null ? InstanceState.Failed : InstanceState.Exited, exit.Code, exit.Reason)
+            : run is null ? (InstanceState.Failed, (int?)null, "was never started")
+            : (InstanceState.Failed, null, "went away without a word: the machine was restarted, or the VM and its keeper were killed");
+        return new InstanceInfo(name, record.Image, state, code, record.SpecHash, run?.Started, record.Definition, record.Ports, reason);
+    }
+
+    /// <summary>Out of sight at once, then deleted; a crash between leaves only what Sweep takes.</summary>
+    public void Remove()
+    {
+        if (!Directory.Exists(Path))
+            return;
+        var gone = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path)!, $".gone-{Guid.NewGuid():N}");
+        Directory.Move(Path, gone);
+        Directory.Delete(gone, recursive: true);
+    }
+
+    public static void Sweep(string vms)
+    {
+        if (Directory.Exists(vms))
+            foreach (var gone in Directory.EnumerateDirectories(vms, ".gone-*"))
+                Directory.Delete(gone, recursive: true);
+    }
+
+    private T? Read<T>(string file, JsonTypeInfo<T> type)
+        where T : class
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllText(this[file]), type);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException or JsonException)
+        {
+            // Written whole or not at all, so a broken one was broken by somebody else: as good as none.
+            return null;
+        }
+    }
+}

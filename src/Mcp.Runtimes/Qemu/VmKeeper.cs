@@ -1,0 +1,182 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Runtime.InteropServices;
+using System.Text;
+using Mcp.Runtimes.Qemu.Network;
+using Mcp.Runtimes.Qemu.Qmp;
+
+namespace Mcp.Runtimes.Qemu;
+
+/// <summary>The small process between the agent and one VM, as conmon is for a container: starts QEMU, keeps its console and how it ended, and lives on
+/// when the agent dies. QEMU dies with it (parent-death signal), so there is no VM without a keeper.</summary>
+public static class VmKeeper
+{
+    private const int LastErrors = 2000;
+    // What shells say of a program that was killed: 128 + SIGKILL.
+    private const int KilledCode = 137;
+    private const int ExitDiskBytes = 512;
+    private static readonly TimeSpan s_lockLimit = TimeSpan.FromSeconds(2);
+
+    /// <summary>Becomes the keeper of the VM in a directory until it ends. Called on the main thread, since the death signal goes by the thread.</summary>
+    public static int Become(string directory, string run, TimeProvider time)
+    {
+        Posix.Detach();
+        var vm = new VmDirectory(directory);
+        using var file = File.OpenHandle(vm["keeper.lock"], FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        var clock = Stopwatch.StartNew();
+        // Somebody who looks whether a keeper lives holds it for an instant.
+        while (!Posix.TryLock(file, exclusive: true))
+        {
+            if (clock.Elapsed > s_lockLimit)
+                return 1;
+            Thread.Yield();
+        }
+
+        RandomAccess.SetLength(file, 0);
+        RandomAccess.Write(file, Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture)), 0);
+        // Whoever removes a VM has looked at the lock first: a record that is there now stays.
+        if (vm.Record is not { } record)
+            return 1;
+        File.Delete(vm["exit.json"]);
+        File.Delete(vm["run.json"]);
+        VmExit end;
+        try
+        {
+            var (code, reason) = Keep(vm, record, run, time);
+            end = new VmExit(run, code, reason, time.GetUtcNow());
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            end = new VmExit(run, null, e.Message, time.GetUtcNow());
+        }
+
+        Try(() => vm.Write("exit.json", end, VmJson.Default.VmExit));
+        return 0;
+    }
+
+    private static (int? Code, string Reason) Keep(VmDirectory vm, VmRecord record, string run, TimeProvider time)
+    {
+        using var forwarder = record.Forwards.Count > 0 ? new PortForwarder(record.Forwards, IPAddress.Parse(record.Address!)) : null;
+        var beside = record.Beside.Select(p => Start(p, vm.Path)).ToList();
+        try
+        {
+            // After the others are started: they must not inherit the port.
+            using var network = record.Bridge is { } bridge ? BridgePort.Join(bridge) : null;
+            using var qemu = Start(network is null ? record.Program : [.. record.Program, .. network.Arguments], vm.Path);
+            using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, c =>
+            {
+                c.Cancel = true;
+                qemu.Kill();
+            });
+            Try(() => vm.Write("run.json", new VmRun(run, qemu.Id, time.GetUtcNow()), VmJson.Default.VmRun));
+            using var over = new CancellationTokenSource();
+            var (reason, errors) = ((string?)null, "");
+            var listening = Task.WhenAll(
+                FollowAsync(vm.Path, why => reason = why, over.Token),
+                ErrorsAsync(qemu.StandardError, text => errors = text, over.Token));
+            var console = new Thread(() => Console(qemu.StandardOutput.BaseStream, vm.Path, record, time));
+            console.Start();
+            qemu.WaitForExit();
+            console.Join();
+            over.CancelAfter(TimeSpan.FromSeconds(1));
+            ((IAsyncResult)listening).AsyncWaitHandle.WaitOne();
+            return Ended(vm, record, qemu.ExitCode, reason, errors);
+        }
+        finally
+        {
+            foreach (var program in beside)
+            {
+                program.Kill();
+                program.Dispose();
+            }
+        }
+    }
+
+    private static (int? Code, string Reason) Ended(VmDirectory vm, VmRecord record, int status, string? reason, string errors)
+    {
+        var code = record.ExitFrom == ExitCodeFrom.Disk ? FromDisk(vm["exit.img"]) : status switch
+        {
+            // isa-debug-exit: https://gitlab.com/qemu-project/qemu/-/blob/master/hw/misc/debugexit.c
+            > 1 and < 128 when (status & 1) == 1 => status >> 1,
+            0 when reason is "guest-shutdown" => 0,
+            _ => (int?)null,
+        };
+        if (code is not null)
+            return (code, "");
+        if (status > 128 || reason is "host-qmp-quit" or "host-signal")
+            return (KilledCode, status > 128 ? $"QEMU was killed by signal {status - 128}" : "was killed");
+        if (status != 0)
+            return (null, $"QEMU ended with status {status}: {(errors.Length > LastErrors ? errors[^LastErrors..] : errors)}");
+        return (null, reason is "guest-panic" or "guest-reset" ? "the guest's kernel panicked or restarted the machine" : $"the guest ended without an exit code ({reason ?? "no reason"})");
+    }
+
+    private static int? FromDisk(string disk)
+    {
+        var bytes = new byte[ExitDiskBytes];
+        using var file = File.OpenHandle(disk);
+        var length = RandomAccess.Read(file, bytes, 0);
+        var end = bytes.AsSpan(0, length).IndexOf((byte)'\n');
+        return end > 0 && int.TryParse(bytes.AsSpan(0, end), NumberStyles.None, CultureInfo.InvariantCulture, out var code) ? code : null;
+    }
+
+    // Why QEMU ends, in its own words: guest-shutdown, guest-reset, host-qmp-quit, ...
+    private static async Task FollowAsync(string directory, Action<string?> ends, CancellationToken ct)
+    {
+        try
+        {
+            while (!File.Exists(Path.Combine(directory, QmpClient.EventSocket)))
+                await Task.Delay(10, ct);
+            await using var monitor = await QmpClient.ConnectAsync(directory, QmpClient.EventSocket, ct);
+            while (await monitor.EventAsync(ct) is var (name, about))
+            {
+                if (name == "SHUTDOWN" && about.TryGetProperty("reason", out var why))
+                    ends(why.GetString());
+            }
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            // QEMU is gone.
+        }
+    }
+
+    private static async Task ErrorsAsync(StreamReader from, Action<string> said, CancellationToken ct)
+    {
+        try
+        {
+            said((await from.ReadToEndAsync(ct)).Trim());
+        }
+        catch (OperationCanceledException)
+        {
+            // Somebody else holds its error stream open.
+        }
+    }
+
+    private static void Console(Stream serial, string directory, VmRecord record, TimeProvider time)
+    {
+        ConsoleWriter? writer = null;
+        var buffer = new byte[16 * 1024];
+        for (int read; (read = serial.Read(buffer)) > 0;)
+            Try(() => (writer ??= new ConsoleWriter(directory, record, time)).Write(buffer.AsSpan(0, read)));
+        Try(() => writer?.Dispose());
+    }
+
+    private static Process Start(IReadOnlyList<string> program, string directory)
+    {
+        var process = Process.Start(Programs.Start(program[0], program.Skip(1), directory)) ?? throw new IOException($"{program[0]} did not start");
+        process.StandardInput.Close();
+        return process;
+    }
+
+    // A full disk must not stop the guest: what cannot be written is lost, and the VM runs on.
+    private static void Try(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (IOException)
+        {
+        }
+    }
+}

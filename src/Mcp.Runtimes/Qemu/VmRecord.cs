@@ -1,0 +1,47 @@
+using System.Text.Json.Serialization;
+using Mcp.Model.Definition;
+
+namespace Mcp.Runtimes.Qemu;
+
+/// <summary>Where a guest's exit code comes from: written to a small disk by its init, or QEMU's own exit status by way of isa-debug-exit.</summary>
+public enum ExitCodeFrom { Disk, Status }
+
+/// <summary>vm.json: all that is needed to run a VM, now or again. A directory without it is no VM.</summary>
+/// <param name="Digest">Of the image, so that its files stay in the store.</param>
+/// <param name="Program">QEMU with its arguments; runs in the VM's directory.</param>
+/// <param name="Beside">Programs that QEMU talks to, started before it, each a list.</param>
+internal sealed record VmRecord(
+    string Name,
+    string Image,
+    string Digest,
+    string Definition,
+    string SpecHash,
+    IReadOnlyList<FixedPort> Ports,
+    IReadOnlyList<string> Program,
+    IReadOnlyList<IReadOnlyList<string>> Beside,
+    ExitCodeFrom ExitFrom,
+    long ConsoleBytes,
+    int ConsoleFiles)
+{
+    public string? Bridge { get; init; }
+
+    public string? Address { get; init; }
+
+    /// <summary>Published ports that the keeper passes on to Address, where QEMU does not do it itself.</summary>
+    public IReadOnlyList<FixedPort> Forwards { get; init; } = [];
+}
+
+/// <summary>run.json: the keeper has started QEMU.</summary>
+/// <param name="Run">Which start this is of.</param>
+internal sealed record VmRun(string Run, int QemuPid, DateTimeOffset Started);
+
+/// <summary>exit.json: how that run ended.</summary>
+/// <param name="Code">Null: the guest gave none.</param>
+internal sealed record VmExit(string Run, int? Code, string Reason, DateTimeOffset Ended);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
+[JsonSerializable(typeof(VmRecord))]
+[JsonSerializable(typeof(VmRun))]
+[JsonSerializable(typeof(VmExit))]
+[JsonSerializable(typeof(Accel.AccelVerdict))]
+internal sealed partial class VmJson : JsonSerializerContext;
