@@ -97,8 +97,8 @@ public static class VmKeeper
     {
         var code = record.ExitFrom == ExitCodeFrom.Disk ? FromDisk(vm["exit.img"]) : status switch
         {
-            // isa-debug-exit: https://gitlab.com/qemu-project/qemu/-/blob/master/hw/misc/debugexit.c
-            > 1 and < 128 when (status & 1) == 1 => status >> 1,
+            // isa-debug-exit: (code << 1) | 1; 1 is also how QEMU itself fails, and then it says why. Above 128 are signals.
+            < 128 when (status & 1) == 1 && (status > 1 || errors.Length == 0) => status >> 1,
             0 when reason is "guest-shutdown" => 0,
             _ => (int?)null,
         };

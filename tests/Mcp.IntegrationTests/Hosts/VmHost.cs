@@ -1,0 +1,44 @@
+using Mcp.Model.Names;
+using Mcp.Runtimes.Qemu;
+using Mcp.Runtimes.Qemu.Network;
+
+namespace Mcp.IntegrationTests.Hosts;
+
+/// <summary>A state directory for VMs with the published keeper, real QEMU under TCG, and the stand-in for ops. Fails what leaves a process behind.</summary>
+public sealed class VmHost : IAsyncLifetime
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("mcp-vms").FullName;
+    private readonly IsolatedBridge _bridge = new("mcp-test0", "10.87.9");
+
+    public VmHost()
+    {
+        Options = new QemuOptions(Path.Combine(_directory, "state"), [Path.Combine(Command.Bin, "mcp-agent"), "vm"])
+        {
+            Acceleration = Acceleration.Tcg,
+            Ops = Path.Combine(Command.Repository, "tests", "ops-stand-in", "ops"),
+            PullLimit = TimeSpan.FromSeconds(20),
+        };
+        Microvms = QemuRuntime.Microvms(Options, _bridge);
+        Unikernels = QemuRuntime.Unikernels(Options, _bridge);
+    }
+
+    public QemuOptions Options { get; }
+
+    public QemuRuntime Microvms { get; }
+
+    public QemuRuntime Unikernels { get; }
+
+    public string DirectoryOf(QemuRuntime runtime, InstanceName name) => Path.Combine(Options.Vms, runtime.Name, name.ToString());
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        var left = (await Command.RunAsync("pgrep", ["-af", _directory])).Output;
+        foreach (var pid in (await Command.RunAsync("pgrep", ["-f", _directory])).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            await Command.RunAsync("kill", ["-9", pid]);
+        await Command.RunAsync("rm", ["-rf", _directory]);
+        _bridge.Dispose();
+        Assert.True(left.Length == 0, $"left behind: {left}");
+    }
+}
