@@ -16,6 +16,7 @@ internal static partial class Posix
     private const int OpenDirectory = 0x10000;
     private const int CloseOnExec = 0x80000;
     private const int SetDescriptorFlags = 2;
+    private const int NotThere = 2;
 
     /// <summary>Takes the file's lock for as long as the handle is open; the kernel lets go of it when the process dies.</summary>
     public static bool TryLock(SafeFileHandle file, bool exclusive) => Flock(file, (exclusive ? LockExclusive : LockShared) | LockNow) == 0;
@@ -25,6 +26,14 @@ internal static partial class Posix
     {
         var descriptor = Open(path, PathOnly | OpenDirectory | CloseOnExec);
         return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : throw Failure($"cannot open {path}");
+    }
+
+    /// <summary>For reading, without the lock that .NET takes of its own accord; null: it is not there.</summary>
+    public static SafeFileHandle? Unlocked(string path)
+    {
+        var descriptor = Open(path, CloseOnExec);
+        return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true)
+            : Marshal.GetLastPInvokeError() == NotThere ? null : throw Failure($"cannot open {path}");
     }
 
     /// <summary>Lets the programs that this process starts inherit the descriptor.</summary>

@@ -19,6 +19,7 @@ public sealed class QemuRuntime : IRuntime
 {
     private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_press = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_quit = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan s_watch = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_version = TimeSpan.FromSeconds(10);
@@ -154,8 +155,17 @@ public sealed class QemuRuntime : IRuntime
         var vm = Directory(name);
         if (vm.Keeper() is null)
             return;
-        if (grace > TimeSpan.Zero && await TellAsync(vm, "system_powerdown", ct) && await EndedAsync(vm, grace, ct))
-            return;
+        // Pressed again and again: a guest that has just begun to boot does not see the button yet.
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < grace;)
+        {
+            var told = await TellAsync(vm, "system_powerdown", ct);
+            var left = grace - clock.Elapsed;
+            if (await EndedAsync(vm, left < s_press ? left : s_press, ct))
+                return;
+            if (!told)
+                break;
+        }
+
         if (await TellAsync(vm, "quit", ct) && await EndedAsync(vm, s_quit, ct))
             return;
         // The keeper kills QEMU on SIGTERM, and QEMU dies with its keeper.

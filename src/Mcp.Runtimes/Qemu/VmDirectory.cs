@@ -32,18 +32,11 @@ internal sealed class VmDirectory(string path)
     /// <summary>The keeper's process; null: none is alive. A 0 has taken the lock and not yet written its number.</summary>
     public int? Keeper()
     {
-        try
-        {
-            using var file = File.OpenHandle(this["keeper.lock"], FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-            if (Posix.TryLock(file, exclusive: false))
-                return null;
-            Span<byte> digits = stackalloc byte[16];
-            return int.TryParse(digits[..RandomAccess.Read(file, digits, 0)], out var pid) ? pid : 0;
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
+        using var file = Posix.Unlocked(this["keeper.lock"]);
+        if (file is null || Posix.TryLock(file, exclusive: false))
             return null;
-        }
+        Span<byte> digits = stackalloc byte[16];
+        return int.TryParse(digits[..RandomAccess.Read(file, digits, 0)], out var pid) ? pid : 0;
     }
 
     public InstanceInfo? Info()

@@ -84,6 +84,7 @@ public abstract class RuntimeContract : IAsyncLifetime
     public async Task Stopped_it_has_its_exit_code_and_starts_again()
     {
         await RunAsync();
+        await ListeningAsync();
         await Runtime.StopAsync(_name, s_grace, default);
         var stopped = (await Runtime.InspectAsync(_name, default))!;
         Assert.Equal((InstanceState.Exited, 0), (stopped.State, stopped.ExitCode));
