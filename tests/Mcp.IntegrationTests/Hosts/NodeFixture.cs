@@ -44,7 +44,7 @@ public sealed class NodeFixture : IAsyncLifetime
         Succeeded(await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), ["init", "--state", State, "--listen", Address, "--name", "test"]));
         var toml = Path.Combine(State, "agent.toml");
         var podman = Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "podman-here"), [_directory]));
-        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:8080", $"127.0.0.1:{ProxyPort}", StringComparison.Ordinal).Replace("127.0.0.1:8443", $"127.0.0.1:{ProxyTlsPort}", StringComparison.Ordinal).Replace("\"/srv\"", $"\"{_directory}/srv\"", StringComparison.Ordinal) + podman + "pull_limit = \"5s\"\n");
+        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:8080", $"127.0.0.1:{ProxyPort}", StringComparison.Ordinal).Replace("127.0.0.1:8443", $"127.0.0.1:{ProxyTlsPort}", StringComparison.Ordinal).Replace("\"/srv\"", $"\"{_directory}/srv\"", StringComparison.Ordinal).Replace("# ops = \"/usr/local/bin/ops\"", $"ops = \"{Command.Repository}/tests/ops-stand-in/ops\"\naccel = \"tcg\"\n#", StringComparison.Ordinal) + podman + "pull_limit = \"5s\"\n");
         StartAgent();
         await UntilAsync(async () => (await Command.RunAsync(Path.Combine(Command.Bin, "mcp"), ["login", "--direct", Address, "--ca", Path.Combine(State, "ca.crt"), "--token-file", Path.Combine(State, "admin.token")], _environment)).ExitCode == 0, "the agent takes a login");
     }

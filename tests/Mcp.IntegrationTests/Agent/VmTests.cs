@@ -1,0 +1,108 @@
+using System.Globalization;
+using Mcp.IntegrationTests.Hosts;
+
+namespace Mcp.IntegrationTests.Agent;
+
+/// <summary>The agent, the CLI and all three runtimes in one service.</summary>
+[Collection("node")]
+public sealed class VmTests(NodeFixture node)
+{
+    [Fact]
+    public async Task A_service_mixes_all_three_runtimes_and_its_VMs_outlive_the_agent()
+    {
+        string Component(string name, string runtime) => $$"""
+            [[components]]
+            name = "{{name}}"
+            runtime = "{{runtime}}"
+            image = "{{node.Image("v1")}}"
+            health = { http = "/", interval = "300ms", retries = 100 }
+            [[components.routes]]
+            name = "http"
+            port = 8080
+            hostname = "{{name}}-mixed.example.com"
+
+            """;
+        var file = node.Write("mixed", "name = \"mixed\"\n" + Component("container", "container") + Component("micro", "microvm") + Component("uni", "unikernel"));
+        try
+        {
+            NodeFixture.Succeeded(await node.McpAsync("deploy", file));
+            string[] names = ["container", "micro", "uni"];
+            foreach (var name in names)
+                Assert.Equal("hello from v1", await node.GetAsync($"{name}-mixed"));
+            var ps = NodeFixture.Succeeded(await node.McpAsync("ps"));
+            Assert.All(names, n => Assert.Contains($"mixed.{n}.1", ps, StringComparison.Ordinal));
+            Assert.Equal(3, NodeFixture.Succeeded(await node.McpAsync("logs", "mixed")).Split("listening on 8080").Length - 1);
+
+            var before = await VmsAsync();
+            Assert.Equal(2, before.Length);
+            await node.KillAgentAsync();
+            node.StartAgent();
+            await NodeFixture.UntilAsync(async () => (await node.McpAsync("status", "mixed")).ExitCode == 0, "the agent is back");
+            foreach (var name in names)
+                Assert.Equal("hello from v1", await node.GetAsync($"{name}-mixed"));
+            Assert.Equal(before, await VmsAsync());
+        }
+        finally
+        {
+            await node.McpAsync("undeploy", "mixed");
+        }
+
+        Assert.Empty(await VmsAsync());
+        Assert.Empty(Directory.GetDirectories(Path.Combine(node.State, "vms", "microvm")));
+        Assert.Empty(Directory.GetDirectories(Path.Combine(node.State, "vms", "unikernel")));
+    }
+
+    [Fact]
+    public async Task A_killed_VM_is_started_again()
+    {
+        var file = node.Write("killed", $$"""
+            name = "killed"
+            [[components]]
+            name = "web"
+            runtime = "microvm"
+            image = "{{node.Image("v1")}}"
+            health = { http = "/", interval = "300ms", retries = 100 }
+            [[components.routes]]
+            name = "http"
+            port = 8080
+            hostname = "killed.example.com"
+            """);
+        try
+        {
+            NodeFixture.Succeeded(await node.McpAsync("deploy", file));
+            var before = await VmsAsync();
+            Assert.Single(before);
+            NodeFixture.Succeeded(await Command.RunAsync("kill", ["-9", before[0]]));
+            await NodeFixture.UntilAsync(async () => await VmsAsync() is [var now] && now != before[0] && await node.GetAsync("killed") == "hello from v1", "it serves again", async () => (await node.McpAsync("events", "--tail", "5")).Output);
+        }
+        finally
+        {
+            await node.McpAsync("undeploy", "killed");
+        }
+
+        Assert.Empty(await VmsAsync());
+    }
+
+    [Fact]
+    public async Task The_nodes_runtimes_are_shown_with_how_they_are_accelerated()
+    {
+        var shown = NodeFixture.Succeeded(await node.McpAsync("node", "show", "-o", "json"));
+        Assert.Contains("microvm", shown, StringComparison.Ordinal);
+        Assert.Contains("unikernel", shown, StringComparison.Ordinal);
+        Assert.Contains("TCG", shown, StringComparison.Ordinal);
+    }
+
+    // QEMU processes of this node, by what they run in.
+    private async Task<string[]> VmsAsync()
+    {
+        var found = new List<string>();
+        foreach (var pid in (await Command.RunAsync("pgrep", ["-x", "qemu-system-x86"])).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var at = (await Command.RunAsync("readlink", [string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/cwd")])).Output;
+            if (at.StartsWith(node.State, StringComparison.Ordinal))
+                found.Add(pid);
+        }
+
+        return [.. found.Order(StringComparer.Ordinal)];
+    }
+}
