@@ -41,6 +41,7 @@ public sealed class NodeFixture : IAsyncLifetime
         Swallow(_registry);
         foreach (var tag in (string[])["v1", "v2"])
             Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "sample-image"), [Image(tag), $"hello from {tag}"]));
+        Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "sample-image"), [Image("shell")]));
         Succeeded(await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), ["init", "--state", State, "--listen", Address, "--name", "test"]));
         var toml = Path.Combine(State, "agent.toml");
         var podman = Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "podman-here"), [_directory]));

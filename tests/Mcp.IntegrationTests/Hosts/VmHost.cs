@@ -4,7 +4,7 @@ using Mcp.Runtimes.Qemu.Network;
 
 namespace Mcp.IntegrationTests.Hosts;
 
-/// <summary>A state directory for VMs with the published keeper, real QEMU under TCG, and the stand-in for ops. Fails what leaves a process behind.</summary>
+/// <summary>A state directory for VMs, longer than a Unix address may be, with the published keeper, real QEMU under TCG, and the stand-in for ops. Fails what leaves a process behind.</summary>
 public sealed class VmHost : IAsyncLifetime
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("mcp-vms").FullName;
@@ -12,11 +12,13 @@ public sealed class VmHost : IAsyncLifetime
 
     public VmHost()
     {
-        Options = new QemuOptions(Path.Combine(_directory, "state"), [Path.Combine(Command.Bin, "mcp-agent"), "vm"])
+        Options = new QemuOptions(Path.Combine(_directory, new string('d', 100), "state"), [Path.Combine(Command.Bin, "mcp-agent"), "vm"])
         {
             Acceleration = Acceleration.Tcg,
             Ops = Path.Combine(Command.Repository, "tests", "ops-stand-in", "ops"),
             PullLimit = TimeSpan.FromSeconds(20),
+            BuildLimit = TimeSpan.FromSeconds(20),
+            ConsoleBytes = 200 * 1024,
         };
         Microvms = QemuRuntime.Microvms(Options, _bridge);
         Unikernels = QemuRuntime.Unikernels(Options, _bridge);
