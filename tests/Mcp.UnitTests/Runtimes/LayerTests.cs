@@ -43,7 +43,7 @@ public sealed class LayerTests : IDisposable
     public async Task A_later_layer_removes_replaces_and_hides()
     {
         await UnpackAsync(Text("a/old", "1"), Text("a/kept", "1"), Text("b/x", "1"), Text("b/y", "1"), Text("c", "1"));
-        await UnpackAsync(Text("a/.wh.old", ""), Text("b/new", "2"), Text("b/.wh..wh..opq", ""), Text("c/inside", "2"));
+        await UnpackAsync(Text("a/.wh.old", ""), Text("b/new", "2"), Text("b/.wh..wh..opq", ""), new PaxTarEntry(TarEntryType.Directory, "c/"), Text("c/inside", "2"));
         Assert.Equal(["a/kept", "b/new", "c/inside"], Directory.EnumerateFiles(Root, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(Root, f)).Order(StringComparer.Ordinal));
     }
 
