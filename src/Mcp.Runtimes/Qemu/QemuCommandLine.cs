@@ -28,14 +28,17 @@ internal static class QemuCommandLine
             "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
             .. Monitor(QmpClient.CommandSocket, "commands"), .. Monitor(QmpClient.EventSocket, "events"),
             .. boot.Arguments,
-            .. boot.Volumes.SelectMany((_, i) => (string[])["-chardev", $"socket,id=volume{i},path=volume{i}.sock", "-device", $"vhost-user-fs-pci,chardev=volume{i},tag=volume{i}"]),
+            .. boot.Volumes.SelectMany((_, i) => (string[])["-chardev", $"socket,id=volume{i},path={VolumeSocket(i)}", "-device", $"vhost-user-fs-pci,chardev=volume{i},tag=volume{i}"]),
             "-device", "virtio-net-pci,netdev=net0,romfile=", .. network.Arguments(spec.Ports),
         ];
     }
 
+    /// <summary>Of the volume's virtiofsd.</summary>
+    public static string VolumeSocket(int volume) => string.Create(CultureInfo.InvariantCulture, $"volume{volume}.sock");
+
     /// <summary>One for each volume; ends when QEMU lets go of its socket.</summary>
     public static IReadOnlyList<IReadOnlyList<string>> Beside(GuestBoot boot) => [.. boot.Volumes.Select((volume, i) => (IReadOnlyList<string>)
-        [.. DiesWithKeeper(null), LinuxGuest.Virtiofsd ?? "virtiofsd", $"--socket-path=volume{i}.sock", "-o", $"source={volume.Source}", "-o", "cache=auto"])];
+        [.. DiesWithKeeper(null), LinuxGuest.Virtiofsd ?? "virtiofsd", $"--socket-path={VolumeSocket(i)}", "-o", $"source={volume.Source}", "-o", "cache=auto"])];
 
     private static string[] DiesWithKeeper(string? user) => ["setpriv", "--pdeathsig", "KILL", .. user is null ? (string[])[] : ["--reuid", user, "--regid", user, "--init-groups"], "--"];
 

@@ -15,7 +15,7 @@ public static class VmKeeper
     private const int LastErrors = 2000;
     // What shells say of a program that was killed: 128 + SIGKILL.
     private const int KilledCode = 137;
-    private const int ExitDiskBytes = 512;
+    private const int ExitDiskBytes = 4096;
     private static readonly TimeSpan s_lockLimit = TimeSpan.FromSeconds(2);
 
     /// <summary>Becomes the keeper of the VM in a directory until it ends. Called on the main thread, since the death signal goes by the thread.</summary>
@@ -38,11 +38,10 @@ public static class VmKeeper
         // Whoever removes a VM has looked at the lock first: a record that is there now stays.
         if (vm.Record is not { } record)
             return 1;
-        File.Delete(vm["exit.json"]);
-        File.Delete(vm["run.json"]);
         VmExit end;
         try
         {
+            Forget(vm, record);
             var (code, reason) = Keep(vm, record, run, time);
             end = new VmExit(run, code, reason, time.GetUtcNow());
         }
@@ -55,12 +54,23 @@ public static class VmKeeper
         return 0;
     }
 
+    // Of the run before.
+    private static void Forget(VmDirectory vm, VmRecord record)
+    {
+        foreach (var old in (string[])["exit.json", "run.json", QmpClient.CommandSocket, QmpClient.EventSocket, .. record.Beside.Select((_, i) => QemuCommandLine.VolumeSocket(i))])
+            File.Delete(vm[old]);
+        if (record.ExitFrom == ExitCodeFrom.Disk)
+            File.WriteAllBytes(vm["exit.img"], new byte[ExitDiskBytes]);
+    }
+
     private static (int? Code, string Reason) Keep(VmDirectory vm, VmRecord record, string run, TimeProvider time)
     {
         using var forwarder = record.Forwards.Count > 0 ? new PortForwarder(record.Forwards, IPAddress.Parse(record.Address!)) : null;
         var beside = record.Beside.Select(p => Start(p, vm.Path)).ToList();
         try
         {
+            for (var clock = Stopwatch.StartNew(); !record.Beside.Select((_, i) => vm[QemuCommandLine.VolumeSocket(i)]).All(File.Exists) && clock.Elapsed < s_lockLimit;)
+                Thread.Yield();
             // After the others are started: they must not inherit the port.
             using var network = record.Bridge is { } bridge ? BridgePort.Join(bridge) : null;
             using var qemu = Start(network is null ? record.Program : [.. record.Program, .. network.Arguments], vm.Path);

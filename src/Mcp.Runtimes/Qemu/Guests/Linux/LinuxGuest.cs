@@ -10,7 +10,6 @@ namespace Mcp.Runtimes.Qemu.Guests.Linux;
 /// <summary>runtime = "microvm": any OCI image on a stock Linux kernel.</summary>
 internal sealed class LinuxGuest(QemuOptions options, Accelerator accelerator) : IGuest
 {
-    private const int ExitDiskBytes = 4096;
     private static readonly string[] s_virtiofsd = ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "virtiofsd"];
 
     public RuntimeKind Kind => RuntimeKind.Microvm;
@@ -35,7 +34,6 @@ internal sealed class LinuxGuest(QemuOptions options, Accelerator accelerator) :
         Posix.Link(root, Path.Combine(directory, "root.ext4"));
         Posix.Link(Initramfs.Make(kernel, Programs.Find("busybox")!, Path.Combine(options.State, "guests")), Path.Combine(directory, "initrd"));
         GuestScript.Write(Path.Combine(directory, "guest.tar"), image, spec, network, GuestUser.Of(image));
-        await File.WriteAllBytesAsync(Path.Combine(directory, "exit.img"), new byte[ExitDiskBytes], ct);
         var clock = await accelerator.ChooseAsync(ct) == Acceleration.Tcg && await TimeStampCounter.KilohertzAsync() is { } kilohertz ? $" tsc_early_khz={kilohertz}" : "";
         return new GuestBoot("microvm,pcie=on",
             [
