@@ -165,8 +165,16 @@ public sealed class VmFaultTests(NodeFixture node, VmHost host) : IClassFixture<
     private async Task<InstanceInfo> EndedAsync(QemuRuntime vms)
     {
         InstanceInfo? info = null;
-        await NodeFixture.UntilAsync(async () => (info = await vms.InspectAsync(_name, default)) is { State: not InstanceState.Running }, "it has ended");
+        await NodeFixture.UntilAsync(async () => (info = await vms.InspectAsync(_name, default)) is { State: not InstanceState.Running }, "it has ended", () => SaidAsync(vms));
         return info!;
+    }
+
+    private async Task<string> SaidAsync(QemuRuntime vms)
+    {
+        var said = new List<string>();
+        await foreach (var line in vms.LogsAsync(_name, new LogOptions(), default))
+            said.Add(line.Text);
+        return $"its console: {string.Join('\n', said)}";
     }
 
     private async Task SaysAsync(string word) => await NodeFixture.UntilAsync(async () =>

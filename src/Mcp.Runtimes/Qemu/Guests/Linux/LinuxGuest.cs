@@ -37,7 +37,7 @@ internal sealed class LinuxGuest(QemuOptions options, Accelerator accelerator) :
         var clock = await accelerator.ChooseAsync(ct) == Acceleration.Tcg && await TimeStampCounter.KilohertzAsync() is { } kilohertz ? $" tsc_early_khz={kilohertz}" : "";
         return new GuestBoot("microvm,pcie=on",
             [
-                "-kernel", kernel.Image, "-initrd", "initrd", "-append", $"console=ttyS0 quiet loglevel=1 panic=-1{clock}",
+                "-kernel", kernel.Image, "-initrd", "initrd", "-append", $"console=ttyS0 quiet loglevel=1 panic=-1 reboot=t{clock}",
                 .. Disk("root", "root.ext4", readOnly: true), .. Disk("guest", "guest.tar", readOnly: true), .. Disk("exit", "exit.img", readOnly: false),
             ],
             spec.Component.Volumes, ExitCodeFrom.Disk);
