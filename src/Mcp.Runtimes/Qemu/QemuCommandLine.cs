@@ -7,12 +7,12 @@ using Mcp.Runtimes.Qemu.Qmp;
 
 namespace Mcp.Runtimes.Qemu;
 
-/// <summary>A VM's programs as argument lists; file names are relative to its directory, in which they run. Nothing secret is in them. Pure.</summary>
+/// <summary>A VM's programs as argument lists; file names are relative to its machine directory, in which they run. Nothing secret is in them. Pure.</summary>
 internal static class QemuCommandLine
 {
     private const string Denied = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
 
-    public static IReadOnlyList<string> Of(QemuOptions options, InstanceSpec spec, GuestBoot boot, GuestNetwork network, Acceleration acceleration)
+    public static IReadOnlyList<string> Of(QemuOptions options, InstanceSpec spec, GuestBoot boot, GuestNetwork network, Acceleration acceleration, VmUser? user)
     {
         var kvm = acceleration == Acceleration.Kvm;
         var memory = $"{Vm.MemoryMb(spec)}M";
@@ -20,7 +20,7 @@ internal static class QemuCommandLine
         var shared = boot.Volumes.Count > 0;
         return
         [
-            .. DiesWithKeeper(options.User), options.Program,
+            .. DiesWithKeeper(user), options.Program,
             "-name", $"guest={spec.Name}", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-sandbox", Denied,
             "-M", shared ? $"{boot.Machine},memory-backend=memory" : boot.Machine, "-accel", kvm ? "kvm" : "tcg", "-cpu", kvm ? "host" : "max",
             "-m", memory, "-smp", Vm.Cpus(spec).ToString(CultureInfo.InvariantCulture),
@@ -29,7 +29,7 @@ internal static class QemuCommandLine
             .. Monitor(QmpClient.CommandSocket, "commands"), .. Monitor(QmpClient.EventSocket, "events"),
             .. boot.Arguments,
             .. boot.Volumes.SelectMany((_, i) => (string[])["-chardev", $"socket,id=volume{i},path={VolumeSocket(i)}", "-device", $"vhost-user-fs-pci,chardev=volume{i},tag=volume{i}"]),
-            "-device", "virtio-net-pci,netdev=net0,romfile=", .. network.Arguments(spec.Ports),
+            "-device", $"virtio-net-pci,netdev=net0,romfile=,mac={network.Mac}", .. network.Arguments(spec.Ports),
         ];
     }
 
@@ -37,10 +37,14 @@ internal static class QemuCommandLine
     public static string VolumeSocket(int volume) => string.Create(CultureInfo.InvariantCulture, $"volume{volume}.sock");
 
     /// <summary>One for each volume; ends when QEMU lets go of its socket.</summary>
-    public static IReadOnlyList<IReadOnlyList<string>> Beside(GuestBoot boot) => [.. boot.Volumes.Select((volume, i) => (IReadOnlyList<string>)
-        [.. DiesWithKeeper(null), LinuxGuest.Virtiofsd ?? "virtiofsd", $"--socket-path={VolumeSocket(i)}", "-o", $"source={volume.Source}", "-o", "cache=auto"])];
+    public static IReadOnlyList<IReadOnlyList<string>> Beside(GuestBoot boot, VmUser? user) => [.. boot.Volumes.Select((volume, i) => (IReadOnlyList<string>)
+        [.. DiesWithKeeper(null), LinuxGuest.Virtiofsd ?? "virtiofsd", $"--socket-path={VolumeSocket(i)}", "-o", $"source={volume.Source}", "-o", "cache=auto", .. user is null ? (string[])[] : [$"--socket-group={user.Group}"]])];
 
-    private static string[] DiesWithKeeper(string? user) => ["setpriv", "--pdeathsig", "KILL", .. user is null ? (string[])[] : ["--reuid", user, "--regid", user, "--init-groups"], "--"];
+    /// <summary>Before a program and its arguments: it dies with whoever starts it, and can become nobody else than the user.</summary>
+    public static string[] DiesWithKeeper(VmUser? user) =>
+        ["setpriv", "--pdeathsig", "KILL", .. user is null ? (string[])[] : ["--reuid", Number(user.Uid), "--regid", Number(user.Gid), "--init-groups", "--no-new-privs"], "--"];
+
+    private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
 
     private static string[] Monitor(string socket, string id) => ["-chardev", $"socket,id={id},path={socket},server=on,wait=off", "-mon", $"chardev={id},mode=control"];
 }

@@ -35,5 +35,8 @@ public sealed record QemuOptions(string State, IReadOnlyList<string> Launcher)
 
     public string Vms => Path.Combine(State, "vms");
 
+    /// <summary>What guests of one kind share: kernels and their first file systems.</summary>
+    public string Guests => Path.Combine(State, "guests");
+
     public string Images => Path.Combine(State, "images");
 }

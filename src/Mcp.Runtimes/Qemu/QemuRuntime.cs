@@ -55,8 +55,10 @@ public sealed class QemuRuntime : IRuntime
             var (_, said) = await Programs.RunAsync(Programs.Start(_options.Program, ["--version"]), s_version, ct);
             if (Programs.Find("setpriv") is null)
                 return new RuntimeAvailability.Unusable("there is no program setpriv", "install the package util-linux");
+            if (_options.User is { } user)
+                await VmUser.FindAsync(user, ct);
             var guest = await _guest.ProbeAsync(ct);
-            return guest is RuntimeAvailability.Usable { Version: var version } ? new RuntimeAvailability.Usable($"{said.Split('\n')[0].Split('(')[0].Trim()}, {await _accelerator.DescribeAsync(ct)}, {version}") : guest;
+            return guest is RuntimeAvailability.Usable { Version: var version } ? new RuntimeAvailability.Usable($"{said.Split('\n')[0].Split('(')[0].Trim()}, {await _accelerator.DescribeAsync(ct)}, {version}{(ControlGroup.WhyNot(ControlGroup.Root) is { Length: > 0 } why ? $", QEMU itself without limits: {why}" : "")}") : guest;
         }
         catch (McpException e)
         {
@@ -104,10 +106,12 @@ public sealed class QemuRuntime : IRuntime
             vm.Create();
             var bridged = spec.Component.Network == "bridge";
             var network = bridged ? await _bridge.JoinAsync(vm.Path, Addresses(), ct) : GuestNetwork.User;
-            var boot = await _guest.BuildAsync(image, spec, network, vm.Path, ct);
+            var user = _options.User is { } name ? await VmUser.FindAsync(name, ct) : null;
+            var boot = await _guest.BuildAsync(image, spec, network, vm.Machine, ct);
             vm.Write("vm.json", new VmRecord(spec.Name.ToString(), spec.Component.Image.Text, image.Digest, ServiceFileWriter.Write(spec.Component), spec.SpecHash, spec.Ports,
-                QemuCommandLine.Of(_options, spec, boot, network, await _accelerator.ChooseAsync(ct)), QemuCommandLine.Beside(boot), boot.ExitFrom, _options.ConsoleBytes, _options.ConsoleFiles)
+                QemuCommandLine.Of(_options, spec, boot, network, await _accelerator.ChooseAsync(ct), user), QemuCommandLine.Beside(boot, user), boot.ExitFrom, boot.Own, VmLimits.Of(Vm.MemoryMb(spec), Vm.Cpus(spec)), _options.ConsoleBytes, _options.ConsoleFiles)
             {
+                User = user,
                 Bridge = network.Bridge,
                 Address = bridged ? network.Address.ToString() : null,
                 Forwards = bridged ? spec.Ports : [],
@@ -198,7 +202,7 @@ public sealed class QemuRuntime : IRuntime
         {
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
             limit.CancelAfter(s_answer);
-            await using var monitor = await QmpClient.ConnectAsync(vm.Path, QmpClient.CommandSocket, limit.Token);
+            await using var monitor = await QmpClient.ConnectAsync(vm.Machine, QmpClient.CommandSocket, limit.Token);
             var status = (await monitor.CallAsync("query-status", limit.Token)).GetProperty("status").GetString();
             return status is "guest-panicked" or "internal-error" or "io-error" ? info with { State = InstanceState.Failed, Reason = $"QEMU says {status}" } : info;
         }
@@ -263,7 +267,7 @@ public sealed class QemuRuntime : IRuntime
             return false;
         try
         {
-            await using var monitor = await QmpClient.ConnectAsync(vm.Path, QmpClient.CommandSocket, ct);
+            await using var monitor = await QmpClient.ConnectAsync(vm.Machine, QmpClient.CommandSocket, ct);
             return (await monitor.CallAsync("query-status", ct)).GetProperty("running").GetBoolean();
         }
         catch (IOException)
@@ -278,7 +282,7 @@ public sealed class QemuRuntime : IRuntime
         limit.CancelAfter(s_answer);
         try
         {
-            await using var monitor = await QmpClient.ConnectAsync(vm.Path, QmpClient.CommandSocket, limit.Token);
+            await using var monitor = await QmpClient.ConnectAsync(vm.Machine, QmpClient.CommandSocket, limit.Token);
             await monitor.CallAsync(command, limit.Token);
             return true;
         }

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Mcp.Model.Instances;
@@ -13,6 +15,11 @@ internal sealed class VmDirectory(string path)
 
     public string Path { get; } = path;
 
+    /// <summary>Where QEMU runs: its disks and sockets. All that its user may touch; the records above it are the agent's.</summary>
+    public string Machine => System.IO.Path.Combine(Path, "machine");
+
+    public ControlGroup Group => new(ControlGroup.Root, $"{System.IO.Path.GetFileName(Path)}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path)))[..12]}");
+
     public string this[string file] => System.IO.Path.Combine(Path, file);
 
     public VmRecord? Record => Read("vm.json", VmJson.Default.VmRecord);
@@ -25,7 +32,12 @@ internal sealed class VmDirectory(string path)
         ? Directory.EnumerateDirectories(vms).Where(d => InstanceName.TryParse(System.IO.Path.GetFileName(d), out _)).Select(d => new VmDirectory(d))
         : [];
 
-    public void Create() => Directory.CreateDirectory(Path, OwnerOnly);
+    public void Create()
+    {
+        Directory.CreateDirectory(Path, OwnerOnly);
+        Directory.CreateDirectory(Machine, OwnerOnly);
+    }
+
 
     public void Write<T>(string file, T value, JsonTypeInfo<T> type) => Atomically.Write(this[file], JsonSerializer.Serialize(value, type));
 
@@ -56,6 +68,7 @@ internal sealed class VmDirectory(string path)
     {
         if (!Directory.Exists(Path))
             return;
+        Group.Remove();
         var gone = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path)!, $".gone-{Guid.NewGuid():N}");
         Directory.Move(Path, gone);
         Directory.Delete(gone, recursive: true);

@@ -15,6 +15,8 @@ public static class VmKeeper
     private const int LastErrors = 2000;
     // What shells say of a program that was killed: 128 + SIGKILL.
     private const int KilledCode = 137;
+    /// <summary>The disk that takes a microvm's exit code.</summary>
+    public const string ExitDisk = "exit.img";
     private const int ExitDiskBytes = 4096;
     private static readonly TimeSpan s_lockLimit = TimeSpan.FromSeconds(2);
 
@@ -57,23 +59,34 @@ public static class VmKeeper
     // Of the run before.
     private static void Forget(VmDirectory vm, VmRecord record)
     {
-        foreach (var old in (string[])["exit.json", "run.json", QmpClient.CommandSocket, QmpClient.EventSocket, .. record.Beside.Select((_, i) => QemuCommandLine.VolumeSocket(i))])
-            File.Delete(vm[old]);
+        foreach (var old in (string[])[vm["exit.json"], vm["run.json"], .. ((string[])[QmpClient.CommandSocket, QmpClient.EventSocket, ExitDisk, .. record.Beside.Select((_, i) => QemuCommandLine.VolumeSocket(i))]).Select(f => Path.Combine(vm.Machine, f))])
+            File.Delete(old);
         if (record.ExitFrom == ExitCodeFrom.Disk)
-            File.WriteAllBytes(vm["exit.img"], new byte[ExitDiskBytes]);
+        {
+            // New: what lies in the machine directory may be a trap of whoever broke out of a guest.
+            using var disk = new FileStream(Path.Combine(vm.Machine, ExitDisk), FileMode.CreateNew);
+            disk.SetLength(ExitDiskBytes);
+        }
+
+        if (record.User is { } user)
+        {
+            foreach (var own in record.Own.Select(f => Path.Combine(vm.Machine, f)).Append(vm.Machine))
+                Posix.Owner(own, user.Uid, user.Gid);
+        }
     }
 
     private static (int? Code, string Reason) Keep(VmDirectory vm, VmRecord record, string run, TimeProvider time)
     {
         using var forwarder = record.Forwards.Count > 0 ? new PortForwarder(record.Forwards, IPAddress.Parse(record.Address!)) : null;
-        var beside = record.Beside.Select(p => Start(p, vm.Path)).ToList();
+        Try(() => vm.Group.Join(record.Limits));
+        var beside = record.Beside.Select(p => Start(p, vm.Machine)).ToList();
         try
         {
-            for (var clock = Stopwatch.StartNew(); !record.Beside.Select((_, i) => vm[QemuCommandLine.VolumeSocket(i)]).All(File.Exists) && clock.Elapsed < s_lockLimit;)
+            for (var clock = Stopwatch.StartNew(); !record.Beside.Select((_, i) => Path.Combine(vm.Machine, QemuCommandLine.VolumeSocket(i))).All(File.Exists) && clock.Elapsed < s_lockLimit;)
                 Thread.Yield();
             // After the others are started: they must not inherit the port.
             using var network = record.Bridge is { } bridge ? BridgePort.Join(bridge) : null;
-            using var qemu = Start(network is null ? record.Program : [.. record.Program, .. network.Arguments], vm.Path);
+            using var qemu = Start(network is null ? record.Program : [.. record.Program, .. network.Arguments], vm.Machine);
             using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, c =>
             {
                 c.Cancel = true;
@@ -83,7 +96,7 @@ public static class VmKeeper
             using var over = new CancellationTokenSource();
             var (reason, errors) = ((string?)null, "");
             var listening = Task.WhenAll(
-                FollowAsync(vm.Path, why => reason = why, over.Token),
+                FollowAsync(vm.Machine, why => reason = why, over.Token),
                 ErrorsAsync(qemu.StandardError, text => errors = text, over.Token));
             var console = new Thread(() => Console(qemu.StandardOutput.BaseStream, vm.Path, record, time));
             console.Start();
@@ -105,7 +118,7 @@ public static class VmKeeper
 
     private static (int? Code, string Reason) Ended(VmDirectory vm, VmRecord record, int status, string? reason, string errors)
     {
-        var code = record.ExitFrom == ExitCodeFrom.Disk ? FromDisk(vm["exit.img"]) : status switch
+        var code = record.ExitFrom == ExitCodeFrom.Disk ? FromDisk(Path.Combine(vm.Machine, ExitDisk)) : status switch
         {
             // isa-debug-exit: (code << 1) | 1; 1 is also how QEMU itself fails, and then it says why. Above 128 are signals.
             < 128 when (status & 1) == 1 && (status > 1 || errors.Length == 0) => status >> 1,
@@ -115,7 +128,7 @@ public static class VmKeeper
         if (code is not null)
             return (code, "");
         if (status > 128 || reason is "host-qmp-quit" or "host-signal")
-            return (KilledCode, status > 128 ? $"QEMU was killed by signal {status - 128}" : "was killed");
+            return (KilledCode, status > 128 ? $"QEMU was killed by signal {status - 128}{(vm.Group.RanOutOfMemory() ? $": it used more memory than its {record.Limits.MemoryBytes >> 20} MiB" : "")}" : "was killed");
         if (status != 0)
             return (null, $"QEMU ended with status {status}: {(errors.Length > LastErrors ? errors[^LastErrors..] : errors)}");
         return (null, reason is "guest-panic" or "guest-reset" ? "the guest's kernel panicked or restarted the machine" : $"the guest ended without an exit code ({reason ?? "no reason"})");
@@ -178,14 +191,14 @@ public static class VmKeeper
         return process;
     }
 
-    // A full disk must not stop the guest: what cannot be written is lost, and the VM runs on.
+    // A full disk, or a host without control groups, must not stop the guest: what cannot be written is lost, and the VM runs on.
     private static void Try(Action write)
     {
         try
         {
             write();
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
         }
     }

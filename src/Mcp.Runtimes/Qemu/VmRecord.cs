@@ -8,8 +8,9 @@ public enum ExitCodeFrom { Disk, Status }
 
 /// <summary>vm.json: all that is needed to run a VM, now or again. A directory without it is no VM.</summary>
 /// <param name="Digest">Of the image, so that its files stay in the store.</param>
-/// <param name="Program">QEMU with its arguments; runs in the VM's directory.</param>
+/// <param name="Program">QEMU with its arguments; runs in the VM's machine directory.</param>
 /// <param name="Beside">Programs that QEMU talks to, started before it, each a list.</param>
+/// <param name="Own">Files of the machine directory that belong to this VM alone.</param>
 internal sealed record VmRecord(
     string Name,
     string Image,
@@ -20,9 +21,14 @@ internal sealed record VmRecord(
     IReadOnlyList<string> Program,
     IReadOnlyList<IReadOnlyList<string>> Beside,
     ExitCodeFrom ExitFrom,
+    IReadOnlyList<string> Own,
+    VmLimits Limits,
     long ConsoleBytes,
     int ConsoleFiles)
 {
+    /// <summary>Whom QEMU runs as; null: as the keeper does.</summary>
+    public VmUser? User { get; init; }
+
     public string? Bridge { get; init; }
 
     public string? Address { get; init; }

@@ -8,7 +8,6 @@ namespace Mcp.IntegrationTests.Hosts;
 public sealed class VmHost : IAsyncLifetime
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("mcp-vms").FullName;
-    private readonly IsolatedBridge _bridge = new("mcp-test0", "10.87.9");
 
     public VmHost()
     {
@@ -20,11 +19,14 @@ public sealed class VmHost : IAsyncLifetime
             BuildLimit = TimeSpan.FromSeconds(20),
             ConsoleBytes = 200 * 1024,
         };
-        Microvms = QemuRuntime.Microvms(Options, _bridge);
-        Unikernels = QemuRuntime.Unikernels(Options, _bridge);
+        Microvms = QemuRuntime.Microvms(Options, Bridge);
+        Unikernels = QemuRuntime.Unikernels(Options, Bridge);
     }
 
     public QemuOptions Options { get; }
+
+    /// <summary>Of this host alone, as other tests may run beside it.</summary>
+    public IsolatedBridge Bridge { get; } = new("mcp-test0", "10.87.9");
 
     public QemuRuntime Microvms { get; }
 
@@ -40,7 +42,10 @@ public sealed class VmHost : IAsyncLifetime
         foreach (var pid in (await Command.RunAsync("pgrep", ["-f", _directory])).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
             await Command.RunAsync("kill", ["-9", pid]);
         await Command.RunAsync("rm", ["-rf", _directory]);
-        _bridge.Dispose();
+        Bridge.Dispose();
+        await Command.RunAsync("ip", ["link", "del", "mcp-test0"]);
+        foreach (var family in (string[])["-4", "-6"])
+            await Command.RunAsync("ip", [family, "rule", "del", "iif", "mcp-test0"]);
         Assert.True(left.Length == 0, $"left behind: {left}");
     }
 }

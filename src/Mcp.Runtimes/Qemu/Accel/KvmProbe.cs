@@ -8,6 +8,7 @@ internal sealed class KvmProbe(QemuOptions options)
 {
     // A boot sector: mov dx, 0x501; mov al, 0x10; out dx, al; hlt; jmp to the hlt. QEMU ends with (0x10 << 1) | 1.
     private static readonly byte[] s_guest = [0xba, 0x01, 0x05, 0xb0, 0x10, 0xee, 0xf4, 0xeb, 0xfd];
+    private const string Disk = "probe.img";
     private const int Booted = 33;
     private const int SectorBytes = 512;
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(3);
@@ -53,21 +54,26 @@ internal sealed class KvmProbe(QemuOptions options)
 
     private async Task<AccelVerdict> AskAsync(CancellationToken ct)
     {
-        var disk = Path.Combine(options.State, "probe.img");
+        // A directory of its own: QEMU's user may look into no other.
+        var place = Path.Combine(options.State, "probe");
         var sector = new byte[SectorBytes];
         s_guest.CopyTo(sector, 0);
         (sector[^2], sector[^1]) = (0x55, 0xaa);
-        Directory.CreateDirectory(options.State);
-        await File.WriteAllBytesAsync(disk, sector, ct);
-        var verdict = new AccelVerdict(Boot, options.Program, await BootAsync(disk, ct));
-        File.Delete(disk);
+        Directory.CreateDirectory(place);
+        await File.WriteAllBytesAsync(Path.Combine(place, Disk), sector, ct);
+        var verdict = new AccelVerdict(Boot, options.Program, await BootAsync(place, ct));
+        Directory.Delete(place, recursive: true);
         Atomically.Write(Memory, JsonSerializer.Serialize(verdict, VmJson.Default.AccelVerdict));
         return verdict;
     }
 
-    private async Task<string> BootAsync(string disk, CancellationToken ct)
+    private async Task<string> BootAsync(string place, CancellationToken ct)
     {
-        var start = Programs.Start(options.Program, ["-M", "pc", "-accel", "kvm", "-cpu", "host", "-m", "16", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-device", "isa-debug-exit", "-drive", $"if=ide,format=raw,file={disk.Replace(",", ",,", StringComparison.Ordinal)}"]);
+        var user = options.User is { } name ? await VmUser.FindAsync(name, ct) : null;
+        if (user is not null)
+            Array.ForEach([place, Path.Combine(place, Disk)], f => Posix.Owner(f, user.Uid, user.Gid));
+        string[] program = [.. QemuCommandLine.DiesWithKeeper(user), options.Program];
+        var start = Programs.Start(program[0], [.. program.Skip(1), "-M", "pc", "-accel", "kvm", "-cpu", "host", "-m", "16", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-device", "isa-debug-exit", "-drive", $"if=ide,format=raw,file={Disk}"], place);
         var clock = Stopwatch.StartNew();
         try
         {

@@ -13,11 +13,12 @@ internal interface IGuest
     /// <summary>Beyond QEMU itself: is all there that this guest needs.</summary>
     Task<RuntimeAvailability> ProbeAsync(CancellationToken ct);
 
-    /// <summary>Puts into the VM's directory what it boots from. What can be shared is kept with the image, made once and linked.</summary>
+    /// <summary>Puts into the VM's machine directory what it boots from. What can be shared is kept with the image, made once and linked.</summary>
     Task<GuestBoot> BuildAsync(StoredImage image, InstanceSpec spec, GuestNetwork network, string directory, CancellationToken ct);
 }
 
 /// <param name="Machine">QEMU's machine type with its properties.</param>
-/// <param name="Arguments">Kernel and disks; names are relative to the VM's directory.</param>
+/// <param name="Arguments">Kernel and disks; names are relative to the machine directory.</param>
 /// <param name="Volumes">Host directories that the guest sees live, in the order of its tags volume0, volume1, ...</param>
-internal sealed record GuestBoot(string Machine, IReadOnlyList<string> Arguments, IReadOnlyList<VolumeMount> Volumes, ExitCodeFrom ExitFrom);
+/// <param name="Own">Files of the machine directory that are this VM's alone: QEMU's user gets them.</param>
+internal sealed record GuestBoot(string Machine, IReadOnlyList<string> Arguments, IReadOnlyList<VolumeMount> Volumes, ExitCodeFrom ExitFrom, IReadOnlyList<string> Own);

@@ -11,16 +11,7 @@ internal static class Initramfs
     {
         var init = Init();
         var key = Convert.ToHexStringLower(SHA256.HashData([.. init, .. Encoding.UTF8.GetBytes($"{kernel.Release} {busybox} {File.GetLastWriteTimeUtc(busybox):O}")]))[..16];
-        var file = Path.Combine(directory, $"initrd-{kernel.Release}-{key}");
-        if (File.Exists(file))
-            return file;
-        Directory.CreateDirectory(directory);
-        var half = $"{file}.{Guid.NewGuid():N}";
-        using (var output = File.Create(half))
-            Write(new Cpio(output), kernel, File.ReadAllBytes(busybox), init);
-        File.SetUnixFileMode(half, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
-        File.Move(half, file, overwrite: true);
-        return file;
+        return SharedFile.Make(directory, "initrd", $"{kernel.Release}-{key}", output => Write(new Cpio(output), kernel, File.ReadAllBytes(busybox), init));
     }
 
     private static void Write(Cpio cpio, GuestKernel kernel, byte[] busybox, byte[] init)

@@ -32,15 +32,16 @@ internal sealed class LinuxGuest(QemuOptions options, Accelerator accelerator) :
             throw new McpException("volume.unsupported", "volumes of a microvm need virtiofsd", "install the package qemu-system-common or virtiofsd on the node");
         var root = await RootDisk.MakeAsync(image, ct);
         Posix.Link(root, Path.Combine(directory, "root.ext4"));
-        Posix.Link(Initramfs.Make(kernel, Programs.Find("busybox")!, Path.Combine(options.State, "guests")), Path.Combine(directory, "initrd"));
+        Posix.Link(Initramfs.Make(kernel, Programs.Find("busybox")!, options.Guests), Path.Combine(directory, "initrd"));
+        Posix.Link(kernel.Copy(options.Guests), Path.Combine(directory, "kernel"));
         GuestScript.Write(Path.Combine(directory, "guest.tar"), image, spec, network, GuestUser.Of(image));
         var clock = await accelerator.ChooseAsync(ct) == Acceleration.Tcg && await TimeStampCounter.KilohertzAsync() is { } kilohertz ? $" tsc_early_khz={kilohertz}" : "";
         return new GuestBoot("microvm,pcie=on",
             [
-                "-kernel", kernel.Image, "-initrd", "initrd", "-append", $"console=ttyS0 quiet loglevel=1 panic=-1 reboot=t{clock}",
-                .. Disk("root", "root.ext4", readOnly: true), .. Disk("guest", "guest.tar", readOnly: true), .. Disk("exit", "exit.img", readOnly: false),
+                "-kernel", "kernel", "-initrd", "initrd", "-append", $"console=ttyS0 quiet loglevel=1 panic=-1 reboot=t{clock}",
+                .. Disk("root", "root.ext4", readOnly: true), .. Disk("guest", "guest.tar", readOnly: true), .. Disk("exit", VmKeeper.ExitDisk, readOnly: false),
             ],
-            spec.Component.Volumes, ExitCodeFrom.Disk);
+            spec.Component.Volumes, ExitCodeFrom.Disk, ["guest.tar", VmKeeper.ExitDisk]);
     }
 
     private static string[] Disk(string id, string file, bool readOnly) =>

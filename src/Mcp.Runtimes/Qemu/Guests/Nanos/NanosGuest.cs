@@ -33,7 +33,7 @@ internal sealed class NanosGuest(QemuOptions options) : IGuest
         Posix.Link(Path.Combine(built, Disk), Path.Combine(directory, Disk));
         // What the guest writes goes into its own overlay, a few KiB at first.
         File.Copy(Path.Combine(built, Overlay), Path.Combine(directory, Overlay));
-        return new GuestBoot("pc", ["-drive", $"if=none,id=disk,file={Overlay},format=qcow2", "-device", "virtio-blk-pci,drive=disk", "-device", "isa-debug-exit"], [], ExitCodeFrom.Status);
+        return new GuestBoot("pc", ["-drive", $"if=none,id=disk,file={Overlay},format=qcow2", "-device", "virtio-blk-pci,drive=disk", "-device", "isa-debug-exit"], [], ExitCodeFrom.Status, [Overlay]);
     }
 
     // Cached by what goes in: the image, the configuration, the volumes' files.
