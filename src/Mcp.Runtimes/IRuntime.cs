@@ -1,3 +1,4 @@
+using System.Globalization;
 using Mcp.Model.Definition;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
@@ -55,7 +56,11 @@ public abstract record RuntimeAvailability
 /// <param name="Definition">The component's canonical text, as it was when the instance was made.</param>
 /// <param name="Ports">Published ports.</param>
 /// <param name="Reason">Why it does not run, where the exit code does not say it.</param>
-public sealed record InstanceInfo(InstanceName Name, string Image, InstanceState State, int? ExitCode, string SpecHash, DateTimeOffset? Started, string Definition, IReadOnlyList<FixedPort> Ports, string Reason = "");
+public sealed record InstanceInfo(InstanceName Name, string Image, InstanceState State, int? ExitCode, string SpecHash, DateTimeOffset? Started, string Definition, IReadOnlyList<FixedPort> Ports, string Reason = "")
+{
+    /// <summary>How it ended, in words.</summary>
+    public string Ending => (ExitCode is { } code ? string.Create(CultureInfo.InvariantCulture, $"exit code {code}") : "no exit code") + (Reason.Length > 0 ? $": {Reason}" : "");
+}
 
 public sealed record LogLine(DateTimeOffset Time, bool Stderr, string Text);
 

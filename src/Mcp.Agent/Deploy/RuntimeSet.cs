@@ -1,5 +1,6 @@
 using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Names;
 using Mcp.Runtimes;
 
 namespace Mcp.Agent.Deploy;
@@ -22,9 +23,21 @@ public sealed class RuntimeSet(IReadOnlyDictionary<RuntimeKind, IRuntime> byKind
         return all;
     }
 
+    /// <summary>The runtime that has the instance; null: none has it.</summary>
+    public async Task<IRuntime?> FindAsync(InstanceName name, CancellationToken ct)
+    {
+        foreach (var runtime in All)
+        {
+            if (await runtime.InspectAsync(name, ct) is not null)
+                return runtime;
+        }
+
+        return null;
+    }
+
     /// <summary>Stops and removes, whichever runtime has it. Safe to repeat.</summary>
     /// <param name="grace">Time from SIGTERM to SIGKILL.</param>
-    public async Task EndAsync(Model.Names.InstanceName name, TimeSpan grace, CancellationToken ct)
+    public async Task EndAsync(InstanceName name, TimeSpan grace, CancellationToken ct)
     {
         foreach (var runtime in All)
         {

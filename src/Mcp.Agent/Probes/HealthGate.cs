@@ -23,7 +23,7 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         var runtime = runtimes.For(component);
         var info = await runtime.InspectAsync(instance, ct);
         if (info is not { State: InstanceState.Running or InstanceState.Starting })
-            return new HealthVerdict(false, "its state", info is null ? "it does not exist" : $"ended with exit code {Code(info)}");
+            return new HealthVerdict(false, "its state", info is null ? "it does not exist" : $"ended with {info.Ending}");
         return Effective(component) is { } check
             ? await probe.ProbeAsync(check, ports.HostPort(instance, component, check.Port ?? 0), instance, runtime, ct)
             : new HealthVerdict(true, "its state", "running");
@@ -40,7 +40,7 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         {
             var info = await runtime.InspectAsync(instance, ct);
             if (info is not { State: InstanceState.Running or InstanceState.Starting })
-                throw await FailureAsync(runtime, instance, $"{instance} ended with exit code {(info is null ? "unknown" : Code(info))} before it was well", last, ct);
+                throw await FailureAsync(runtime, instance, $"{instance} {(info is null ? "went away" : $"ended with {info.Ending}")} before it was well", last, ct);
             if (check is null)
                 return;
             last = await probe.ProbeAsync(check, ports.HostPort(instance, component, check.Port ?? 0), instance, runtime, ct);
@@ -52,8 +52,6 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
 
         throw await FailureAsync(runtime, instance, $"{instance} was not well after {check.Retries} probes", last, ct);
     }
-
-    private static string Code(InstanceInfo info) => info.ExitCode?.ToString(CultureInfo.InvariantCulture) ?? "unknown";
 
     private static HealthCheck? Effective(ComponentDefinition component)
     {

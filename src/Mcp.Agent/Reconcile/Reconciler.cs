@@ -83,7 +83,7 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
         var observed = await runtimes.ListAsync(ct);
         var desired = registry.Components.List().Select(c => new Desired(c.Service, c.Definition.Name, c.Generation, c.SpecHash, c.Desired, c.Definition.Restart)).ToList();
         _observed = observed;
-        return _drift = DriftRules.Compare(desired, [.. observed.Select(o => new Observed(o.Name, o.State, o.ExitCode, o.SpecHash))]);
+        return _drift = DriftRules.Compare(desired, [.. observed.Select(o => new Observed(o.Name, o.State, o.ExitCode, o.SpecHash, o.Ending))]);
     }
 
     private async Task MendAsync(DriftItem item, CancellationToken ct)

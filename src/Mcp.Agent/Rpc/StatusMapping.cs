@@ -3,6 +3,7 @@ using Google.Protobuf.WellKnownTypes;
 using Mcp.Agent.Registry;
 using Mcp.Model.Definition;
 using Mcp.Model.Drift;
+using Mcp.Model.Instances;
 using Mcp.Protocol.V1;
 using Mcp.Runtimes;
 
@@ -40,7 +41,7 @@ internal static class StatusMapping
 
     public static Instance ToWire(this InstanceInfo info, string runtime)
     {
-        var instance = new Instance { Name = info.Name.ToString(), Runtime = runtime, Image = info.Image, State = Spell(info.State), ExitCode = info.ExitCode ?? 0, Started = info.Started?.ToTimestamp() };
+        var instance = new Instance { Name = info.Name.ToString(), Runtime = runtime, Image = info.Image, State = Spell(info.State), ExitCode = info.ExitCode ?? 0, Started = info.Started?.ToTimestamp(), Reason = info.State is InstanceState.Exited or InstanceState.Failed ? info.Ending : "" };
         instance.Ports.AddRange(info.Ports.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Address}:{p.Host}->{p.Instance}")));
         return instance;
     }

@@ -27,7 +27,7 @@ internal static class StatusCommands
         yield return AgentCommand.Create("ps", "Instances as the runtimes report them right now", [live], async (parsed, agent, printer, ct) =>
         {
             var reply = await agent.Client.LiveCheckAsync(new StatusRequest { Service = parsed.GetValue(live) ?? "" }, agent.Call(AgentCommand.Quick, ct));
-            printer.Show(reply, ["INSTANCE", "RUNTIME", "STATE", "IMAGE", "PORTS"], reply.Instances.Select(i => new[] { i.Name, i.Runtime, i.State, i.Image, string.Join(" ", i.Ports) }), "no instances");
+            printer.Show(reply, ["INSTANCE", "RUNTIME", "STATE", "IMAGE", "PORTS"], reply.Instances.Select(i => new[] { i.Name, i.Runtime, i.Reason.Length > 0 ? $"{i.State} ({i.Reason})" : i.State, i.Image, string.Join(" ", i.Ports) }), "no instances");
             return 0;
         });
         yield return AgentCommand.Create("list", "Services with the number of their components", [], async (_, agent, printer, ct) =>

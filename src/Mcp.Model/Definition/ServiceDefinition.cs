@@ -8,7 +8,7 @@ namespace Mcp.Model.Definition;
 public sealed record ServiceDefinition(Label Name, Tier Tier, Label? Node, bool Active, IReadOnlyList<ComponentDefinition> Components);
 
 /// <summary>One program of a service.</summary>
-/// <param name="MemoryMb">Limit for containers, RAM for VMs, in MiB; null: no limit for containers, 256 for VMs.</param>
+/// <param name="MemoryMb">Limit for containers, RAM for VMs (a microvm has its kernel's beside it), in MiB; null: no limit for containers, 256 for VMs.</param>
 /// <param name="Vcpus">CPU limit for containers, vCPUs for VMs; null: no limit for containers, 1 for VMs.</param>
 /// <param name="Network">A podman network for containers; user or bridge for VMs; null: the runtime's default.</param>
 /// <param name="User">uid[:gid], containers only; null: the image's.</param>

@@ -8,7 +8,8 @@ namespace Mcp.Model.Drift;
 public sealed record Desired(Label Service, Label Component, int Generation, string SpecHash, DesiredState State, RestartPolicy Restart);
 
 /// <summary>What a runtime reports of one instance.</summary>
-public sealed record Observed(InstanceName Name, InstanceState State, int? ExitCode, string SpecHash);
+/// <param name="Ending">How it ended, in words.</param>
+public sealed record Observed(InstanceName Name, InstanceState State, int? ExitCode, string SpecHash, string Ending);
 
 public enum Repair { None, Recreate, Restart, Stop, Redeploy, Remove, Report }
 
@@ -51,7 +52,7 @@ public static class DriftRules
         return have.State switch
         {
             InstanceState.Running or InstanceState.Starting => have.SpecHash == want.SpecHash ? null : Item("runs another definition than the stored one", Repair.Redeploy),
-            InstanceState.Exited or InstanceState.Failed => Item($"exited with code {have.ExitCode}", Restarts(want.Restart, have.ExitCode) ? Repair.Restart : Repair.None),
+            InstanceState.Exited or InstanceState.Failed => Item($"ended with {have.Ending}", Restarts(want.Restart, have.ExitCode) ? Repair.Restart : Repair.None),
             InstanceState.Removed => Item("is missing", Repair.Recreate),
             InstanceState.Unknown => null,
         };

@@ -12,10 +12,10 @@ internal static class QemuCommandLine
 {
     private const string Denied = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
 
-    public static IReadOnlyList<string> Of(QemuOptions options, InstanceSpec spec, GuestBoot boot, GuestNetwork network, Acceleration acceleration, VmUser? user)
+    public static IReadOnlyList<string> Of(QemuOptions options, InstanceSpec spec, GuestBoot boot, GuestNetwork network, Acceleration acceleration, VmUser? user, int memoryMb)
     {
         var kvm = acceleration == Acceleration.Kvm;
-        var memory = $"{Vm.MemoryMb(spec)}M";
+        var memory = string.Create(CultureInfo.InvariantCulture, $"{memoryMb}M");
         // virtio-fs needs memory that another process may see.
         var shared = boot.Volumes.Count > 0;
         return

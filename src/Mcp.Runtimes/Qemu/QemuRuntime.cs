@@ -107,9 +107,10 @@ public sealed class QemuRuntime : IRuntime
             var bridged = spec.Component.Network == "bridge";
             var network = bridged ? await _bridge.JoinAsync(vm.Path, Addresses(), ct) : GuestNetwork.User;
             var user = _options.User is { } name ? await VmUser.FindAsync(name, ct) : null;
+            var memory = Vm.MemoryMb(spec) + _guest.KernelMb;
             var boot = await _guest.BuildAsync(image, spec, network, vm.Machine, ct);
             vm.Write("vm.json", new VmRecord(spec.Name.ToString(), spec.Component.Image.Text, image.Digest, ServiceFileWriter.Write(spec.Component), spec.SpecHash, spec.Ports,
-                QemuCommandLine.Of(_options, spec, boot, network, await _accelerator.ChooseAsync(ct), user), QemuCommandLine.Beside(boot, user), boot.ExitFrom, boot.Own, VmLimits.Of(Vm.MemoryMb(spec), Vm.Cpus(spec)), _options.ConsoleBytes, _options.ConsoleFiles)
+                QemuCommandLine.Of(_options, spec, boot, network, await _accelerator.ChooseAsync(ct), user, memory), QemuCommandLine.Beside(boot, user), boot.ExitFrom, boot.Own, VmLimits.Of(memory, Vm.Cpus(spec)), _options.ConsoleBytes, _options.ConsoleFiles)
             {
                 User = user,
                 Bridge = network.Bridge,

@@ -28,7 +28,7 @@ internal sealed class SpareAgent : IAsyncDisposable
         agent.Address = $"127.0.0.1:{NodeFixture.FreePort()}";
         NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), ["init", "--state", agent.State, "--listen", agent.Address, "--name", "spare"]));
         var toml = (await File.ReadAllTextAsync(agent.Config))
-            .Replace("127.0.0.1:8080", $"127.0.0.1:{NodeFixture.FreePort()}", StringComparison.Ordinal).Replace("127.0.0.1:8443", $"127.0.0.1:{NodeFixture.FreePort()}", StringComparison.Ordinal);
+            .Replace("# ops = \"/usr/local/bin/ops\"", $"ops = \"{Command.Repository}/tests/ops-stand-in/ops\"\naccel = \"tcg\"\n#", StringComparison.Ordinal).Replace("127.0.0.1:8080", $"127.0.0.1:{NodeFixture.FreePort()}", StringComparison.Ordinal).Replace("127.0.0.1:8443", $"127.0.0.1:{NodeFixture.FreePort()}", StringComparison.Ordinal);
         await File.WriteAllTextAsync(agent.Config, toml + (podman ?? NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "podman-here"), [agent.Root]))));
         return agent;
     }
@@ -43,6 +43,17 @@ internal sealed class SpareAgent : IAsyncDisposable
     }
 
     public Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) => Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, _environment);
+
+    public async Task KillAsync()
+    {
+        _agent!.Kill();
+        // Not WaitForExitAsync: that waits for the pipes too, and the proxy, which lives on, has inherited them.
+        while (!_agent.HasExited)
+            await Task.Delay(5);
+        _agent.Dispose();
+    }
+
+    public Process StartMcp(params string[] arguments) => Command.Start(Path.Combine(Command.Bin, "mcp"), arguments, _environment);
 
     public async ValueTask DisposeAsync()
     {

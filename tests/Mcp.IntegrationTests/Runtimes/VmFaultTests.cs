@@ -1,6 +1,7 @@
 using Mcp.IntegrationTests.Hosts;
 using Mcp.Model;
 using Mcp.Model.Instances;
+using Mcp.Runtimes.Qemu;
 
 namespace Mcp.IntegrationTests.Runtimes;
 
@@ -105,6 +106,33 @@ public sealed class VmFaultTests(NodeFixture node, VmHost host) : VmTest(node, h
 
         Assert.Null(await Host.Unikernels.InspectAsync(Name, default));
         Assert.Empty(Directory.GetDirectories(Host.Options.Images, "*.half", SearchOption.AllDirectories));
+    }
+
+    [Theory]
+    [InlineData("microvm", 12)]
+    [InlineData("unikernel", 16)]
+    public async Task A_disk_that_is_full_is_named_leaves_nothing_and_is_no_trouble_once_it_has_room(string runtime, int megabytes)
+    {
+        var place = Directory.CreateTempSubdirectory("mcp-small").FullName;
+        NodeFixture.Succeeded(await Command.RunAsync("mount", ["-t", "tmpfs", "-o", $"size={megabytes}m", "tmpfs", place]));
+        var options = Host.Options with { State = place };
+        var vms = runtime == "microvm" ? QemuRuntime.Microvms(options, Host.Bridge) : QemuRuntime.Unikernels(options, Host.Bridge);
+        try
+        {
+            var e = await Assert.ThrowsAsync<McpException>(() => RunAsync(vms, "sleep 1000"));
+            Assert.Matches("(?i)no space|disk.*full", $"{e.Message} {e.Hint}");
+            Assert.Empty(await vms.ListAsync(default));
+            Assert.Empty(Directory.GetFileSystemEntries(place, "*.half", SearchOption.AllDirectories));
+            NodeFixture.Succeeded(await Command.RunAsync("mount", ["-o", "remount,size=400m", place]));
+            await RunAsync(vms, "sleep 1000");
+            Assert.Equal(InstanceState.Running, (await vms.InspectAsync(Name, default))!.State);
+        }
+        finally
+        {
+            await vms.RemoveAsync(Name, default);
+            NodeFixture.Succeeded(await Command.RunAsync("umount", [place]));
+            Directory.Delete(place);
+        }
     }
 
     [Fact]

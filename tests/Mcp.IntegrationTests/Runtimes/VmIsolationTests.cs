@@ -19,7 +19,7 @@ public sealed class VmIsolationTests(NodeFixture node, VmHost host) : VmTest(nod
     {
         await RunAsync(Host.Microvms, "echo here; sleep 1000");
         var group = await GroupAsync("memory");
-        Assert.Equal(Number((128 + 192) * MiB), (await File.ReadAllTextAsync(Path.Combine(group, Unified ? "memory.max" : "memory.limit_in_bytes"))).Trim());
+        Assert.Equal(Number((128 + 48 + 192) * MiB), (await File.ReadAllTextAsync(Path.Combine(group, Unified ? "memory.max" : "memory.limit_in_bytes"))).Trim());
         Assert.Equal(Unified ? "150000 100000" : "150000", (await File.ReadAllTextAsync(Path.Combine(await GroupAsync("cpu"), Unified ? "cpu.max" : "cpu.cfs_quota_us"))).Trim());
         await Host.Microvms.RemoveAsync(Name, default);
         Assert.False(Directory.Exists(group));

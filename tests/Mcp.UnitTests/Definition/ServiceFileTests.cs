@@ -78,6 +78,20 @@ public class ServiceFileTests
     }
 
     [Theory]
+    [InlineData("unikernel", "volumes = [\"/srv/a:/a\"]", "a unikernel cannot write to a volume")]
+    [InlineData("unikernel", "user = \"1\"", "'user' is for containers")]
+    [InlineData("microvm", "network = \"host\"", "a VM has no such network")]
+    [InlineData("microvm", "health = { exec = [\"true\"] }", "no program can be run inside a microvm")]
+    public void What_a_VM_cannot_have_is_refused(string runtime, string line, string says) => Assert.Contains(says, Assert.Throws<ServiceFileException>(() => ServiceFile.Parse($"""
+        name = "vm"
+        [[components]]
+        name = "web"
+        image = "x.lan/y:1"
+        runtime = "{runtime}"
+        {line}
+        """, "vm.toml")).Message, StringComparison.Ordinal);
+
+    [Theory]
     [InlineData("a.b")]
     [InlineData("a/b")]
     [InlineData("../x")]

@@ -44,7 +44,7 @@ public class DriftRulesTests
     public void Back_off_doubles_from_1_s_to_5_min() =>
         Assert.Equal([1, 2, 4, 8, 256, 300, 300], new[] { 0, 1, 2, 3, 8, 9, 1000 }.Select(n => (int)RestartBackoff.Pause(n).TotalSeconds));
 
-    private static Observed Have(int generation, InstanceState state) => new(new InstanceName(s_want.Service, s_want.Component, generation), state, null, "h");
+    private static Observed Have(int generation, InstanceState state) => new(new InstanceName(s_want.Service, s_want.Component, generation), state, null, "h", "");
 
     private static Repair Single(IReadOnlyList<Desired> desired, IReadOnlyList<Observed> observed) => Assert.Single(DriftRules.Compare(desired, observed)).Repair;
 }

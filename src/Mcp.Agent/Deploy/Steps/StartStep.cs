@@ -20,8 +20,9 @@ public sealed class StartStep(RuntimeSet runtimes, PortAllocator ports) : IStep<
             return state;
         foreach (var (component, instance, old) in state.Rolling())
         {
-            if (component.StopFirst && old is not null)
-                await runtimes.For(component).StopAsync(old, s_grace, ct);
+            // It may be of another runtime than the new one.
+            if (component.StopFirst && old is not null && await runtimes.FindAsync(old, ct) is { } holder)
+                await holder.StopAsync(old, s_grace, ct);
             await StartAsync(component, instance, ct);
         }
 
@@ -32,10 +33,9 @@ public sealed class StartStep(RuntimeSet runtimes, PortAllocator ports) : IStep<
     {
         foreach (var (component, instance, old) in state.Rolling())
         {
-            var runtime = runtimes.For(component);
-            await runtime.RemoveAsync(instance, ct);
-            if (component.StopFirst && old is not null && state.PreviousService is { Active: true } && await runtime.InspectAsync(old, ct) is not null)
-                await runtime.StartAsync(old, ct);
+            await runtimes.For(component).RemoveAsync(instance, ct);
+            if (component.StopFirst && old is not null && state.PreviousService is { Active: true } && await runtimes.FindAsync(old, ct) is { } holder)
+                await holder.StartAsync(old, ct);
         }
     }
 

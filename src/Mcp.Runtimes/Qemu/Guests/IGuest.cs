@@ -13,6 +13,9 @@ internal interface IGuest
     /// <summary>Beyond QEMU itself: is all there that this guest needs.</summary>
     Task<RuntimeAvailability> ProbeAsync(CancellationToken ct);
 
+    /// <summary>Memory that the guest's kernel takes for itself, in MiB: a VM has so much more than its component asks for.</summary>
+    int KernelMb { get; }
+
     /// <summary>Puts into the VM's machine directory what it boots from. What can be shared is kept with the image, made once and linked.</summary>
     Task<GuestBoot> BuildAsync(StoredImage image, InstanceSpec spec, GuestNetwork network, string directory, CancellationToken ct);
 }

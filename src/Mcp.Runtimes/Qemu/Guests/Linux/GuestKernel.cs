@@ -26,11 +26,11 @@ internal sealed record GuestKernel(string Image, string Release, IReadOnlyList<s
         return (null, image is not null ? $"the kernel {image} or its modules in /lib/modules are not there" : "there is no kernel with modules in /boot and /lib/modules");
     }
 
-    /// <summary>A copy that VMs keep by a link when the host's package takes this kernel away, and that any user may read.</summary>
-    public string Copy(string directory) => SharedFile.Make(directory, "vmlinuz", $"{Release}-{File.GetLastWriteTimeUtc(Image):yyyyMMddHHmmss}", output =>
+    /// <summary>A copy that VMs keep by a link when the host's package takes this kernel away, that any user may read, and unpacked where that can be.</summary>
+    public string Copy(string directory) => SharedFile.Make(directory, "kernel", $"{Release}-{File.GetLastWriteTimeUtc(Image):yyyyMMddHHmmss}", to =>
     {
-        using var input = File.OpenRead(Image);
-        input.CopyTo(output);
+        if (!KernelImage.TryUnpack(Image, Release, to))
+            File.Copy(Image, to, overwrite: true);
     });
 
     // man 5 modules.dep: "path: the paths it needs", all of them, nearest first.

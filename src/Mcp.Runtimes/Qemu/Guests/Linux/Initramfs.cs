@@ -11,7 +11,11 @@ internal static class Initramfs
     {
         var init = Init();
         var key = Convert.ToHexStringLower(SHA256.HashData([.. init, .. Encoding.UTF8.GetBytes($"{kernel.Release} {busybox} {File.GetLastWriteTimeUtc(busybox):O}")]))[..16];
-        return SharedFile.Make(directory, "initrd", $"{kernel.Release}-{key}", output => Write(new Cpio(output), kernel, File.ReadAllBytes(busybox), init));
+        return SharedFile.Make(directory, "initrd", $"{kernel.Release}-{key}", to =>
+        {
+            using var output = File.Create(to);
+            Write(new Cpio(output), kernel, File.ReadAllBytes(busybox), init);
+        });
     }
 
     private static void Write(Cpio cpio, GuestKernel kernel, byte[] busybox, byte[] init)

@@ -14,6 +14,9 @@ internal sealed class LinuxGuest(QemuOptions options, Accelerator accelerator) :
 
     public RuntimeKind Kind => RuntimeKind.Microvm;
 
+    // Debian's 6.1 for clouds reserves 44.
+    public int KernelMb => 48;
+
     /// <summary>The program that shares host directories with guests; null: not installed.</summary>
     public static string? Virtiofsd => s_virtiofsd.Select(Programs.Find).FirstOrDefault(p => p is not null);
 

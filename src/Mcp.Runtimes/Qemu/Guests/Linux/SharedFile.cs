@@ -3,15 +3,23 @@ namespace Mcp.Runtimes.Qemu.Guests.Linux;
 /// <summary>A file that VMs link to: made once, whole or not at all. Versions before it go, and live on in the VMs that have them.</summary>
 internal static class SharedFile
 {
-    public static string Make(string directory, string kind, string version, Action<Stream> write)
+    public static string Make(string directory, string kind, string version, Action<string> write)
     {
         var file = Path.Combine(directory, $"{kind}-{version}");
         if (File.Exists(file))
             return file;
         Directory.CreateDirectory(directory);
         var half = Path.Combine(directory, $"half-{Guid.NewGuid():N}");
-        using (var output = File.Create(half))
-            write(output);
+        try
+        {
+            write(half);
+        }
+        catch
+        {
+            File.Delete(half);
+            throw;
+        }
+
         File.SetUnixFileMode(half, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
         var before = Directory.GetFiles(directory, $"{kind}-*");
         File.Move(half, file, overwrite: true);

@@ -19,6 +19,9 @@ internal sealed class NanosGuest(QemuOptions options) : IGuest
 
     public RuntimeKind Kind => RuntimeKind.Unikernel;
 
+    // A few MiB, within what was asked for: ops bakes that number into the disk.
+    public int KernelMb => 0;
+
     public Task<RuntimeAvailability> ProbeAsync(CancellationToken ct) => Task.FromResult<RuntimeAvailability>(
         Programs.Find(options.Ops) is not { } ops ? new RuntimeAvailability.Unusable($"there is no program {options.Ops}", "install NanoVMs ops (https://ops.city), or name it: [qemu] ops = \"/path/ops\" in agent.toml")
         : Programs.Find("qemu-img") is null ? new RuntimeAvailability.Unusable("there is no program qemu-img", "install the package qemu-utils")

@@ -1,4 +1,3 @@
-using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Runtimes.Images;
 
@@ -18,8 +17,6 @@ internal static class StagingTree
             Copy(top, Path.Combine(staging, top.Name), share: true);
         foreach (var volume in volumes)
         {
-            if (!volume.ReadOnly)
-                throw new McpException("volume.unsupported", $"a unikernel cannot write to {volume.Source}: its volumes are baked in when it is built", "make it read-only (:ro), or use runtime = \"microvm\"");
             var target = RootedPath.Resolve(staging, volume.Target, followLast: true);
             Directory.CreateDirectory(Path.GetDirectoryName(target)!);
             if (Directory.Exists(target))

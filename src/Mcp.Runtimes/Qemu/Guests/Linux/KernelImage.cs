@@ -1,0 +1,76 @@
+using System.Buffers.Binary;
+using System.Diagnostics;
+
+namespace Mcp.Runtimes.Qemu.Guests.Linux;
+
+/// <summary>The kernel proper out of a bzImage: QEMU starts it by its PVH entry, which saves a guest the unpacking and the memory for it.
+/// https://docs.kernel.org/arch/x86/boot.html</summary>
+internal static class KernelImage
+{
+    private const int SetupSectors = 0x1f1;
+    private const int HeaderMagic = 0x202;
+    private const int PayloadOffset = 0x248;
+    private const int HeaderBytes = 0x260;
+    private const int SectorBytes = 512;
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(30);
+    private static readonly byte[] s_elf = [0x7f, (byte)'E', (byte)'L', (byte)'F'];
+
+    // By how a payload begins; behind all but gzip's the kernel's build puts four bytes.
+    private static readonly (byte[] Magic, string Program, int Behind)[] s_kinds =
+        [([0x1f, 0x8b], "gzip", 0), ([0x02, 0x21, 0x4c, 0x18], "lz4", 4), ([0x28, 0xb5, 0x2f, 0xfd], "zstd", 4), ([0xfd, 0x37, 0x7a, 0x58, 0x5a], "xz", 4)];
+
+    /// <returns>False: this kernel cannot be started so, or what unpacks it is not installed; nothing of use was written.</returns>
+    public static bool TryUnpack(string image, string release, string to)
+    {
+        if (!HasPvhEntry(release) || Payload(image) is not { } payload)
+            return false;
+        var kind = s_kinds.FirstOrDefault(k => payload.Span.StartsWith(k.Magic));
+        if (kind.Program is null || Programs.Find(kind.Program) is not { } program)
+            return false;
+        using var process = Process.Start(Programs.Start(program, ["-dc"]));
+        if (process is null)
+            return false;
+        using var limit = new CancellationTokenSource(s_limit);
+        using var kill = limit.Token.Register(() => process.Kill());
+        // What it says of the end of its input is of no interest: the result is looked at.
+        process.ErrorDataReceived += (_, _) => { };
+        process.BeginErrorReadLine();
+        var feeding = Task.Run(() => Feed(process.StandardInput.BaseStream, payload[..^kind.Behind]));
+        using (var output = File.Create(to))
+            process.StandardOutput.BaseStream.CopyTo(output);
+        process.WaitForExit();
+        using var unpacked = File.OpenRead(to);
+        var begin = new byte[s_elf.Length];
+        return unpacked.Read(begin) == begin.Length && begin.AsSpan().SequenceEqual(s_elf);
+    }
+
+    private static bool HasPvhEntry(string release)
+    {
+        var config = $"/boot/config-{release}";
+        return File.Exists(config) && File.ReadLines(config).Contains("CONFIG_PVH=y");
+    }
+
+    private static ReadOnlyMemory<byte>? Payload(string image)
+    {
+        var bytes = File.ReadAllBytes(image);
+        if (bytes.Length < HeaderBytes || !bytes.AsSpan(HeaderMagic).StartsWith("HdrS"u8))
+            return null;
+        var sectors = bytes[SetupSectors] == 0 ? 4 : bytes[SetupSectors];
+        var from = ((sectors + 1L) * SectorBytes) + BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(PayloadOffset));
+        var length = BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(PayloadOffset + 4));
+        return from + length <= bytes.Length && length > 16 ? bytes.AsMemory((int)from, (int)length) : null;
+    }
+
+    private static void Feed(Stream input, ReadOnlyMemory<byte> payload)
+    {
+        try
+        {
+            using (input)
+                input.Write(payload.Span);
+        }
+        catch (IOException)
+        {
+            // It has what it wants.
+        }
+    }
+}
