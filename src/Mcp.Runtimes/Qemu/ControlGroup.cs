@@ -7,7 +7,7 @@ namespace Mcp.Runtimes.Qemu;
 internal sealed record VmLimits(long MemoryBytes, int CpuPercent)
 {
     private const long MiB = 1024 * 1024;
-    // QEMU itself, its translated code under TCG, the keeper, virtiofsd: at most 60 MiB seen (bench/README.md).
+    // QEMU itself, its translated code under TCG, the keeper, virtiofsd: at most 150 MiB seen (bench/README.md).
     private const int OwnMemoryMb = 192;
     // Disks, network and console beside the guest's processors.
     private const int OwnCpuPercent = 50;

@@ -10,6 +10,8 @@ namespace Mcp.Runtimes.Qemu;
 /// <summary>A VM's programs as argument lists; file names are relative to its machine directory, in which they run. Nothing secret is in them. Pure.</summary>
 internal static class QemuCommandLine
 {
+    // Of code that TCG has translated: what a boot fills; QEMU's own default is a GiB, beyond any limit of ours.
+    private const int TranslatedMb = 64;
     private const string Denied = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny";
 
     public static IReadOnlyList<string> Of(QemuOptions options, InstanceSpec spec, GuestBoot boot, GuestNetwork network, Acceleration acceleration, VmUser? user, int memoryMb)
@@ -22,7 +24,7 @@ internal static class QemuCommandLine
         [
             .. DiesWithKeeper(user), options.Program,
             "-name", $"guest={spec.Name}", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-sandbox", Denied,
-            "-M", shared ? $"{boot.Machine},memory-backend=memory" : boot.Machine, "-accel", kvm ? "kvm" : "tcg", "-cpu", kvm ? "host" : "max",
+            "-M", shared ? $"{boot.Machine},memory-backend=memory" : boot.Machine, "-accel", kvm ? "kvm" : $"tcg,tb-size={TranslatedMb}", "-cpu", kvm ? "host" : "max",
             "-m", memory, "-smp", Vm.Cpus(spec).ToString(CultureInfo.InvariantCulture),
             .. shared ? (string[])["-object", $"memory-backend-memfd,id=memory,size={memory},share=on"] : [],
             "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",

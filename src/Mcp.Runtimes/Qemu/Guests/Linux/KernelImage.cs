@@ -10,6 +10,8 @@ internal static class KernelImage
     private const int SetupSectors = 0x1f1;
     private const int HeaderMagic = 0x202;
     private const int PayloadOffset = 0x248;
+    private const int PayloadLength = 0x24c;
+    private const int DefaultSetupSectors = 4;
     private const int HeaderBytes = 0x260;
     private const int SectorBytes = 512;
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(30);
@@ -22,10 +24,8 @@ internal static class KernelImage
     /// <returns>False: this kernel cannot be started so, or what unpacks it is not installed; nothing of use was written.</returns>
     public static bool TryUnpack(string image, string release, string to)
     {
-        if (!HasPvhEntry(release) || Payload(image) is not { } payload)
-            return false;
-        var kind = s_kinds.FirstOrDefault(k => payload.Span.StartsWith(k.Magic));
-        if (kind.Program is null || Programs.Find(kind.Program) is not { } program)
+        using var input = File.OpenRead(image);
+        if (!HasPvhEntry(release) || Payload(input) is not var (from, length) || Unpacker(input, from) is not var (program, behind))
             return false;
         using var process = Process.Start(Programs.Start(program, ["-dc"]));
         if (process is null)
@@ -35,7 +35,8 @@ internal static class KernelImage
         // What it says of the end of its input is of no interest: the result is looked at.
         process.ErrorDataReceived += (_, _) => { };
         process.BeginErrorReadLine();
-        var feeding = Task.Run(() => Feed(process.StandardInput.BaseStream, payload[..^kind.Behind]));
+        input.Position = from;
+        _ = Task.Run(() => Feed(input, length - behind, process.StandardInput.BaseStream));
         using (var output = File.Create(to))
             process.StandardOutput.BaseStream.CopyTo(output);
         process.WaitForExit();
@@ -50,25 +51,38 @@ internal static class KernelImage
         return File.Exists(config) && File.ReadLines(config).Contains("CONFIG_PVH=y");
     }
 
-    private static ReadOnlyMemory<byte>? Payload(string image)
+    private static (long From, int Length)? Payload(FileStream image)
     {
-        var bytes = File.ReadAllBytes(image);
-        if (bytes.Length < HeaderBytes || !bytes.AsSpan(HeaderMagic).StartsWith("HdrS"u8))
+        var header = new byte[HeaderBytes];
+        if (image.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false) < HeaderBytes || !header.AsSpan(HeaderMagic).StartsWith("HdrS"u8))
             return null;
-        var sectors = bytes[SetupSectors] == 0 ? 4 : bytes[SetupSectors];
-        var from = ((sectors + 1L) * SectorBytes) + BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(PayloadOffset));
-        var length = BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(PayloadOffset + 4));
-        return from + length <= bytes.Length && length > 16 ? bytes.AsMemory((int)from, (int)length) : null;
+        var sectors = header[SetupSectors] == 0 ? DefaultSetupSectors : header[SetupSectors];
+        var from = ((sectors + 1L) * SectorBytes) + BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(PayloadOffset));
+        var length = BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(PayloadLength));
+        return from + length <= image.Length && length > s_kinds.Max(k => k.Behind) ? (from, (int)length) : null;
     }
 
-    private static void Feed(Stream input, ReadOnlyMemory<byte> payload)
+    private static (string Program, int Behind)? Unpacker(FileStream image, long from)
     {
+        var begin = new byte[s_kinds.Max(k => k.Magic.Length)];
+        image.Position = from;
+        image.ReadExactly(begin);
+        var kind = s_kinds.FirstOrDefault(k => begin.AsSpan().StartsWith(k.Magic));
+        return kind.Program is not null && Programs.Find(kind.Program) is { } program ? (program, kind.Behind) : null;
+    }
+
+    private static void Feed(FileStream image, int length, Stream program)
+    {
+        var buffer = new byte[64 * 1024];
         try
         {
-            using (input)
-                input.Write(payload.Span);
+            using (program)
+            {
+                for (int read; length > 0 && (read = image.Read(buffer, 0, Math.Min(length, buffer.Length))) > 0; length -= read)
+                    program.Write(buffer, 0, read);
+            }
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
             // It has what it wants.
         }
