@@ -17,6 +17,13 @@ internal static partial class Posix
     private const int CloseOnExec = 0x80000;
     private const int SetDescriptorFlags = 2;
     private const int NotThere = 2;
+    // linux/sched.h, linux/mount.h, linux/fcntl.h
+    private const int NewMounts = 0x20000;
+    private const ulong MountBind = 4096;
+    private const ulong MountRecursive = 16384;
+    private const ulong MountPrivate = 1 << 18;
+    private const int CurrentDirectory = -100;
+    private const uint Recursive = 0x8000;
 
     /// <summary>Takes the file's lock for as long as the handle is open; the kernel lets go of it when the process dies.</summary>
     public static bool TryLock(SafeFileHandle file, bool exclusive) => Flock(file, (exclusive ? LockExclusive : LockShared) | LockNow) == 0;
@@ -43,6 +50,23 @@ internal static partial class Posix
 
     /// <summary>Of the link itself, not of what it leads to.</summary>
     public static void Owner(string path, int user, int group) => Check(LinkOwner(path, user, group), $"cannot change the owner of {path}");
+
+    /// <summary>From now on what this thread mounts is seen only by itself and the programs it starts.</summary>
+    /// <exception cref="IOException">Not without CAP_SYS_ADMIN.</exception>
+    public static void OwnMounts()
+    {
+        Check(Unshare(NewMounts), "cannot make a mount namespace");
+        Check(Mount("none", "/", null, MountPrivate | MountRecursive, 0), "cannot make the mounts private");
+    }
+
+    /// <summary>Makes the path read-only, with all that is mounted below it, for whoever shares this thread's mounts.</summary>
+    public static void BindReadOnly(string path)
+    {
+        Check(Mount(path, path, null, MountBind | MountRecursive, 0), $"cannot bind {path}");
+        // struct mount_attr: set, clear, propagation, user namespace.
+        ulong[] readOnly = [1, 0, 0, 0];
+        Check(SetMount(CurrentDirectory, path, Recursive, readOnly, (nuint)(readOnly.Length * sizeof(ulong))), $"cannot make {path} read-only");
+    }
 
     /// <summary>Away from the terminal and the files of whoever started this process.</summary>
     public static void Detach()
@@ -93,6 +117,15 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int Kill(int process, int signal);
+
+    [LibraryImport("libc", EntryPoint = "unshare", SetLastError = true)]
+    private static partial int Unshare(int what);
+
+    [LibraryImport("libc", EntryPoint = "mount", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Mount(string source, string target, string? type, ulong flags, nint data);
+
+    [LibraryImport("libc", EntryPoint = "mount_setattr", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int SetMount(int directory, string path, uint flags, ulong[] attributes, nuint size);
 
     [LibraryImport("libc", EntryPoint = "geteuid")]
     private static partial uint EffectiveUser();

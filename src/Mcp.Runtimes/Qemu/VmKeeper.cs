@@ -79,6 +79,13 @@ public static class VmKeeper
     {
         using var forwarder = record.Forwards.Count > 0 ? new PortForwarder(record.Forwards, IPAddress.Parse(record.Address!)) : null;
         Try(() => vm.Group.Join(record.Limits));
+        if (record.ReadOnly.Count > 0)
+        {
+            Posix.OwnMounts();
+            foreach (var volume in record.ReadOnly)
+                Posix.BindReadOnly(volume);
+        }
+
         var beside = record.Beside.Select(p => Start(p, vm.Machine)).ToList();
         try
         {

@@ -33,6 +33,19 @@ public sealed class VmTests(NodeFixture node)
             Assert.All(names, n => Assert.Contains($"mixed.{n}.1", ps, StringComparison.Ordinal));
             Assert.Equal(3, NodeFixture.Succeeded(await node.McpAsync("logs", "mixed")).Split("listening on 8080").Length - 1);
 
+            using (var following = node.StartMcp("logs", "-f", "mixed"))
+            {
+                var lines = new HashSet<string>();
+                while (lines.Count < 3)
+                {
+                    var line = await following.StandardOutput.ReadLineAsync().WaitAsync(TimeSpan.FromSeconds(20));
+                    if (line!.Contains("listening on 8080", StringComparison.Ordinal))
+                        lines.Add(line.Split(' ', '|')[0]);
+                }
+
+                following.Kill();
+            }
+
             var before = await VmsAsync();
             Assert.Equal(2, before.Length);
             await node.KillAgentAsync();
@@ -84,12 +97,47 @@ public sealed class VmTests(NodeFixture node)
     }
 
     [Fact]
+    public async Task A_VM_that_ended_says_how_and_a_component_may_change_its_runtime()
+    {
+        var port = NodeFixture.FreePort();
+        string Written(string runtime, string image, string cmd) => node.Write("turn", $$"""
+            name = "turn"
+            [[components]]
+            name = "web"
+            runtime = "{{runtime}}"
+            image = "{{node.Image(image)}}"
+            ports = ["127.0.0.1:{{port}}:8080"]
+            restart = "no"
+            memory_mb = 64
+            {{cmd}}
+            """);
+        try
+        {
+            NodeFixture.Succeeded(await node.McpAsync("deploy", Written("container", "v1", "")));
+            NodeFixture.Succeeded(await node.McpAsync("deploy", Written("microvm", "v2", "")));
+            using (var http = new HttpClient { Timeout = TimeSpan.FromSeconds(2) })
+                await NodeFixture.UntilAsync(async () => (await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/"))).Trim() == "hello from v2", "the microvm has the container's port");
+            Assert.Empty(await node.ContainersAsync("turn"));
+            await node.McpAsync("deploy", Written("microvm", "shell", "cmd = [\"-c\", \"busybox sleep 2; echo c > /proc/sysrq-trigger\"]"));
+            await NodeFixture.UntilAsync(async () => (await node.McpAsync("ps", "turn")).Output.Contains("failed (no exit code: the guest's kernel panicked", StringComparison.Ordinal), "ps says that the kernel panicked", async () => (await node.McpAsync("ps", "turn")).Output);
+        }
+        finally
+        {
+            await node.McpAsync("undeploy", "turn");
+        }
+
+        Assert.Empty(await VmsAsync());
+    }
+
+    [Fact]
     public async Task The_nodes_runtimes_are_shown_with_how_they_are_accelerated()
     {
         var shown = NodeFixture.Succeeded(await node.McpAsync("node", "show", "-o", "json"));
         Assert.Contains("microvm", shown, StringComparison.Ordinal);
         Assert.Contains("unikernel", shown, StringComparison.Ordinal);
         Assert.Contains("TCG", shown, StringComparison.Ordinal);
+        var doctor = NodeFixture.Succeeded(await node.McpAsync("doctor"));
+        Assert.All((string[])["runtime container", "runtime microvm", "runtime unikernel", "TCG (slow), as configured"], w => Assert.Contains(w, doctor, StringComparison.Ordinal));
     }
 
     // QEMU processes of this node, by what they run in.

@@ -69,7 +69,7 @@ public sealed partial class VmBridgeTests(NodeFixture node, VmHost host) : VmTes
         var names = ports.Select((_, i) => Name with { Generation = i + 1 }).ToList();
         try
         {
-            await Task.WhenAll(names.Zip(ports, (name, port) => RunAsync(name, Host.Microvms, $"{Serve} ip addr show dev eth0; for n in 2 3 4 5; do busybox ping -c 1 -W 1 10.87.9.$n > /dev/null && echo sees 10.87.9.$n; done; echo looked; sleep 1000", Bridged, new FixedPort("127.0.0.1", port, 8080))));
+            await Task.WhenAll(names.Zip(ports, (name, port) => RunAsync(Host.Microvms, $"{Serve} ip addr show dev eth0; for n in 2 3 4 5; do busybox ping -c 1 -W 1 10.87.9.$n > /dev/null && echo sees 10.87.9.$n; done; echo looked; sleep 1000", Bridged, new FixedPort("127.0.0.1", port, 8080), name)));
             foreach (var port in ports)
                 Assert.Equal("bridged", (await GetAsync(port)).Trim());
             var addresses = new List<string>();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Mcp.IntegrationTests.Hosts;
 using Mcp.Model;
 using Mcp.Model.Instances;
@@ -85,6 +86,32 @@ public sealed class VmFaultTests(NodeFixture node, VmHost host) : VmTest(node, h
         Assert.Equal(InstanceState.Running, (await Host.Microvms.InspectAsync(Name, default))!.State);
     }
 
+    [Fact]
+    public async Task A_process_that_has_a_dead_keepers_number_is_neither_believed_nor_killed()
+    {
+        await RunAsync(Host.Microvms, "sleep 1000");
+        var directory = Host.DirectoryOf(Host.Microvms, Name);
+        NodeFixture.Succeeded(await Command.RunAsync("kill", ["-9", NodeFixture.Succeeded(await Command.RunAsync("pgrep", ["-f", $"mcp-agent vm {directory}"])).Trim()]));
+        await EndedAsync(Host.Microvms);
+        using var innocent = Command.Start("sleep", ["1000"]);
+        await File.WriteAllTextAsync(Path.Combine(directory, "keeper.lock"), innocent.Id.ToString(CultureInfo.InvariantCulture));
+        Assert.Equal(InstanceState.Failed, (await Host.Microvms.InspectAsync(Name, default))!.State);
+        await Host.Microvms.StopAsync(Name, TimeSpan.Zero, default);
+        await Host.Microvms.RemoveAsync(Name, default);
+        Assert.False(innocent.HasExited);
+        innocent.Kill();
+    }
+
+    [Fact]
+    public async Task An_image_with_zstd_layers_runs_too()
+    {
+        var zstd = Node.Image("zstd");
+        NodeFixture.Succeeded(await Command.RunAsync("skopeo", ["copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false", "--dest-compress-format", "zstd", $"docker://{Node.Image("shell")}", $"docker://{zstd}"]));
+        Assert.Contains("tar+zstd", NodeFixture.Succeeded(await Command.RunAsync("skopeo", ["inspect", "--raw", "--tls-verify=false", $"docker://{zstd}"])), StringComparison.Ordinal);
+        await RunAsync(Host.Microvms, "echo unpacked", image: zstd);
+        await SaysAsync(Host.Microvms, "unpacked");
+    }
+
     [Theory]
     [InlineData("fail", "no route to host")]
     [InlineData("silent", "no image")]
@@ -151,9 +178,11 @@ public sealed class VmFaultTests(NodeFixture node, VmHost host) : VmTest(node, h
     {
         var shared = Directory.CreateTempSubdirectory("mcp-volume").FullName;
         await File.WriteAllTextAsync(Path.Combine(shared, "in"), "from the host");
-        await RunAsync(Host.Microvms, "cat /data/in > /data/out; echo x > /fixed/no || echo refused; sleep 1000", $"volumes = [\"{shared}:/data\", \"{shared}:/fixed:ro\"]");
+        await RunAsync(Host.Microvms, "cat /data/in > /data/out; busybox mount -o remount,rw /fixed; echo x > /fixed/no || echo refused; sleep 1000", $"volumes = [\"{shared}:/data\", \"{shared}:/fixed:ro\"]");
         await SaysAsync(Host.Microvms, "refused");
         Assert.Equal("from the host", await File.ReadAllTextAsync(Path.Combine(shared, "out")));
+        // Though its root made the mount writable: the host is what refuses.
+        Assert.False(File.Exists(Path.Combine(shared, "no")));
         await Host.Microvms.RemoveAsync(Name, default);
         Directory.Delete(shared, recursive: true);
     }

@@ -14,6 +14,8 @@ public abstract class VmTest(NodeFixture node, VmHost host) : IClassFixture<VmHo
     // The image has only a shell and busybox.
     private const string Applets = "for a in cat sleep dd ip wget; do alias $a=\"busybox $a\"; done\n";
 
+    protected NodeFixture Node => node;
+
     protected VmHost Host => host;
 
     /// <summary>Of this test's microvm.</summary>
@@ -32,23 +34,21 @@ public abstract class VmTest(NodeFixture node, VmHost host) : IClassFixture<VmHo
 
     /// <summary>Runs a shell script in a guest.</summary>
     /// <param name="extra">More lines of its component.</param>
-    protected Task RunAsync(QemuRuntime vms, string script, string extra = "", params FixedPort[] ports) => RunAsync(Name, vms, script, extra, ports);
-
-    protected async Task RunAsync(InstanceName name, QemuRuntime vms, string script, string extra = "", params FixedPort[] ports)
+    protected async Task RunAsync(QemuRuntime vms, string script, string extra = "", FixedPort? port = null, InstanceName? name = null, string? image = null)
     {
         // The image's entry point is a shell with a script of its own: the script is what this says instead.
         var component = ServiceFile.Parse($"""
-            name = "{name.Service}"
+            name = "{Name.Service}"
             [[components]]
             name = "web"
             runtime = "{vms.Name}"
-            image = "{node.Image("shell")}"
+            image = "{image ?? node.Image("shell")}"
             cmd = ["-c", '''{Applets}{script}''']
             memory_mb = 128
             {extra}
             """, "fault").Components[0];
         await vms.PullAsync(component.Image, null, default);
-        await vms.RunAsync(new InstanceSpec(name, component, SpecHash.Of(component), new Dictionary<string, string> { ["PORT"] = "8080" }, ports), default);
+        await vms.RunAsync(new InstanceSpec(name ?? Name, component, SpecHash.Of(component), new Dictionary<string, string> { ["PORT"] = "8080" }, port is null ? [] : [port]), default);
     }
 
     protected async Task<InstanceInfo> EndedAsync(QemuRuntime vms)
