@@ -59,13 +59,13 @@ internal static partial class Posix
         Check(Mount("none", "/", null, MountPrivate | MountRecursive, 0), "cannot make the mounts private");
     }
 
-    /// <summary>Makes the path read-only, with all that is mounted below it, for whoever shares this thread's mounts.</summary>
-    public static void BindReadOnly(string path)
+    /// <summary>Shows a directory once more, read-only, with all that is mounted below it, to whoever shares this thread's mounts.</summary>
+    public static void BindReadOnly(string source, string path)
     {
-        Check(Mount(path, path, null, MountBind | MountRecursive, 0), $"cannot bind {path}");
+        Check(Mount(source, path, null, MountBind | MountRecursive, 0), $"cannot bind {source}");
         // struct mount_attr: set, clear, propagation, user namespace.
         ulong[] readOnly = [1, 0, 0, 0];
-        Check(SetMount(CurrentDirectory, path, Recursive, readOnly, (nuint)(readOnly.Length * sizeof(ulong))), $"cannot make {path} read-only");
+        Check(SetMount(CurrentDirectory, path, Recursive, readOnly, (nuint)(readOnly.Length * sizeof(ulong))), $"cannot make {source} read-only");
     }
 
     /// <summary>Away from the terminal and the files of whoever started this process.</summary>

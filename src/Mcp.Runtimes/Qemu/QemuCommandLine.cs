@@ -39,12 +39,22 @@ internal static class QemuCommandLine
     public static string VolumeSocket(int volume) => string.Create(CultureInfo.InvariantCulture, $"volume{volume}.sock");
 
     /// <summary>One for each volume; ends when QEMU lets go of its socket.</summary>
-    public static IReadOnlyList<IReadOnlyList<string>> Beside(GuestBoot boot, VmUser? user) => [.. boot.Volumes.Select((volume, i) => (IReadOnlyList<string>)
-        [.. DiesWithKeeper(null), LinuxGuest.Virtiofsd ?? "virtiofsd", $"--socket-path={VolumeSocket(i)}", "-o", $"source={volume.Source}", "-o", "cache=auto", .. user is null ? (string[])[] : [$"--socket-group={user.Group}"]])];
+    /// <param name="directory">Of the VM.</param>
+    public static IReadOnlyList<IReadOnlyList<string>> Beside(GuestBoot boot, VmUser? user, string directory) => [.. boot.Volumes.Select((volume, i) => (IReadOnlyList<string>)
+        [.. DiesWithKeeper(null), LinuxGuest.Virtiofsd ?? "virtiofsd", $"--socket-path={VolumeSocket(i)}", "-o", $"source={Escape(volume.ReadOnly ? Path.Combine(directory, ReadOnlyName(i)) : volume.Source)}", "-o", "cache=auto", .. user is null ? (string[])[] : [$"--socket-group={user.Group}"]])];
+
+    /// <summary>Host directories that are shown once more, read-only, by their names in the VM's directory.</summary>
+    public static IReadOnlyDictionary<string, string> ReadOnly(GuestBoot boot) =>
+        boot.Volumes.Index().Where(v => v.Item.ReadOnly).ToDictionary(v => ReadOnlyName(v.Index), v => v.Item.Source);
 
     /// <summary>Before a program and its arguments: it dies with whoever starts it, and can become nobody else than the user.</summary>
     public static string[] DiesWithKeeper(VmUser? user) =>
         ["setpriv", "--pdeathsig", "KILL", .. user is null ? (string[])[] : ["--reuid", Number(user.Uid), "--regid", Number(user.Gid), "--init-groups", "--no-new-privs"], "--"];
+
+    // Of libfuse's option lists.
+    private static string Escape(string path) => path.Replace("\\", "\\\\", StringComparison.Ordinal).Replace(",", "\\,", StringComparison.Ordinal);
+
+    private static string ReadOnlyName(int volume) => string.Create(CultureInfo.InvariantCulture, $"volume{volume}.ro");
 
     private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
 

@@ -110,7 +110,7 @@ public sealed class QemuRuntime : IRuntime
             var memory = Vm.MemoryMb(spec) + _guest.KernelMb;
             var boot = await _guest.BuildAsync(image, spec, network, vm.Machine, ct);
             vm.Write("vm.json", new VmRecord(spec.Name.ToString(), spec.Component.Image.Text, image.Digest, ServiceFileWriter.Write(spec.Component), spec.SpecHash, spec.Ports,
-                QemuCommandLine.Of(_options, spec, boot, network, await _accelerator.ChooseAsync(ct), user, memory), QemuCommandLine.Beside(boot, user), [.. boot.Volumes.Where(v => v.ReadOnly).Select(v => v.Source)], boot.ExitFrom, boot.Own, VmLimits.Of(memory, Vm.Cpus(spec)), _options.ConsoleBytes, _options.ConsoleFiles)
+                QemuCommandLine.Of(_options, spec, boot, network, await _accelerator.ChooseAsync(ct), user, memory), QemuCommandLine.Beside(boot, user, vm.Path), QemuCommandLine.ReadOnly(boot), boot.ExitFrom, boot.Own, VmLimits.Of(memory, Vm.Cpus(spec)), _options.ConsoleBytes, _options.ConsoleFiles)
             {
                 User = user,
                 Bridge = network.Bridge,

@@ -82,8 +82,8 @@ public static class VmKeeper
         if (record.ReadOnly.Count > 0)
         {
             Posix.OwnMounts();
-            foreach (var volume in record.ReadOnly)
-                Posix.BindReadOnly(volume);
+            foreach (var (name, source) in record.ReadOnly)
+                Posix.BindReadOnly(source, Directory.CreateDirectory(vm[name]).FullName);
         }
 
         var beside = record.Beside.Select(p => Start(p, vm.Machine)).ToList();

@@ -10,7 +10,7 @@ public enum ExitCodeFrom { Disk, Status }
 /// <param name="Digest">Of the image, so that its files stay in the store.</param>
 /// <param name="Program">QEMU with its arguments; runs in the VM's machine directory.</param>
 /// <param name="Beside">Programs that QEMU talks to, started before it, each a list.</param>
-/// <param name="ReadOnly">Host directories that those programs must not change, whatever a guest does.</param>
+/// <param name="ReadOnly">Host directories by the names under which those programs see them: they must not change them, whatever a guest does.</param>
 /// <param name="Own">Files of the machine directory that belong to this VM alone.</param>
 internal sealed record VmRecord(
     string Name,
@@ -21,7 +21,7 @@ internal sealed record VmRecord(
     IReadOnlyList<FixedPort> Ports,
     IReadOnlyList<string> Program,
     IReadOnlyList<IReadOnlyList<string>> Beside,
-    IReadOnlyList<string> ReadOnly,
+    IReadOnlyDictionary<string, string> ReadOnly,
     ExitCodeFrom ExitFrom,
     IReadOnlyList<string> Own,
     VmLimits Limits,

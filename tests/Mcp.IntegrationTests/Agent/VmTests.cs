@@ -137,7 +137,7 @@ public sealed class VmTests(NodeFixture node)
         Assert.Contains("unikernel", shown, StringComparison.Ordinal);
         Assert.Contains("TCG", shown, StringComparison.Ordinal);
         var doctor = NodeFixture.Succeeded(await node.McpAsync("doctor"));
-        Assert.All((string[])["runtime container", "runtime microvm", "runtime unikernel", "TCG (slow), as configured"], w => Assert.Contains(w, doctor, StringComparison.Ordinal));
+        Assert.All((string[])["runtime podman", "runtime microvm", "runtime unikernel", "TCG (slow), as configured"], w => Assert.Contains(w, doctor, StringComparison.Ordinal));
     }
 
     // QEMU processes of this node, by what they run in.
