@@ -51,6 +51,7 @@ internal static class AgentInit
 
             [qemu]                                 # for runtime = "microvm" and "unikernel"
             # accel = "auto"                       # auto | kvm | tcg; auto takes KVM where a guest really boots on it
+            # user = "mcp-vm"                      # whom QEMU runs as; a member of the group kvm
             # kernel = "/boot/vmlinuz-..."         # for microvms; without it the newest of this machine
             # ops = "/usr/local/bin/ops"           # NanoVMs ops, for unikernels
 
