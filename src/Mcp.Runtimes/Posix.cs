@@ -51,6 +51,9 @@ internal static partial class Posix
     /// <summary>Of the link itself, not of what it leads to.</summary>
     public static void Owner(string path, int user, int group) => Check(LinkOwner(path, user, group), $"cannot change the owner of {path}");
 
+    /// <summary>An extended attribute of the link itself, not of what it leads to.</summary>
+    public static void SetAttribute(string path, string name, byte[] value) => Check(SetLinkAttribute(path, name, value, (nuint)value.Length, 0), $"cannot set {name} of {path}");
+
     /// <summary>From now on what this thread mounts is seen only by itself and the programs it starts.</summary>
     /// <exception cref="IOException">Not without CAP_SYS_ADMIN.</exception>
     public static void OwnMounts()
@@ -117,6 +120,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int Kill(int process, int signal);
+
+    [LibraryImport("libc", EntryPoint = "lsetxattr", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int SetLinkAttribute(string path, string name, byte[] value, nuint size, int flags);
 
     [LibraryImport("libc", EntryPoint = "unshare", SetLastError = true)]
     private static partial int Unshare(int what);

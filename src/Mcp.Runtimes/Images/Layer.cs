@@ -1,4 +1,5 @@
 using System.Formats.Tar;
+using System.Text;
 
 namespace Mcp.Runtimes.Images;
 
@@ -7,6 +8,8 @@ internal sealed class Layer(string root)
 {
     private const string Whiteout = ".wh.";
     private const string Opaque = ".wh..wh..opq";
+    private const string Capability = "security.capability";
+    private const string CapabilityKey = $"SCHILY.xattr.{Capability}";
     private readonly bool _owners = Posix.IsRoot;
     private readonly HashSet<string> _own = [];
 
@@ -77,6 +80,9 @@ internal sealed class Layer(string root)
             Posix.Owner(path, entry.Uid, entry.Gid);
         if (entry.EntryType != TarEntryType.SymbolicLink)
             File.SetUnixFileMode(path, entry.Mode);
+        // What a file may do without being root's, such as bind to port 80; the disk made of the tree carries it on.
+        if (_owners && entry is PaxTarEntry { ExtendedAttributes: var attributes } && attributes.TryGetValue(CapabilityKey, out var capability))
+            Posix.SetAttribute(path, Capability, Encoding.UTF8.GetBytes(capability));
     }
 
     private static bool IsDirectory(string path) => new DirectoryInfo(path) is { Exists: true, LinkTarget: null };

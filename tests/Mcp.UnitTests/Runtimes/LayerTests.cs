@@ -33,6 +33,16 @@ public sealed class LayerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_files_capabilities_are_kept()
+    {
+        Assert.SkipUnless(Environment.UserName == "root" && File.Exists("/usr/sbin/getcap"), "needs root and the package libcap2-bin");
+        var entry = new PaxTarEntry(TarEntryType.RegularFile, "server", new Dictionary<string, string> { ["SCHILY.xattr.security.capability"] = "\u0001\0\0\u0002\0\u0004\0\0\0\0\0\0\0\0\0\0\0\0\0\0" }) { DataStream = new MemoryStream([1]) };
+        await UnpackAsync(entry);
+        using var getcap = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("/usr/sbin/getcap", [Path.Combine(Root, "server")]) { RedirectStandardOutput = true })!;
+        Assert.Contains("cap_net_bind_service=ep", await getcap.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_hard_link_leads_to_a_file_of_the_tree_only()
     {
         await File.WriteAllTextAsync(Path.Combine(_directory, "secret"), "secret");

@@ -38,7 +38,8 @@ internal sealed class LinuxGuest(QemuOptions options, Accelerator accelerator) :
         Posix.Link(Initramfs.Make(kernel, Programs.Find("busybox")!, options.Guests), Path.Combine(directory, "initrd"));
         Posix.Link(kernel.Copy(options.Guests), Path.Combine(directory, "kernel"));
         GuestScript.Write(Path.Combine(directory, "guest.tar"), image, spec, network, GuestUser.Of(image));
-        var clock = await accelerator.ChooseAsync(ct) == Acceleration.Tcg && await TimeStampCounter.KilohertzAsync() is { } kilohertz ? $" tsc_early_khz={kilohertz}" : "";
+        // Reliable: on a busy host the kernel would find its own ticks late, blame the counter, and count late ticks from then on.
+        var clock = await accelerator.ChooseAsync(ct) == Acceleration.Tcg && await TimeStampCounter.KilohertzAsync() is { } kilohertz ? $" tsc_early_khz={kilohertz} tsc=reliable" : "";
         return new GuestBoot("microvm,pcie=on",
             [
                 "-kernel", "kernel", "-initrd", "initrd", "-append", $"console=ttyS0 quiet loglevel=1 panic=-1 reboot=t{clock}",

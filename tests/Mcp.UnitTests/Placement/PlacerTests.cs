@@ -1,0 +1,79 @@
+using CsCheck;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
+using Mcp.Model.Placement;
+
+namespace Mcp.UnitTests.Placement;
+
+public sealed class PlacerTests
+{
+    private static readonly HashSet<RuntimeKind> s_all = [RuntimeKind.Container, RuntimeKind.Microvm, RuntimeKind.Unikernel];
+    private static readonly Candidate s_node = new(Label.Parse("alder"), Tier.Worker, true, false, "amd64", s_all, 1000, 0);
+
+    private static readonly Gen<Candidate> s_candidates = Gen.Select(Gen.Int[0, 40], Gen.Bool, Gen.Bool, Gen.Bool, Gen.Bool, Gen.Bool.Select(b => b ? "amd64" : "arm64"), Gen.Long[0, 2000], Gen.Int[0, 5])
+        .Select((name, core, reachable, cordoned, vms, architecture, memory, services) => new Candidate(Label.Parse($"n{name}"), core ? Tier.Core : Tier.Worker, reachable, cordoned, architecture, vms ? s_all : [RuntimeKind.Container], memory, services));
+
+    private static readonly Gen<List<Candidate>> s_fleets = s_candidates.List[0, 30].Select(f => f.DistinctBy(n => n.Node).ToList());
+
+    [Fact]
+    public void The_chosen_node_can_run_it_and_no_other_that_can_comes_before_it() => Gen.Select(s_fleets, Gen.Bool, Gen.Bool).Sample((fleet, vm, core) =>
+    {
+        var service = Service(vm ? "microvm" : "container", 500, core ? "core" : "worker");
+        var decision = Placer.Place(new PlacementRequest(service, new HashSet<string> { "amd64" }), fleet);
+        bool Can(Candidate n) => n is { Reachable: true, Cordoned: false, Architecture: "amd64", MemoryFreeMb: >= 500 } && n.Tier == service.Tier && n.Runtimes.Contains(service.Components[0].Runtime);
+        var able = fleet.Where(Can).OrderBy(n => n.Services).ThenBy(n => n.Node.Text, StringComparer.Ordinal).ToList();
+        return decision.Node == able.FirstOrDefault()?.Node
+            && decision.Rejected.Select(r => r.Node).ToHashSet().SetEquals(fleet.Where(n => !Can(n)).Select(n => n.Node))
+            && decision.Rejected.All(r => r.Why.Length > 0) && decision.Why.Length > 0;
+    });
+
+    [Fact]
+    public void The_order_in_which_nodes_are_named_does_not_matter() => s_fleets.Sample(fleet =>
+        Placer.Place(new PlacementRequest(Service()), fleet) is var a && Placer.Place(new PlacementRequest(Service()), [.. fleet.AsEnumerable().Reverse()]) is var b
+            && a.Node == b.Node && a.Why == b.Why && a.Rejected.SequenceEqual(b.Rejected));
+
+    [Fact]
+    public void A_placed_service_stays_however_full_or_cordoned_its_node_is_and_is_not_doubled_when_that_is_away() => s_fleets.Sample(fleet =>
+    {
+        var home = s_node with { Services = 100, MemoryFreeMb = 0, Cordoned = true };
+        var request = new PlacementRequest(Service(), Current: home.Node);
+        return Placer.Place(request, [.. fleet, home]).Node == home.Node && Placer.Place(request, [.. fleet, home with { Reachable = false }]).Node is null;
+    });
+
+    [Fact]
+    public void A_service_whose_node_is_gone_for_good_is_placed_anew() =>
+        Assert.Equal(s_node.Node, Placer.Place(new PlacementRequest(Service(), Current: Label.Parse("gone")), [s_node]).Node);
+
+    [Fact]
+    public void An_operators_wish_beats_the_files_which_beats_the_tier()
+    {
+        var (core, worker) = (s_node with { Node = Label.Parse("core1"), Tier = Tier.Core }, s_node);
+        var pinned = Service() with { Node = core.Node };
+        Assert.Equal(core.Node, Placer.Place(new PlacementRequest(pinned, Current: worker.Node), [worker, core]).Node);
+        Assert.Equal(worker.Node, Placer.Place(new PlacementRequest(pinned, MoveTo: worker.Node), [worker, core]).Node);
+    }
+
+    [Theory]
+    [InlineData("nowhere", "there is no node nowhere; there are alder")]
+    [InlineData("alder", "it is to run on alder, which does not do: has 1000 MiB of memory free, and 5000 are asked for")]
+    public void A_wish_that_cannot_be_granted_says_why(string node, string why) =>
+        Assert.Equal((null, why), (Placer.Place(new PlacementRequest(Service(memory: 5000), MoveTo: Label.Parse(node)), [s_node]) is var d ? d.Node : null, d.Why));
+
+    [Fact]
+    public void With_no_node_fit_all_reasons_are_given()
+    {
+        var decision = Placer.Place(new PlacementRequest(Service("unikernel"), new HashSet<string> { "arm64" }),
+            [s_node, s_node with { Node = Label.Parse("beech"), Reachable = false }, s_node with { Node = Label.Parse("cedar"), Tier = Tier.Core }, s_node with { Node = Label.Parse("dogwood"), Cordoned = true }, s_node with { Node = Label.Parse("elm"), Runtimes = new HashSet<RuntimeKind> { RuntimeKind.Container } }]);
+        Assert.Equal("no node can run it: alder: is amd64, and the images are for arm64; beech: unreachable; cedar: its tier is core, not worker; dogwood: cordoned; elm: cannot run unikernel", decision.Why);
+    }
+
+    private static ServiceDefinition Service(string runtime = "container", int memory = 100, string tier = "worker") => ServiceFile.Parse($"""
+        name = "web"
+        tier = "{tier}"
+        [[components]]
+        name = "web"
+        image = "x.lan/y:1"
+        runtime = "{runtime}"
+        memory_mb = {memory}
+        """, "web.toml");
+}
