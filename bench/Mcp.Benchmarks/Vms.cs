@@ -16,7 +16,7 @@ internal sealed class Vms(QemuOptions options, ImageReference image) : IDisposab
 {
     private const int Pairs = 15;
     private static readonly TimeSpan s_boot = TimeSpan.FromSeconds(40);
-    private static readonly TimeSpan s_clock = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan s_clock = TimeSpan.FromSeconds(2);
     private readonly IsolatedBridge _bridge = new("mcp-bench0", "10.87.10");
     // Many short whole requests: QEMU's user network takes a connection before the guest listens, and that one then hangs.
     private readonly HttpClient _http = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.Zero }) { Timeout = TimeSpan.FromMilliseconds(200) };

@@ -32,7 +32,6 @@ internal static class KernelImage
             return false;
         using var limit = new CancellationTokenSource(s_limit);
         using var kill = limit.Token.Register(() => process.Kill());
-        // What it says of the end of its input is of no interest: the result is looked at.
         process.ErrorDataReceived += (_, _) => { };
         process.BeginErrorReadLine();
         input.Position = from;
@@ -42,7 +41,7 @@ internal static class KernelImage
         process.WaitForExit();
         using var unpacked = File.OpenRead(to);
         var begin = new byte[s_elf.Length];
-        return unpacked.Read(begin) == begin.Length && begin.AsSpan().SequenceEqual(s_elf);
+        return process.ExitCode == 0 && unpacked.Read(begin) == begin.Length && begin.AsSpan().SequenceEqual(s_elf);
     }
 
     private static bool HasPvhEntry(string release)
