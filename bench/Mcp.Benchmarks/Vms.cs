@@ -15,8 +15,9 @@ namespace Mcp.Benchmarks;
 internal sealed class Vms(QemuOptions options, ImageReference image) : IDisposable
 {
     private const int Pairs = 15;
+    private const int ClockEvery = 10;
     private static readonly TimeSpan s_boot = TimeSpan.FromSeconds(40);
-    private static readonly TimeSpan s_clock = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_clock = TimeSpan.FromSeconds(4);
     private readonly IsolatedBridge _bridge = new("mcp-bench0", "10.87.10");
     // Many short whole requests: QEMU's user network takes a connection before the guest listens, and that one then hangs.
     private readonly HttpClient _http = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.Zero }) { Timeout = TimeSpan.FromMilliseconds(200) };
@@ -102,11 +103,15 @@ internal sealed class Vms(QemuOptions options, ImageReference image) : IDisposab
             await runtime.RunAsync(spec, default);
             await ServesAsync(port);
             took.Add(clock.Elapsed.TotalMilliseconds);
-            var (guest, host) = await ClocksAsync(port);
-            await Task.Delay(s_clock);
-            var (guestLater, hostLater) = await ClocksAsync(port);
-            var drift = ((guestLater - guest) / (hostLater - host)) - 1;
-            worst = Math.Abs(drift) > Math.Abs(worst) ? drift : worst;
+            if (i % ClockEvery == 0)
+            {
+                var (guest, host) = await ClocksAsync(port);
+                await Task.Delay(s_clock);
+                var (guestLater, hostLater) = await ClocksAsync(port);
+                var drift = ((guestLater - guest) / (hostLater - host)) - 1;
+                worst = Math.Abs(drift) > Math.Abs(worst) ? drift : worst;
+            }
+
             await runtime.RemoveAsync(spec.Name, default);
         }
 

@@ -124,8 +124,29 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
 
     public async IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, [EnumeratorCancellation] CancellationToken ct)
     {
+        // Whoever wants only the tail has seen nothing of what was before.
+        var last = options.Tail is null ? options.Since ?? DateTimeOffset.MinValue : TimeProvider.System.GetUtcNow();
+        await foreach (var line in ReadLogAsync(name, options, ct))
+        {
+            last = line.Time;
+            yield return line;
+        }
+
+        // podman stops following when the container ends, sometimes before it has sent the last lines.
+        if (options.Follow && await InspectAsync(name, ct) is not null)
+        {
+            await foreach (var line in ReadLogAsync(name, new LogOptions(Since: last), ct))
+            {
+                if (line.Time > last)
+                    yield return line;
+            }
+        }
+    }
+
+    private async IAsyncEnumerable<LogLine> ReadLogAsync(InstanceName name, LogOptions options, [EnumeratorCancellation] CancellationToken ct)
+    {
         var query = $"?stdout=true&stderr=true&timestamps=true&follow={(options.Follow ? "true" : "false")}&tail={(options.Tail is { } tail ? tail : "all")}";
-        if (options.Since is { } since)
+        if (options.Since is { } since && since > DateTimeOffset.UnixEpoch)
             query += $"&since={since.ToUnixTimeSeconds()}";
         using var response = await _client.StreamAsync(HttpMethod.Get, $"/containers/{name}/logs{query}", ct);
         await using var stream = await response.Content.ReadAsStreamAsync(ct);

@@ -135,10 +135,12 @@ public sealed class QemuRuntime : IRuntime
     public async Task StartAsync(InstanceName name, CancellationToken ct)
     {
         var vm = Directory(name);
-        if (vm.Record is null)
+        if (vm.Record is not { } record)
             throw new McpException("instance.start", $"there is no {name}", "");
         if (vm.Keeper() is not null)
             return;
+        if (record.Bridge is not null)
+            await _bridge.EnsureAsync(ct);
         var run = Guid.NewGuid().ToString("N");
         using var keeper = Process.Start(Programs.Start(_options.Launcher[0], [.. _options.Launcher.Skip(1), vm.Path, run])) ?? throw new McpException("instance.start", $"{_options.Launcher[0]} did not start", "");
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);

@@ -43,6 +43,8 @@ public sealed partial class VmBridgeTests(NodeFixture node, VmHost host) : VmTes
         Assert.Single(await TapsAsync());
         await vms.StopAsync(Name, TimeSpan.FromSeconds(1), default);
         Assert.Empty(await TapsAsync());
+        // As after a boot of the host.
+        await Ip("link", "del", "mcp-test0");
         await vms.StartAsync(Name, default);
         Assert.Equal("bridged", (await GetAsync(port)).Trim());
         NodeFixture.Succeeded(await Command.RunAsync("kill", ["-9", await QemuAsync()]));

@@ -19,12 +19,18 @@ public sealed class IsolatedBridge(string name, string network) : IDisposable
     /// <param name="taken">Addresses of the VMs on record.</param>
     internal async Task<GuestNetwork> JoinAsync(string vm, IEnumerable<string> taken, CancellationToken ct)
     {
+        await EnsureAsync(ct);
+        lock (_given)
+            return new GuestNetwork(_given[vm] = _given.GetValueOrDefault(vm) ?? Free(taken), 24, null, null, name);
+    }
+
+    /// <summary>Makes the bridge and its rules where they are missing, as after a boot.</summary>
+    internal async Task EnsureAsync(CancellationToken ct)
+    {
         await _turn.WaitAsync(ct);
         try
         {
-            await EnsureAsync(ct);
-            lock (_given)
-                return new GuestNetwork(_given[vm] = _given.GetValueOrDefault(vm) ?? Free(taken), 24, null, null, name);
+            await MakeAsync(ct);
         }
         finally
         {
@@ -47,7 +53,7 @@ public sealed class IsolatedBridge(string name, string network) : IDisposable
             ?? throw new McpException("addresses.exhausted", $"no address is free on the bridge {name}", "253 VMs can be on it; use network = \"user\" for others");
     }
 
-    private async Task EnsureAsync(CancellationToken ct)
+    private async Task MakeAsync(CancellationToken ct)
     {
         var ip = Programs.Find("ip") ?? throw new McpException("network.bridge", "network = \"bridge\" needs the program ip", "install the package iproute2");
         if (!Directory.Exists($"/sys/class/net/{name}"))
