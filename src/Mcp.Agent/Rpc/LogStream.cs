@@ -32,9 +32,9 @@ internal static class LogStream
         var instance = component.Instance;
         // Where the log was left, for an instance that is restarted: runtimes stamp by the second, so lines of the same second are counted.
         var (last, seen) = (default(DateTimeOffset), 0);
-        while (true)
+        for (var following = false; ; following = request.Follow)
         {
-            if (await node.Runtimes.For(component.Definition).InspectAsync(instance, ct) is not null)
+            if (await IsThereAsync(node, component, instance, following, ct))
             {
                 using var gone = CancellationTokenSource.CreateLinkedTokenSource(ct);
                 var watching = request.Follow ? EndWithAsync(node, component, instance, gone) : Task.CompletedTask;
@@ -49,9 +49,9 @@ internal static class LogStream
                         await lines.WriteAsync(new Protocol.V1.LogLine { Component = component.Definition.Name.Text, Stderr = line.Stderr, Time = line.Time.ToTimestamp(), Text = line.Text }, ct);
                     }
                 }
-                catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+                catch (Exception e) when (!ct.IsCancellationRequested && (e is OperationCanceledException || (request.Follow && (following || seen > 0))))
                 {
-                    // The instance is gone.
+                    // The instance is gone, or just being removed.
                 }
 
                 await gone.CancelAsync();
@@ -75,13 +75,26 @@ internal static class LogStream
     {
         try
         {
-            while (await node.Runtimes.For(component.Definition).InspectAsync(instance, gone.Token) is not null)
+            while (await IsThereAsync(node, component, instance, following: true, gone.Token))
                 await Task.Delay(TimeSpan.FromSeconds(1), gone.Token);
             await gone.CancelAsync();
         }
-        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException or McpException)
+        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
         {
             // The log ended by itself, or its reader went away.
+        }
+    }
+
+    // A runtime may fail to answer for an instance that is being removed: whoever follows asks again.
+    private static async Task<bool> IsThereAsync(AgentNode node, StoredComponent component, InstanceName instance, bool following, CancellationToken ct)
+    {
+        try
+        {
+            return await node.Runtimes.For(component.Definition).InspectAsync(instance, ct) is not null;
+        }
+        catch (Exception e) when (following && e is not OperationCanceledException)
+        {
+            return true;
         }
     }
 }

@@ -175,9 +175,16 @@ public class FeatureTests(NodeFixture node)
         });
         await NodeFixture.UntilAsync(() => Task.FromResult(Count() == 1), "the first generation's line is followed");
         NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("talk", "v2")));
-        await NodeFixture.UntilAsync(() => Task.FromResult(Count() == 2), "the second generation's line is followed");
+        await NodeFixture.UntilAsync(() => Task.FromResult(Count() == 2), "the second generation's line is followed", Explain);
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "talk"));
         await reading.WaitAsync(TimeSpan.FromSeconds(20));
+
+        async Task<string> Explain()
+        {
+            var mcp = follow.HasExited ? $"mcp ended with {follow.ExitCode}: {await follow.StandardError.ReadToEndAsync()}" : "mcp follows";
+            lock (lines)
+                return $"{mcp}; read so far: {string.Join(" | ", lines)}";
+        }
 
         int Count()
         {
