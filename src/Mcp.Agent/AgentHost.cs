@@ -1,72 +1,82 @@
 using System.Net;
-using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Grpc.Health.V1;
 using Grpc.HealthCheck;
+using Mcp.Agent.Membership;
 using Mcp.Agent.Rpc;
 using Mcp.Daemon.Identity;
-using Mcp.Model;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Mcp.Daemon.Lifecycle;
 
 namespace Mcp.Agent;
 
-/// <summary>`mcp-agent run`: open the registry, put the parts together, TLS, tokens, serve; resume the journal; reconcile until stopped.</summary>
-internal static class AgentHost
+/// <summary>`mcp-agent run`: lock, registry, identity, server, work; ended in reverse when it is told to stop.</summary>
+[System.Diagnostics.CodeAnalysis.SuppressMessage("Design", "CA1001", Justification = "the stages dispose what they made")]
+internal sealed class AgentHost(AgentConfig config)
 {
+    private AgentNode _node = null!;
+    private Member? _member;
+    private X509Certificate2? _own;
+
     public static async Task<int> RunAsync(AgentConfig config)
     {
-        using var only = Lock(config.State);
-        using var node = new AgentNode(config, TimeProvider.System);
+        using var stop = new StopSignal();
+        var host = new AgentHost(config);
+        return await new DaemonHost("mcp-agent")
+            .Stage("lock", () => StateLock.Take("mcp-agent", Path.Combine(config.State, "agent.lock")))
+            .Stage("registry", () => host._node = new AgentNode(config, TimeProvider.System))
+            .Stage("identity", host.Identify)
+            .Stage("server", host.ServeAsync)
+            .Stage("work", ct => Task.FromResult(host.Work()))
+            .RunAsync($"mcp-agent {config.Name} listens on {config.Listen}", stop.Token);
+    }
+
+    // In a fleet the master's CA has signed for this node; alone, its own.
+    private IDisposable? Identify()
+    {
+        _member = Member.Find(config.State);
+        if (_member is not null)
+            return _member;
+        using var pem = X509Certificate2.CreateFromPemFile(Path.Combine(config.State, "server.crt"), Path.Combine(config.State, "server.key"));
+        return _own = X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null);
+    }
+
+    private async Task<Func<Task>> ServeAsync(CancellationToken ct)
+    {
         var builder = Bare.Builder();
         builder.Services.AddRouting();
         builder.WebHost.UseKestrelHttpsConfiguration();
-        using var certificate = Certificate(config.State);
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPEndPoint.Parse(config.Listen), listen =>
-        {
-            listen.Protocols = HttpProtocols.Http2;
-            listen.UseHttps(https =>
-            {
-                https.ServerCertificate = certificate;
-                https.SslProtocols = SslProtocols.Tls13;
-            });
-        }));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenGrpc(IPEndPoint.Parse(config.Listen), () => _member?.Certificate ?? _own!, _member?.Authority));
+        var tokenKey = _member?.TokenKey ?? await File.ReadAllTextAsync(Path.Combine(config.State, "token.key"), ct);
         builder.Services.AddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton(node);
-        builder.Services.AddSingleton(new TokenSigner(await File.ReadAllTextAsync(Path.Combine(config.State, "token.key")), TimeProvider.System));
-        builder.Services.AddSingleton(new RoleTable(Protocol.V1.Agent.Descriptor, AgentRoles.All));
+        builder.Services.AddSingleton(_node);
+        builder.Services.AddSingleton(new TokenSigner(tokenKey, TimeProvider.System));
+        builder.Services.AddSingleton(new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent)));
         builder.Services.AddSingleton(new AuditLog(Path.Combine(config.State, "audit.log"), TimeProvider.System));
         builder.Services.AddSingleton<AuthInterceptor>();
         var health = new HealthServiceImpl();
         health.SetStatus("", HealthCheckResponse.Types.ServingStatus.Serving);
         builder.Services.AddSingleton(health);
         builder.Services.AddGrpc(grpc => grpc.Interceptors.Add<AuthInterceptor>());
-        await using var app = builder.Build();
+        var app = builder.Build();
         app.MapGrpcService<AgentRpc>();
         app.MapGrpcService<HealthServiceImpl>();
-        await app.StartAsync();
-        Console.WriteLine($"mcp-agent {config.Name} listens on {config.Listen}");
-        var work = node.WorkAsync(app.Lifetime.ApplicationStopping);
-        await app.WaitForShutdownAsync();
-        await work.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return 0;
+        await app.StartAsync(ct);
+        return async () =>
+        {
+            await app.StopAsync(CancellationToken.None);
+            await app.DisposeAsync();
+        };
     }
 
-    private static X509Certificate2 Certificate(string state)
+    private Func<Task> Work()
     {
-        using var pem = X509Certificate2.CreateFromPemFile(Path.Combine(state, "server.crt"), Path.Combine(state, "server.key"));
-        return X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null);
-    }
-
-    /// <summary>A lock file that the kernel lets go of when the process dies.</summary>
-    private static FileStream Lock(string state)
-    {
-        try
+        var end = new CancellationTokenSource();
+        var work = Task.WhenAll(_node.WorkAsync(end.Token), _member is null ? Task.CompletedTask : new Heartbeats(_node, _member, TimeProvider.System).RunAsync(end.Token));
+        return async () =>
         {
-            return new FileStream(Path.Combine(state, "agent.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException e)
-        {
-            throw new McpException("state.busy", $"another mcp-agent runs on {state}", "stop it first, or give this one a state directory of its own", e);
-        }
+            await end.CancelAsync();
+            await work.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            end.Dispose();
+        };
     }
 }

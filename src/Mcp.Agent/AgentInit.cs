@@ -1,4 +1,5 @@
 using System.Net;
+using Mcp.Agent.Membership;
 using Mcp.Daemon.Identity;
 using Mcp.Model;
 using Mcp.Model.Names;
@@ -23,12 +24,49 @@ internal static class AgentInit
         foreach (var half in (string[])["ca.key", "server.key", "token.key", "admin.token"])
             File.Delete(Path.Combine(state, half));
         var now = time.GetUtcNow();
-        CertificateAuthority.Create(state, $"mcp {name}", now).IssueServer(state, "server", Hosts(endpoint, name), now);
+        CertificateAuthority.Create(state, $"mcp {name}", now).IssueServer(state, "server", ServerNames.Of(endpoint, name), now);
         var key = TokenSigner.NewKey();
         SecretFile.Write(Path.Combine(state, "token.key"), key);
         SecretFile.Write(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
         // Written last: a directory with agent.toml is complete.
-        SecretFile.Write(config, $"""
+        WriteConfig(config, state, listen, label);
+        Console.WriteLine($"""
+            {state} is set up. Start the agent:
+              mcp-agent run --config {config}
+            and log in:
+              mcp login --direct {listen} --ca {Path.Combine(state, "ca.crt")} --token-file {Path.Combine(state, "admin.token")}
+            """);
+        return 0;
+    }
+
+    /// <summary>`mcp-agent join`: makes the state directory where there is none, and joins. An agent that was alone keeps its services.</summary>
+    public static async Task<int> JoinAsync(string state, string master, string tokenFile, string? listen, string? name, CancellationToken ct)
+    {
+        state = Path.GetFullPath(state);
+        var config = Path.Combine(state, "agent.toml");
+        if (!File.Exists(config))
+        {
+            if (listen is null || !IPEndPoint.TryParse(listen, out var endpoint) || endpoint.Port == 0)
+                throw new McpException("init.listen", $"'{Label.Clip(listen)}' is not an address with port", "--listen: where this agent is reached in the overlay, such as 100.64.0.2:7443");
+            Directory.CreateDirectory(state, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            WriteConfig(config, state, listen, Label.Parse(name ?? Environment.MachineName.Split('.')[0].ToLowerInvariant()));
+        }
+
+        var agent = AgentConfig.Read(config);
+        var address = IPEndPoint.Parse(agent.Listen).Address;
+        if (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any))
+            throw new McpException("join.address", $"{config} has the agent listen on {agent.Listen}, and the master needs one address to reach it", "write this node's overlay address there");
+        var token = tokenFile == "-" ? await Console.In.ReadToEndAsync(ct) : await File.ReadAllTextAsync(tokenFile, ct);
+        await Joining.RunAsync(state, master, token, agent.Name.Text, agent.Listen, ct);
+        Console.WriteLine($"""
+            {agent.Name} has joined the fleet of {master}. Start the agent, or restart it:
+              mcp-agent run --config {config}
+            """);
+        return 0;
+    }
+
+    private static void WriteConfig(string file, string state, string listen, Label label) =>
+        SecretFile.Write(file, $"""
             name = "{label}"
             listen = "{listen}"
             state = "{state}"
@@ -58,20 +96,4 @@ internal static class AgentInit
             [podman]
             # socket = "/run/podman/podman.sock"   # without it the agent starts podman's API itself
             """ + "\n");
-        Console.WriteLine($"""
-            {state} is set up. Start the agent:
-              mcp-agent run --config {config}
-            and log in:
-              mcp login --direct {listen} --ca {Path.Combine(state, "ca.crt")} --token-file {Path.Combine(state, "admin.token")}
-            """);
-        return 0;
-    }
-
-    private static IEnumerable<string> Hosts(IPEndPoint endpoint, string name)
-    {
-        string[] always = ["127.0.0.1", "::1", "localhost", name, Dns.GetHostName()];
-        return endpoint.Address.Equals(IPAddress.Any) || endpoint.Address.Equals(IPAddress.IPv6Any)
-            ? always.Concat(System.Net.NetworkInformation.NetworkInterface.GetAllNetworkInterfaces().SelectMany(n => n.GetIPProperties().UnicastAddresses).Where(a => !a.Address.IsIPv6LinkLocal).Select(a => a.Address.ToString()))
-            : always.Append(endpoint.Address.ToString());
-    }
 }

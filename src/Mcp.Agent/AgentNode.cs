@@ -8,6 +8,7 @@ using Mcp.Agent.Proxy;
 using Mcp.Agent.Reconcile;
 using Mcp.Agent.Recovery;
 using Mcp.Agent.Registry;
+using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Runtimes;
 using Mcp.Runtimes.Podman;

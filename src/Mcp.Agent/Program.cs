@@ -9,6 +9,7 @@ using Mcp.Runtimes.Qemu;
 const string Usage = """
     usage:
       mcp-agent init --state DIR --listen ADDRESS:PORT [--name NODE]
+      mcp-agent join --state DIR --master ADDRESS:PORT --token-file FILE|- [--listen ADDRESS:PORT] [--name NODE]
       mcp-agent run --config FILE
       mcp-agent token --config FILE --name WHO --role admin|deployer|viewer [--days N]
       mcp-agent proxy --config FILE      (started by run)
@@ -33,12 +34,14 @@ try
     {
         case "init":
             return AgentInit.Run(Option("state"), Option("listen"), options.GetValueOrDefault("name") ?? Environment.MachineName.Split('.')[0].ToLowerInvariant(), TimeProvider.System);
+        case "join":
+            return await AgentInit.JoinAsync(Option("state"), Option("master"), Option("token-file"), options.GetValueOrDefault("listen"), options.GetValueOrDefault("name"), CancellationToken.None);
         case "run":
             return await AgentHost.RunAsync(AgentConfig.Read(Option("config")));
         case "proxy":
             return await ProxyHost.RunAsync(AgentConfig.Read(Option("config")));
         case "token":
-            if (!Enum.TryParse<Role>(Option("role"), ignoreCase: true, out var role) || !Enum.IsDefined(role) || !double.TryParse(options.GetValueOrDefault("days") ?? "365", CultureInfo.InvariantCulture, out var days) || days is <= 0 or > 3650)
+            if (!Roles.TryParse(Option("role"), out var role) || !double.TryParse(options.GetValueOrDefault("days") ?? "365", CultureInfo.InvariantCulture, out var days) || days is <= 0 or > 3650)
                 throw new McpException("usage", "wrong --role or --days", Usage);
             var key = File.ReadAllText(Path.Combine(AgentConfig.Read(Option("config")).State, "token.key"));
             Console.WriteLine(new TokenSigner(key, TimeProvider.System).Issue(Option("name"), role, TimeSpan.FromDays(days)));

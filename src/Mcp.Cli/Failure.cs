@@ -15,8 +15,9 @@ internal static class Failure
             ServiceFileException file => (2, file.Message, "correct the service file"),
             McpException { Code: "login.missing" or "login.file" or "usage" } own => (2, own.Message, own.Hint),
             McpException own => (own.Code.StartsWith("name.", StringComparison.Ordinal) || own.Code == "file.missing" ? 2 : 1, own.Message, own.Hint),
-            RpcException { StatusCode: StatusCode.Unavailable } rpc => (3, Unreachable(rpc), "does mcp-agent run there, and is the address right? mcp doctor looks closer"),
-            RpcException { StatusCode: StatusCode.DeadlineExceeded } => (3, "the agent did not answer in time", "mcp doctor looks closer"),
+            RpcException { StatusCode: StatusCode.Unimplemented } => (1, "only the master can do this", "you are talking to a single agent: leave out --direct, or mcp login --master"),
+            RpcException { StatusCode: StatusCode.Unavailable } rpc => (3, Unreachable(rpc), "does mcp-master or mcp-agent run there, and is the address right? mcp doctor looks closer"),
+            RpcException { StatusCode: StatusCode.DeadlineExceeded } => (3, "no answer in time", "mcp doctor looks closer"),
             RpcException { StatusCode: StatusCode.Unauthenticated or StatusCode.PermissionDenied } rpc => (4, rpc.Status.Detail, Hint(rpc)),
             RpcException { StatusCode: StatusCode.Cancelled } or OperationCanceledException => (1, "cancelled", ""),
             RpcException { StatusCode: StatusCode.InvalidArgument } rpc => (2, rpc.Status.Detail, Hint(rpc)),
@@ -36,6 +37,6 @@ internal static class Failure
         var cause = e.Status.DebugException;
         while (cause?.InnerException is { } inner)
             cause = inner;
-        return $"the agent cannot be reached: {cause?.Message ?? e.Status.Detail}";
+        return $"it cannot be reached: {cause?.Message ?? e.Status.Detail}";
     }
 }

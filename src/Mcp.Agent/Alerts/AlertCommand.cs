@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Threading.Channels;
-using Mcp.Agent.Registry;
+using Mcp.Daemon.Events;
 
 namespace Mcp.Agent.Alerts;
 
@@ -24,7 +24,7 @@ public sealed class AlertCommand
 {
     private const int MostWaiting = 100;
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(30);
-    private readonly Channel<RegistryEvent> _waiting = Channel.CreateBounded<RegistryEvent>(new BoundedChannelOptions(MostWaiting) { FullMode = BoundedChannelFullMode.DropOldest });
+    private readonly Channel<KeptEvent> _waiting = Channel.CreateBounded<KeptEvent>(new BoundedChannelOptions(MostWaiting) { FullMode = BoundedChannelFullMode.DropOldest });
     private readonly AgentConfig _config;
     private readonly EventsTable _events;
 
@@ -46,7 +46,7 @@ public sealed class AlertCommand
     }
 
     /// <returns>What went wrong; null: nothing.</returns>
-    private async Task<string?> RunAsync(RegistryEvent happened, CancellationToken ct)
+    private async Task<string?> RunAsync(KeptEvent happened, CancellationToken ct)
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
         limit.CancelAfter(s_limit);
@@ -71,7 +71,7 @@ public sealed class AlertCommand
         }
     }
 
-    private ProcessStartInfo Start(RegistryEvent happened)
+    private ProcessStartInfo Start(KeptEvent happened)
     {
         var start = new ProcessStartInfo(_config.Alerts.Command[0]) { RedirectStandardInput = true };
         foreach (var argument in _config.Alerts.Command.Skip(1))

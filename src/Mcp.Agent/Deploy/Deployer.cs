@@ -17,11 +17,14 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
     private readonly OperationRunner<Deployment> _runner = new(steps, registry.Operations, Deployment.Write, Deployment.Read);
 
     /// <param name="only">Only this component; null: all.</param>
+    /// <param name="ifChanged">Nothing to do where this very definition is deployed already.</param>
     /// <exception cref="StepFailedException">A step failed; what was before still stands.</exception>
-    public async Task DeployAsync(ServiceDefinition service, Label? only, StepReport? report, CancellationToken ct)
+    public async Task DeployAsync(ServiceDefinition service, Label? only, StepReport? report, CancellationToken ct, bool ifChanged = false)
     {
         using var held = await locks.TakeAsync(service.Name, ct);
         await SettleAsync(service.Name, ct);
+        if (ifChanged && registry.Components.Find(service.Name) is { } there && ServiceFileWriter.Write(there) == ServiceFileWriter.Write(service))
+            return;
         var deployment = Prepare(service, only);
         await RunAsync(new JournalEntry(Guid.NewGuid(), Kind, service.Name.Text, 0, false, Deployment.Write(deployment)), report, ct);
     }

@@ -2,6 +2,7 @@ using Mcp.Agent.Deploy.Steps;
 using Mcp.Agent.Ports;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
+using Mcp.Daemon.Operations;
 using Mcp.Model;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
-using Mcp.Agent.Deploy;
+using Mcp.Daemon.Operations;
 using Mcp.Model;
 using Mcp.Model.Names;
 using Microsoft.Win32.SafeHandles;

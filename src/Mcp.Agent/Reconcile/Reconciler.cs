@@ -1,3 +1,4 @@
+using Mcp.Daemon.Operations;
 using System.Threading.Channels;
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Deploy.Steps;

@@ -1,6 +1,7 @@
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
+using Mcp.Daemon.Operations;
 using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Model.Names;

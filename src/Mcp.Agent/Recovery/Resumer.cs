@@ -1,5 +1,4 @@
 using Mcp.Agent.Deploy;
-using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
 
 namespace Mcp.Agent.Recovery;

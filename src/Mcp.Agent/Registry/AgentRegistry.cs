@@ -1,3 +1,5 @@
+using Mcp.Daemon.Events;
+using Mcp.Daemon.Operations;
 using Mcp.Daemon.Storage;
 
 namespace Mcp.Agent.Registry;

@@ -26,7 +26,7 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
             if (mark == StepMark.Started)
                 stepStarted = time.GetTimestamp();
             events.Writer.TryWrite(new StepEvent { Kind = Kind(mark), Step = step, Detail = detail, DurationMs = (long)time.GetElapsedTime(stepStarted).TotalMilliseconds });
-        }, lifetime.ApplicationStopping);
+        }, lifetime.ApplicationStopping, request.IfChanged);
         _ = deploy.ContinueWith(_ => events.Writer.TryComplete(), TaskScheduler.Default);
         await foreach (var step in events.Reader.ReadAllAsync(context.CancellationToken))
             await responseStream.WriteAsync(step, context.CancellationToken);
@@ -84,10 +84,7 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
     public override Task<StatusReply> Status(StatusRequest request, ServerCallContext context)
     {
         var service = Service(request.Service);
-        var observed = node.Reconciler.Observed.ToDictionary(o => o.Name);
-        var reply = new StatusReply { Node = node.Config.Name.Text };
-        reply.Components.AddRange(node.Registry.Components.List(service).Select(c => c.ToWire(observed.GetValueOrDefault(c.Instance), node)));
-        reply.Drift.AddRange(node.Reconciler.Drift.Where(d => service is null || d.Service == service).Select(d => d.ToWire()));
+        var reply = NodeView.Status(node, service);
         return service is not null && reply.Components.Count == 0
             ? throw new McpException("service.unknown", $"there is no service {service} on this node", "mcp list shows those that are")
             : Task.FromResult(reply);
@@ -138,17 +135,7 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
         return reply;
     }
 
-    public override async Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context)
-    {
-        var reply = NodeFacts.Read(node.Config.State);
-        reply.Node = node.Config.Name.Text;
-        reply.Version = typeof(AgentRpc).Assembly.GetName().Version?.ToString(3) ?? "";
-        reply.Services = node.Registry.Components.List().Select(c => c.Service).Distinct().Count();
-        reply.Proxy = await node.Proxy.AnswersAsync(context.CancellationToken);
-        foreach (var runtime in node.Runtimes.All)
-            reply.Runtimes.Add((await runtime.ProbeAsync(context.CancellationToken)).ToWire(runtime.Name));
-        return reply;
-    }
+    public override Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context) => NodeView.FactsAsync(node, context.CancellationToken);
 
     public override Task<WhoAmIReply> WhoAmI(WhoAmIRequest request, ServerCallContext context)
     {

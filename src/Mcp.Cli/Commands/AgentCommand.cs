@@ -15,7 +15,7 @@ internal static class AgentCommand
     public static Command Create(string name, string description, IEnumerable<Symbol> symbols, Func<ParseResult, AgentConnection, Printer, CancellationToken, Task<int>> run)
     {
         var command = new Command(name, description);
-        var direct = new Option<string?>("--direct") { Description = "address:port of the agent (default: the one you logged in to)", HelpName = "ADDRESS" };
+        var direct = new Option<string?>("--direct") { Description = "address:port of one agent (default: the master or agent you logged in to)", HelpName = "ADDRESS" };
         var output = new Option<string>("--output", "-o") { Description = "table or json", DefaultValueFactory = _ => "table", HelpName = "FORMAT" };
         output.AcceptOnlyFromAmong("table", "json");
         command.Add(direct);

@@ -42,16 +42,18 @@ internal static class LifecycleCommands
         });
     }
 
-    private static int Done(OperationReply reply, Printer printer)
+    internal static int Done(OperationReply reply, Printer printer)
     {
         if (printer.Json)
         {
             Printer.Message(reply);
-            return 0;
+            return reply.Failed.Count == 0 ? 0 : 1;
         }
 
-        foreach (var line in reply.Done.DefaultIfEmpty("nothing to do"))
+        foreach (var line in reply.Done.DefaultIfEmpty(reply.Failed.Count == 0 ? "nothing to do" : "nothing done"))
             Console.Out.WriteLine(line);
-        return 0;
+        foreach (var line in reply.Failed)
+            Console.Error.WriteLine($"mcp: {line}");
+        return reply.Failed.Count == 0 ? 0 : 1;
     }
 }

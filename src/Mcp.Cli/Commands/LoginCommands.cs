@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Mcp.Cli.Connection;
+using Mcp.Model;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Cli.Commands;
@@ -9,19 +10,26 @@ internal static class LoginCommands
 {
     public static IEnumerable<Command> All()
     {
-        var direct = new Option<string>("--direct") { Required = true, Description = "address:port of the agent", HelpName = "ADDRESS" };
-        var ca = new Option<string>("--ca") { Required = true, Description = "the agent's ca.crt", HelpName = "FILE" };
+        var master = new Option<string?>("--master") { Description = "address:port of the master", HelpName = "ADDRESS" };
+        var direct = new Option<string?>("--direct") { Description = "address:port of an agent without a master", HelpName = "ADDRESS" };
+        var ca = new Option<string>("--ca") { Required = true, Description = "its ca.crt", HelpName = "FILE" };
         var token = new Option<string>("--token-file") { Required = true, Description = "a file with a token", HelpName = "FILE" };
-        var login = new Command("login", "Remember an agent, its CA and your token") { direct, ca, token };
+        var login = new Command("login", "Remember a master or an agent, its CA and your token") { master, direct, ca, token };
         login.SetAction(async (parsed, ct) =>
         {
             try
             {
-                var fresh = AgentConnection.Checked(parsed.GetValue(direct)!, parsed.GetValue(ca)!, parsed.GetValue(token)!);
+                var address = (parsed.GetValue(master), parsed.GetValue(direct)) switch
+                {
+                    ({ } one, null) => one,
+                    (null, { } one) => one,
+                    _ => throw new McpException("usage", "give either --master or --direct", "mcp login --master ADDRESS:PORT --ca FILE --token-file FILE"),
+                };
+                var fresh = AgentConnection.Checked(address, parsed.GetValue(ca)!, parsed.GetValue(token)!);
                 using var agent = new AgentConnection(fresh, null);
                 var me = await agent.Client.WhoAmIAsync(new WhoAmIRequest(), agent.Call(AgentCommand.Quick, ct));
                 fresh.Write();
-                await Console.Out.WriteLineAsync($"logged in to node {me.Node} as {me.Name} ({me.Role}) until {me.Expires.ToDateTimeOffset():yyyy-MM-dd}");
+                await Console.Out.WriteLineAsync($"logged in to {me.Node} as {me.Name} ({me.Role}) until {me.Expires.ToDateTimeOffset():yyyy-MM-dd}");
                 return 0;
             }
             catch (Exception e) when (e is not OutOfMemoryException)
@@ -30,10 +38,10 @@ internal static class LoginCommands
             }
         });
         yield return login;
-        var logout = new Command("logout", "Forget the agent and the token");
+        var logout = new Command("logout", "Forget the address and the token");
         logout.SetAction(_ => Console.Out.WriteLine(Login.Forget() ? "logged out" : "you were not logged in"));
         yield return logout;
-        yield return AgentCommand.Create("whoami", "Who the agent takes you for", [], async (_, agent, printer, ct) =>
+        yield return AgentCommand.Create("whoami", "Who you are to the master or agent", [], async (_, agent, printer, ct) =>
         {
             var me = await agent.Client.WhoAmIAsync(new WhoAmIRequest(), agent.Call(AgentCommand.Quick, ct));
             printer.Show(me, ["NAME", "ROLE", "NODE", "EXPIRES"], [[me.Name, me.Role, me.Node, $"{me.Expires.ToDateTimeOffset():yyyy-MM-dd}"]], "");

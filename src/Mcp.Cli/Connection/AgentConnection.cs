@@ -7,7 +7,7 @@ using Mcp.Model;
 
 namespace Mcp.Cli.Connection;
 
-/// <summary>A channel to one agent: TLS 1.3, its CA pinned, the token on every call.</summary>
+/// <summary>A channel to the master, or to one agent: TLS 1.3, its CA pinned, the token on every call.</summary>
 internal sealed class AgentConnection : IDisposable
 {
     private static readonly TimeSpan s_connect = TimeSpan.FromSeconds(5);
@@ -35,10 +35,14 @@ internal sealed class AgentConnection : IDisposable
         };
         _channel = GrpcChannel.ForAddress($"https://{direct ?? login.Address}", new GrpcChannelOptions { HttpHandler = handler, DisposeHttpClient = true });
         Client = new Protocol.V1.Agent.AgentClient(_channel);
+        Nodes = new Protocol.V1.Master.MasterClient(_channel);
         _headers = new Metadata { { "authorization", $"Bearer {login.Token}" } };
     }
 
     public Protocol.V1.Agent.AgentClient Client { get; }
+
+    /// <summary>Only the master answers it.</summary>
+    public Protocol.V1.Master.MasterClient Nodes { get; }
 
     /// <param name="limit">Null: no limit but the token, for streams and deploys.</param>
     public CallOptions Call(TimeSpan? limit, CancellationToken ct) => new(_headers, limit is { } time ? TimeProvider.System.GetUtcNow().UtcDateTime + time : null, ct);
@@ -55,7 +59,7 @@ internal sealed class AgentConnection : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException)
         {
-            throw new McpException("login.file", $"cannot read the CA or the token: {e.Message}", "mcp-agent init prints where they are", e);
+            throw new McpException("login.file", $"cannot read the CA or the token: {e.Message}", "mcp-master init and mcp-agent init print where they are", e);
         }
     }
 }

@@ -22,7 +22,7 @@ internal sealed record Login(string Address, string Ca, string Token)
         }
         catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
         {
-            throw new McpException("login.missing", "you are not logged in", "run: mcp login --direct ADDRESS:PORT --ca FILE --token-file FILE", e);
+            throw new McpException("login.missing", "you are not logged in", "run: mcp login --master ADDRESS:PORT --ca FILE --token-file FILE (--direct for a single agent)", e);
         }
     }
 

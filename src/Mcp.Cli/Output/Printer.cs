@@ -46,8 +46,8 @@ internal sealed class Printer(bool json)
     {
         var colour = !colours ? 0 : cell switch
         {
-            "running" or "ok" => Green,
-            "failed" or "removed" or "unusable" => Red,
+            "running" or "ok" or "reachable" => Green,
+            "failed" or "removed" or "unusable" or "unreachable" => Red,
             "exited" or "stopped" => Yellow,
             _ => cell.EndsWith("(flapping)", StringComparison.Ordinal) ? Red : 0,
         };

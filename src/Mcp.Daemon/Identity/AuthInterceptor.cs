@@ -39,7 +39,7 @@ public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLo
         {
             var caller = await AuthenticateAsync(context);
             who = caller.Name;
-            if (roles.Needed(context.Method) is not { } needed || caller.Role < needed)
+            if (roles.Needed(context.Method) is not { } needed || !caller.Role.May(needed))
                 throw Status(StatusCode.PermissionDenied, new McpException("auth.role", $"{caller.Name} is {caller.Role.ToString().ToLowerInvariant()} and may not call {context.Method[(context.Method.LastIndexOf('/') + 1)..]}", $"ask for a token with the role {roles.Needed(context.Method)?.ToString().ToLowerInvariant()}"));
             context.UserState[CallerKey] = caller;
             return await call();
@@ -58,7 +58,11 @@ public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLo
 
     private async Task<Caller> AuthenticateAsync(ServerCallContext context)
     {
+        if (context.GetHttpContext().Connection.ClientCertificate is { } shown && PeerName.Of(shown) is { } peer)
+            return new Caller(peer.Name.Text, peer.IsMaster ? Role.Admin : Role.Node, shown.NotAfter.ToUniversalTime(), PeerName.KeyOf(shown));
         var header = context.RequestHeaders.GetValue("authorization");
+        if (header is null && roles.Needed(context.Method) == Role.Anyone)
+            return new Caller("nobody", Role.Anyone, DateTimeOffset.MaxValue);
         if (header is null || !header.StartsWith("Bearer ", StringComparison.Ordinal))
             throw Status(StatusCode.Unauthenticated, new McpException("auth.missing", "no token was sent", "run: mcp login"));
         var (caller, refusal) = await tokens.VerifyAsync(header["Bearer ".Length..]);
@@ -72,7 +76,7 @@ public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLo
             case RpcException rpc:
                 return rpc;
             case StepFailedException step:
-                return Status(StatusCode.Aborted, new McpException(step.Reason.Code, $"step {step.Step} failed and {(step.UndoFailure is { } left ? $"could not be undone yet ({left.Message}; it is tried again)" : "was undone")}: {step.Reason.Message}", step.Reason.Hint, e));
+                return Status(StatusCode.Aborted, new McpException(step.Reason.Code, $"step {step.Step} failed{step.Aftermath}: {step.Reason.Message}", step.Reason.Hint, e));
             case ServiceFileException file:
                 return Status(StatusCode.InvalidArgument, new McpException("definition.invalid", file.Message, "correct the service file", e));
             case McpException own:
@@ -83,7 +87,7 @@ public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLo
                 return Status(StatusCode.ResourceExhausted, DiskFull.Explain(e));
             default:
                 logger.LogError(e, "{Method} failed", context.Method);
-                return Status(StatusCode.Internal, new McpException("internal", $"{e.GetType().Name}: {e.Message}", "this is a fault of mcp-agent; its log has the details", e));
+                return Status(StatusCode.Internal, new McpException("internal", $"{e.GetType().Name}: {e.Message}", "this is a fault of mcp; the log of the program has the details", e));
         }
     }
 

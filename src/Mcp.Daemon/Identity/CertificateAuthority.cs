@@ -1,12 +1,21 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Mcp.Model;
 
 namespace Mcp.Daemon.Identity;
 
 /// <summary>An EC P-256 certificate authority in a directory: ca.crt (public) and ca.key (0600).</summary>
-public sealed class CertificateAuthority(X509Certificate2 certificate)
+public sealed class CertificateAuthority(X509Certificate2 certificate) : IDisposable
 {
+    private const string ServerUse = "1.3.6.1.5.5.7.3.1";
+    private const string ClientUse = "1.3.6.1.5.5.7.3.2";
+
+    // Clocks of nodes differ; a certificate must count at once on one that is behind.
+    private static readonly TimeSpan s_skew = TimeSpan.FromHours(1);
+
+    public X509Certificate2 Certificate => certificate;
+
     public static CertificateAuthority Create(string directory, string name, DateTimeOffset now)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -14,17 +23,52 @@ public sealed class CertificateAuthority(X509Certificate2 certificate)
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, true, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
-        var certificate = request.CreateSelfSigned(now.AddHours(-1), now.AddYears(10));
+        var certificate = request.CreateSelfSigned(now - s_skew, now.AddYears(10));
         SecretFile.Write(Path.Combine(directory, "ca.key"), key.ExportPkcs8PrivateKeyPem());
         File.WriteAllText(Path.Combine(directory, "ca.crt"), certificate.ExportCertificatePem());
         return new CertificateAuthority(certificate);
     }
 
+    public static CertificateAuthority Load(string directory) => new(X509Certificate2.CreateFromPemFile(Path.Combine(directory, "ca.crt"), Path.Combine(directory, "ca.key")));
+
     /// <summary>Writes NAME.crt and NAME.key (0600): a server certificate for these addresses and names, valid for a year.</summary>
     public void IssueServer(string directory, string name, IEnumerable<string> hosts, DateTimeOffset now)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+        using var issued = Issue(new PublicKey(key), new X500DistinguishedName($"CN={name}"), hosts, [ServerUse], now, TimeSpan.FromDays(365));
+        SecretFile.Write(Path.Combine(directory, name + ".key"), key.ExportPkcs8PrivateKeyPem());
+        File.WriteAllText(Path.Combine(directory, name + ".crt"), issued.ExportCertificatePem());
+    }
+
+    /// <summary>A certificate for a master or a node, as client and as server, with a new key.</summary>
+    public X509Certificate2 IssuePeer(PeerName peer, IEnumerable<string> hosts, DateTimeOffset now, TimeSpan life)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using var issued = Issue(new PublicKey(key), peer.Subject, hosts.Append(peer.TlsName), [ServerUse, ClientUse], now, life);
+        using var whole = issued.CopyWithPrivateKey(key);
+        return X509CertificateLoader.LoadPkcs12(whole.Export(X509ContentType.Pkcs12), null);
+    }
+
+    /// <summary>Of the request only the key counts, and that whoever asks has it; names and addresses are the signer's.</summary>
+    /// <exception cref="McpException">join.request: not a signed PKCS #10 request in PEM.</exception>
+    public X509Certificate2 Sign(string requestPem, PeerName peer, IEnumerable<string> hosts, DateTimeOffset now, TimeSpan life)
+    {
+        try
+        {
+            var request = CertificateRequest.LoadSigningRequestPem(requestPem, HashAlgorithmName.SHA256);
+            return Issue(request.PublicKey, peer.Subject, hosts.Append(peer.TlsName), [ServerUse, ClientUse], now, life);
+        }
+        catch (Exception e) when (e is CryptographicException or ArgumentException)
+        {
+            throw new McpException("join.request", $"the certificate request cannot be read: {e.Message}", "a PKCS #10 request in PEM, signed by its own key", e);
+        }
+    }
+
+    public void Dispose() => certificate.Dispose();
+
+    private X509Certificate2 Issue(PublicKey key, X500DistinguishedName subject, IEnumerable<string> hosts, IEnumerable<string> uses, DateTimeOffset now, TimeSpan life)
+    {
+        var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
         var names = new SubjectAlternativeNameBuilder();
         foreach (var host in hosts.Distinct())
         {
@@ -37,10 +81,8 @@ public sealed class CertificateAuthority(X509Certificate2 certificate)
         request.CertificateExtensions.Add(names.Build());
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
-        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid("1.3.6.1.5.5.7.3.1")], false));
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([.. uses.Select(u => new Oid(u))], false));
         request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(certificate, true, false));
-        using var issued = request.Create(certificate, now.AddHours(-1), now.AddYears(1), RandomNumberGenerator.GetBytes(16));
-        SecretFile.Write(Path.Combine(directory, name + ".key"), key.ExportPkcs8PrivateKeyPem());
-        File.WriteAllText(Path.Combine(directory, name + ".crt"), issued.ExportCertificatePem());
+        return request.Create(certificate, now - s_skew, now + life, RandomNumberGenerator.GetBytes(16));
     }
 }

@@ -3,18 +3,22 @@ using Mcp.Model;
 
 namespace Mcp.Daemon.Identity;
 
-/// <summary>Each RPC with the least role that may call it. An RPC missing here keeps the program from starting.</summary>
+/// <summary>Each RPC of a program with the least role that may call it. An RPC missing here keeps the program from starting.</summary>
 public sealed class RoleTable
 {
-    private readonly Dictionary<string, Role> _roles;
+    private readonly Dictionary<string, Role> _roles = [];
 
-    /// <exception cref="McpException">roles.incomplete: an RPC of the service has no role, or a role has no RPC.</exception>
-    public RoleTable(ServiceDescriptor service, IReadOnlyDictionary<string, Role> roles)
+    /// <exception cref="McpException">roles.incomplete: an RPC of a service has no role, or a role has no RPC.</exception>
+    public RoleTable(params IEnumerable<(ServiceDescriptor Service, IReadOnlyDictionary<string, Role> Roles)> services)
     {
-        var wrong = service.Methods.Select(m => m.Name).Except(roles.Keys).Concat(roles.Keys.Except(service.Methods.Select(m => m.Name))).ToList();
-        if (wrong.Count > 0)
-            throw new McpException("roles.incomplete", $"the role table and {service.FullName} differ: {string.Join(", ", wrong)}");
-        _roles = roles.ToDictionary(r => $"/{service.FullName}/{r.Key}", r => r.Value);
+        foreach (var (service, roles) in services)
+        {
+            var wrong = service.Methods.Select(m => m.Name).Except(roles.Keys).Concat(roles.Keys.Except(service.Methods.Select(m => m.Name))).ToList();
+            if (wrong.Count > 0)
+                throw new McpException("roles.incomplete", $"the role table and {service.FullName} differ: {string.Join(", ", wrong)}");
+            foreach (var (method, role) in roles)
+                _roles.Add($"/{service.FullName}/{method}", role);
+        }
     }
 
     /// <summary>grpc.health.v1 answers anyone: it tells no more than an open port does.</summary>

@@ -6,12 +6,7 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Mcp.Daemon.Identity;
 
-public enum Role { Viewer, Deployer, Admin }
-
-/// <summary>Who calls.</summary>
-public sealed record Caller(string Name, Role Role, DateTimeOffset Expires);
-
-/// <summary>Signs and verifies JWTs (ES256) with the authority's key, a P-256 key in PEM. Verifying needs no network.</summary>
+/// <summary>Signs and verifies JWTs (ES256) with the authority's key, a P-256 key in PEM; with the public half alone it only verifies. Verifying needs no network.</summary>
 public sealed class TokenSigner(string keyPem, TimeProvider time)
 {
     private const int MostVerified = 1000;
@@ -26,6 +21,9 @@ public sealed class TokenSigner(string keyPem, TimeProvider time)
         return key.ExportPkcs8PrivateKeyPem();
     }
 
+    /// <summary>The public half, in PEM: what an agent needs to know the master's tokens.</summary>
+    public string PublicKey => _key.ECDsa.ExportSubjectPublicKeyInfoPem();
+
     public string Issue(string name, Role role, TimeSpan life)
     {
         var now = time.GetUtcNow().UtcDateTime;
@@ -34,7 +32,8 @@ public sealed class TokenSigner(string keyPem, TimeProvider time)
             Issuer = Issuer,
             Audience = Issuer,
             Subject = new ClaimsIdentity([new Claim("sub", name), new Claim("role", role.ToString().ToLowerInvariant())]),
-            NotBefore = now.AddMinutes(-1),
+            // A node's clock may be behind.
+            NotBefore = now.AddHours(-1),
             IssuedAt = now,
             Expires = now + life,
             SigningCredentials = new SigningCredentials(_key, SecurityAlgorithms.EcdsaSha256),
@@ -58,9 +57,9 @@ public sealed class TokenSigner(string keyPem, TimeProvider time)
             LifetimeValidator = (from, until, _, _) => time.GetUtcNow() is var now && now >= (from ?? DateTime.MaxValue) && now < (until ?? DateTime.MinValue),
         });
         if (!result.IsValid)
-            return (null, result.Exception is SecurityTokenInvalidLifetimeException ? "the token has expired" : "the token is not one of this node's");
+            return (null, result.Exception is SecurityTokenInvalidLifetimeException ? "the token has expired" : "the token is not one of this node's or fleet's");
         var jwt = (JsonWebToken)result.SecurityToken;
-        if (!Enum.TryParse<Role>(jwt.TryGetClaim("role", out var role) ? role.Value : "", ignoreCase: true, out var parsed) || !Enum.IsDefined(parsed))
+        if (!Roles.TryParse(jwt.TryGetClaim("role", out var role) ? role.Value : "", out var parsed))
             return (null, "the token names no known role");
         if (_verified.Count >= MostVerified)
             _verified.Clear();

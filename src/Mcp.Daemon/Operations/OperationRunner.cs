@@ -12,6 +12,22 @@ public interface IStep<TState>
     Task<TState> RunAsync(TState state, IProgress<string> progress, CancellationToken ct);
 
     Task UndoAsync(TState state, CancellationToken ct);
+
+    /// <summary>What it came to, for people; empty: nothing to say.</summary>
+    string Sum(TState state) => "";
+}
+
+/// <summary>What a failed step means for the operation.</summary>
+public enum OnFailure
+{
+    /// <summary>Every step up to it is undone, in reverse.</summary>
+    Undo,
+
+    /// <summary>The later steps do not run, the earlier ones stand; whoever asks again goes on from there.</summary>
+    Stop,
+
+    /// <summary>The later steps run all the same; every failure is told.</summary>
+    GoOn,
 }
 
 /// <summary>Where an operation stands, kept before and after each step.</summary>
@@ -33,10 +49,14 @@ public enum StepMark { Started, Progress, Done, Failed, Undone }
 /// <summary>Hears what an operation does: the step, what became of it, and details.</summary>
 public delegate void StepReport(string step, StepMark mark, string detail);
 
-/// <summary>A step failed and what had been done was undone, or is still to be.</summary>
+/// <summary>A step failed and what had been done was undone, or is still to be, or stands.</summary>
 /// <param name="undoFailure">Why it could not be undone yet; the operation stays in the journal. Null: all was undone.</param>
-public sealed class StepFailedException(string step, McpException cause, Exception? undoFailure = null) : Exception(cause.Message, cause)
+/// <param name="stands">What the steps before have done was left as it is, on purpose.</param>
+public sealed class StepFailedException(string step, McpException cause, Exception? undoFailure = null, bool stands = false) : Exception(cause.Message, cause)
 {
+    /// <summary>What became of the earlier steps, as the second half of "step x failed".</summary>
+    public string Aftermath => stands ? ", those before it stand" : UndoFailure is { } left ? $" and could not be undone yet ({left.Message}; it is tried again)" : " and was undone";
+
     public string Step { get; } = step;
 
     public bool Undone => UndoFailure is null;
@@ -46,12 +66,13 @@ public sealed class StepFailedException(string step, McpException cause, Excepti
     public McpException Reason { get; } = cause;
 }
 
-/// <summary>Runs steps in order, each journaled before it begins; a failure undoes them in reverse. The one saga engine.</summary>
-public sealed class OperationRunner<TState>(IReadOnlyList<IStep<TState>> steps, IJournal journal, Func<TState, string> write, Func<string, TState> read)
+/// <summary>Runs steps in order, each journaled before it begins. The one saga engine.</summary>
+public sealed class OperationRunner<TState>(IReadOnlyList<IStep<TState>> steps, IJournal journal, Func<TState, string> write, Func<string, TState> read, OnFailure onFailure = OnFailure.Undo)
 {
     private static readonly TimeSpan s_undoLimit = TimeSpan.FromMinutes(2);
 
-    /// <exception cref="StepFailedException">A step failed; everything was undone, or the exception says why not.</exception>
+    /// <exception cref="StepFailedException">A step failed; the exception says what became of the steps before it. Not with <see cref="OnFailure.GoOn"/>.</exception>
+    /// <exception cref="OperationCanceledException">With Stop and GoOn: cancelled; the operation stays in the journal.</exception>
     public async Task<TState> RunAsync(JournalEntry entry, StepReport? report, CancellationToken ct)
     {
         var state = read(entry.State);
@@ -71,14 +92,19 @@ public sealed class OperationRunner<TState>(IReadOnlyList<IStep<TState>> steps, 
                 ct.ThrowIfCancellationRequested();
                 state = await steps[i].RunAsync(state, new StepProgress(steps[i].Name, report), ct);
             }
-            catch (Exception e)
+            catch (Exception e) when (onFailure == OnFailure.Undo || !ct.IsCancellationRequested)
             {
                 var reason = Reason(e);
                 report?.Invoke(steps[i].Name, StepMark.Failed, reason.Message);
-                throw new StepFailedException(steps[i].Name, reason, await TryUndoAsync(entry, state, report));
+                if (onFailure == OnFailure.Undo)
+                    throw new StepFailedException(steps[i].Name, reason, await TryUndoAsync(entry, state, report));
+                if (onFailure == OnFailure.GoOn)
+                    continue;
+                journal.Close(entry.Id);
+                throw new StepFailedException(steps[i].Name, reason, stands: true);
             }
 
-            report?.Invoke(steps[i].Name, StepMark.Done, "");
+            report?.Invoke(steps[i].Name, StepMark.Done, steps[i].Sum(state));
         }
 
         journal.Close(entry.Id);

@@ -4,10 +4,11 @@ using Mcp.Model.Names;
 namespace Mcp.Model.Placement;
 
 /// <summary>A node as placement sees it.</summary>
+/// <param name="Tiers">Whose services it may get.</param>
 /// <param name="Cordoned">Keeps what it has and gets nothing new.</param>
 /// <param name="Architecture">As images spell it: amd64, arm64.</param>
 /// <param name="Services">How many are placed there now.</param>
-public sealed record Candidate(Label Node, Tier Tier, bool Reachable, bool Cordoned, string Architecture, IReadOnlySet<RuntimeKind> Runtimes, long MemoryFreeMb, int Services);
+public sealed record Candidate(Label Node, IReadOnlySet<Tier> Tiers, bool Reachable, bool Cordoned, string Architecture, IReadOnlySet<RuntimeKind> Runtimes, long MemoryFreeMb, int Services);
 
 /// <summary>What a service asks of a node.</summary>
 /// <param name="Architectures">Those that all its images are there for; null: not known, any will do.</param>

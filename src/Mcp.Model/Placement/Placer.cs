@@ -46,8 +46,8 @@ public static class Placer
         if (node.Cordoned && !here)
             return "cordoned";
         // Who names a node means it.
-        if (node.Tier != service.Tier && asked is null)
-            return $"its tier is {Spellings.Tiers.Spell(node.Tier)}, not {Spellings.Tiers.Spell(service.Tier)}";
+        if (!node.Tiers.Contains(service.Tier) && asked is null)
+            return $"is not for the tier {Spellings.Tiers.Spell(service.Tier)}";
         var missing = service.Components.Select(c => c.Runtime).Distinct().Where(r => !node.Runtimes.Contains(r)).Select(r => Spellings.Runtimes.Spell(r)).ToList();
         if (missing.Count > 0)
             return $"cannot run {string.Join(", ", missing)}";

@@ -1,6 +1,7 @@
 using Mcp.Agent;
 using Mcp.Agent.Alerts;
 using Mcp.Agent.Registry;
+using Mcp.Daemon.Events;
 
 namespace Mcp.UnitTests.Agent;
 

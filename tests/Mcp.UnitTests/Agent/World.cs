@@ -6,6 +6,7 @@ using Mcp.Agent.Proxy;
 using Mcp.Agent.Reconcile;
 using Mcp.Agent.Recovery;
 using Mcp.Agent.Registry;
+using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Names;
 using Mcp.Runtimes;

@@ -1,4 +1,3 @@
-using Mcp.Agent.Rpc;
 using Mcp.Daemon.Identity;
 using Mcp.Model;
 
@@ -37,8 +36,8 @@ public class IdentityTests
     [Fact]
     public void Every_rpc_names_its_role()
     {
-        _ = new RoleTable(Protocol.V1.Agent.Descriptor, AgentRoles.All);
-        var e = Assert.Throws<McpException>(() => new RoleTable(Protocol.V1.Agent.Descriptor, AgentRoles.All.Where(r => r.Key != "Deploy").ToDictionary()));
+        _ = new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent), (Protocol.V1.Master.Descriptor, RpcRoles.Master));
+        var e = Assert.Throws<McpException>(() => new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent.Where(r => r.Key != "Deploy").ToDictionary())));
         Assert.Contains("Deploy", e.Message, StringComparison.Ordinal);
     }
 

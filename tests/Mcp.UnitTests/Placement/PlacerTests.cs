@@ -8,10 +8,12 @@ namespace Mcp.UnitTests.Placement;
 public sealed class PlacerTests
 {
     private static readonly HashSet<RuntimeKind> s_all = [RuntimeKind.Container, RuntimeKind.Microvm, RuntimeKind.Unikernel];
-    private static readonly Candidate s_node = new(Label.Parse("alder"), Tier.Worker, true, false, "amd64", s_all, 1000, 0);
+    private static readonly HashSet<Tier> s_workers = [Tier.Worker];
+    private static readonly HashSet<Tier> s_cores = [Tier.Core];
+    private static readonly Candidate s_node = new(Label.Parse("alder"), s_workers, true, false, "amd64", s_all, 1000, 0);
 
     private static readonly Gen<Candidate> s_candidates = Gen.Select(Gen.Int[0, 40], Gen.Bool, Gen.Bool, Gen.Bool, Gen.Bool, Gen.Bool.Select(b => b ? "amd64" : "arm64"), Gen.Long[0, 2000], Gen.Int[0, 5])
-        .Select((name, core, reachable, cordoned, vms, architecture, memory, services) => new Candidate(Label.Parse($"n{name}"), core ? Tier.Core : Tier.Worker, reachable, cordoned, architecture, vms ? s_all : [RuntimeKind.Container], memory, services));
+        .Select((name, core, reachable, cordoned, vms, architecture, memory, services) => new Candidate(Label.Parse($"n{name}"), core ? s_cores : s_workers, reachable, cordoned, architecture, vms ? s_all : [RuntimeKind.Container], memory, services));
 
     private static readonly Gen<List<Candidate>> s_fleets = s_candidates.List[0, 30].Select(f => f.DistinctBy(n => n.Node).ToList());
 
@@ -20,7 +22,7 @@ public sealed class PlacerTests
     {
         var service = Service(vm ? "microvm" : "container", 500, core ? "core" : "worker");
         var decision = Placer.Place(new PlacementRequest(service, new HashSet<string> { "amd64" }), fleet);
-        bool Can(Candidate n) => n is { Reachable: true, Cordoned: false, Architecture: "amd64", MemoryFreeMb: >= 500 } && n.Tier == service.Tier && n.Runtimes.Contains(service.Components[0].Runtime);
+        bool Can(Candidate n) => n is { Reachable: true, Cordoned: false, Architecture: "amd64", MemoryFreeMb: >= 500 } && n.Tiers.Contains(service.Tier) && n.Runtimes.Contains(service.Components[0].Runtime);
         var able = fleet.Where(Can).OrderBy(n => n.Services).ThenBy(n => n.Node.Text, StringComparer.Ordinal).ToList();
         return decision.Node == able.FirstOrDefault()?.Node
             && decision.Rejected.Select(r => r.Node).ToHashSet().SetEquals(fleet.Where(n => !Can(n)).Select(n => n.Node))
@@ -47,7 +49,7 @@ public sealed class PlacerTests
     [Fact]
     public void An_operators_wish_beats_the_files_which_beats_the_tier()
     {
-        var (core, worker) = (s_node with { Node = Label.Parse("core1"), Tier = Tier.Core }, s_node);
+        var (core, worker) = (s_node with { Node = Label.Parse("core1"), Tiers = s_cores }, s_node);
         var pinned = Service() with { Node = core.Node };
         Assert.Equal(core.Node, Placer.Place(new PlacementRequest(pinned, Current: worker.Node), [worker, core]).Node);
         Assert.Equal(worker.Node, Placer.Place(new PlacementRequest(pinned, MoveTo: worker.Node), [worker, core]).Node);
@@ -63,7 +65,7 @@ public sealed class PlacerTests
     public void With_no_node_fit_all_reasons_are_given()
     {
         var decision = Placer.Place(new PlacementRequest(Service("unikernel"), new HashSet<string> { "arm64" }),
-            [s_node, s_node with { Node = Label.Parse("beech"), Reachable = false }, s_node with { Node = Label.Parse("cedar"), Tier = Tier.Core }, s_node with { Node = Label.Parse("dogwood"), Cordoned = true }, s_node with { Node = Label.Parse("elm"), Runtimes = new HashSet<RuntimeKind> { RuntimeKind.Container } }]);
+            [s_node, s_node with { Node = Label.Parse("beech"), Reachable = false }, s_node with { Node = Label.Parse("cedar"), Tiers = s_cores }, s_node with { Node = Label.Parse("dogwood"), Cordoned = true }, s_node with { Node = Label.Parse("elm"), Runtimes = new HashSet<RuntimeKind> { RuntimeKind.Container } }]);
         Assert.Equal("no node can run it: alder: is amd64, and the images are for arm64; beech: unreachable; cedar: its tier is core, not worker; dogwood: cordoned; elm: cannot run unikernel", decision.Why);
     }
 

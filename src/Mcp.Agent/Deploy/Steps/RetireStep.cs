@@ -1,6 +1,6 @@
 using Mcp.Agent.Ports;
 using Mcp.Agent.Proxy;
-using Mcp.Agent.Registry;
+using Mcp.Daemon.Events;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Names;
 

@@ -34,6 +34,17 @@ internal sealed class TomlFields(TomlTable table, string what, List<Problem> pro
         return null;
     }
 
+    /// <summary>Null: missing, or wrong and reported.</summary>
+    public Label? Name(TomlEntry? entry, string key)
+    {
+        if (entry is null)
+            return null;
+        if (entry.Value is TomlText text && Label.TryParse(text.Value, out var label))
+            return label;
+        Wrong(entry.Value, Label.Allowed, key);
+        return null;
+    }
+
     public bool Boolean(string key, bool otherwise)
     {
         var entry = Entry(key);

@@ -1,8 +1,7 @@
 using System.Globalization;
-using Mcp.Daemon.Operations;
 using Mcp.Daemon.Storage;
 
-namespace Mcp.Agent.Registry;
+namespace Mcp.Daemon.Operations;
 
 /// <summary>The journal: one row an operation that has begun and not ended.</summary>
 public sealed class OperationsTable(Database database, TimeProvider time) : IJournal

@@ -1,9 +1,9 @@
 using System.Globalization;
 using Mcp.Daemon.Storage;
 
-namespace Mcp.Agent.Registry;
+namespace Mcp.Daemon.Events;
 
-public sealed record RegistryEvent(long Id, DateTimeOffset Time, string Service, string Component, string Kind, string Detail);
+public sealed record KeptEvent(long Id, DateTimeOffset Time, string Service, string Component, string Kind, string Detail);
 
 /// <summary>What happened, the newest 10,000.</summary>
 public sealed class EventsTable(Database database, TimeProvider time)
@@ -11,7 +11,7 @@ public sealed class EventsTable(Database database, TimeProvider time)
     private const int Kept = 10_000;
 
     /// <summary>Raised after an event was written, on the thread that wrote it.</summary>
-    public event Action<RegistryEvent>? Added;
+    public event Action<KeptEvent>? Added;
 
     public void Add(string service, string component, string kind, string detail)
     {
@@ -20,14 +20,14 @@ public sealed class EventsTable(Database database, TimeProvider time)
         var id = (long)connection.Scalar("INSERT INTO events (time, service, component, kind, detail) VALUES (@time, @service, @component, @kind, @detail) RETURNING id",
             ("time", now.ToString("O", CultureInfo.InvariantCulture)), ("service", service), ("component", component), ("kind", kind), ("detail", detail))!;
         connection.Run("DELETE FROM events WHERE id <= @id - @kept", ("id", id), ("kept", Kept));
-        Added?.Invoke(new RegistryEvent(id, now, service, component, kind, detail));
+        Added?.Invoke(new KeptEvent(id, now, service, component, kind, detail));
     }
 
-    public List<RegistryEvent> After(long id, int most)
+    public List<KeptEvent> After(long id, int most)
     {
         using var connection = database.Connect();
         return connection.Query("SELECT id, time, service, component, kind, detail FROM (SELECT * FROM events WHERE id > @id ORDER BY id DESC LIMIT @most) ORDER BY id",
-            r => new RegistryEvent(r.GetInt64(0), DateTimeOffset.Parse(r.GetString(1), CultureInfo.InvariantCulture), r.GetString(2), r.GetString(3), r.GetString(4), r.GetString(5)),
+            r => new KeptEvent(r.GetInt64(0), DateTimeOffset.Parse(r.GetString(1), CultureInfo.InvariantCulture), r.GetString(2), r.GetString(3), r.GetString(4), r.GetString(5)),
             ("id", id), ("most", most));
     }
 }

@@ -1,8 +1,12 @@
-namespace Mcp.Agent;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Mcp.Daemon.Lifecycle;
 
 /// <summary>A web host with nothing that we did not ask for: no appsettings.json or environment that could change it, no watching of the directory
 /// it was started in. Warnings go to standard output.</summary>
-internal static class Bare
+public static class Bare
 {
     public static WebApplicationBuilder Builder()
     {

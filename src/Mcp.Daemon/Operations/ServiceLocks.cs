@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using Mcp.Model.Names;
 
-namespace Mcp.Agent.Deploy;
+namespace Mcp.Daemon.Operations;
 
 /// <summary>One change of a service at a time; different services side by side.</summary>
 public sealed class ServiceLocks

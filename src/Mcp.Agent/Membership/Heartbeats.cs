@@ -1,0 +1,75 @@
+using System.Security.Cryptography;
+using Grpc.Core;
+using Mcp.Agent.Rpc;
+using Mcp.Daemon.Identity;
+using Mcp.Protocol.V1;
+
+namespace Mcp.Agent.Membership;
+
+/// <summary>Tells the master, again and again, that this node lives, what it has and how its services are; has the certificate renewed when a third of its life is left.</summary>
+internal sealed class Heartbeats(AgentNode node, Member member, TimeProvider time)
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_probeAgain = TimeSpan.FromMinutes(1);
+    private TimeSpan _interval = TimeSpan.FromSeconds(2);
+    private NodeStatusReply? _facts;
+    private DateTimeOffset _probed;
+    private string _trouble = "";
+
+    public async Task RunAsync(CancellationToken ct)
+    {
+        while (!ct.IsCancellationRequested)
+        {
+            // A channel for each certificate: a connection goes on with the one that it began with.
+            using var channel = PeerTls.Channel(member.Master, PeerName.MasterTlsName, member.Authority, member.Certificate);
+            var master = new Master.MasterClient(channel);
+            while (!member.RenewalIsDue(time.GetUtcNow()) || !await TryAsync(() => RenewAsync(master, ct), ct))
+            {
+                await TryAsync(() => BeatAsync(master, ct), ct);
+                await Task.Delay(_interval, time, ct);
+            }
+        }
+    }
+
+    private async Task BeatAsync(Master.MasterClient master, CancellationToken ct)
+    {
+        // Probing the runtimes starts programs; their answers seldom change.
+        if (_facts is null || time.GetUtcNow() - _probed > s_probeAgain)
+            (_facts, _probed) = (await NodeView.FactsAsync(node, ct), time.GetUtcNow());
+        var facts = NodeFacts.Read(node.Config.State);
+        (facts.Node, facts.Version, facts.Proxy) = (_facts.Node, _facts.Version, _facts.Proxy);
+        facts.Runtimes.AddRange(_facts.Runtimes);
+        var status = NodeView.Status(node, null);
+        facts.Services = status.Components.Select(c => c.Service).Distinct().Count();
+        var reply = await master.HeartbeatAsync(new HeartbeatRequest { Facts = facts, Status = status }, deadline: Deadline(), cancellationToken: ct);
+        _interval = TimeSpan.FromMilliseconds(Math.Clamp(reply.IntervalMs, 100, 60_000));
+    }
+
+    private async Task RenewAsync(Master.MasterClient master, CancellationToken ct)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var given = await master.RenewAsync(new RenewRequest { CertificateRequest = Joining.Request(key) }, deadline: Deadline(), cancellationToken: ct);
+        member.Renew(given.Certificate, key);
+    }
+
+    // True: it went well. A trouble is told once, and that it is over.
+    private async Task<bool> TryAsync(Func<Task> call, CancellationToken ct)
+    {
+        var trouble = "";
+        try
+        {
+            await call();
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            trouble = e is RpcException rpc ? $"{rpc.StatusCode}: {rpc.Status.Detail}" : e.Message;
+        }
+
+        if (trouble != _trouble)
+            await Console.Error.WriteLineAsync(trouble.Length > 0 ? $"master {member.Master}: {trouble}" : $"master {member.Master}: well again");
+        _trouble = trouble;
+        return trouble.Length == 0;
+    }
+
+    private DateTime Deadline() => time.GetUtcNow().UtcDateTime + s_limit;
+}

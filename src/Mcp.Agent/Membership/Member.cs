@@ -1,0 +1,74 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Mcp.Daemon.Identity;
+
+namespace Mcp.Agent.Membership;
+
+/// <summary>What joining a fleet gave this node, in STATE/member: node.pem (certificate and key, 0600), ca.crt, token.pub, master (its address).</summary>
+internal sealed class Member : IDisposable
+{
+    private readonly string _directory;
+    private volatile X509Certificate2 _certificate;
+
+    private Member(string directory)
+    {
+        _directory = directory;
+        Authority = X509CertificateLoader.LoadCertificateFromFile(Path.Combine(directory, "ca.crt"));
+        Master = File.ReadAllText(Path.Combine(directory, "master")).Trim();
+        TokenKey = File.ReadAllText(Path.Combine(directory, "token.pub"));
+        _certificate = Read();
+    }
+
+    public X509Certificate2 Authority { get; }
+
+    /// <summary>address:port of the master.</summary>
+    public string Master { get; }
+
+    /// <summary>The public key of the master's tokens, in PEM.</summary>
+    public string TokenKey { get; }
+
+    public X509Certificate2 Certificate => _certificate;
+
+    public static string DirectoryOf(string state) => Path.Combine(state, "member");
+
+    /// <summary>Null: this node has joined no fleet.</summary>
+    public static Member? Find(string state) => Directory.Exists(DirectoryOf(state)) ? new Member(DirectoryOf(state)) : null;
+
+    /// <summary>Complete or not at all: a directory is filled beside it and renamed.</summary>
+    public static void Write(string state, string master, Protocol.V1.Membership given, ECDsa key)
+    {
+        var fresh = DirectoryOf(state) + ".new";
+        File.Delete(Path.Combine(fresh, "node.pem"));
+        SecretFile.Write(Path.Combine(fresh, "node.pem"), given.Certificate + "\n" + key.ExportPkcs8PrivateKeyPem());
+        File.WriteAllText(Path.Combine(fresh, "ca.crt"), given.Ca);
+        File.WriteAllText(Path.Combine(fresh, "token.pub"), given.TokenKey);
+        File.WriteAllText(Path.Combine(fresh, "master"), master);
+        File.Delete(Path.Combine(fresh, "node.key"));
+        Directory.Move(fresh, DirectoryOf(state));
+    }
+
+    public bool RenewalIsDue(DateTimeOffset now) => now > _certificate.NotAfter - ((_certificate.NotAfter - _certificate.NotBefore) / 3);
+
+    public void Renew(string certificatePem, ECDsa key)
+    {
+        var fresh = Path.Combine(_directory, "node.pem.new");
+        File.Delete(fresh);
+        SecretFile.Write(fresh, certificatePem + "\n" + key.ExportPkcs8PrivateKeyPem());
+        File.Move(fresh, Path.Combine(_directory, "node.pem"), overwrite: true);
+        // The old one is not disposed: handshakes may be using it.
+        _certificate = Read();
+    }
+
+    public void Dispose()
+    {
+        Authority.Dispose();
+        _certificate.Dispose();
+    }
+
+    private X509Certificate2 Read()
+    {
+        var file = Path.Combine(_directory, "node.pem");
+        using var pem = X509Certificate2.CreateFromPemFile(file, file);
+        return X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null);
+    }
+}

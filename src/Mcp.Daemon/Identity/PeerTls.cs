@@ -1,0 +1,76 @@
+using System.Net;
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using Grpc.Net.Client;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+
+namespace Mcp.Daemon.Identity;
+
+/// <summary>TLS 1.3 between people, agents and the master: one CA is trusted and no other; the machine's own trust store never counts.</summary>
+public static class PeerTls
+{
+    private static readonly TimeSpan s_connect = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_ping = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_pingLimit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(5);
+
+    /// <summary>gRPC over TLS. A client may show a certificate of the CA; one of anybody else ends the connection.</summary>
+    /// <param name="certificate">Asked at each handshake, so that a renewed one counts at once.</param>
+    /// <param name="authority">Null: no clients with certificates.</param>
+    public static void ListenGrpc(this KestrelServerOptions kestrel, IPEndPoint endpoint, Func<X509Certificate2> certificate, X509Certificate2? authority) =>
+        kestrel.Listen(endpoint, listen =>
+        {
+            listen.Protocols = HttpProtocols.Http2;
+            listen.UseHttps(https =>
+            {
+                https.SslProtocols = SslProtocols.Tls13;
+                https.ServerCertificateSelector = (_, _) => certificate();
+                if (authority is null)
+                    return;
+                https.ClientCertificateMode = ClientCertificateMode.AllowCertificate;
+                https.ClientCertificateValidation = (shown, _, _) => IsOf(authority, shown);
+            });
+        });
+
+    /// <param name="name">Whom the other side's certificate must name.</param>
+    /// <param name="own">What we show; null: nothing.</param>
+    public static GrpcChannel Channel(string address, string name, X509Certificate2 authority, X509Certificate2? own) => GrpcChannel.ForAddress($"https://{address}", new GrpcChannelOptions
+    {
+        DisposeHttpClient = true,
+        InitialReconnectBackoff = s_firstPause,
+        MaxReconnectBackoff = s_longestPause,
+        HttpHandler = new SocketsHttpHandler
+        {
+            ConnectTimeout = s_connect,
+            UseProxy = false,
+            KeepAlivePingDelay = s_ping,
+            KeepAlivePingTimeout = s_pingLimit,
+            PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
+            SslOptions = new SslClientAuthenticationOptions
+            {
+                EnabledSslProtocols = SslProtocols.Tls13,
+                TargetHost = name,
+                ClientCertificates = own is null ? [] : [own],
+                CertificateChainPolicy = Trusting(authority),
+            },
+        },
+    });
+
+    private static bool IsOf(X509Certificate2 authority, X509Certificate2 shown)
+    {
+        using var chain = new X509Chain { ChainPolicy = Trusting(authority) };
+        return chain.Build(shown);
+    }
+
+    private static X509ChainPolicy Trusting(X509Certificate2 authority) => new()
+    {
+        TrustMode = X509ChainTrustMode.CustomRootTrust,
+        CustomTrustStore = { authority },
+        RevocationMode = X509RevocationMode.NoCheck,
+        DisableCertificateDownloads = true,
+    };
+}

@@ -1,0 +1,20 @@
+using Mcp.Model;
+
+namespace Mcp.Daemon.Lifecycle;
+
+/// <summary>One daemon on one state directory: a lock file that the kernel lets go of when the process dies.</summary>
+public static class StateLock
+{
+    /// <exception cref="McpException">state.busy</exception>
+    public static IDisposable Take(string program, string file)
+    {
+        try
+        {
+            return new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e)
+        {
+            throw new McpException("state.busy", $"another {program} runs on {Path.GetDirectoryName(file)}", "stop it first, or give this one a state directory of its own", e);
+        }
+    }
+}

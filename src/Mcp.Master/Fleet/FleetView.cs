@@ -1,0 +1,148 @@
+using Grpc.Core;
+using Mcp.Master.Nodes;
+using Mcp.Master.Store;
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
+using Mcp.Protocol.V1;
+
+namespace Mcp.Master.Fleet;
+
+/// <summary>Asks all agents at once, each within one limit, and merges; a node that does not answer is told as such, with what was last known of it.</summary>
+public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore store)
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(2);
+
+    /// <param name="service">Only this one: only its node is asked.</param>
+    /// <exception cref="McpException">service.unknown</exception>
+    public async Task<StatusReply> StatusAsync(Label? service, CancellationToken ct)
+    {
+        var placements = service is null ? store.Placements.List() : store.Placements.Find(service) is { } one ? [one] : [];
+        // One that the master has not placed may have been deployed with --direct anywhere.
+        var asked = service is not null && placements is [var there] ? Joined().Where(n => n.Name == there.Home || n.Name == there.Node) : Joined();
+        var request = new StatusRequest { Service = service?.Text ?? "" };
+        var answers = await AskAsync(asked, (agent, options) => agent.StatusAsync(request, options), s_limit, ct);
+        var reply = new StatusReply();
+        foreach (var (node, answer, problem) in answers)
+        {
+            if (problem is { Code: "service.unknown" })
+                continue;
+            var told = answer ?? store.Nodes.LastStatus(node.Name) ?? new StatusReply();
+            if (problem is not null)
+                reply.Unreachable.Add(new NodeProblem { Node = node.Name.Text, What = Since(node, problem) });
+            reply.Components.AddRange(told.Components.Where(c => service is null || c.Service == service.Text).Select(c => Marked(c, node, problem is not null)));
+            reply.Drift.AddRange((answer?.Drift ?? []).Select(d => Marked(d, node)));
+        }
+
+        var seen = reply.Components.Select(c => (c.Service, c.Node)).ToHashSet();
+        foreach (var missing in placements.Where(p => !seen.Contains((p.Service.Text, p.Home.Text))))
+            reply.Components.AddRange(Unseen(missing));
+        if (service is not null && reply.Components.Count == 0)
+            throw new McpException("service.unknown", $"there is no service {service} on this fleet", "mcp list shows those that are");
+        var sorted = reply.Components.OrderBy(c => c.Service, StringComparer.Ordinal).ThenBy(c => c.Node, StringComparer.Ordinal).ToList();
+        reply.Components.Clear();
+        reply.Components.AddRange(sorted);
+        return reply;
+    }
+
+    public async Task<LiveCheckReply> LiveCheckAsync(StatusRequest request, CancellationToken ct)
+    {
+        var reply = new LiveCheckReply();
+        foreach (var (node, answer, problem) in await AskAsync(Joined(), (agent, options) => agent.LiveCheckAsync(request, options), s_limit, ct))
+        {
+            if (problem is not null)
+                reply.Unreachable.Add(new NodeProblem { Node = node.Name.Text, What = Since(node, problem) });
+            foreach (var instance in answer?.Instances ?? [])
+            {
+                instance.Node = node.Name.Text;
+                reply.Instances.Add(instance);
+            }
+        }
+
+        return reply;
+    }
+
+    public async Task<SyncReply> SyncAsync(SyncRequest request, CancellationToken ct)
+    {
+        var reply = new SyncReply();
+        foreach (var (node, answer, problem) in await AskAsync(Joined(), (agent, options) => agent.SyncAsync(request, options), TimeSpan.FromMinutes(4), ct))
+        {
+            if (problem is not null)
+                reply.Unreachable.Add(new NodeProblem { Node = node.Name.Text, What = Since(node, problem) });
+            reply.Drift.AddRange((answer?.Drift ?? []).Select(d => Marked(d, node)));
+        }
+
+        return reply;
+    }
+
+    /// <summary>The same of every node; what each has done, after its name.</summary>
+    public async Task<OperationReply> EachAsync(Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<OperationReply>> call, CancellationToken ct)
+    {
+        var reply = new OperationReply();
+        foreach (var (node, answer, problem) in await AskAsync(Joined(), call, TimeSpan.FromMinutes(4), ct))
+        {
+            reply.Done.AddRange((answer?.Done ?? []).Select(d => $"{node.Name}: {d}"));
+            if (problem is not null)
+                reply.Failed.Add($"{node.Name}: {problem.Message}");
+        }
+
+        return reply;
+    }
+
+    public ListNodesReply Nodes()
+    {
+        var counts = store.Placements.Counts();
+        var reply = new ListNodesReply();
+        foreach (var node in store.Nodes.List())
+        {
+            var told = new Node { Name = node.Name.Text, Address = node.Address, State = nodes.State(node), Cordoned = node.Cordoned, Services = counts.GetValueOrDefault(node.Name.Text), Facts = node.Facts };
+            told.Roles.AddRange(node.Roles);
+            if (node.LastSeen is { } seen)
+                told.LastHeartbeat = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(seen);
+            reply.Nodes.Add(told);
+        }
+
+        return reply;
+    }
+
+    private List<StoredNode> Joined() => store.Nodes.List().FindAll(n => n.Key.Length > 0);
+
+    private Task<(StoredNode Node, T? Answer, McpException? Problem)[]> AskAsync<T>(IEnumerable<StoredNode> asked, Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<T>> call, TimeSpan limit, CancellationToken ct)
+        where T : class => Task.WhenAll(asked.Select(async node =>
+        {
+            try
+            {
+                return (node, (T?)await call(agents.Of(node), agents.Within(limit, ct)), (McpException?)null);
+            }
+            catch (RpcException e) when (!ct.IsCancellationRequested)
+            {
+                return (node, null, AgentPool.Explain(node.Name, e));
+            }
+        }));
+
+    private static string Since(StoredNode node, McpException problem) => node.LastSeen is { } seen ? $"{problem.Message}; last heartbeat {seen:yyyy-MM-dd HH:mm:ss}Z" : problem.Message;
+
+    private static ComponentStatus Marked(ComponentStatus component, StoredNode node, bool stale)
+    {
+        (component.Node, component.Stale) = (node.Name.Text, stale);
+        return component;
+    }
+
+    private static Protocol.V1.Drift Marked(Protocol.V1.Drift drift, StoredNode node)
+    {
+        drift.Node = node.Name.Text;
+        return drift;
+    }
+
+    // Placed there, and its node says nothing of it.
+    private static IEnumerable<ComponentStatus> Unseen(Placement placement) => ServiceFile.Parse(placement.Definition, "service file").Components.Select(c => new ComponentStatus
+    {
+        Service = placement.Service.Text,
+        Component = c.Name.Text,
+        Image = c.Image.Text,
+        Runtime = Spellings.Runtimes.Spell(c.Runtime),
+        Desired = "running",
+        Observed = placement.Node is null ? "placing" : "unknown",
+        Node = placement.Home.Text,
+    });
+}

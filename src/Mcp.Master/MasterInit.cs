@@ -1,0 +1,53 @@
+using System.Net;
+using Mcp.Daemon.Identity;
+using Mcp.Model;
+using Mcp.Model.Names;
+
+namespace Mcp.Master;
+
+/// <summary>`mcp-master init`: state directory (0700), the fleet's CA, token key, admin token, master.toml. Refuses a directory that has them.</summary>
+internal static class MasterInit
+{
+    private static readonly TimeSpan s_adminLife = TimeSpan.FromDays(365);
+
+    public static int Run(string state, string listen, string name, TimeProvider time)
+    {
+        state = Path.GetFullPath(state);
+        if (!IPEndPoint.TryParse(listen, out var endpoint) || endpoint.Port == 0)
+            throw new McpException("init.listen", $"'{Label.Clip(listen)}' is not an address with port", "such as 100.64.0.1:7443");
+        var label = Label.Parse(name);
+        var config = Path.Combine(state, "master.toml");
+        if (File.Exists(config))
+            throw new McpException("init.exists", $"{state} is set up already", "run it: mcp-master run --config " + config);
+        Directory.CreateDirectory(state, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        foreach (var half in (string[])["ca.key", "token.key", "admin.token"])
+            File.Delete(Path.Combine(state, half));
+        using var authority = CertificateAuthority.Create(state, $"mcp fleet {label}", time.GetUtcNow());
+        var key = TokenSigner.NewKey();
+        SecretFile.Write(Path.Combine(state, "token.key"), key);
+        SecretFile.Write(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
+        // Written last: a directory with master.toml is complete.
+        SecretFile.Write(config, $"""
+            name = "{label}"
+            listen = "{listen}"
+            state = "{state}"
+            allowed_domains = []                   # public routes must lie in these, such as "example.com"
+            heartbeat = "10s"                      # a node that misses three is unreachable
+            certificate_life = "720h"              # of nodes; renewed by themselves
+            settle = "5s"                          # a service that moves: how long its old instances go on after the switch
+
+            # [[nodes]]                            # nodes that are to join, with their roles: worker, master, edge
+            # name = "rift"
+            # roles = ["worker"]
+            """ + "\n");
+        Console.WriteLine($"""
+            {state} is set up. Start the master:
+              mcp-master run --config {config}
+            log in:
+              mcp login --master {listen} --ca {Path.Combine(state, "ca.crt")} --token-file {Path.Combine(state, "admin.token")}
+            and let nodes join:
+              mcp node join-token
+            """);
+        return 0;
+    }
+}

@@ -1,0 +1,84 @@
+using Mcp.Daemon.Operations;
+using Mcp.Master.Deploy;
+using Mcp.Master.Deploy.Steps;
+using Mcp.Master.Dns;
+using Mcp.Master.Edge;
+using Mcp.Master.Fleet;
+using Mcp.Master.Nodes;
+using Mcp.Master.Store;
+
+namespace Mcp.Master;
+
+/// <summary>The parts of a running master, put together in one place.</summary>
+public sealed class MasterNode
+{
+    private static readonly TimeSpan s_sweep = TimeSpan.FromSeconds(5);
+    private readonly TimeProvider _time;
+
+    public MasterNode(MasterConfig config, MasterStore store, FleetIdentity identity, AgentPool agents, IDnsProvider? dns, IEdge? edge, TimeProvider time)
+    {
+        _time = time;
+        Config = config;
+        Store = store;
+        Agents = agents;
+        Nodes = new NodeDirectory(config, store, time);
+        Membership = new Membership(store, identity, time);
+        var locks = new ServiceLocks();
+        var agentStep = new AgentStep(Nodes, agents, store);
+        var (names, ways, record) = (new DnsStep(Nodes, dns), new EdgeStep(edge), new RecordStep(store));
+        Undeployer = new FleetUndeployer([agentStep, ways, names, record], store, locks);
+        Deployer = new FleetDeployer([new PlaceStep(Nodes, store), agentStep, names, ways, record, new LeaveStep(agentStep, store, config.Settle, time)], store, config.Domains, Undeployer, locks);
+        Drainer = new Drainer(Nodes, store, Deployer);
+        View = new FleetView(Nodes, agents, store);
+    }
+
+    public MasterConfig Config { get; }
+
+    public MasterStore Store { get; }
+
+    public AgentPool Agents { get; }
+
+    public NodeDirectory Nodes { get; }
+
+    public Membership Membership { get; }
+
+    public FleetDeployer Deployer { get; }
+
+    public FleetUndeployer Undeployer { get; }
+
+    public Drainer Drainer { get; }
+
+    public FleetView View { get; }
+
+    /// <summary>Everything the master does without being asked, until cancelled: finishes what a kill interrupted, removes what could not be removed, sees nodes fall silent.</summary>
+    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("leftovers", SweepAsync, ct));
+
+    private Task ResumeAsync(CancellationToken ct) =>
+        Task.WhenAll(Store.Operations.Open().Where(e => !Deployer.IsActive(e.Id) && !Undeployer.IsActive(e.Id)).Select(e => Deployer.ResumeAsync(e, ct)).ToList());
+
+    private async Task SweepAsync(CancellationToken ct)
+    {
+        while (!ct.IsCancellationRequested)
+        {
+            await Undeployer.SweepAsync(ct);
+            await Task.Delay(s_sweep, _time, ct);
+        }
+    }
+
+    private async Task AgainAsync(string what, Func<CancellationToken, Task> work, CancellationToken ct)
+    {
+        while (!ct.IsCancellationRequested)
+        {
+            try
+            {
+                await work(ct);
+                return;
+            }
+            catch (Exception e) when (!ct.IsCancellationRequested)
+            {
+                await Console.Error.WriteLineAsync($"{what}: {e.Message}");
+                await Task.Delay(TimeSpan.FromSeconds(1), _time, ct);
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+using System.Collections.Concurrent;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Mcp.Daemon.Identity;
+using Mcp.Master.Store;
+using Mcp.Model;
+using Mcp.Model.Names;
+
+namespace Mcp.Master.Nodes;
+
+/// <summary>One channel for each node, kept alive and opened again by itself. No call waits for a dead node longer than its own deadline.</summary>
+public sealed class AgentPool(FleetIdentity identity, TimeProvider time) : IDisposable
+{
+    private readonly ConcurrentDictionary<Label, Connection> _connections = new();
+
+    /// <exception cref="McpException">node.expected: it has not joined yet.</exception>
+    public Protocol.V1.Agent.AgentClient Of(StoredNode node)
+    {
+        if (node.Address.Length == 0)
+            throw new McpException("node.expected", $"node {node.Name} has not joined yet", "mcp node join-token, then mcp-agent join there");
+        var own = identity.Own;
+        while (true)
+        {
+            var there = _connections.GetOrAdd(node.Name, _ => new Connection(node.Address, node.Key, own.Thumbprint, PeerTls.Channel(node.Address, new PeerName(node.Name, false).TlsName, identity.Authority, own)));
+            if (there.Address == node.Address && there.Key == node.Key && there.Own == own.Thumbprint)
+                return there.Client;
+            // It has moved, joined anew, or our certificate was renewed.
+            if (_connections.TryRemove(KeyValuePair.Create(node.Name, there)))
+                there.Channel.Dispose();
+        }
+    }
+
+    /// <summary>Options of one call.</summary>
+    public CallOptions Within(TimeSpan limit, CancellationToken ct) => new(deadline: time.GetUtcNow().UtcDateTime + limit, cancellationToken: ct);
+
+    /// <summary>What an agent's refusal, or its silence, means to the operator.</summary>
+    public static McpException Explain(Label node, RpcException e) => e.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded
+        ? new McpException("node.unreachable", $"node {node} {(e.StatusCode == StatusCode.Unavailable ? "cannot be reached" : "does not answer in time")}", "mcp node list shows which nodes are there", e)
+        : new McpException(e.Trailers.GetValue("mcp-code") ?? "node.failed", $"node {node}: {e.Status.Detail}", e.Trailers.GetValueBytes("mcp-hint-bin") is { } hint ? System.Text.Encoding.UTF8.GetString(hint) : "", e);
+
+    public void Dispose()
+    {
+        foreach (var connection in _connections.Values)
+            connection.Channel.Dispose();
+    }
+
+    private sealed record Connection(string Address, string Key, string Own, GrpcChannel Channel)
+    {
+        public Protocol.V1.Agent.AgentClient Client { get; } = new(Channel);
+    }
+}

@@ -1,0 +1,36 @@
+using System.Security.Cryptography.X509Certificates;
+using Mcp.Daemon.Identity;
+
+namespace Mcp.Master.Nodes;
+
+/// <summary>The fleet's CA, and the master's own certificate: made anew at each start and long before it ends, never written to disk.</summary>
+public sealed class FleetIdentity(MasterConfig config, TimeProvider time) : IDisposable
+{
+    private readonly CertificateAuthority _authority = CertificateAuthority.Load(config.State);
+    private readonly Lock _lock = new();
+    private X509Certificate2? _own;
+
+    public X509Certificate2 Authority => _authority.Certificate;
+
+    public X509Certificate2 Own
+    {
+        get
+        {
+            lock (_lock)
+            {
+                if (_own is null || time.GetUtcNow() > _own.NotAfter - (config.CertificateLife / 3))
+                    _own = _authority.IssuePeer(new PeerName(config.Name, true), ServerNames.Of(config.Listen, config.Name.Text), time.GetUtcNow(), config.CertificateLife);
+                return _own;
+            }
+        }
+    }
+
+    public X509Certificate2 Sign(string requestPem, PeerName node, string address) =>
+        _authority.Sign(requestPem, node, [node.Name.Text, "127.0.0.1", "::1", "localhost", address], time.GetUtcNow(), config.CertificateLife);
+
+    public void Dispose()
+    {
+        _authority.Dispose();
+        _own?.Dispose();
+    }
+}

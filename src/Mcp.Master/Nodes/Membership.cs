@@ -1,0 +1,70 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Mcp.Daemon.Identity;
+using Mcp.Master.Store;
+using Mcp.Model;
+using Mcp.Model.Names;
+
+namespace Mcp.Master.Nodes;
+
+/// <summary>Who may join, and who has: tokens that count once, certificates, and that a node is the one it says.</summary>
+public sealed class Membership(MasterStore store, FleetIdentity identity, TimeProvider time)
+{
+    private static readonly TimeSpan s_longestLife = TimeSpan.FromDays(7);
+
+    /// <exception cref="McpException">join.roles, join.life</exception>
+    public (JoinToken Token, DateTimeOffset Expires) NewToken(IReadOnlyList<string> roles, TimeSpan life)
+    {
+        if (roles.FirstOrDefault(r => !MasterConfig.AllRoles.Contains(r)) is { } wrong)
+            throw new McpException("join.roles", $"'{Label.Clip(wrong)}' is not a role", string.Join(" | ", MasterConfig.AllRoles));
+        if (life <= TimeSpan.Zero || life > s_longestLife)
+            throw new McpException("join.life", "a join token lives at least a second and at most 7 days", "such as 1h");
+        var (token, expires) = (JoinToken.New(identity.Authority), time.GetUtcNow() + life);
+        store.JoinTokens.Add(JoinToken.HashOf(token.Secret), roles.Count == 0 ? ["worker"] : roles, expires);
+        return (token, expires);
+    }
+
+    /// <exception cref="McpException">join.*: why not.</exception>
+    public X509Certificate2 Join(string secret, string name, string address, string requestPem)
+    {
+        var label = Label.Parse(name);
+        if (!IPEndPoint.TryParse(address, out var endpoint) || endpoint.Port == 0)
+            throw new McpException("join.address", $"'{Label.Clip(address)}' is not an address with port", "the agent's, in the overlay, such as 100.64.0.2:7443");
+        var hash = JoinToken.HashOf(secret);
+        var token = store.JoinTokens.Find(hash);
+        if (token is null || token.Expires < time.GetUtcNow())
+            throw new McpException("join.expired", token is null ? "this join token is not known here, or has expired" : $"this join token expired at {token.Expires:u}", "make a new one: mcp node join-token");
+        var certificate = identity.Sign(requestPem, new PeerName(label, false), endpoint.Address.ToString());
+        var key = PeerName.KeyOf(certificate);
+        if (store.Nodes.Find(label) is { Key.Length: > 0 } there && there.Key != key)
+            throw new McpException("join.name", $"there is a node {label} already", $"give this one another name, or remove that one first: mcp node remove {label}");
+        if (!store.JoinTokens.TryUse(hash, label.Text, key))
+            throw new McpException("join.used", $"this join token was used for {token.UsedBy}", "each counts once; make a new one: mcp node join-token");
+        store.Nodes.Joined(label, address, token.Roles, key);
+        store.Events.Add("", "", "node.joined", label.Text);
+        return certificate;
+    }
+
+    public X509Certificate2 Renew(Caller node, string requestPem)
+    {
+        var there = Check(node);
+        var certificate = identity.Sign(requestPem, new PeerName(there.Name, false), IPEndPoint.Parse(there.Address).Address.ToString());
+        // The old key counts until the new one is first used: the answer may be lost.
+        store.Nodes.Rekey(there.Name, $"{node.Key},{PeerName.KeyOf(certificate)}");
+        return certificate;
+    }
+
+    /// <summary>The node that calls, by its certificate.</summary>
+    /// <exception cref="McpException">node.removed: the certificate is of a node that was removed, or has joined anew since.</exception>
+    public StoredNode Check(Caller caller)
+    {
+        var there = Label.TryParse(caller.Name, out var name) ? store.Nodes.Find(name) : null;
+        var keys = there?.Key.Split(',') ?? [];
+        if (there is null || !keys.Any(k => CryptographicOperations.FixedTimeEquals(System.Text.Encoding.ASCII.GetBytes(k), System.Text.Encoding.ASCII.GetBytes(caller.Key))))
+            throw new McpException("node.removed", $"the certificate of {caller.Name} does not count any more", "the node was removed or has joined anew; to have it join again: mcp node join-token");
+        if (keys is [_, var newest] && newest == caller.Key)
+            store.Nodes.Rekey(there.Name, newest);
+        return there;
+    }
+}

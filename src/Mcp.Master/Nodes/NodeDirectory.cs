@@ -1,0 +1,73 @@
+using Mcp.Master.Store;
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
+using Mcp.Model.Placement;
+
+namespace Mcp.Master.Nodes;
+
+/// <summary>Which nodes there are, which of them live, and what they are to placement.</summary>
+public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimeProvider time)
+{
+    private const int Missed = 3;
+    private readonly DateTimeOffset _started = time.GetUtcNow();
+    private readonly HashSet<Label> _silent = [];
+
+    /// <exception cref="McpException">node.unknown</exception>
+    public StoredNode Get(Label name) =>
+        store.Nodes.Find(name) ?? throw new McpException("node.unknown", $"there is no node {name}", $"there are: {string.Join(", ", store.Nodes.List().Select(n => n.Name))}");
+
+    public bool IsReachable(StoredNode node)
+    {
+        if (node.LastSeen is not { } seen)
+            return false;
+        // While the master was away nobody could tell it anything.
+        var since = seen > _started ? seen : _started;
+        return time.GetUtcNow() - since < config.Heartbeat * Missed;
+    }
+
+    public string State(StoredNode node) => node.Key.Length == 0 ? "expected" : IsReachable(node) ? "reachable" : "unreachable";
+
+    public List<Candidate> Candidates()
+    {
+        var counts = store.Placements.Counts();
+        return store.Nodes.List().ConvertAll(n => new Candidate(n.Name, Tiers(n), IsReachable(n), n.Cordoned, n.Facts?.Architecture ?? "", Runtimes(n), (n.Facts?.MemoryFreeBytes ?? 0) / 1048576, counts.GetValueOrDefault(n.Name.Text)));
+    }
+
+    /// <summary>Writes an event when a node falls silent and when it is back; runs until cancelled.</summary>
+    public async Task WatchAsync(CancellationToken ct)
+    {
+        while (!ct.IsCancellationRequested)
+        {
+            foreach (var node in store.Nodes.List().Where(n => n.Key.Length > 0))
+            {
+                var silent = !IsReachable(node);
+                if (silent ? _silent.Add(node.Name) : _silent.Remove(node.Name))
+                    store.Events.Add("", "", silent ? "node.unreachable" : "node.reachable", node.Name.Text);
+            }
+
+            await Task.Delay(config.Heartbeat, time, ct);
+        }
+    }
+
+    private static HashSet<Tier> Tiers(StoredNode node)
+    {
+        var tiers = new HashSet<Tier>();
+        if (node.Roles.Contains("worker"))
+            tiers.Add(Tier.Worker);
+        if (node.Roles.Contains("master"))
+            tiers.Add(Tier.Core);
+        return tiers;
+    }
+
+    private static HashSet<RuntimeKind> Runtimes(StoredNode node) => [.. (node.Facts?.Runtimes ?? []).Where(r => r.Usable).Select(r => Kind(r.Name)).OfType<RuntimeKind>()];
+
+    // As agents name their runtimes.
+    private static RuntimeKind? Kind(string runtime) => runtime switch
+    {
+        "podman" => RuntimeKind.Container,
+        "microvm" => RuntimeKind.Microvm,
+        "unikernel" => RuntimeKind.Unikernel,
+        _ => null,
+    };
+}

@@ -1,0 +1,192 @@
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Mcp.Daemon.Identity;
+using Mcp.Master.Deploy;
+using Mcp.Master.Deploy.Steps;
+using Mcp.Master.Nodes;
+using Mcp.Master.Store;
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
+using Mcp.Protocol.V1;
+
+namespace Mcp.Master.Rpc;
+
+/// <summary>The RPCs about services, for the whole fleet: what concerns one service goes to its node, what concerns all goes to all.</summary>
+internal sealed class FleetRpc(MasterNode master, TimeProvider time, IHostApplicationLifetime lifetime) : Protocol.V1.Agent.AgentBase
+{
+    private static readonly TimeSpan s_quick = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_slow = TimeSpan.FromMinutes(4);
+
+    public override Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
+    {
+        var deployment = Wanted(request);
+        return StepStream.SendAsync(report => master.Deployer.DeployAsync(deployment, report, lifetime.ApplicationStopping), responseStream, context.CancellationToken);
+    }
+
+    public override async Task<PlanReply> Plan(DeployRequest request, ServerCallContext context)
+    {
+        var wanted = Wanted(request);
+        master.Deployer.Check(wanted.Service);
+        var there = master.Store.Placements.Find(wanted.Service.Name);
+        var decision = PlaceStep.Decide(wanted, there, master.Nodes.Candidates());
+        var reply = decision.Node is null ? new PlanReply() : await OnNodeAsync(decision.Node, (agent, options) => agent.PlanAsync(request, options), s_quick, context);
+        (reply.Node, reply.Why) = (decision.Node?.Text ?? "", decision.Why);
+        reply.Rejected.AddRange(decision.Rejected.Select(r => new Protocol.V1.RejectedNode { Node = r.Node.Text, Why = r.Why }));
+        return reply;
+    }
+
+    public override async Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context)
+    {
+        var service = Label.Parse(request.Service);
+        var failed = await master.Undeployer.UndeployAsync(service, lifetime.ApplicationStopping);
+        var reply = new OperationReply { Done = { $"removed {service} from the fleet" } };
+        reply.Failed.AddRange(failed.Select(f => $"{f}; it is tried again by itself"));
+        return reply;
+    }
+
+    public override Task<OperationReply> Start(ComponentRequest request, ServerCallContext context) => OnHomeAsync(request.Service, (agent, options) => agent.StartAsync(request, options), s_slow, context);
+
+    public override Task<OperationReply> Stop(ComponentRequest request, ServerCallContext context) => OnHomeAsync(request.Service, (agent, options) => agent.StopAsync(request, options), s_slow, context);
+
+    public override Task<OperationReply> Restart(ComponentRequest request, ServerCallContext context) => OnHomeAsync(request.Service, (agent, options) => agent.RestartAsync(request, options), s_slow, context);
+
+    public override Task<StatusReply> Status(StatusRequest request, ServerCallContext context) => master.View.StatusAsync(request.Service.Length == 0 ? null : Label.Parse(request.Service), context.CancellationToken);
+
+    public override Task<LiveCheckReply> LiveCheck(StatusRequest request, ServerCallContext context) => master.View.LiveCheckAsync(request, context.CancellationToken);
+
+    public override Task<SyncReply> Sync(SyncRequest request, ServerCallContext context) => master.View.SyncAsync(request, context.CancellationToken);
+
+    public override Task<OperationReply> Purge(PurgeRequest request, ServerCallContext context) => master.View.EachAsync((agent, options) => agent.PurgeAsync(request, options), context.CancellationToken);
+
+    public override async Task<OperationReply> Adopt(AdoptRequest request, ServerCallContext context)
+    {
+        var reply = await master.View.EachAsync((agent, options) => agent.AdoptAsync(request, options), context.CancellationToken);
+        if (request.DryRun)
+            return reply;
+        // What runs somewhere and was never placed: deployed with --direct, or the master's database was lost.
+        var known = master.Store.Placements.List().Select(p => p.Service.Text).ToHashSet();
+        var status = await master.View.StatusAsync(null, context.CancellationToken);
+        foreach (var found in status.Components.Where(c => !c.Stale && !known.Contains(c.Service) && (request.Service.Length == 0 || c.Service == request.Service)).DistinctBy(c => c.Service).ToList())
+        {
+            var node = Label.Parse(found.Node);
+            var shown = await OnNodeAsync(node, (agent, options) => agent.ShowServiceAsync(new ServiceRequest { Service = found.Service }, options), s_quick, context);
+            master.Store.Placements.Record(Label.Parse(found.Service), node, shown.Definition);
+            reply.Done.Add($"placed {found.Service} on {node}, where it runs");
+        }
+
+        return reply;
+    }
+
+    public override Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context) => Task.FromResult(new ServiceReply { Definition = Placed(request.Service).Definition });
+
+    public override Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context)
+    {
+        var home = Placed(request.Service).Home;
+        return ForwardAsync(home, agent => agent.Logs(request, cancellationToken: context.CancellationToken).ResponseStream, async line =>
+        {
+            line.Node = home.Text;
+            await responseStream.WriteAsync(line, context.CancellationToken);
+        }, context);
+    }
+
+    public override Task PullFile(PullFileRequest request, IServerStreamWriter<FileChunk> responseStream, ServerCallContext context) =>
+        ForwardAsync(Placed(request.Service).Home, agent => agent.PullFile(request, cancellationToken: context.CancellationToken).ResponseStream, chunk => responseStream.WriteAsync(chunk, context.CancellationToken), context);
+
+    public override async Task<PushFileReply> PushFile(IAsyncStreamReader<FileChunk> requestStream, ServerCallContext context)
+    {
+        var ct = context.CancellationToken;
+        if (!await requestStream.MoveNext(ct))
+            throw new McpException("file.path", "nothing was sent", "the first chunk names the service and the path");
+        var home = Placed(requestStream.Current.Service).Home;
+        using var call = Agent(home).PushFile(master.Agents.Within(s_slow, ct));
+        try
+        {
+            do
+                await call.RequestStream.WriteAsync(requestStream.Current, ct);
+            while (await requestStream.MoveNext(ct));
+            await call.RequestStream.CompleteAsync();
+        }
+        catch (Exception e) when (e is RpcException or InvalidOperationException && !ct.IsCancellationRequested)
+        {
+            // The agent refused in the middle; its answer says why.
+        }
+
+        try
+        {
+            return await call.ResponseAsync;
+        }
+        catch (RpcException e) when (!ct.IsCancellationRequested)
+        {
+            throw AgentPool.Explain(home, e);
+        }
+    }
+
+    public override async Task Events(EventsRequest request, IServerStreamWriter<Event> responseStream, ServerCallContext context)
+    {
+        var last = 0L;
+        var most = request.Tail > 0 ? request.Tail : 50;
+        do
+        {
+            foreach (var e in master.Store.Events.After(last, most))
+            {
+                last = e.Id;
+                await responseStream.WriteAsync(new Event { Id = e.Id, Time = e.Time.ToTimestamp(), Service = e.Service, Component = e.Component, Kind = e.Kind, Detail = e.Detail }, context.CancellationToken);
+            }
+
+            most = int.MaxValue;
+            if (request.Follow)
+                await Task.Delay(TimeSpan.FromMilliseconds(250), time, context.CancellationToken);
+        }
+        while (request.Follow && !lifetime.ApplicationStopping.IsCancellationRequested);
+    }
+
+    public override Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context) => request.Node.Length == 0
+        ? throw new McpException("node.unknown", "which node? this is the master", "mcp node list; mcp node show NODE")
+        : OnNodeAsync(Label.Parse(request.Node), (agent, options) => agent.NodeStatusAsync(request, options), s_quick, context);
+
+    public override Task<WhoAmIReply> WhoAmI(WhoAmIRequest request, ServerCallContext context)
+    {
+        var caller = AuthInterceptor.CallerOf(context);
+        return Task.FromResult(new WhoAmIReply { Name = caller.Name, Role = caller.Role.ToString().ToLowerInvariant(), Expires = caller.Expires.ToTimestamp(), Node = $"{master.Config.Name} (master)" });
+    }
+
+    private static FleetDeployment Wanted(DeployRequest request)
+    {
+        _ = ServiceFile.Parse(request.Definition, "service file");
+        return new FleetDeployment(request.Definition, request.Component.Length == 0 ? "" : Label.Parse(request.Component).Text, request.Node.Length == 0 ? null : Label.Parse(request.Node).Text, false, request.IfChanged);
+    }
+
+    private Placement Placed(string service) => master.Store.Placements.Find(Label.Parse(service))
+        ?? throw new McpException("service.unknown", $"there is no service {service} on this fleet", "mcp list shows those that are; mcp adopt takes those that were deployed with --direct");
+
+    private Protocol.V1.Agent.AgentClient Agent(Label node) => master.Agents.Of(master.Nodes.Get(node));
+
+    private Task<T> OnHomeAsync<T>(string service, Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<T>> call, TimeSpan limit, ServerCallContext context) => OnNodeAsync(Placed(service).Home, call, limit, context);
+
+    private async Task<T> OnNodeAsync<T>(Label node, Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<T>> call, TimeSpan limit, ServerCallContext context)
+    {
+        try
+        {
+            return await call(Agent(node), master.Agents.Within(limit, context.CancellationToken));
+        }
+        catch (RpcException e) when (!context.CancellationToken.IsCancellationRequested)
+        {
+            throw AgentPool.Explain(node, e);
+        }
+    }
+
+    // No limit in time: a log may be followed for days. A dead connection is noticed by its keep-alive.
+    private async Task ForwardAsync<T>(Label node, Func<Protocol.V1.Agent.AgentClient, IAsyncStreamReader<T>> open, Func<T, Task> send, ServerCallContext context)
+    {
+        try
+        {
+            await foreach (var item in open(Agent(node)).ReadAllAsync(context.CancellationToken))
+                await send(item);
+        }
+        catch (RpcException e) when (!context.CancellationToken.IsCancellationRequested)
+        {
+            throw AgentPool.Explain(node, e);
+        }
+    }
+}

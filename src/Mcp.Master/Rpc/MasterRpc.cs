@@ -1,0 +1,72 @@
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using Mcp.Daemon.Identity;
+using Mcp.Master.Nodes;
+using Mcp.Model;
+using Mcp.Model.Names;
+using Mcp.Protocol.V1;
+using Membership = Mcp.Protocol.V1.Membership;
+
+namespace Mcp.Master.Rpc;
+
+/// <summary>The RPCs about nodes: map, call, map back; no decisions.</summary>
+internal sealed class MasterRpc(MasterNode master, FleetIdentity identity, TokenSigner tokens, IHostApplicationLifetime lifetime) : Protocol.V1.Master.MasterBase
+{
+    public override Task<AuthorityReply> Authority(AuthorityRequest request, ServerCallContext context) => Task.FromResult(new AuthorityReply { Ca = identity.Authority.ExportCertificatePem() });
+
+    public override Task<Membership> Join(JoinRequest request, ServerCallContext context)
+    {
+        using var certificate = master.Membership.Join(request.Secret, request.Name, request.Address, request.CertificateRequest);
+        return Task.FromResult(Given(certificate.ExportCertificatePem()));
+    }
+
+    public override Task<Membership> Renew(RenewRequest request, ServerCallContext context)
+    {
+        using var certificate = master.Membership.Renew(AuthInterceptor.CallerOf(context), request.CertificateRequest);
+        return Task.FromResult(Given(certificate.ExportCertificatePem()));
+    }
+
+    public override Task<HeartbeatReply> Heartbeat(HeartbeatRequest request, ServerCallContext context)
+    {
+        var node = master.Membership.Check(AuthInterceptor.CallerOf(context));
+        if (request.Facts is null || request.Status is null || request.Facts.Node != node.Name.Text || request.Status.Node != node.Name.Text)
+            throw new McpException("node.other", $"{node.Name} sent a heartbeat of '{Label.Clip(request.Facts?.Node)}'", "a node speaks for itself only: its name in agent.toml must be the one it joined with");
+        master.Store.Nodes.Seen(node.Name, request.Facts, request.Status);
+        return Task.FromResult(new HeartbeatReply { IntervalMs = (long)master.Config.Heartbeat.TotalMilliseconds });
+    }
+
+    public override Task<JoinTokenReply> CreateJoinToken(JoinTokenRequest request, ServerCallContext context)
+    {
+        var (token, expires) = master.Membership.NewToken(request.Roles, TimeSpan.FromSeconds(Math.Clamp(request.LifeSeconds, 0, int.MaxValue)));
+        return Task.FromResult(new JoinTokenReply { Token = token.ToString(), Expires = expires.ToTimestamp() });
+    }
+
+    public override Task<ListNodesReply> ListNodes(ListNodesRequest request, ServerCallContext context) => Task.FromResult(master.View.Nodes());
+
+    public override Task<OperationReply> CordonNode(CordonNodeRequest request, ServerCallContext context)
+    {
+        var node = master.Nodes.Get(Label.Parse(request.Name));
+        master.Store.Nodes.Cordon(node.Name, !request.Uncordon);
+        master.Store.Events.Add("", "", request.Uncordon ? "node.uncordoned" : "node.cordoned", node.Name.Text);
+        return Task.FromResult(new OperationReply { Done = { $"{(request.Uncordon ? "uncordoned" : "cordoned")} {node.Name}" } });
+    }
+
+    public override Task DrainNode(NodeRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context) =>
+        StepStream.SendAsync(report => master.Drainer.DrainAsync(Label.Parse(request.Name), report, lifetime.ApplicationStopping), responseStream, context.CancellationToken);
+
+    public override Task<OperationReply> RemoveNode(RemoveNodeRequest request, ServerCallContext context)
+    {
+        var node = master.Nodes.Get(Label.Parse(request.Name));
+        var there = master.Store.Placements.List().Where(p => p.Home == node.Name).ToList();
+        if (there.Count > 0 && !request.Force)
+            throw new McpException("node.busy", $"{node.Name} has {string.Join(", ", there.Select(p => p.Service))}", $"mcp node drain {node.Name} first; --force forgets them");
+        there.ForEach(p => master.Store.Placements.Remove(p.Service));
+        master.Store.Nodes.Remove(node.Name);
+        master.Store.Events.Add("", "", "node.removed", node.Name.Text);
+        var reply = new OperationReply { Done = { $"removed {node.Name}; its certificate does not count any more" } };
+        reply.Done.AddRange(there.Select(p => $"forgot {p.Service}"));
+        return Task.FromResult(reply);
+    }
+
+    private Membership Given(string certificate) => new() { Certificate = certificate, Ca = identity.Authority.ExportCertificatePem(), TokenKey = tokens.PublicKey };
+}

@@ -1,0 +1,38 @@
+using System.Diagnostics;
+using System.Threading.Channels;
+using Grpc.Core;
+using Mcp.Daemon.Operations;
+using Mcp.Protocol.V1;
+
+namespace Mcp.Master.Rpc;
+
+/// <summary>An operation's steps as they happen. It goes on when the client goes away: a broken terminal must not stop it.</summary>
+internal static class StepStream
+{
+    public static async Task SendAsync(Func<StepReport, Task> run, IServerStreamWriter<StepEvent> output, CancellationToken ct)
+    {
+        var events = Channel.CreateUnbounded<StepEvent>();
+        var whole = Stopwatch.StartNew();
+        var step = new Stopwatch();
+        var operation = run((name, mark, detail) =>
+        {
+            if (mark == StepMark.Started)
+                step.Restart();
+            events.Writer.TryWrite(new StepEvent { Kind = Kind(mark), Step = name, Detail = detail, DurationMs = step.ElapsedMilliseconds });
+        });
+        _ = operation.ContinueWith(_ => events.Writer.TryComplete(), TaskScheduler.Default);
+        await foreach (var happened in events.Reader.ReadAllAsync(ct))
+            await output.WriteAsync(happened, ct);
+        await operation;
+        await output.WriteAsync(new StepEvent { Kind = StepEvent.Types.Kind.Finished, DurationMs = whole.ElapsedMilliseconds }, ct);
+    }
+
+    private static StepEvent.Types.Kind Kind(StepMark mark) => mark switch
+    {
+        StepMark.Started => StepEvent.Types.Kind.Started,
+        StepMark.Progress => StepEvent.Types.Kind.Progress,
+        StepMark.Done => StepEvent.Types.Kind.Done,
+        StepMark.Failed => StepEvent.Types.Kind.Failed,
+        StepMark.Undone => StepEvent.Types.Kind.Undone,
+    };
+}

@@ -1,0 +1,43 @@
+using Mcp.Daemon.Events;
+using Mcp.Daemon.Operations;
+using Mcp.Daemon.Storage;
+
+namespace Mcp.Master.Store;
+
+/// <summary>What the master knows, in SQLite: one object a table. Nothing that matters is kept in memory only.</summary>
+public sealed class MasterStore : IDisposable
+{
+    private readonly Database _database;
+
+    private MasterStore(Database database, TimeProvider time)
+    {
+        _database = database;
+        Nodes = new NodesTable(database, time);
+        JoinTokens = new JoinTokensTable(database, time);
+        Placements = new PlacementsTable(database, time);
+        Leftovers = new LeftoversTable(database, time);
+        Operations = new OperationsTable(database, time);
+        Events = new EventsTable(database, time);
+    }
+
+    public NodesTable Nodes { get; }
+
+    public JoinTokensTable JoinTokens { get; }
+
+    public PlacementsTable Placements { get; }
+
+    public LeftoversTable Leftovers { get; }
+
+    public OperationsTable Operations { get; }
+
+    public EventsTable Events { get; }
+
+    public static MasterStore Open(string file, TimeProvider time)
+    {
+        var database = Database.Open(file);
+        Migrator.Migrate(database, Migration.In(typeof(MasterStore).Assembly));
+        return new MasterStore(database, time);
+    }
+
+    public void Dispose() => _database.Dispose();
+}

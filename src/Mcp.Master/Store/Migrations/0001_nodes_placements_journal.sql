@@ -1,0 +1,51 @@
+CREATE TABLE nodes (
+  name TEXT PRIMARY KEY,
+  address TEXT NOT NULL,
+  roles TEXT NOT NULL,
+  key TEXT NOT NULL,
+  cordoned INTEGER NOT NULL,
+  last_seen TEXT,
+  facts BLOB,
+  status BLOB
+);
+CREATE TABLE join_tokens (
+  hash TEXT PRIMARY KEY,
+  roles TEXT NOT NULL,
+  expires_at TEXT NOT NULL,
+  used_by TEXT,
+  used_key TEXT
+);
+CREATE TABLE placements (
+  service TEXT PRIMARY KEY,
+  node TEXT,
+  target TEXT,
+  definition TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  CHECK (node IS NOT NULL OR target IS NOT NULL)
+);
+CREATE TABLE leftovers (
+  step TEXT NOT NULL,
+  service TEXT NOT NULL,
+  node TEXT NOT NULL,
+  state TEXT NOT NULL,
+  error TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  PRIMARY KEY (step, service, node)
+);
+CREATE TABLE operations (
+  id TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  step INTEGER NOT NULL,
+  undoing INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  updated_at TEXT NOT NULL
+);
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  time TEXT NOT NULL,
+  service TEXT NOT NULL,
+  component TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  detail TEXT NOT NULL
+);

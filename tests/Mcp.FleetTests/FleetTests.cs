@@ -1,0 +1,140 @@
+using Mcp.FleetTests.Hosts;
+
+namespace Mcp.FleetTests;
+
+// One fleet; cutting a link or killing the master concerns all tests.
+[Collection("fleet")]
+public class FleetTests(Fleet fleet)
+{
+    [Fact]
+    public async Task Services_land_where_the_rule_says_are_seen_and_leave_without_a_trace()
+    {
+        var steps = await fleet.McpOkAsync("deploy", fleet.Write("core", extra: "tier = \"core\""));
+        Assert.Contains("place", steps, StringComparison.Ordinal);
+        Assert.Contains("alder: fewest services (0) of 1", steps, StringComparison.Ordinal);
+        foreach (var name in (string[])["one", "two", "three"])
+            await fleet.McpOkAsync("deploy", fleet.Write(name));
+        var placed = (await fleet.StatusAsync()).Select(c => (c.Service, c.Node, c.Observed)).ToList();
+        Assert.Equal([("core", "alder", "running"), ("one", "beech", "running"), ("three", "beech", "running"), ("two", "cedar", "running")], placed);
+        Assert.Equal("hello from v1", await fleet.GetAsync("cedar", "two"));
+
+        // It stays where it is, and plan says why, and why not elsewhere.
+        var plan = await fleet.McpOkAsync("plan", fleet.Write("two", "v2"));
+        Assert.Contains("on cedar: it is there already", plan, StringComparison.Ordinal);
+        Assert.Contains("not alder: is not for the tier worker", plan, StringComparison.Ordinal);
+        await fleet.McpOkAsync("deploy", fleet.Write("two", "v2"));
+        Assert.Equal("hello from v2", await fleet.GetAsync("cedar", "two"));
+        Assert.Contains("listening on 8080", await fleet.McpOkAsync("logs", "two"), StringComparison.Ordinal);
+        Assert.Contains("cedar", await fleet.McpOkAsync("ps"), StringComparison.Ordinal);
+        Assert.Contains("deploy.done", await fleet.McpOkAsync("events"), StringComparison.Ordinal);
+
+        await fleet.McpOkAsync("deploy", fleet.Write("three"), "--node", "cedar");
+        Assert.Equal(["three.web.1"], await fleet.ContainersAsync("cedar", "three"));
+        Assert.Empty(await fleet.ContainersAsync("beech", "three"));
+        foreach (var name in (string[])["core", "one", "two", "three"])
+            await fleet.McpOkAsync("undeploy", name);
+        Assert.Empty(await fleet.StatusAsync());
+        foreach (var node in Fleet.Nodes)
+            Assert.Empty(await fleet.ContainersAsync(node, "one"));
+    }
+
+    [Fact]
+    public async Task A_drained_nodes_services_move_without_a_failed_request()
+    {
+        await fleet.McpOkAsync("deploy", fleet.Write("moves"));
+        var from = (await fleet.StatusAsync()).Single(c => c.Service == "moves").Node;
+        using var stop = new CancellationTokenSource();
+        var asking = Task.Run(async () =>
+        {
+            var (asked, failed) = (0, new List<string>());
+            while (!stop.IsCancellationRequested)
+            {
+                // As the service's name would say it: where it is recorded to be.
+                var node = (await fleet.StatusAsync()).Where(c => c.Service == "moves" && c.Observed == "running").Select(c => c.Node).ToList();
+                if (await fleet.GetAsync(node[0], "moves") != "hello from v1")
+                    failed.Add(string.Join(",", node));
+                asked++;
+            }
+
+            return (asked, failed);
+        });
+        var drained = await fleet.McpOkAsync("node", "drain", from);
+        Assert.Contains("moves", drained, StringComparison.Ordinal);
+        await stop.CancelAsync();
+        var (count, failures) = await asking;
+        Assert.True(count > 2, $"only {count} requests");
+        Assert.Empty(failures);
+        Assert.NotEqual(from, (await fleet.StatusAsync()).Single(c => c.Service == "moves").Node);
+        Assert.Empty(await fleet.ContainersAsync(from, "moves"));
+        await fleet.McpOkAsync("node", "uncordon", from);
+        await fleet.McpOkAsync("undeploy", "moves");
+    }
+
+    [Fact]
+    public async Task A_node_that_is_cut_off_is_told_and_what_is_left_there_is_removed_when_it_is_back()
+    {
+        await fleet.McpOkAsync("deploy", fleet.Write("cut"), "--node", "cedar");
+        await fleet.CutAsync("cedar");
+        try
+        {
+            await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains(("cedar", "unreachable")), "cedar is unreachable");
+            Assert.Contains(("cut", "cedar", "running", true), await fleet.StatusAsync());
+            Assert.Contains("unreachable: node cedar", await fleet.McpOkAsync("status"), StringComparison.Ordinal);
+            Assert.Contains("cedar: unreachable", (await fleet.McpAsync("plan", fleet.Write("other"), "--node", "cedar")).Output, StringComparison.Ordinal);
+            Assert.Contains("node.unreachable", await fleet.McpOkAsync("events"), StringComparison.Ordinal);
+            var (exitCode, _, error) = await fleet.McpAsync("undeploy", "cut");
+            Assert.Equal(1, exitCode);
+            Assert.Contains("tried again by itself", error, StringComparison.Ordinal);
+            Assert.Single(await fleet.ContainersAsync("cedar", "cut"));
+        }
+        finally
+        {
+            await fleet.MendAsync("cedar");
+        }
+
+        await Fleet.UntilAsync(async () => (await fleet.ContainersAsync("cedar", "cut")).Length == 0, "what was left on cedar is removed");
+        await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains(("cedar", "reachable")), "cedar is back");
+    }
+
+    [Fact]
+    public async Task A_master_killed_at_random_points_of_deploys_and_undeploys_goes_on_and_doubles_nothing()
+    {
+        const int Points = 12;
+        for (var i = 0; i < Points; i++)
+        {
+            var file = fleet.Write("killed", i % 2 == 0 ? "v1" : "v2");
+            var deploying = i % 3 == 2 ? fleet.McpAsync("undeploy", "killed") : fleet.McpAsync("deploy", file);
+            await Task.Delay(100 + Random.Shared.Next(600));
+            await fleet.KillMasterAsync();
+            await deploying;
+            fleet.StartMaster();
+            await Fleet.UntilAsync(async () => (await fleet.McpAsync("whoami")).ExitCode == 0, "the master is back");
+            // The same command, again.
+            await fleet.McpOkAsync("deploy", file);
+            var there = await fleet.StatusAsync();
+            Assert.Single(there, c => c.Service == "killed");
+            var containers = new List<string>();
+            foreach (var node in Fleet.Nodes)
+                containers.AddRange((await fleet.ContainersAsync(node, "killed")).Select(c => $"{node} {c}"));
+            Assert.Single(containers);
+            Assert.StartsWith(there[0].Node, containers[0], StringComparison.Ordinal);
+        }
+
+        await fleet.McpOkAsync("undeploy", "killed");
+        Assert.Equal(0, await fleet.StopMasterAsync());
+        fleet.StartMaster();
+        await Fleet.UntilAsync(async () => (await fleet.McpAsync("whoami")).ExitCode == 0, "the master is back");
+    }
+
+    [Fact]
+    public async Task A_hostname_outside_the_allowed_domains_or_of_another_service_is_refused_before_anything_is_touched()
+    {
+        await fleet.McpOkAsync("deploy", fleet.Write("mine"));
+        foreach (var hostname in (string[])["evil.net", "example.com.evil.net", "xexample.com", "example.com.", "EXAMPLE.com", "*.example.com", "ex\u0430mple.com"])
+            Assert.NotEqual(0, (await fleet.McpAsync("deploy", fleet.Write("thief", hostname: hostname))).ExitCode);
+        var (_, _, error) = await fleet.McpAsync("deploy", fleet.Write("thief", hostname: "mine.example.com"));
+        Assert.Contains("mine.example.com belongs to the service mine", error, StringComparison.Ordinal);
+        Assert.DoesNotContain(await fleet.StatusAsync(), c => c.Service == "thief");
+        await fleet.McpOkAsync("undeploy", "mine");
+    }
+}
