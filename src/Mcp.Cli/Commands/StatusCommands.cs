@@ -64,7 +64,7 @@ internal static class StatusCommands
     }
 
     private static string[] Row(ComponentStatus c, bool fleet) =>
-        [.. Column(fleet, c.Node), c.Service, c.Component, c.Stale ? $"unknown (was {c.Observed})" : c.Flapping ? $"{c.Observed} (flapping)" : c.Observed, c.Desired, $"{c.Generation}", $"{c.Restarts}", c.Image, string.Join(" ", c.Routes.Select(Say))];
+        [.. Column(fleet, c.Node), c.Service, c.Component, c.Stale ? $"unknown (was {c.Observed})" : c.Misplaced ? $"{c.Observed} (not placed here)" : c.Flapping ? $"{c.Observed} (flapping)" : c.Observed, c.Desired, $"{c.Generation}", $"{c.Restarts}", c.Image, string.Join(" ", c.Routes.Select(Say))];
 
     private static string[] Column(bool shown, string text) => shown ? [text] : [];
 

@@ -21,6 +21,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
         // One that the master has not placed may have been deployed with --direct anywhere.
         var asked = service is not null && placements is [var there] ? Joined().Where(n => n.Name == there.Home || n.Name == there.Node) : Joined();
         var request = new StatusRequest { Service = service?.Text ?? "" };
+        var homes = placements.ToDictionary(p => p.Service.Text, p => p.Seat.Text);
         var answers = await AskAsync(asked, (agent, options) => agent.StatusAsync(request, options), s_limit, ct);
         var reply = new StatusReply();
         foreach (var (node, answer, problem) in answers)
@@ -30,13 +31,13 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
             var told = answer ?? store.Nodes.LastStatus(node.Name) ?? new StatusReply();
             if (problem is not null)
                 reply.Unreachable.Add(new NodeProblem { Node = node.Name.Text, What = Since(node, problem) });
-            reply.Components.AddRange(told.Components.Where(c => service is null || c.Service == service.Text).Select(c => Marked(c, node, problem is not null)));
+            reply.Components.AddRange(told.Components.Where(c => service is null || c.Service == service.Text).Select(c => Marked(c, node, problem is not null, homes)));
             reply.Drift.AddRange((answer?.Drift ?? []).Select(d => Marked(d, node)));
         }
 
         var seen = reply.Components.Select(c => (c.Service, c.Node)).ToHashSet();
-        foreach (var missing in placements.Where(p => !seen.Contains((p.Service.Text, p.Home.Text))))
-            reply.Components.AddRange(Unseen(missing));
+        foreach (var missing in placements.Where(p => !seen.Contains((p.Service.Text, p.Seat.Text))))
+            reply.Components.AddRange(Unseen(missing, reply.Unreachable.Any(u => u.Node == missing.Seat.Text)));
         if (service is not null && reply.Components.Count == 0)
             throw new McpException("service.unknown", $"there is no service {service} on this fleet", "mcp list shows those that are");
         var sorted = reply.Components.OrderBy(c => c.Service, StringComparer.Ordinal).ThenBy(c => c.Node, StringComparer.Ordinal).ToList();
@@ -122,9 +123,9 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
 
     private static string Since(StoredNode node, McpException problem) => node.LastSeen is { } seen ? $"{problem.Message}; last heartbeat {seen:yyyy-MM-dd HH:mm:ss}Z" : problem.Message;
 
-    private static ComponentStatus Marked(ComponentStatus component, StoredNode node, bool stale)
+    private static ComponentStatus Marked(ComponentStatus component, StoredNode node, bool stale, Dictionary<string, string> homes)
     {
-        (component.Node, component.Stale) = (node.Name.Text, stale);
+        (component.Node, component.Stale, component.Misplaced) = (node.Name.Text, stale, homes.TryGetValue(component.Service, out var home) && home != node.Name.Text);
         return component;
     }
 
@@ -135,7 +136,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
     }
 
     // Placed there, and its node says nothing of it.
-    private static IEnumerable<ComponentStatus> Unseen(Placement placement) => ServiceFile.Parse(placement.Definition, "service file").Components.Select(c => new ComponentStatus
+    private static IEnumerable<ComponentStatus> Unseen(Placement placement, bool stale) => ServiceFile.Parse(placement.Definition, "service file").Components.Select(c => new ComponentStatus
     {
         Service = placement.Service.Text,
         Component = c.Name.Text,
@@ -143,6 +144,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
         Runtime = Spellings.Runtimes.Spell(c.Runtime),
         Desired = "running",
         Observed = placement.Node is null ? "placing" : "unknown",
-        Node = placement.Home.Text,
+        Node = placement.Seat.Text,
+        Stale = stale,
     });
 }

@@ -12,6 +12,9 @@ public sealed record Placement(Label Service, Label? Node, Label? Target, string
 {
     /// <summary>Where it is to be.</summary>
     public Label Home => Target ?? Node!;
+
+    /// <summary>Where it is as far as its names say; for one that is nowhere yet, where it is going.</summary>
+    public Label Seat => Node ?? Target!;
 }
 
 public sealed class PlacementsTable(Database database, TimeProvider time)

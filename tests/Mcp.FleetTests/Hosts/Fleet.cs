@@ -83,6 +83,39 @@ public sealed class Fleet : IAsyncLifetime
         return [.. json.RootElement.GetProperty("nodes").EnumerateArray().Select(n => (n.GetProperty("name").GetString()!, n.GetProperty("state").GetString()!))];
     }
 
+    /// <summary>Removes what an earlier test left, failed or not.</summary>
+    public async Task EmptyAsync()
+    {
+        foreach (var service in (await StatusAsync()).Select(c => c.Service).Distinct().ToList())
+            await McpOkAsync("undeploy", service);
+        foreach (var node in Nodes)
+            await McpOkAsync("node", "uncordon", node);
+    }
+
+    /// <summary>Until the master has heard of the node's services as they are now.</summary>
+    public async Task HeartbeatAsync(string node)
+    {
+        // The first one may have been on its way already.
+        for (var i = 0; i < 2; i++)
+        {
+            var before = await LastAsync();
+            await UntilAsync(async () => await LastAsync() != before, $"a heartbeat of {node}");
+        }
+
+        async Task<string> LastAsync()
+        {
+            using var json = JsonDocument.Parse(await McpOkAsync("node", "list", "-o", "json"));
+            return json.RootElement.GetProperty("nodes").EnumerateArray().Single(n => n.GetProperty("name").GetString() == node).GetProperty("last_heartbeat").GetString()!;
+        }
+    }
+
+    /// <summary>Where the master has the service, as its name in DNS would say.</summary>
+    public async Task<string> HomeAsync(string service)
+    {
+        using var json = JsonDocument.Parse(await McpOkAsync("status", service, "-o", "json"));
+        return json.RootElement.GetProperty("components").EnumerateArray().Single(c => !c.GetProperty("misplaced").GetBoolean()).GetProperty("node").GetString()!;
+    }
+
     /// <summary>Each component's service, node, and whether its node answered.</summary>
     public async Task<List<(string Service, string Node, string Observed, bool Stale)>> StatusAsync()
     {

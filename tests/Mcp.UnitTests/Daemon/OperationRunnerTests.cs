@@ -52,10 +52,49 @@ public class OperationRunnerTests
         Assert.Empty(journal.Open());
     }
 
+    [Fact]
+    public async Task Where_a_failure_stops_it_the_steps_before_stand_the_later_ones_do_not_run_and_it_is_over()
+    {
+        var (world, journal) = (new HashSet<string>(), new MemoryJournal());
+        var e = await Assert.ThrowsAsync<StepFailedException>(() => Runner(world, journal, "start", OnFailure.Stop).RunAsync(Entry(), null, CancellationToken.None));
+        Assert.Equal("start", e.Step);
+        Assert.Contains("stand", e.Aftermath, StringComparison.Ordinal);
+        Assert.Equal(["pull", "start"], world.Order());
+        Assert.Empty(journal.Open());
+    }
+
+    [Fact]
+    public async Task Where_a_failure_goes_on_the_later_steps_run_and_every_failure_is_told()
+    {
+        var (world, journal, told) = (new HashSet<string>(), new MemoryJournal(), new List<string>());
+        await Runner(world, journal, "start", OnFailure.GoOn).RunAsync(Entry(), (step, mark, _) => told.Add($"{step} {mark}"), CancellationToken.None);
+        Assert.Contains("switch", world);
+        Assert.Equal(["start Failed"], told.Where(t => t.EndsWith("Failed", StringComparison.Ordinal)));
+        Assert.Empty(journal.Open());
+    }
+
+    [Theory]
+    [InlineData(OnFailure.Stop)]
+    [InlineData(OnFailure.GoOn)]
+    public async Task One_that_is_cancelled_stays_in_the_journal_and_goes_on_later(OnFailure onFailure)
+    {
+        var (world, journal) = (new HashSet<string>(), new MemoryJournal());
+        using var stop = new CancellationTokenSource();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Runner(world, journal, null, onFailure).RunAsync(Entry(), (step, mark, _) =>
+        {
+            if (step == "pull" && mark == StepMark.Done)
+                stop.Cancel();
+        }, stop.Token));
+        Assert.Equal(["pull"], world);
+        await Runner(world, journal, null, onFailure).RunAsync(Assert.Single(journal.Open()), null, CancellationToken.None);
+        Assert.Equal(3, world.Count);
+        Assert.Empty(journal.Open());
+    }
+
     private static JournalEntry Entry() => new(Guid.NewGuid(), "deploy", "blog", 0, false, "s");
 
-    private static OperationRunner<string> Runner(HashSet<string> world, MemoryJournal journal, string? failing) =>
-        new([.. s_names.Select(n => new WorldStep(n, world, journal, n == failing))], journal, s => s, s => s);
+    private static OperationRunner<string> Runner(HashSet<string> world, MemoryJournal journal, string? failing, OnFailure onFailure = OnFailure.Undo) =>
+        new([.. s_names.Select(n => new WorldStep(n, world, journal, n == failing))], journal, s => s, s => s, onFailure);
 
     private sealed class WorldStep(string name, HashSet<string> world, MemoryJournal journal, bool fails) : IStep<string>
     {

@@ -66,7 +66,7 @@ public sealed class PlacerTests
     {
         var decision = Placer.Place(new PlacementRequest(Service("unikernel"), new HashSet<string> { "arm64" }),
             [s_node, s_node with { Node = Label.Parse("beech"), Reachable = false }, s_node with { Node = Label.Parse("cedar"), Tiers = s_cores }, s_node with { Node = Label.Parse("dogwood"), Cordoned = true }, s_node with { Node = Label.Parse("elm"), Runtimes = new HashSet<RuntimeKind> { RuntimeKind.Container } }]);
-        Assert.Equal("no node can run it: alder: is amd64, and the images are for arm64; beech: unreachable; cedar: its tier is core, not worker; dogwood: cordoned; elm: cannot run unikernel", decision.Why);
+        Assert.Equal("no node can run it: alder: is amd64, and the images are for arm64; beech: unreachable; cedar: is not for the tier worker; dogwood: cordoned; elm: cannot run unikernel", decision.Why);
     }
 
     private static ServiceDefinition Service(string runtime = "container", int memory = 100, string tier = "worker") => ServiceFile.Parse($"""
