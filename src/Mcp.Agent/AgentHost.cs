@@ -9,26 +9,31 @@ using Mcp.Daemon.Lifecycle;
 
 namespace Mcp.Agent;
 
-/// <summary>`mcp-agent run`: lock, registry, identity, server, work; ended in reverse when it is told to stop.</summary>
+/// <summary>`mcp-agent run`: lock, database, TLS, authorisation, server, work, as far as there is one like the master's; ended in reverse when it is told to stop.</summary>
 [System.Diagnostics.CodeAnalysis.SuppressMessage("Design", "CA1001", Justification = "the stages dispose what they made")]
 internal sealed class AgentHost(AgentConfig config)
 {
     private AgentNode _node = null!;
     private Member? _member;
     private X509Certificate2? _own;
+    private TokenSigner _tokens = null!;
+    private RoleTable _roles = null!;
+    private AuditLog _audit = null!;
 
     public static async Task<int> RunAsync(AgentConfig config)
     {
         using var stop = new StopSignal();
         var host = new AgentHost(config);
-        return await new DaemonHost("mcp-agent")
-            .Stage("lock", () => StateLock.Take("mcp-agent", Path.Combine(config.State, "agent.lock")))
-            .Stage("registry", () => host._node = new AgentNode(config, TimeProvider.System))
-            .Stage("identity", host.Identify)
-            .Stage("server", host.ServeAsync)
-            .Stage("work", ct => Task.FromResult(host.Work()))
-            .RunAsync($"mcp-agent {config.Name} listens on {config.Listen}", stop.Token);
+        return await host.Stages().RunAsync($"mcp-agent {config.Name} listens on {config.Listen}", stop.Token);
     }
+
+    internal DaemonHost Stages() => new DaemonHost("mcp-agent")
+        .Stage("lock", () => StateLock.Take("mcp-agent", Path.Combine(config.State, "agent.lock")))
+        .Stage("database", () => _node = new AgentNode(config, TimeProvider.System))
+        .Stage("tls", Identify)
+        .Stage("auth", Authorise)
+        .Stage("server", ServeAsync)
+        .Stage("work", ct => Task.FromResult(Work()));
 
     // In a fleet the master's CA has signed for this node; alone, its own.
     private IDisposable? Identify()
@@ -40,18 +45,24 @@ internal sealed class AgentHost(AgentConfig config)
         return _own = X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null);
     }
 
+    private AuditLog Authorise()
+    {
+        _tokens = new TokenSigner(_member?.TokenKey ?? File.ReadAllText(Path.Combine(config.State, "token.key")), TimeProvider.System);
+        _roles = new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent));
+        return _audit = new AuditLog(Path.Combine(config.State, "audit.log"), TimeProvider.System);
+    }
+
     private async Task<Func<Task>> ServeAsync(CancellationToken ct)
     {
         var builder = Bare.Builder();
         builder.Services.AddRouting();
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenGrpc(IPEndPoint.Parse(config.Listen), () => _member?.Certificate ?? _own!, _member?.Authority));
-        var tokenKey = _member?.TokenKey ?? await File.ReadAllTextAsync(Path.Combine(config.State, "token.key"), ct);
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(_node);
-        builder.Services.AddSingleton(new TokenSigner(tokenKey, TimeProvider.System));
-        builder.Services.AddSingleton(new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent)));
-        builder.Services.AddSingleton(new AuditLog(Path.Combine(config.State, "audit.log"), TimeProvider.System));
+        builder.Services.AddSingleton(_tokens);
+        builder.Services.AddSingleton(_roles);
+        builder.Services.AddSingleton(_audit);
         builder.Services.AddSingleton<AuthInterceptor>();
         var health = new HealthServiceImpl();
         health.SetStatus("", HealthCheckResponse.Types.ServingStatus.Serving);

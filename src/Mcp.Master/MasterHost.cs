@@ -6,7 +6,7 @@ using Mcp.Master.Store;
 
 namespace Mcp.Master;
 
-/// <summary>`mcp-master run`: database, nodes of the configuration, agent pool, DNS, TLS, server, work; ended in reverse when it is told to stop.</summary>
+/// <summary>`mcp-master run`: database, nodes of the configuration, agent pool, DNS, TLS, authorisation, server, work; ended in reverse when it is told to stop.</summary>
 [System.Diagnostics.CodeAnalysis.SuppressMessage("Design", "CA1001", Justification = "the stages dispose what they made")]
 internal sealed class MasterHost(MasterConfig config)
 {
@@ -15,22 +15,27 @@ internal sealed class MasterHost(MasterConfig config)
     private FleetIdentity _identity = null!;
     private AgentPool _agents = null!;
     private MasterNode _node = null!;
+    private TokenSigner _tokens = null!;
+    private RoleTable _roles = null!;
+    private AuditLog _audit = null!;
 
     public static async Task<int> RunAsync(MasterConfig config)
     {
         using var stop = new StopSignal();
         var host = new MasterHost(config);
-        return await new DaemonHost("mcp-master")
-            .Stage("lock", () => StateLock.Take("mcp-master", Path.Combine(config.State, "master.lock")))
-            .Stage("database", () => host._store = MasterStore.Open(Path.Combine(config.State, "master.db"), host._time))
-            .Stage("nodes", host.Expect)
-            .Stage("identity", () => host._identity = new FleetIdentity(config, host._time))
-            .Stage("agents", () => host._agents = new AgentPool(host._identity, host._time))
-            .Stage("parts", host.Assemble)
-            .Stage("server", host.ServeAsync)
-            .Stage("work", _ => Task.FromResult(host.Work()))
-            .RunAsync($"mcp-master {config.Name} listens on {config.Listen}", stop.Token);
+        return await host.Stages().RunAsync($"mcp-master {config.Name} listens on {config.Listen}", stop.Token);
     }
+
+    internal DaemonHost Stages() => new DaemonHost("mcp-master")
+        .Stage("lock", () => StateLock.Take("mcp-master", Path.Combine(config.State, "master.lock")))
+        .Stage("database", () => _store = MasterStore.Open(Path.Combine(config.State, "master.db"), _time))
+        .Stage("nodes", Expect)
+        .Stage("agents", () => _agents = new AgentPool(() => _identity, _time))
+        .Stage("dns", () => null)
+        .Stage("tls", () => _identity = new FleetIdentity(config, _time))
+        .Stage("auth", Authorise)
+        .Stage("server", ServeAsync)
+        .Stage("work", _ => Task.FromResult(Work()));
 
     private IDisposable? Expect()
     {
@@ -39,14 +44,17 @@ internal sealed class MasterHost(MasterConfig config)
         return null;
     }
 
-    private IDisposable? Assemble()
+    private AuditLog Authorise()
     {
-        _node = new MasterNode(config, _store, _identity, _agents, dns: null, edge: null, _time);
-        return null;
+        _tokens = new TokenSigner(File.ReadAllText(Path.Combine(config.State, "token.key")), _time);
+        _roles = new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent), (Protocol.V1.Master.Descriptor, RpcRoles.Master));
+        return _audit = new AuditLog(Path.Combine(config.State, "audit.log"), _time);
     }
 
+    // Certificates and tokens are there, so everything can be put together.
     private async Task<Func<Task>> ServeAsync(CancellationToken ct)
     {
+        _node = new MasterNode(config, _store, _identity, _agents, dns: null, edge: null, _time);
         var builder = Bare.Builder();
         builder.Services.AddRouting();
         builder.WebHost.UseKestrelHttpsConfiguration();
@@ -54,9 +62,9 @@ internal sealed class MasterHost(MasterConfig config)
         builder.Services.AddSingleton(_time);
         builder.Services.AddSingleton(_node);
         builder.Services.AddSingleton(_identity);
-        builder.Services.AddSingleton(new TokenSigner(await File.ReadAllTextAsync(Path.Combine(config.State, "token.key"), ct), _time));
-        builder.Services.AddSingleton(new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent), (Protocol.V1.Master.Descriptor, RpcRoles.Master)));
-        builder.Services.AddSingleton(new AuditLog(Path.Combine(config.State, "audit.log"), _time));
+        builder.Services.AddSingleton(_tokens);
+        builder.Services.AddSingleton(_roles);
+        builder.Services.AddSingleton(_audit);
         builder.Services.AddSingleton<AuthInterceptor>();
         builder.Services.AddGrpc(grpc => grpc.Interceptors.Add<AuthInterceptor>());
         var app = builder.Build();

@@ -30,6 +30,7 @@ public sealed class MasterNode
         Deployer = new FleetDeployer([new PlaceStep(Nodes, store), agentStep, names, ways, record, new LeaveStep(agentStep, store, config.Settle, time)], store, config.Domains, Undeployer, locks);
         Drainer = new Drainer(Nodes, store, Deployer);
         View = new FleetView(Nodes, agents, store);
+        Events = new FleetEvents(agents, store, time);
     }
 
     public MasterConfig Config { get; }
@@ -49,6 +50,8 @@ public sealed class MasterNode
     public Drainer Drainer { get; }
 
     public FleetView View { get; }
+
+    public FleetEvents Events { get; }
 
     /// <summary>Everything the master does without being asked, until cancelled: finishes what a kill interrupted, removes what could not be removed, sees nodes fall silent.</summary>
     public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("leftovers", SweepAsync, ct));

@@ -22,7 +22,8 @@ public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, Port
     public async Task<IReadOnlyList<string>> UndeployAsync(Label service, CancellationToken ct)
     {
         using var held = await locks.TakeAsync(service, ct);
-        if (registry.Components.List(service).Count == 0)
+        // A first deploy that was interrupted is in the journal only, and would bring the service up later.
+        if (registry.Components.List(service).Count == 0 && registry.Operations.Open().All(o => o.Subject != service.Text))
             throw new McpException("service.unknown", $"there is no service {service} on this node", "mcp list shows those that are");
         var open = registry.Operations.Open().FirstOrDefault(o => o.Kind == Kind && o.Subject == service.Text);
         return await RunHeldAsync(open ?? new JournalEntry(Guid.NewGuid(), Kind, service.Text, 0, false, ""), ct);

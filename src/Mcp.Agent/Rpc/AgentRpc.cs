@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
+using Mcp.Daemon.Events;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
 using Mcp.Model;
@@ -111,21 +112,8 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
 
     public override async Task Events(EventsRequest request, IServerStreamWriter<Event> responseStream, ServerCallContext context)
     {
-        var last = 0L;
-        var most = request.Tail > 0 ? request.Tail : 50;
-        do
-        {
-            foreach (var happened in node.Registry.Events.After(last, most))
-            {
-                last = happened.Id;
-                await responseStream.WriteAsync(new Event { Id = happened.Id, Time = happened.Time.ToTimestamp(), Service = happened.Service, Component = happened.Component, Kind = happened.Kind, Detail = happened.Detail }, context.CancellationToken);
-            }
-
-            most = int.MaxValue;
-            if (request.Follow)
-                await Task.Delay(TimeSpan.FromMilliseconds(250), time, context.CancellationToken);
-        }
-        while (request.Follow && !lifetime.ApplicationStopping.IsCancellationRequested);
+        await foreach (var e in EventStream.ReadAsync(node.Registry.Events, request.Follow, request.Tail, request.After, time, lifetime.ApplicationStopping, context.CancellationToken))
+            await responseStream.WriteAsync(new Event { Id = e.Id, Time = e.Time.ToTimestamp(), Service = e.Service, Component = e.Component, Kind = e.Kind, Detail = e.Detail }, context.CancellationToken);
     }
 
     public override async Task<SyncReply> Sync(SyncRequest request, ServerCallContext context)

@@ -10,6 +10,9 @@ namespace Mcp.Cli.Connection;
 /// <summary>A channel to the master, or to one agent: TLS 1.3, its CA pinned, the token on every call.</summary>
 internal sealed class AgentConnection : IDisposable
 {
+    /// <summary>Of an answer: the status of some hundred thousand components.</summary>
+    private const int LongestMessage = 64 * 1024 * 1024;
+
     private static readonly TimeSpan s_connect = TimeSpan.FromSeconds(5);
     private readonly GrpcChannel _channel;
     private readonly Metadata _headers;
@@ -33,7 +36,7 @@ internal sealed class AgentConnection : IDisposable
                 },
             },
         };
-        _channel = GrpcChannel.ForAddress($"https://{direct ?? login.Address}", new GrpcChannelOptions { HttpHandler = handler, DisposeHttpClient = true });
+        _channel = GrpcChannel.ForAddress($"https://{direct ?? login.Address}", new GrpcChannelOptions { HttpHandler = handler, DisposeHttpClient = true, MaxReceiveMessageSize = LongestMessage });
         Client = new Protocol.V1.Agent.AgentClient(_channel);
         Nodes = new Protocol.V1.Master.MasterClient(_channel);
         _headers = new Metadata { { "authorization", $"Bearer {login.Token}" } };

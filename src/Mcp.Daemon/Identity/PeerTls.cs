@@ -12,6 +12,9 @@ namespace Mcp.Daemon.Identity;
 /// <summary>TLS 1.3 between people, agents and the master: one CA is trusted and no other; the machine's own trust store never counts.</summary>
 public static class PeerTls
 {
+    /// <summary>Of an answer: the status of some hundred thousand components.</summary>
+    private const int LongestMessage = 64 * 1024 * 1024;
+
     private static readonly TimeSpan s_connect = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_ping = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_pingLimit = TimeSpan.FromSeconds(5);
@@ -41,6 +44,7 @@ public static class PeerTls
     public static GrpcChannel Channel(string address, string name, X509Certificate2 authority, X509Certificate2? own) => GrpcChannel.ForAddress($"https://{address}", new GrpcChannelOptions
     {
         DisposeHttpClient = true,
+        MaxReceiveMessageSize = LongestMessage,
         InitialReconnectBackoff = s_firstPause,
         MaxReconnectBackoff = s_longestPause,
         HttpHandler = new SocketsHttpHandler

@@ -5,6 +5,9 @@ public sealed class DaemonHost(string program)
 {
     private readonly List<(string Name, Func<CancellationToken, Task<Func<Task>>> Start)> _stages = [];
 
+    /// <summary>In the order of their start.</summary>
+    public IEnumerable<string> StageNames => _stages.Select(s => s.Name);
+
     /// <param name="start">Gives what ends it again.</param>
     public DaemonHost Stage(string name, Func<CancellationToken, Task<Func<Task>>> start)
     {

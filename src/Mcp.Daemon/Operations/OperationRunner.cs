@@ -51,11 +51,11 @@ public delegate void StepReport(string step, StepMark mark, string detail);
 
 /// <summary>A step failed and what had been done was undone, or is still to be, or stands.</summary>
 /// <param name="undoFailure">Why it could not be undone yet; the operation stays in the journal. Null: all was undone.</param>
-/// <param name="stands">What the steps before have done was left as it is, on purpose.</param>
-public sealed class StepFailedException(string step, McpException cause, Exception? undoFailure = null, bool stands = false) : Exception(cause.Message, cause)
+/// <param name="standing">The steps before it, whose work was left as it is on purpose; null: it was not.</param>
+public sealed class StepFailedException(string step, McpException cause, Exception? undoFailure = null, IReadOnlyList<string>? standing = null) : Exception(cause.Message, cause)
 {
     /// <summary>What became of the earlier steps, as the second half of "step x failed".</summary>
-    public string Aftermath => stands ? ", those before it stand" : UndoFailure is { } left ? $" and could not be undone yet ({left.Message}; it is tried again)" : " and was undone";
+    public string Aftermath => standing is not null ? (standing.Count == 0 ? "; nothing was done before it" : $"; what was done stands: {string.Join(", ", standing)}") : UndoFailure is { } left ? $" and could not be undone yet ({left.Message}; it is tried again)" : " and was undone";
 
     public string Step { get; } = step;
 
@@ -101,7 +101,7 @@ public sealed class OperationRunner<TState>(IReadOnlyList<IStep<TState>> steps, 
                 if (onFailure == OnFailure.GoOn)
                     continue;
                 journal.Close(entry.Id);
-                throw new StepFailedException(steps[i].Name, reason, stands: true);
+                throw new StepFailedException(steps[i].Name, reason, standing: [.. steps.Take(i).Select(s => s.Name)]);
             }
 
             report?.Invoke(steps[i].Name, StepMark.Done, steps[i].Sum(state));

@@ -41,17 +41,8 @@ public sealed class FleetDeployer(IReadOnlyList<IStep<FleetDeployment>> steps, M
     public void Check(ServiceDefinition service)
     {
         domains.Check(service);
-        var wanted = Hostnames(service).ToHashSet();
-        if (wanted.Count == 0)
-            return;
-        foreach (var other in store.Placements.List().Where(p => p.Service != service.Name))
-        {
-            if (Hostnames(ServiceFile.Parse(other.Definition, "service file")).FirstOrDefault(wanted.Contains) is { } taken)
-                throw new McpException("route.taken", $"{taken} belongs to the service {other.Service}", "undeploy that one first, or take another hostname");
-        }
+        store.Hostnames.Check(service);
     }
-
-    private static IEnumerable<Hostname> Hostnames(ServiceDefinition service) => service.Components.SelectMany(c => c.Routes).Select(r => r.Hostname).OfType<Hostname>();
 
     private async Task ResumeHeldAsync(JournalEntry entry, CancellationToken ct)
     {

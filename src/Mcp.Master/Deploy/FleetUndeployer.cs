@@ -52,25 +52,29 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
         }
     }
 
-    /// <summary>Tries once to remove each thing that could not be removed before.</summary>
-    public async Task SweepAsync(CancellationToken ct)
+    /// <summary>Tries once to remove each thing that could not be removed before: node by node, all nodes at once.</summary>
+    public Task SweepAsync(CancellationToken ct) => Task.WhenAll(store.Leftovers.List().GroupBy(l => l.Node).Select(async node =>
     {
-        foreach (var leftover in store.Leftovers.List())
+        foreach (var leftover in node)
+            await SweepAsync(leftover, ct);
+    }));
+
+    private async Task SweepAsync(Leftover leftover, CancellationToken ct)
+    {
+        var service = Label.Parse(leftover.Service);
+        using var held = locks.TryTake(service);
+        // Somebody is changing it, or it is wanted there again.
+        if (held is null || (store.Placements.Find(service) is { } there && (there.Node?.Text == leftover.Node || there.Target?.Text == leftover.Node)))
+            return;
+        try
         {
-            using var held = locks.TryTake(Label.Parse(leftover.Service));
-            // Somebody is changing it, or it is wanted there again.
-            if (held is null || (store.Placements.Find(Label.Parse(leftover.Service)) is { } there && (there.Node?.Text == leftover.Node || there.Target?.Text == leftover.Node)))
-                continue;
-            try
-            {
-                await steps.First(s => s.Name == leftover.Step).UndoAsync(FleetDeployment.Read(leftover.State), ct);
-                store.Leftovers.Remove(leftover.Step, leftover.Service, leftover.Node);
-                store.Events.Add(leftover.Service, "", "undeploy.done", $"{leftover.Step} on {leftover.Node}, later");
-            }
-            catch (McpException e)
-            {
-                store.Leftovers.Add(leftover with { Error = e.Message });
-            }
+            await steps.First(s => s.Name == leftover.Step).UndoAsync(FleetDeployment.Read(leftover.State), ct);
+            store.Leftovers.Remove(leftover.Step, leftover.Service, leftover.Node);
+            store.Events.Add(leftover.Service, "", "undeploy.done", $"{leftover.Step} on {leftover.Node}, later");
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            store.Leftovers.Add(leftover with { Error = e.Message });
         }
     }
 }

@@ -19,7 +19,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
     {
         var placements = service is null ? store.Placements.List() : store.Placements.Find(service) is { } one ? [one] : [];
         // One that the master has not placed may have been deployed with --direct anywhere.
-        var asked = service is not null && placements is [var there] ? Joined().Where(n => n.Name == there.Home || n.Name == there.Node) : Joined();
+        var asked = service is not null && placements is [var there] ? new[] { there.Home, there.Seat }.Distinct().Select(store.Nodes.Find).OfType<StoredNode>() : Joined();
         var request = new StatusRequest { Service = service?.Text ?? "" };
         var homes = placements.ToDictionary(p => p.Service.Text, p => p.Seat.Text);
         var answers = await AskAsync(asked, (agent, options) => agent.StatusAsync(request, options), s_limit, ct);

@@ -9,7 +9,8 @@ using Mcp.Model.Names;
 namespace Mcp.Master.Nodes;
 
 /// <summary>One channel for each node, kept alive and opened again by itself. No call waits for a dead node longer than its own deadline.</summary>
-public sealed class AgentPool(FleetIdentity identity, TimeProvider time) : IDisposable
+/// <param name="identity">Asked at the first call: the pool is there before the master's certificate is.</param>
+public sealed class AgentPool(Func<FleetIdentity> identity, TimeProvider time) : IDisposable
 {
     private readonly ConcurrentDictionary<Label, Connection> _connections = new();
 
@@ -18,10 +19,10 @@ public sealed class AgentPool(FleetIdentity identity, TimeProvider time) : IDisp
     {
         if (node.Address.Length == 0)
             throw new McpException("node.expected", $"node {node.Name} has not joined yet", "mcp node join-token, then mcp-agent join there");
-        var own = identity.Own;
+        var own = identity().Own;
         while (true)
         {
-            var there = _connections.GetOrAdd(node.Name, _ => new Connection(node.Address, node.Key, own.Thumbprint, PeerTls.Channel(node.Address, new PeerName(node.Name, false).TlsName, identity.Authority, own)));
+            var there = _connections.GetOrAdd(node.Name, _ => new Connection(node.Address, node.Key, own.Thumbprint, PeerTls.Channel(node.Address, new PeerName(node.Name, false).TlsName, identity().Authority, own)));
             if (there.Address == node.Address && there.Key == node.Key && there.Own == own.Thumbprint)
                 return there.Client;
             // It has moved, joined anew, or our certificate was renewed.

@@ -13,7 +13,7 @@ using Mcp.Protocol.V1;
 namespace Mcp.Master.Rpc;
 
 /// <summary>The RPCs about services, for the whole fleet: what concerns one service goes to its node, what concerns all goes to all.</summary>
-internal sealed class FleetRpc(MasterNode master, TimeProvider time, IHostApplicationLifetime lifetime) : Protocol.V1.Agent.AgentBase
+internal sealed class FleetRpc(MasterNode master, IHostApplicationLifetime lifetime) : Protocol.V1.Agent.AgentBase
 {
     private static readonly TimeSpan s_quick = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_slow = TimeSpan.FromMinutes(4);
@@ -71,7 +71,7 @@ internal sealed class FleetRpc(MasterNode master, TimeProvider time, IHostApplic
         {
             var node = Label.Parse(found.Node);
             var shown = await OnNodeAsync(node, (agent, options) => agent.ShowServiceAsync(new ServiceRequest { Service = found.Service }, options), s_quick, context);
-            master.Store.Placements.Record(Label.Parse(found.Service), node, shown.Definition);
+            master.Store.Placements.Record(ServiceFile.Parse(shown.Definition, found.Service), node, shown.Definition);
             reply.Done.Add($"placed {found.Service} on {node}, where it runs");
         }
 
@@ -122,24 +122,8 @@ internal sealed class FleetRpc(MasterNode master, TimeProvider time, IHostApplic
         }
     }
 
-    public override async Task Events(EventsRequest request, IServerStreamWriter<Event> responseStream, ServerCallContext context)
-    {
-        var last = 0L;
-        var most = request.Tail > 0 ? request.Tail : 50;
-        do
-        {
-            foreach (var e in master.Store.Events.After(last, most))
-            {
-                last = e.Id;
-                await responseStream.WriteAsync(new Event { Id = e.Id, Time = e.Time.ToTimestamp(), Service = e.Service, Component = e.Component, Kind = e.Kind, Detail = e.Detail }, context.CancellationToken);
-            }
-
-            most = int.MaxValue;
-            if (request.Follow)
-                await Task.Delay(TimeSpan.FromMilliseconds(250), time, context.CancellationToken);
-        }
-        while (request.Follow && !lifetime.ApplicationStopping.IsCancellationRequested);
-    }
+    public override Task Events(EventsRequest request, IServerStreamWriter<Event> responseStream, ServerCallContext context) =>
+        master.Events.SendAsync(request, e => responseStream.WriteAsync(e, context.CancellationToken), lifetime.ApplicationStopping, context.CancellationToken);
 
     public override Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context) => request.Node.Length == 0
         ? throw new McpException("node.unknown", "which node? this is the master", "mcp node list; mcp node show NODE")

@@ -12,19 +12,27 @@ internal static class StepStream
     public static async Task SendAsync(Func<StepReport, Task> run, IServerStreamWriter<StepEvent> output, CancellationToken ct)
     {
         var events = Channel.CreateUnbounded<StepEvent>();
+        var results = new List<StepResult>();
         var whole = Stopwatch.StartNew();
         var step = new Stopwatch();
         var operation = run((name, mark, detail) =>
         {
             if (mark == StepMark.Started)
                 step.Restart();
-            events.Writer.TryWrite(new StepEvent { Kind = Kind(mark), Step = name, Detail = detail, DurationMs = step.ElapsedMilliseconds });
+            var happened = new StepEvent { Kind = Kind(mark), Step = name, Detail = detail, DurationMs = step.ElapsedMilliseconds };
+            if (mark is StepMark.Done or StepMark.Failed)
+                results.Add(new StepResult { Name = name, Ok = mark == StepMark.Done, Detail = detail, DurationMs = happened.DurationMs });
+            if (mark == StepMark.Failed)
+                happened.Results.AddRange(results);
+            events.Writer.TryWrite(happened);
         });
         _ = operation.ContinueWith(_ => events.Writer.TryComplete(), TaskScheduler.Default);
         await foreach (var happened in events.Reader.ReadAllAsync(ct))
             await output.WriteAsync(happened, ct);
         await operation;
-        await output.WriteAsync(new StepEvent { Kind = StepEvent.Types.Kind.Finished, DurationMs = whole.ElapsedMilliseconds }, ct);
+        var finished = new StepEvent { Kind = StepEvent.Types.Kind.Finished, DurationMs = whole.ElapsedMilliseconds };
+        finished.Results.AddRange(results);
+        await output.WriteAsync(finished, ct);
     }
 
     private static StepEvent.Types.Kind Kind(StepMark mark) => mark switch

@@ -15,6 +15,7 @@ public sealed class MasterStore : IDisposable
         Nodes = new NodesTable(database, time);
         JoinTokens = new JoinTokensTable(database, time);
         Placements = new PlacementsTable(database, time);
+        Hostnames = new HostnamesTable(database);
         Leftovers = new LeftoversTable(database, time);
         Operations = new OperationsTable(database, time);
         Events = new EventsTable(database, time);
@@ -25,6 +26,8 @@ public sealed class MasterStore : IDisposable
     public JoinTokensTable JoinTokens { get; }
 
     public PlacementsTable Placements { get; }
+
+    public HostnamesTable Hostnames { get; }
 
     public LeftoversTable Leftovers { get; }
 

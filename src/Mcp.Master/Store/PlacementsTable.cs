@@ -1,5 +1,7 @@
 using System.Globalization;
 using Mcp.Daemon.Storage;
+using Mcp.Model;
+using Mcp.Model.Definition;
 using Mcp.Model.Names;
 using Microsoft.Data.Sqlite;
 
@@ -40,11 +42,16 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
         return connection.Query("SELECT COALESCE(target, node), COUNT(*) FROM placements GROUP BY 1", r => (r.GetString(0), r.GetInt32(1))).ToDictionary();
     }
 
-    public void Reserve(Label service, Label target, string definition)
+    /// <summary>Before anything of it is touched there; its hostnames belong to it from now on.</summary>
+    /// <exception cref="McpException">route.taken</exception>
+    public void Reserve(ServiceDefinition service, Label target, string definition)
     {
         using var connection = database.Connect();
+        using var transaction = connection.BeginTransaction();
         connection.Run("INSERT INTO placements (service, target, definition, updated_at) VALUES (@service, @target, @definition, @now) ON CONFLICT (service) DO UPDATE SET target = @target, updated_at = @now",
-            ("service", service.Text), ("target", target.Text), ("definition", definition), ("now", Now()));
+            ("service", service.Name.Text), ("target", target.Text), ("definition", definition), ("now", Now()));
+        HostnamesTable.Claim(connection, service);
+        transaction.Commit();
     }
 
     /// <summary>The target did not get it: back to where it was, or to nowhere.</summary>
@@ -54,14 +61,20 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
         using var transaction = connection.BeginTransaction();
         connection.Run("DELETE FROM placements WHERE service = @service AND node IS NULL", ("service", service.Text));
         connection.Run("UPDATE placements SET target = NULL WHERE service = @service", ("service", service.Text));
+        if (connection.Scalar("SELECT definition FROM placements WHERE service = @service", ("service", service.Text)) is string definition)
+            HostnamesTable.Settle(connection, ServiceFile.Parse(definition, "service file"));
         transaction.Commit();
     }
 
-    public void Record(Label service, Label node, string definition)
+    /// <exception cref="McpException">route.taken</exception>
+    public void Record(ServiceDefinition service, Label node, string definition)
     {
         using var connection = database.Connect();
+        using var transaction = connection.BeginTransaction();
         connection.Run("INSERT INTO placements (service, node, definition, updated_at) VALUES (@service, @node, @definition, @now) ON CONFLICT (service) DO UPDATE SET node = @node, target = NULL, definition = @definition, updated_at = @now",
-            ("service", service.Text), ("node", node.Text), ("definition", definition), ("now", Now()));
+            ("service", service.Name.Text), ("node", node.Text), ("definition", definition), ("now", Now()));
+        HostnamesTable.Settle(connection, service);
+        transaction.Commit();
     }
 
     public void Remove(Label service)

@@ -2,6 +2,8 @@ using Grpc.Core;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
+using Mcp.Model;
+using Mcp.Model.Definition;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 
@@ -32,7 +34,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
             }
 
             // What the agent keeps is the truth, also when only one component was deployed.
-            return state with { Definition = (await agent.ShowServiceAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_quick, ct))).Definition };
+            return state with { Definition = Believed(service, (await agent.ShowServiceAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_quick, ct))).Definition) };
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {
@@ -50,6 +52,22 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
     }
 
     public string Sum(FleetDeployment state) => $"on {state.Node}";
+
+    // An agent may be broken, or taken over: what it says must at least be this service.
+    private static string Believed(Label service, string definition)
+    {
+        try
+        {
+            if (ServiceFile.Parse(definition, "service file").Name == service)
+                return definition;
+        }
+        catch (ServiceFileException)
+        {
+            // As wrong as another service's.
+        }
+
+        throw new McpException("node.answer", $"the agent answered with something that is not the definition of {service}", "look at the log of the agent there");
+    }
 
     /// <summary>Safe to repeat: a node that was removed, or knows no such service, has nothing to remove.</summary>
     public async Task RemoveAsync(Label name, Label service, CancellationToken ct)

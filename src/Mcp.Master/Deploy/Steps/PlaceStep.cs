@@ -38,7 +38,7 @@ public sealed class PlaceStep(NodeDirectory nodes, MasterStore store) : IStep<Fl
             // It was going elsewhere, and may have arrived there half.
             if (there?.Target is { } given && given != node)
                 store.Leftovers.Add(new Leftover(AgentStep.StepName, service.Name.Text, given.Text, FleetDeployment.Write(state with { Node = given.Text }), "the service went elsewhere"));
-            store.Placements.Reserve(service.Name, node, state.Definition);
+            store.Placements.Reserve(service, node, state.Definition);
             return Task.FromResult(state with { Node = node.Text, Why = decision.Why, From = there?.Node is { } from && from != node ? from.Text : null });
         }
     }

@@ -10,7 +10,7 @@ public sealed class RecordStep(MasterStore store) : IStep<FleetDeployment>
 
     public Task<FleetDeployment> RunAsync(FleetDeployment state, IProgress<string> progress, CancellationToken ct)
     {
-        store.Placements.Record(state.Service.Name, state.At, state.Definition);
+        store.Placements.Record(state.Service, state.At, state.Definition);
         return Task.FromResult(state);
     }
 

@@ -1,0 +1,190 @@
+using System.Collections.Concurrent;
+using System.Net;
+using Grpc.Core;
+using Mcp.Daemon.Identity;
+using Mcp.Daemon.Lifecycle;
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
+using Mcp.Protocol.V1;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Mcp.TestKit.Fakes;
+
+/// <summary>Agents without machines: real gRPC servers over TLS on loopback, one process and one port each, that keep services in memory. For tests of the master's decisions and for fleets of a thousand.</summary>
+public sealed class FakeAgents : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly Dictionary<int, FakeAgent> _byPort;
+
+    private FakeAgents(WebApplication app, Dictionary<int, FakeAgent> byPort) => (_app, _byPort) = (app, byPort);
+
+    public FakeAgent this[string name] => All.Single(a => a.Name == name);
+
+    public IReadOnlyCollection<FakeAgent> All => _byPort.Values;
+
+    public static async Task<FakeAgents> StartAsync(IReadOnlyList<string> names, CertificateAuthority authority)
+    {
+        var builder = Bare.Builder();
+        builder.Services.AddRouting();
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        var listens = new List<(FakeAgent Agent, ListenOptions Listen)>();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            foreach (var name in names)
+            {
+                var own = authority.IssuePeer(new PeerName(Label.Parse(name), false), ["127.0.0.1"], TimeProvider.System.GetUtcNow(), TimeSpan.FromDays(1));
+                kestrel.Listen(IPAddress.Loopback, 0, listen =>
+                {
+                    listen.Protocols = HttpProtocols.Http2;
+                    listen.UseHttps(https => https.ServerCertificateSelector = (_, _) => own);
+                    listens.Add((new FakeAgent(name), listen));
+                });
+            }
+        });
+        var byPort = new Dictionary<int, FakeAgent>();
+        builder.Services.AddSingleton<IReadOnlyDictionary<int, FakeAgent>>(byPort);
+        builder.Services.AddGrpc(grpc => grpc.Interceptors.Add<Refusals>());
+        var app = builder.Build();
+        app.MapGrpcService<FakeAgentRpc>();
+        await app.StartAsync();
+        foreach (var (agent, listen) in listens)
+        {
+            agent.Port = listen.IPEndPoint!.Port;
+            byPort[agent.Port] = agent;
+        }
+
+        return new FakeAgents(app, byPort);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        using var atOnce = new CancellationTokenSource(TimeSpan.FromMilliseconds(50));
+        await _app.StopAsync(atOnce.Token);
+        await _app.DisposeAsync();
+    }
+
+    // Errors as real agents send them.
+    private sealed class Refusals : Grpc.Core.Interceptors.Interceptor
+    {
+        public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation) => MapAsync(() => continuation(request, context));
+
+        public override Task ServerStreamingServerHandler<TRequest, TResponse>(TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, ServerStreamingServerMethod<TRequest, TResponse> continuation) => MapAsync(async () =>
+        {
+            await continuation(request, responseStream, context);
+            return true;
+        });
+
+        private static async Task<T> MapAsync<T>(Func<Task<T>> call)
+        {
+            try
+            {
+                return await call();
+            }
+            catch (McpException e)
+            {
+                throw new RpcException(new Status(e.Code.EndsWith(".unknown", StringComparison.Ordinal) ? StatusCode.NotFound : e.Code == "step.failed" ? StatusCode.Aborted : StatusCode.FailedPrecondition, e.Message), new Metadata { { "mcp-code", e.Code } });
+            }
+        }
+    }
+}
+
+/// <summary>One of them: what it has, and how it is to misbehave.</summary>
+public sealed class FakeAgent(string name)
+{
+    public string Name => name;
+
+    public int Port { get; internal set; }
+
+    public string Address => $"127.0.0.1:{Port}";
+
+    /// <summary>Definitions by name, as deployed.</summary>
+    public ConcurrentDictionary<string, string> Services { get; } = new();
+
+    /// <summary>How many deploys have changed something here.</summary>
+    public int Deploys { get; set; }
+
+    /// <summary>Called before and after each side effect and before each answer: deploy, deployed, undeploy, undeployed, show, status. May throw, wait, or never return.</summary>
+    public Func<string, CancellationToken, Task> Hook { get; set; } = (_, _) => Task.CompletedTask;
+
+    /// <summary>What it says of a service's definition instead of the truth; null: the truth.</summary>
+    public string? Lie { get; set; }
+
+    public NodeStatusReply Facts => new()
+    {
+        Node = name,
+        Version = "0.1.0",
+        Architecture = "amd64",
+        Cpus = 4,
+        MemoryBytes = 8L << 30,
+        MemoryFreeBytes = 4L << 30,
+        DiskBytes = 100L << 30,
+        DiskFreeBytes = 50L << 30,
+        Services = Services.Count,
+        Proxy = true,
+        Runtimes = { new RuntimeStatus { Name = "podman", Usable = true, Version = "4.3.1" } },
+    };
+
+    /// <param name="service">Empty: all.</param>
+    public StatusReply Status(string service)
+    {
+        var reply = new StatusReply { Node = name };
+        foreach (var (key, definition) in Services.Where(s => service.Length == 0 || s.Key == service).OrderBy(s => s.Key, StringComparer.Ordinal))
+            reply.Components.AddRange(_components.GetOrAdd(definition, d => [.. ServiceFile.Parse(d, key).Components.Select(c => (c.Name.Text, c.Image.Text, c.Routes is [{ Hostname: { } h }, ..] ? h.Text : ""))])
+                .Select(c => new ComponentStatus { Service = key, Component = c.Name, Image = c.Image, Runtime = "container", Generation = 1, Desired = "running", Observed = "running", Since = s_since, Routes = { new RouteStatus { Name = "http", Mode = "l7", Port = 8080, HostPort = 20000, Hostname = c.Hostname } } }));
+        return reply;
+    }
+
+    private static readonly Google.Protobuf.WellKnownTypes.Timestamp s_since = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(TimeProvider.System.GetUtcNow());
+    private readonly ConcurrentDictionary<string, List<(string Name, string Image, string Hostname)>> _components = new();
+}
+
+internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) : Agent.AgentBase
+{
+    public override async Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
+    {
+        var agent = Of(context);
+        var service = ServiceFile.Parse(request.Definition, "service file");
+        await agent.Hook("deploy", context.CancellationToken);
+        var text = ServiceFileWriter.Write(service);
+        if (!request.IfChanged || agent.Services.GetValueOrDefault(service.Name.Text) != text)
+        {
+            agent.Services[service.Name.Text] = text;
+            agent.Deploys++;
+        }
+
+        await agent.Hook("deployed", context.CancellationToken);
+        await responseStream.WriteAsync(new StepEvent { Kind = StepEvent.Types.Kind.Finished });
+    }
+
+    public override async Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context)
+    {
+        var agent = Of(context);
+        await agent.Hook("undeploy", context.CancellationToken);
+        var there = agent.Services.TryRemove(request.Service, out _);
+        await agent.Hook("undeployed", context.CancellationToken);
+        return there ? new OperationReply { Done = { $"removed {request.Service}" } } : throw new McpException("service.unknown", $"there is no service {request.Service} on this node");
+    }
+
+    public override async Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context)
+    {
+        var agent = Of(context);
+        await agent.Hook("show", context.CancellationToken);
+        return new ServiceReply { Definition = agent.Lie ?? (agent.Services.TryGetValue(request.Service, out var text) ? text : throw new McpException("service.unknown", $"there is no service {request.Service} on this node")) };
+    }
+
+    public override async Task<StatusReply> Status(StatusRequest request, ServerCallContext context)
+    {
+        var agent = Of(context);
+        await agent.Hook("status", context.CancellationToken);
+        var reply = agent.Status(request.Service);
+        return request.Service.Length > 0 && reply.Components.Count == 0 ? throw new McpException("service.unknown", $"there is no service {request.Service} on this node") : reply;
+    }
+
+    public override Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context) => Task.FromResult(Of(context).Facts);
+
+    private FakeAgent Of(ServerCallContext context) => agents[context.GetHttpContext().Connection.LocalPort];
+}

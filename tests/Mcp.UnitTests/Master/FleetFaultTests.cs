@@ -1,0 +1,329 @@
+using Grpc.Core;
+using Mcp.Daemon.Identity;
+using Mcp.Daemon.Operations;
+using Mcp.Model;
+using Mcp.Model.Names;
+using Mcp.TestKit.Fakes;
+
+namespace Mcp.UnitTests.Master;
+
+/// <summary>The fault matrix of a fleet: deploys, moves and undeploys, broken and killed before and after every single side effect.</summary>
+public sealed class FleetFaultTests : IAsyncLifetime, IDisposable
+{
+    private static readonly string[] s_nodes = ["alder", "beech"];
+    private readonly string _directory = Directory.CreateTempSubdirectory("mcp-fleet-world").FullName;
+    private readonly FakeNames _names = new();
+    private CertificateAuthority _authority = null!;
+    private FakeAgents _agents = null!;
+    private int _worlds;
+
+    public async ValueTask InitializeAsync()
+    {
+        _authority = CertificateAuthority.Create(_directory, "test", TimeProvider.System.GetUtcNow());
+        _agents = await FakeAgents.StartAsync(s_nodes, _authority);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _agents.DisposeAsync();
+        _authority.Dispose();
+    }
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Fact]
+    public async Task A_master_killed_at_any_side_effect_of_a_deploy_finishes_it_and_doubles_nothing()
+    {
+        for (var point = 1; ; point++)
+        {
+            var directory = Fresh();
+            var before = World(directory);
+            if (await FinishesAsync(() => before.DeployAsync(MasterWorld.File("blog")), point))
+            {
+                Assert.True(point > 8, "the matrix is too small to be true");
+                return;
+            }
+
+            Mend();
+            using var after = World(directory);
+            await after.RecoverAsync();
+            ServesAt(after, "blog", "alder", "v1");
+            Assert.Equal(1, _agents["alder"].Deploys);
+        }
+    }
+
+    [Fact]
+    public async Task A_master_killed_at_any_side_effect_of_a_move_leaves_the_service_at_the_new_node_alone()
+    {
+        for (var point = 1; ; point++)
+        {
+            var directory = Fresh();
+            var before = World(directory);
+            await before.DeployAsync(MasterWorld.File("blog"));
+            if (await FinishesAsync(() => before.DeployAsync(MasterWorld.File("blog"), "beech"), point))
+            {
+                Assert.True(point > 10, "the matrix is too small to be true");
+                return;
+            }
+
+            Mend();
+            using var after = World(directory);
+            await after.RecoverAsync();
+            ServesAt(after, "blog", "beech", "v1");
+        }
+    }
+
+    [Fact]
+    public async Task A_master_killed_at_any_side_effect_of_an_undeploy_finishes_it()
+    {
+        for (var point = 1; ; point++)
+        {
+            var directory = Fresh();
+            var before = World(directory);
+            await before.DeployAsync(MasterWorld.File("blog"));
+            if (await FinishesAsync(() => before.Node.Undeployer.UndeployAsync(Label.Parse("blog"), default), point))
+            {
+                Assert.True(point > 6, "the matrix is too small to be true");
+                return;
+            }
+
+            Mend();
+            using var after = World(directory);
+            await after.RecoverAsync();
+            NothingIsLeft(after);
+        }
+    }
+
+    [Fact]
+    public async Task A_deploy_that_fails_at_any_side_effect_goes_on_when_it_is_asked_for_again()
+    {
+        for (var point = 1; ; point++)
+        {
+            using var world = World(Fresh());
+            var calls = 0;
+            Break(what => ++calls == point ? throw new McpException("test", $"broken at {what}") : Task.CompletedTask);
+            var failure = await Record.ExceptionAsync(() => world.DeployAsync(MasterWorld.File("blog")));
+            Mend();
+            if (calls < point)
+                return;
+            var failed = Assert.IsType<StepFailedException>(failure);
+            Assert.Empty(world.Store.Operations.Open());
+            Assert.Contains("stands", failed.Aftermath, StringComparison.Ordinal);
+            await world.DeployAsync(MasterWorld.File("blog"));
+            ServesAt(world, "blog", "alder", "v1");
+        }
+    }
+
+    [Fact]
+    public async Task An_undeploy_that_fails_at_any_side_effect_tells_it_does_the_rest_and_finishes_by_itself()
+    {
+        for (var point = 1; ; point++)
+        {
+            using var world = World(Fresh());
+            await world.DeployAsync(MasterWorld.File("blog"));
+            var calls = 0;
+            Break(what => ++calls == point ? throw new McpException("test", $"broken at {what}") : Task.CompletedTask);
+            var told = await world.Node.Undeployer.UndeployAsync(Label.Parse("blog"), default);
+            Mend();
+            if (calls < point)
+                return;
+            Assert.Single(told);
+            Assert.Single(world.Store.Leftovers.List());
+            Assert.Null(world.Home("blog"));
+            await world.Node.Undeployer.SweepAsync(default);
+            NothingIsLeft(world);
+        }
+    }
+
+    [Fact]
+    public async Task A_move_that_fails_at_any_side_effect_leaves_the_service_serving_somewhere_and_can_be_repeated()
+    {
+        for (var point = 1; ; point++)
+        {
+            using var world = World(Fresh());
+            await world.DeployAsync(MasterWorld.File("blog"));
+            var calls = 0;
+            Break(what => ++calls == point ? throw new McpException("test", $"broken at {what}") : Task.CompletedTask);
+            var failure = await Record.ExceptionAsync(() => world.DeployAsync(MasterWorld.File("blog"), "beech"));
+            Mend();
+            if (calls < point)
+                return;
+            Assert.Contains("blog", _agents[world.Home("blog")!].Services.Keys);
+            if (failure is not null)
+                await world.DeployAsync(MasterWorld.File("blog"), "beech");
+            await world.Node.Undeployer.SweepAsync(default);
+            ServesAt(world, "blog", "beech", "v1");
+        }
+    }
+
+    [Fact]
+    public async Task An_agent_that_says_no_releases_the_placement_and_one_that_is_silent_keeps_it()
+    {
+        using var world = World(Fresh());
+        _agents["alder"].Hook = (what, _) => what == "deploy" ? throw new McpException("step.failed", "step health failed and was undone") : Task.CompletedTask;
+        var no = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")));
+        Assert.Equal("deploy", no.Step);
+        Assert.Contains("node alder: step health failed", no.Message, StringComparison.Ordinal);
+        Assert.Null(world.Store.Placements.Find(Label.Parse("blog")));
+
+        _agents["alder"].Hook = (what, _) => what == "deployed" ? throw new RpcException(new Status(StatusCode.Unavailable, "gone")) : Task.CompletedTask;
+        var silent = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")));
+        Assert.Equal("node.unreachable", silent.Reason.Code);
+        Assert.Equal("alder", world.Store.Placements.Find(Label.Parse("blog"))?.Target?.Text);
+        Mend();
+        await world.DeployAsync(MasterWorld.File("blog"));
+        ServesAt(world, "blog", "alder", "v1");
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("\0\0garbage")]
+    [InlineData("name = \"other\"\n[[components]]\nname = \"web\"\nimage = \"example.com/hello:v1\"")]
+    public async Task An_agent_that_answers_garbage_fails_its_step_and_is_believed_nothing(string lie)
+    {
+        using var world = World(Fresh());
+        _agents["alder"].Lie = lie;
+        var e = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")));
+        Assert.Equal(("deploy", "node.answer"), (e.Step, e.Reason.Code));
+        Assert.Equal("blog", Assert.Single(world.Store.Placements.List()).Service.Text);
+        _agents["alder"].Lie = null;
+        await world.DeployAsync(MasterWorld.File("blog"));
+        ServesAt(world, "blog", "alder", "v1");
+    }
+
+    [Fact]
+    public async Task Deploys_of_one_service_serialise_and_of_different_services_run_side_by_side()
+    {
+        using var world = World(Fresh());
+        var (inside, most, perService) = (0, 0, 0);
+        var both = new TaskCompletionSource();
+        foreach (var agent in _agents.All)
+        {
+            agent.Hook = async (what, _) =>
+            {
+                if (what != "deploy")
+                    return;
+                var now = Interlocked.Increment(ref inside);
+                most = Math.Max(most, now);
+                if (now == 2)
+                    both.TrySetResult();
+                await both.Task.WaitAsync(TimeSpan.FromSeconds(20), CancellationToken.None);
+                Interlocked.Decrement(ref inside);
+            };
+        }
+
+        await Task.WhenAll(world.DeployAsync(MasterWorld.File("one")), world.DeployAsync(MasterWorld.File("two")));
+        Assert.Equal(2, most);
+        Assert.NotEqual(world.Home("one"), world.Home("two"));
+
+        foreach (var agent in _agents.All)
+        {
+            agent.Hook = async (what, _) =>
+            {
+                if (what == "deploy")
+                    Assert.Equal(1, Interlocked.Increment(ref perService));
+                await Task.Yield();
+                if (what == "deployed")
+                    Interlocked.Decrement(ref perService);
+            };
+        }
+
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => world.DeployAsync(MasterWorld.File("one"))));
+        Assert.Equal(0, perService);
+    }
+
+    [Fact]
+    public async Task Two_services_that_want_one_hostname_at_once_do_not_both_get_it()
+    {
+        using var world = World(Fresh());
+        var files = Enumerable.Range(0, 8).Select(i => MasterWorld.File($"s{i}").Replace($"s{i}.example.com", "shared.example.com", StringComparison.Ordinal));
+        var outcomes = await Task.WhenAll(files.Select(f => Record.ExceptionAsync(() => world.DeployAsync(f)).AsTask()));
+        Assert.Single(outcomes, o => o is null);
+        Assert.All(outcomes.OfType<Exception>(), e => Assert.Contains("shared.example.com belongs to", e.Message, StringComparison.Ordinal));
+        Assert.Single(world.Store.Placements.List());
+        Assert.Single(_agents.All.SelectMany(a => a.Services.Keys));
+    }
+
+    [Fact]
+    public async Task Agents_that_are_slow_cost_a_status_one_deadline_and_are_told()
+    {
+        using var world = World(Fresh());
+        await world.DeployAsync(MasterWorld.File("one"));
+        await world.DeployAsync(MasterWorld.File("two"));
+        _agents["beech"].Hook = (_, ct) => Task.Delay(Timeout.Infinite, ct);
+        var clock = TimeProvider.System.GetTimestamp();
+        var status = await world.Node.View.StatusAsync(null, default);
+        Assert.InRange(TimeProvider.System.GetElapsedTime(clock), TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(10));
+        Assert.Equal("beech", Assert.Single(status.Unreachable).Node);
+        Assert.Equal([("one", false), ("two", true)], status.Components.Select(c => (c.Service, c.Stale)));
+    }
+
+    private static async Task<bool> FinishesAsync(Func<Task> operation, int point, Action<Func<string, Task>> hook)
+    {
+        var calls = 0;
+        var dead = new TaskCompletionSource();
+        hook(_ =>
+        {
+            if (Interlocked.Increment(ref calls) < point)
+                return Task.CompletedTask;
+            dead.TrySetResult();
+            return new TaskCompletionSource().Task;
+        });
+        var running = operation();
+        if (await Task.WhenAny(running, dead.Task) != running)
+            return false;
+        await running;
+        return true;
+    }
+
+    private Task<bool> FinishesAsync(Func<Task> operation, int point) => FinishesAsync(operation, point, Break);
+
+    private void Break(Func<string, Task> hook)
+    {
+        _names.Hook = hook;
+        foreach (var agent in _agents.All)
+            agent.Hook = (what, _) => what is "status" ? Task.CompletedTask : hook(what);
+    }
+
+    private void Mend() => Break(_ => Task.CompletedTask);
+
+    private string Fresh()
+    {
+        Mend();
+        _names.Records.Clear();
+        _names.Routes.Clear();
+        foreach (var agent in _agents.All)
+        {
+            agent.Services.Clear();
+            (agent.Deploys, agent.Lie) = (0, null);
+        }
+
+        var directory = Directory.CreateDirectory(Path.Combine(_directory, $"{++_worlds}")).FullName;
+        foreach (var file in (string[])["ca.crt", "ca.key"])
+            File.Copy(Path.Combine(_directory, file), Path.Combine(directory, file));
+        return directory;
+    }
+
+    private MasterWorld World(string directory) => new(directory, _agents, _names);
+
+    private void ServesAt(MasterWorld world, string service, string node, string tag)
+    {
+        Assert.Empty(world.Store.Operations.Open());
+        Assert.Empty(world.Store.Leftovers.List());
+        Assert.Equal((node, null), (world.Home(service), world.Store.Placements.Find(Label.Parse(service))!.Target));
+        Assert.Equal([node], _agents.All.Where(a => a.Services.ContainsKey(service)).Select(a => a.Name));
+        Assert.Equal(MasterWorld.Canonical(MasterWorld.File(service, tag)), _agents[node].Services[service]);
+        Assert.Equal([service, $"web.{service}"], _names.Records.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal([$"{service}.example.com"], _names.Routes.Keys);
+    }
+
+    private void NothingIsLeft(MasterWorld world)
+    {
+        Assert.Empty(world.Store.Operations.Open());
+        Assert.Empty(world.Store.Leftovers.List());
+        Assert.Empty(world.Store.Placements.List());
+        Assert.All(_agents.All, a => Assert.Empty(a.Services));
+        Assert.Empty(_names.Records);
+        Assert.Empty(_names.Routes);
+    }
+}

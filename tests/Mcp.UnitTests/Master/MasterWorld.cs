@@ -1,0 +1,132 @@
+using System.Collections.Concurrent;
+using System.Net;
+using Mcp.Daemon.Operations;
+using Mcp.Master;
+using Mcp.Master.Deploy;
+using Mcp.Master.Dns;
+using Mcp.Master.Edge;
+using Mcp.Master.Nodes;
+using Mcp.Master.Store;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
+using Mcp.Model.Routes;
+using Mcp.TestKit.Fakes;
+
+namespace Mcp.UnitTests.Master;
+
+/// <summary>A master without its process: the real store and all its decisions, with agents, DNS and edge in memory. A second one on the same directory is the master after a kill -9.</summary>
+internal sealed class MasterWorld : IDisposable
+{
+    private readonly FleetIdentity _identity;
+    private readonly AgentPool _agents;
+
+    public MasterWorld(string directory, FakeAgents agents, FakeNames names, TimeProvider? time = null)
+    {
+        time ??= TimeProvider.System;
+        Config = new MasterConfig
+        {
+            Name = Label.Parse("main"),
+            Listen = IPEndPoint.Parse("127.0.0.1:7443"),
+            State = directory,
+            Domains = new AllowedDomains([Host("example.com")]),
+            Heartbeat = TimeSpan.FromMinutes(1),
+            CertificateLife = TimeSpan.FromDays(30),
+            Settle = TimeSpan.Zero,
+            Nodes = [],
+        };
+        Store = MasterStore.Open(Path.Combine(directory, "master.db"), time);
+        foreach (var agent in agents.All)
+        {
+            if (Store.Nodes.Find(Label.Parse(agent.Name)) is null)
+                Store.Nodes.Joined(Label.Parse(agent.Name), agent.Address, ["worker"], "key");
+            Store.Nodes.Seen(Label.Parse(agent.Name), agent.Facts, agent.Status(""));
+        }
+
+        _identity = new FleetIdentity(Config, time);
+        _agents = new AgentPool(() => _identity, time);
+        Node = new MasterNode(Config, Store, _identity, _agents, names, names, time);
+    }
+
+    public MasterConfig Config { get; }
+
+    public MasterStore Store { get; }
+
+    public MasterNode Node { get; }
+
+    public static Hostname Host(string text) => Hostname.TryParse(text, out var hostname) ? hostname : throw new ArgumentException(text);
+
+    public static string File(string name, string tag = "v1", string extra = "") => $"""
+        name = "{name}"
+        {extra}
+        [[components]]
+        name = "web"
+        image = "example.com/hello:{tag}"
+        [[components.routes]]
+        name = "http"
+        port = 8080
+        hostname = "{name}.example.com"
+        public = true
+        """;
+
+    public Task DeployAsync(string file, string? moveTo = null, StepReport? report = null, CancellationToken ct = default) =>
+        Node.Deployer.DeployAsync(new FleetDeployment(file, "", moveTo, false, false), report, ct);
+
+    /// <summary>What a master does at its start, until nothing is left to do.</summary>
+    public async Task RecoverAsync()
+    {
+        foreach (var entry in Store.Operations.Open())
+            await Node.Deployer.ResumeAsync(entry, default);
+        await Node.Undeployer.SweepAsync(default);
+    }
+
+    public string? Home(string service) => Store.Placements.Find(Label.Parse(service))?.Node?.Text;
+
+    public static string Canonical(string file) => ServiceFileWriter.Write(ServiceFile.Parse(file, "test"));
+
+    public void Dispose()
+    {
+        _agents.Dispose();
+        _identity.Dispose();
+        Store.Dispose();
+    }
+}
+
+/// <summary>DNS and edge in memory: the in-memory kind of both interfaces.</summary>
+internal sealed class FakeNames : IDnsProvider, IEdge
+{
+    public ConcurrentDictionary<string, IPAddress> Records { get; } = new();
+
+    public ConcurrentDictionary<string, string> Routes { get; } = new();
+
+    public Func<string, Task> Hook { get; set; } = _ => Task.CompletedTask;
+
+    public string Name => "memory";
+
+    public async Task SetAsync(string name, IPAddress node, CancellationToken ct)
+    {
+        await Hook("name");
+        Records[name] = node;
+        await Hook("named");
+    }
+
+    public async Task RemoveAsync(string name, CancellationToken ct)
+    {
+        await Hook("unname");
+        Records.TryRemove(name, out _);
+        await Hook("unnamed");
+    }
+
+    public async Task SetAsync(Hostname hostname, Label service, CancellationToken ct)
+    {
+        await Hook("route");
+        Routes[hostname.Text] = service.Text;
+        await Hook("routed");
+    }
+
+    public async Task RemoveAsync(Hostname hostname, CancellationToken ct)
+    {
+        await Hook("unroute");
+        Routes.TryRemove(hostname.Text, out _);
+        await Hook("unrouted");
+    }
+}
