@@ -14,15 +14,7 @@ internal static class StatusCommands
         yield return AgentCommand.Create("status", "Desired and observed state of every component, and drift", [service], async (parsed, agent, printer, ct) =>
         {
             var reply = await agent.Client.StatusAsync(new StatusRequest { Service = parsed.GetValue(service) ?? "" }, agent.Call(AgentCommand.Quick, ct));
-            var fleet = reply.Node.Length == 0;
-            printer.Show(reply, [.. Column(fleet, "NODE"), "SERVICE", "COMPONENT", "STATE", "DESIRED", "GEN", "RESTARTS", "IMAGE", "ROUTES"], reply.Components.Select(c => Row(c, fleet)), "no services; deploy one: mcp deploy FILE");
-            if (!printer.Json)
-            {
-                foreach (var drift in reply.Drift)
-                    await Console.Out.WriteLineAsync($"drift: {(fleet ? $"{drift.Node} " : "")}{drift.Instance} {drift.What} ({drift.Repair})");
-                await ShowUnreachableAsync(reply.Unreachable);
-            }
-
+            await ShowAsync(reply, printer);
             return 0;
         });
         var live = new Argument<string?>("service") { Arity = ArgumentArity.ZeroOrOne };
@@ -46,6 +38,19 @@ internal static class StatusCommands
         yield return AgentCommand.Create("doctor", "Check the connection, the node and its runtimes", [], DoctorAsync);
     }
 
+    public static async Task ShowAsync(StatusReply reply, Printer printer)
+    {
+        var fleet = reply.Node.Length == 0;
+        printer.Show(reply, [.. Column(fleet, "NODE"), "SERVICE", "COMPONENT", "STATE", "DESIRED", "GEN", "RESTARTS", "IMAGE", "ROUTES"], reply.Components.Select(c => Row(c, fleet)), "no services; deploy one: mcp deploy FILE");
+        if (printer.Json)
+            return;
+        foreach (var drift in reply.Drift)
+            await Console.Out.WriteLineAsync($"drift: {(fleet ? $"{drift.Node} " : "")}{drift.Instance} {drift.What} ({drift.Repair})");
+        await ShowUnreachableAsync(reply.Unreachable);
+    }
+
+    public static string State(ComponentStatus c) => c.Stale ? $"unknown (was {c.Observed})" : c.Misplaced ? $"{c.Observed} (not placed here)" : c.Flapping ? $"{c.Observed} (flapping)" : c.Observed;
+
     private static async Task<int> DoctorAsync(ParseResult parsed, Connection.AgentConnection agent, Printer printer, CancellationToken ct)
     {
         var me = await agent.Client.WhoAmIAsync(new WhoAmIRequest(), agent.Call(AgentCommand.Quick, ct));
@@ -64,7 +69,7 @@ internal static class StatusCommands
     }
 
     private static string[] Row(ComponentStatus c, bool fleet) =>
-        [.. Column(fleet, c.Node), c.Service, c.Component, c.Stale ? $"unknown (was {c.Observed})" : c.Misplaced ? $"{c.Observed} (not placed here)" : c.Flapping ? $"{c.Observed} (flapping)" : c.Observed, c.Desired, $"{c.Generation}", $"{c.Restarts}", c.Image, string.Join(" ", c.Routes.Select(Say))];
+        [.. Column(fleet, c.Node), c.Service, c.Component, State(c), c.Desired, $"{c.Generation}", $"{c.Restarts}", c.Image, string.Join(" ", c.Routes.Select(Say))];
 
     private static string[] Column(bool shown, string text) => shown ? [text] : [];
 

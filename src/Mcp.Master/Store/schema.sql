@@ -7,6 +7,13 @@ CREATE TABLE events (
   detail TEXT NOT NULL
 );
 
+CREATE TABLE hostnames (
+  hostname TEXT PRIMARY KEY,
+  service TEXT NOT NULL REFERENCES placements(service) ON DELETE CASCADE
+);
+
+CREATE INDEX hostnames_by_service ON hostnames(service);
+
 CREATE TABLE join_tokens (
   hash TEXT PRIMARY KEY,
   roles TEXT NOT NULL,
