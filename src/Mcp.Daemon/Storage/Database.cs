@@ -46,7 +46,8 @@ public sealed class Database : IDisposable
     {
         var connection = new SqliteConnection(_connectionString);
         connection.Open();
-        connection.Run("PRAGMA synchronous=FULL");
+        // SQLite waits for another writer in steps of milliseconds; left to itself the driver looks again after 150.
+        connection.Run("PRAGMA synchronous=FULL; PRAGMA busy_timeout=10000");
         return connection;
     }
 
