@@ -20,7 +20,14 @@ public sealed class Fleet : IAsyncLifetime
 
     public static IReadOnlyList<string> Nodes { get; } = ["alder", "beech", "cedar"];
 
+    /// <summary>The node whose clock is ten minutes slow, in all tests.</summary>
+    public const string Slow = "cedar";
+
+    private static readonly Dictionary<string, string> s_slowClock = new() { ["LD_PRELOAD"] = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", ["FAKETIME"] = "-10m", ["DONT_FAKE_MONOTONIC"] = "1" };
+
     public string Hub => $"{_prefix}-hub";
+
+    public string Root => _directory;
 
     public string MasterState => Path.Combine(_directory, "master");
 
@@ -67,8 +74,15 @@ public sealed class Fleet : IAsyncLifetime
         return _master.ExitCode;
     }
 
-    public Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) =>
-        Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-alder", Path.Combine(Command.Bin, "mcp"), .. arguments], new Dictionary<string, string> { ["MCP_HOME"] = Path.Combine(_directory, "home") });
+    public Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) => McpOfAsync("home", arguments);
+
+    /// <summary>With another login than the master's.</summary>
+    public Task<(int ExitCode, string Output, string Error)> McpOfAsync(string home, params string[] arguments) =>
+        Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-alder", Path.Combine(Command.Bin, "mcp"), .. arguments], LoginIn(home));
+
+    public Process StartMcp(params string[] arguments) => Command.Start("nsenter", [$"--net=/run/netns/{_prefix}-alder", Path.Combine(Command.Bin, "mcp"), .. arguments], LoginIn("home"));
+
+    private Dictionary<string, string> LoginIn(string name) => new() { ["MCP_HOME"] = Path.Combine(_directory, name) };
 
     public async Task<string> McpOkAsync(params string[] arguments)
     {
@@ -147,8 +161,16 @@ public sealed class Fleet : IAsyncLifetime
         (await Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-alder", "curl", "-fsS", "-m", "5", "-H", $"Host: {name}.example.com", $"http://{Address(node)}:8080/"])).Output.Trim();
 
     public async Task<string[]> ContainersAsync(string node, string service) =>
-        (await Command.RunAsync("podman", ["--root", $"{_directory}/{node}/podman", "--runroot", $"{_directory}/{node}/podman-run", "ps", "-a", "--filter", $"label=mcp.service={service}", "--format", "{{.Names}}"],
-            new Dictionary<string, string> { ["CONTAINERS_CONF"] = $"{_directory}/{node}/containers.conf" })).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        (await PodmanAsync(node, "ps", "-a", "--filter", $"label=mcp.service={service}", "--format", "{{.Names}}")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+    public async Task<string> PodmanAsync(string node, params string[] arguments)
+    {
+        // A container's network is that of the namespace which it was started from.
+        var (exitCode, output, error) = await Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-{(Nodes.Contains(node) ? node : "beech")}", "podman", "--root", $"{_directory}/{node}/podman", "--runroot", $"{_directory}/{node}/podman-run", .. arguments],
+            new Dictionary<string, string> { ["CONTAINERS_CONF"] = $"{_directory}/{node}/containers.conf" });
+        Assert.True(exitCode == 0, $"podman {string.Join(' ', arguments)}: {error}");
+        return output;
+    }
 
     public Task CutAsync(string node) => RunAsync("ip", "-n", Hub, "link", "set", $"v-{node}", "down");
 
@@ -178,12 +200,14 @@ public sealed class Fleet : IAsyncLifetime
         return file;
     }
 
-    public static async Task UntilAsync(Func<Task<bool>> condition, string what)
+    /// <param name="explain">What to show when it does not come true.</param>
+    public static async Task UntilAsync(Func<Task<bool>> condition, string what, Func<Task<string>>? explain = null)
     {
         var clock = Stopwatch.StartNew();
         while (!await condition())
         {
-            Assert.True(clock.Elapsed < TimeSpan.FromSeconds(60), $"not within 60 s: {what}");
+            if (clock.Elapsed > TimeSpan.FromSeconds(60))
+                Assert.Fail($"not within 60 s: {what}\n{(explain is null ? "" : await explain())}");
             await Task.Delay(100);
         }
     }
@@ -237,13 +261,33 @@ public sealed class Fleet : IAsyncLifetime
         Assert.True(exitCode == 0, error);
         var podman = (await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "podman-here"), [Path.Combine(_directory, node)])).Output;
         var toml = Path.Combine(State(node), "agent.toml");
-        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:8080", $"{Address(node)}:8080", StringComparison.Ordinal) + podman);
-        _agents[node] = StartIn(node, Path.Combine(Command.Bin, "mcp-agent"), ["run", "--config", toml]);
+        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:8080", $"{Address(node)}:8080", StringComparison.Ordinal).Replace("\"/srv\"", $"\"{_directory}/{node}/srv\"", StringComparison.Ordinal) + podman);
+        StartAgent(node);
     }
 
-    private Process StartIn(string node, string program, IReadOnlyList<string> arguments)
+    public void StartAgent(string node) => _agents[node] = StartIn(node, Path.Combine(Command.Bin, "mcp-agent"), ["run", "--config", Path.Combine(State(node), "agent.toml")], node == Slow ? s_slowClock : null);
+
+    public async Task KillAgentAsync(string node)
     {
-        var process = Command.Start("nsenter", [$"--net=/run/netns/{_prefix}-{node}", program, .. arguments]);
+        _agents[node].Kill();
+        // Not WaitForExitAsync: that waits for the pipes too, and what lives on has inherited them.
+        while (!_agents[node].HasExited)
+            await Task.Delay(5);
+    }
+
+    /// <summary>Operations that the master has begun and not ended.</summary>
+    public long OpenOperations()
+    {
+        using var connection = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={Path.Combine(MasterState, "master.db")};Mode=ReadOnly;Pooling=False");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = "SELECT COUNT(*) FROM operations";
+        return (long)command.ExecuteScalar()!;
+    }
+
+    public Process StartIn(string node, string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        var process = Command.Start("nsenter", [$"--net=/run/netns/{_prefix}-{node}", program, .. arguments], environment);
         var log = Path.Combine(_directory, $"{Path.GetFileName(program)}-{node}.log");
         foreach (var stream in (StreamReader[])[process.StandardOutput, process.StandardError])
         {
@@ -266,7 +310,7 @@ public sealed class Fleet : IAsyncLifetime
         return text;
     }
 
-    private Task InAsync(string node, string program, params string[] arguments) => RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-{node}", program, .. arguments]);
+    public Task InAsync(string node, string program, params string[] arguments) => RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-{node}", program, .. arguments]);
 
     private static async Task RunAsync(string program, params string[] arguments)
     {
