@@ -84,32 +84,32 @@ public class CommandTests(Fleet fleet)
     public async Task An_agent_that_was_alone_joins_and_its_services_are_adopted()
     {
         const string Listen = "100.64.7.2:7450";
-        var state = Path.Combine(fleet.Root, "elm", "state");
+        var state = Path.Combine(fleet.Root, "fig", "state");
         var agent = Path.Combine(Command.Bin, "mcp-agent");
-        await fleet.InAsync("beech", agent, "init", "--state", state, "--listen", Listen, "--name", "elm");
+        await fleet.InAsync("beech", agent, "init", "--state", state, "--listen", Listen, "--name", "fig");
         var toml = Path.Combine(state, "agent.toml");
         await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:8080", "127.0.0.1:8180", StringComparison.Ordinal).Replace("127.0.0.1:8443", "127.0.0.1:8543", StringComparison.Ordinal).Replace("20000-29999", "30000-30999", StringComparison.Ordinal)
-            + (await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "podman-here"), [Path.Combine(fleet.Root, "elm")])).Output);
+            + (await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "podman-here"), [Path.Combine(fleet.Root, "fig")])).Output);
         var alone = fleet.StartIn("beech", agent, ["run", "--config", toml]);
-        await Fleet.UntilAsync(async () => (await fleet.McpOfAsync("elm-home", "login", "--direct", Listen, "--ca", Path.Combine(state, "ca.crt"), "--token-file", Path.Combine(state, "admin.token"))).ExitCode == 0, "elm takes a login");
-        Assert.Equal(0, (await fleet.McpOfAsync("elm-home", "deploy", fleet.Write("alone"))).ExitCode);
+        await Fleet.UntilAsync(async () => (await fleet.McpOfAsync("fig-home", "login", "--direct", Listen, "--ca", Path.Combine(state, "ca.crt"), "--token-file", Path.Combine(state, "admin.token"))).ExitCode == 0, "fig takes a login");
+        Assert.Equal(0, (await fleet.McpOfAsync("fig-home", "deploy", fleet.Write("alone"))).ExitCode);
         await StopAsync(alone);
 
         var joined = await fleet.JoinAsync("beech", fleet.NewFile(await fleet.McpOkAsync("node", "join-token")), state);
         Assert.True(joined.ExitCode == 0, joined.Error);
         var member = fleet.StartIn("beech", agent, ["run", "--config", toml]);
-        await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains(("elm", "reachable")), "elm is a node");
-        Assert.Contains("placed alone on elm", await fleet.McpOkAsync("adopt"), StringComparison.Ordinal);
-        Assert.Equal("elm", (await fleet.StatusAsync()).Single(c => c.Service == "alone").Node);
+        await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains(("fig", "reachable")), "fig is a node");
+        Assert.Contains("placed alone on fig", await fleet.McpOkAsync("adopt"), StringComparison.Ordinal);
+        Assert.Equal("fig", (await fleet.StatusAsync()).Single(c => c.Service == "alone").Node);
         Assert.Contains("alone.example.com belongs to the service alone", (await fleet.McpAsync("deploy", fleet.Write("thief", hostname: "alone.example.com"))).Error, StringComparison.Ordinal);
 
         // Its tokens do not count there any more, and it is not let go of unseen.
-        Assert.Equal(4, (await fleet.McpOfAsync("elm-home", "login", "--direct", Listen, "--ca", Path.Combine(fleet.MasterState, "ca.crt"), "--token-file", Path.Combine(state, "admin.token"))).ExitCode);
-        Assert.Contains("elm has alone", (await fleet.McpAsync("node", "remove", "elm")).Error, StringComparison.Ordinal);
-        Assert.Contains("forgot alone", await fleet.McpOkAsync("node", "remove", "elm", "--force"), StringComparison.Ordinal);
+        Assert.Equal(4, (await fleet.McpOfAsync("fig-home", "login", "--direct", Listen, "--ca", Path.Combine(fleet.MasterState, "ca.crt"), "--token-file", Path.Combine(state, "admin.token"))).ExitCode);
+        Assert.Contains("fig has alone", (await fleet.McpAsync("node", "remove", "fig")).Error, StringComparison.Ordinal);
+        Assert.Contains("forgot alone", await fleet.McpOkAsync("node", "remove", "fig", "--force"), StringComparison.Ordinal);
         Assert.DoesNotContain(await fleet.StatusAsync(), c => c.Service == "alone");
         await StopAsync(member);
-        await fleet.PodmanAsync("elm", "rm", "-f", "-t", "0", "alone.web.1");
+        await fleet.PodmanAsync("fig", "rm", "-f", "-t", "0", "alone.web.1");
     }
 
     private static async Task StopAsync(Process process)

@@ -169,7 +169,7 @@ public class FleetTests(Fleet fleet)
             fleet.StartAgent("beech");
             if (exitCode != 0)
                 Assert.Contains("node beech cannot be reached", error, StringComparison.Ordinal);
-            await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains(("beech", "reachable")) && (await fleet.McpAsync("status", "-o", "json")).Output.Contains("\"unreachable\": [  ]", StringComparison.Ordinal), "beech is back");
+            await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains(("beech", "reachable")) && !(await fleet.McpOkAsync("status")).Contains("unreachable", StringComparison.Ordinal), "beech is back");
             await fleet.McpOkAsync("deploy", file, "--node", "beech");
             Assert.Single(await EverywhereAsync("agentless"));
         }

@@ -81,7 +81,7 @@ public class MasterFaultTests
         var seen = new HashSet<string> { first };
         // Two lives of the first certificate, and at no moment is the node away.
         var clock = TimeProvider.System.GetTimestamp();
-        await Fleet.UntilAsync(async () => (await master.McpAsync("node", "list")).Output.Contains("reachable ", StringComparison.Ordinal), "elm is a node");
+        await Fleet.UntilAsync(async () => (await master.McpAsync("node", "list")).Output.Contains(" reachable", StringComparison.Ordinal), "elm is a node");
         while (TimeProvider.System.GetElapsedTime(clock) < TimeSpan.FromSeconds(20))
         {
             seen.Add(Serial(pem));

@@ -47,7 +47,7 @@ internal sealed class Member : IDisposable
         Directory.Move(fresh, DirectoryOf(state));
     }
 
-    public bool RenewalIsDue(DateTimeOffset now) => now > _certificate.NotAfter - ((_certificate.NotAfter - _certificate.NotBefore) / 3);
+    public bool RenewalIsDue(DateTimeOffset now) => CertificateAuthority.RenewalIsDue(_certificate, now);
 
     public void Renew(string certificatePem, ECDsa key)
     {

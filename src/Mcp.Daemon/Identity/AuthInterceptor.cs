@@ -83,8 +83,8 @@ public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLo
                 return Status(own.Code.EndsWith(".unknown", StringComparison.Ordinal) ? StatusCode.NotFound : StatusCode.FailedPrecondition, own);
             case OperationCanceledException when context.CancellationToken.IsCancellationRequested:
                 return new RpcException(new Status(StatusCode.Cancelled, "cancelled"));
-            case Exception when DiskFull.Is(e):
-                return Status(StatusCode.ResourceExhausted, DiskFull.Explain(e));
+            case Exception when StorageFault.Explain(e) is { } fault:
+                return Status(StatusCode.ResourceExhausted, fault);
             default:
                 logger.LogError(e, "{Method} failed", context.Method);
                 return Status(StatusCode.Internal, new McpException("internal", $"{e.GetType().Name}: {e.Message}", "this is a fault of mcp; the log of the program has the details", e));

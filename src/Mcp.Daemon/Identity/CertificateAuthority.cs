@@ -14,6 +14,9 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
     // Clocks of nodes differ; a certificate must count at once on one that is behind.
     private static readonly TimeSpan s_skew = TimeSpan.FromHours(1);
 
+    /// <summary>A third of its life is left, or less.</summary>
+    public static bool RenewalIsDue(X509Certificate2 certificate, DateTimeOffset now) => now > certificate.NotAfter - ((certificate.NotAfter - certificate.NotBefore - s_skew) / 3);
+
     public X509Certificate2 Certificate => certificate;
 
     public static CertificateAuthority Create(string directory, string name, DateTimeOffset now)

@@ -115,7 +115,7 @@ public sealed class OperationRunner<TState>(IReadOnlyList<IStep<TState>> steps, 
     {
         McpException own => own,
         OperationCanceledException => new McpException("operation.cancelled", "cancelled", "", e),
-        _ when Storage.DiskFull.Is(e) => Storage.DiskFull.Explain(e),
+        _ when Storage.StorageFault.Explain(e) is { } fault => fault,
         _ => new McpException("step.failed", $"{e.GetType().Name}: {e.Message}", "", e),
     };
 

@@ -18,7 +18,7 @@ public sealed class FleetIdentity(MasterConfig config, TimeProvider time) : IDis
         {
             lock (_lock)
             {
-                if (_own is null || time.GetUtcNow() > _own.NotAfter - (config.CertificateLife / 3))
+                if (_own is null || CertificateAuthority.RenewalIsDue(_own, time.GetUtcNow()))
                     _own = _authority.IssuePeer(new PeerName(config.Name, true), ServerNames.Of(config.Listen, config.Name.Text), time.GetUtcNow(), config.CertificateLife);
                 return _own;
             }
