@@ -11,6 +11,7 @@ using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Runtimes;
+using Mcp.Runtimes.Images;
 using Mcp.Runtimes.Podman;
 using Mcp.Runtimes.Qemu;
 using Mcp.Runtimes.Qemu.Network;
@@ -44,6 +45,7 @@ public sealed class AgentNode : IDisposable
         Proxy = new RoutePush(config, Registry, Ports);
         Restarts = new RestartKeeper(time);
         Files = new ServiceFiles(config.Files);
+        Images = new ImageArchitectures(config.Qemu.AuthFile);
         var locks = new ServiceLocks();
         var gate = new HealthGate(Runtimes, Ports, _probe);
         var retire = new RetireStep(Runtimes, Ports, Proxy, Registry.Events);
@@ -70,6 +72,8 @@ public sealed class AgentNode : IDisposable
     public RoutePush Proxy { get; }
 
     public ServiceFiles Files { get; }
+
+    public ImageArchitectures Images { get; }
 
     public Deployer Deployer { get; }
 

@@ -16,7 +16,7 @@ internal static class Failure
             McpException { Code: "login.missing" or "login.file" or "usage" } own => (2, own.Message, own.Hint),
             McpException own => (own.Code.StartsWith("name.", StringComparison.Ordinal) || own.Code == "file.missing" ? 2 : 1, own.Message, own.Hint),
             RpcException { StatusCode: StatusCode.Unimplemented } => (1, "only the master can do this", "you are talking to a single agent: leave out --direct, or mcp login --master"),
-            RpcException { StatusCode: StatusCode.Unavailable } rpc => (3, Unreachable(rpc), "does mcp-master or mcp-agent run there, and is the address right? mcp doctor looks closer"),
+            RpcException { StatusCode: StatusCode.Unavailable } or RpcException { Status.DebugException: HttpRequestException or IOException } => (3, Unreachable((RpcException)e), "does mcp-master or mcp-agent run there, and is the address right? mcp doctor looks closer"),
             RpcException { StatusCode: StatusCode.DeadlineExceeded } => (3, "no answer in time", "mcp doctor looks closer"),
             RpcException { StatusCode: StatusCode.Unauthenticated or StatusCode.PermissionDenied } rpc => (4, rpc.Status.Detail, Hint(rpc)),
             RpcException { StatusCode: StatusCode.Cancelled } or OperationCanceledException => (1, "cancelled", ""),

@@ -23,11 +23,12 @@ public sealed class MasterNode
         Agents = agents;
         Nodes = new NodeDirectory(config, store, time);
         Membership = new Membership(store, identity, time);
+        Images = new ImageArchitectures(agents, store);
         var locks = new ServiceLocks();
         var agentStep = new AgentStep(Nodes, agents, store);
         var (names, ways, record) = (new DnsStep(Nodes, dns), new EdgeStep(edge), new RecordStep(store));
         Undeployer = new FleetUndeployer([agentStep, ways, names, record], store, locks);
-        Deployer = new FleetDeployer([new PlaceStep(Nodes, store), agentStep, names, ways, record, new LeaveStep(agentStep, store, config.Settle, time)], store, config.Domains, Undeployer, locks);
+        Deployer = new FleetDeployer([new PlaceStep(Nodes, Images, store), agentStep, names, ways, record, new LeaveStep(agentStep, store, config.Settle, time)], store, config.Domains, Undeployer, locks);
         Drainer = new Drainer(Nodes, store, Deployer);
         View = new FleetView(Nodes, agents, store);
         Events = new FleetEvents(agents, store, time);
@@ -42,6 +43,8 @@ public sealed class MasterNode
     public NodeDirectory Nodes { get; }
 
     public Membership Membership { get; }
+
+    public ImageArchitectures Images { get; }
 
     public FleetDeployer Deployer { get; }
 

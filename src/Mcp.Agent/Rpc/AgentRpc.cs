@@ -131,6 +131,13 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
         return Task.FromResult(new WhoAmIReply { Name = caller.Name, Role = caller.Role.ToString().ToLowerInvariant(), Expires = caller.Expires.ToTimestamp(), Node = node.Config.Name.Text });
     }
 
+    public override async Task<ImageArchitecturesReply> ImageArchitectures(ImageRequest request, ServerCallContext context)
+    {
+        var reply = new ImageArchitecturesReply();
+        reply.Architectures.AddRange(await node.Images.OfAsync(ImageReference.Parse(request.Image), context.CancellationToken));
+        return reply;
+    }
+
     private async Task<OperationReply> DoneAsync(Task<IReadOnlyList<string>> operation, ServerCallContext context)
     {
         var reply = new OperationReply();

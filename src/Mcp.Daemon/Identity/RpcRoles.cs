@@ -26,6 +26,7 @@ public static class RpcRoles
         ["PullFile"] = Role.Deployer,
         ["NodeStatus"] = Role.Viewer,
         ["WhoAmI"] = Role.Viewer,
+        ["ImageArchitectures"] = Role.Viewer,
     };
 
     public static readonly IReadOnlyDictionary<string, Role> Master = new Dictionary<string, Role>

@@ -35,9 +35,14 @@ public sealed class AgentPool(Func<FleetIdentity> identity, TimeProvider time) :
     public CallOptions Within(TimeSpan limit, CancellationToken ct) => new(deadline: time.GetUtcNow().UtcDateTime + limit, cancellationToken: ct);
 
     /// <summary>What an agent's refusal, or its silence, means to the operator.</summary>
-    public static McpException Explain(Label node, RpcException e) => e.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded
-        ? new McpException("node.unreachable", $"node {node} {(e.StatusCode == StatusCode.Unavailable ? "cannot be reached" : "does not answer in time")}", "mcp node list shows which nodes are there", e)
-        : new McpException(e.Trailers.GetValue("mcp-code") ?? "node.failed", $"node {node}: {e.Status.Detail}", e.Trailers.GetValueBytes("mcp-hint-bin") is { } hint ? System.Text.Encoding.UTF8.GetString(hint) : "", e);
+    public static McpException Explain(Label node, RpcException e)
+    {
+        // A connection that broke under a call is no answer of the agent's either.
+        var silent = e.StatusCode == StatusCode.DeadlineExceeded ? "does not answer in time" : e.StatusCode == StatusCode.Unavailable || e.Status.DebugException is HttpRequestException or IOException ? "cannot be reached" : null;
+        return silent is not null
+            ? new McpException("node.unreachable", $"node {node} {silent}", "mcp node list shows which nodes are there", e)
+            : new McpException(e.Trailers.GetValue("mcp-code") ?? "node.failed", $"node {node}: {e.Status.Detail}", e.Trailers.GetValueBytes("mcp-hint-bin") is { } hint ? System.Text.Encoding.UTF8.GetString(hint) : "", e);
+    }
 
     public void Dispose()
     {

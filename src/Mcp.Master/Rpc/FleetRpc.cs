@@ -29,7 +29,8 @@ internal sealed class FleetRpc(MasterNode master, IHostApplicationLifetime lifet
         var wanted = Wanted(request);
         master.Deployer.Check(wanted.Service);
         var there = master.Store.Placements.Find(wanted.Service.Name);
-        var decision = PlaceStep.Decide(wanted, there, master.Nodes.Candidates());
+        var candidates = master.Nodes.Candidates();
+        var decision = PlaceStep.Decide(wanted, there, candidates, await master.Images.OfAsync(wanted.Service, candidates, context.CancellationToken));
         var reply = decision.Node is null ? new PlanReply() : await OnNodeAsync(decision.Node, (agent, options) => agent.PlanAsync(request, options), s_quick, context);
         (reply.Node, reply.Why) = (decision.Node?.Text ?? "", decision.Why);
         reply.Rejected.AddRange(decision.Rejected.Select(r => new Protocol.V1.RejectedNode { Node = r.Node.Text, Why = r.Why }));
@@ -134,6 +135,9 @@ internal sealed class FleetRpc(MasterNode master, IHostApplicationLifetime lifet
         var caller = AuthInterceptor.CallerOf(context);
         return Task.FromResult(new WhoAmIReply { Name = caller.Name, Role = caller.Role.ToString().ToLowerInvariant(), Expires = caller.Expires.ToTimestamp(), Node = $"{master.Config.Name} (master)" });
     }
+
+    public override Task<ImageArchitecturesReply> ImageArchitectures(ImageRequest request, ServerCallContext context) =>
+        OnNodeAsync((master.Nodes.Candidates().Find(c => c.Reachable) ?? throw new McpException("node.unreachable", "no node is there to ask the registry", "mcp node list")).Node, (agent, options) => agent.ImageArchitecturesAsync(request, options), s_quick, context);
 
     private static FleetDeployment Wanted(DeployRequest request)
     {

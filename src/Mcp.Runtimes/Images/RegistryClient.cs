@@ -38,6 +38,15 @@ internal sealed partial class RegistryClient(ImageReference image, RegistryCrede
         return manifest is { Config: not null, Layers: not null } ? (digest, manifest) : throw new IOException("the registry's answer is not an image manifest");
     }
 
+    /// <summary>Of the Linux platforms that the image is there for, as image manifests spell them.</summary>
+    public async Task<IReadOnlyList<string>> ArchitecturesAsync(CancellationToken ct)
+    {
+        var (_, manifest) = await ReadManifestAsync(Tag(image), ct);
+        if (manifest.Manifests is { } platforms)
+            return [.. platforms.Where(p => p.Platform is { Os: "linux", Architecture: not null }).Select(p => p.Platform!.Architecture!).Distinct()];
+        return manifest.Config is { } config && (await ConfigAsync(config, ct)).Architecture is { } only ? [only] : throw new IOException("the registry's answer does not say the image's architecture");
+    }
+
     public async Task<OciConfig> ConfigAsync(OciDescriptor config, CancellationToken ct)
     {
         using var response = await SendAsync($"blobs/{config.Digest}", [], null, ct);

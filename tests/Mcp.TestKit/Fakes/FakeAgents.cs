@@ -113,11 +113,17 @@ public sealed class FakeAgent(string name)
     /// <summary>What it says of a service's definition instead of the truth; null: the truth.</summary>
     public string? Lie { get; set; }
 
+    /// <summary>What kind of machine it is on.</summary>
+    public string Architecture { get; set; } = "amd64";
+
+    /// <summary>Which machines images are there for, as it hears it from their registries.</summary>
+    public ConcurrentDictionary<string, string[]> Images { get; } = new();
+
     public NodeStatusReply Facts => new()
     {
         Node = name,
         Version = "0.1.0",
-        Architecture = "amd64",
+        Architecture = Architecture,
         Cpus = 4,
         MemoryBytes = 8L << 30,
         MemoryFreeBytes = 4L << 30,
@@ -185,6 +191,9 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
     }
 
     public override Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context) => Task.FromResult(Of(context).Facts);
+
+    public override Task<ImageArchitecturesReply> ImageArchitectures(ImageRequest request, ServerCallContext context) =>
+        Of(context).Images.TryGetValue(request.Image, out var known) ? Task.FromResult(new ImageArchitecturesReply { Architectures = { known } }) : throw new McpException("image.architectures", $"cannot ask for the architectures of {request.Image}");
 
     private FakeAgent Of(ServerCallContext context) => agents[context.GetHttpContext().Connection.LocalPort];
 }

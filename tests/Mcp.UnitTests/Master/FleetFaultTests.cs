@@ -8,7 +8,7 @@ using Mcp.TestKit.Fakes;
 namespace Mcp.UnitTests.Master;
 
 /// <summary>The fault matrix of a fleet: deploys, moves and undeploys, broken and killed before and after every single side effect.</summary>
-public sealed class FleetFaultTests : IAsyncLifetime, IDisposable
+public sealed class FleetFaultTests : IAsyncLifetime
 {
     private static readonly string[] s_nodes = ["alder", "beech"];
     private readonly string _directory = Directory.CreateTempSubdirectory("mcp-fleet-world").FullName;
@@ -27,9 +27,8 @@ public sealed class FleetFaultTests : IAsyncLifetime, IDisposable
     {
         await _agents.DisposeAsync();
         _authority.Dispose();
+        Directory.Delete(_directory, recursive: true);
     }
-
-    public void Dispose() => Directory.Delete(_directory, recursive: true);
 
     [Fact]
     public async Task A_master_killed_at_any_side_effect_of_a_deploy_finishes_it_and_doubles_nothing()
@@ -242,6 +241,29 @@ public sealed class FleetFaultTests : IAsyncLifetime, IDisposable
         Assert.All(outcomes.OfType<Exception>(), e => Assert.Contains("shared.example.com belongs to", e.Message, StringComparison.Ordinal));
         Assert.Single(world.Store.Placements.List());
         Assert.Single(_agents.All.SelectMany(a => a.Services.Keys));
+    }
+
+    [Fact]
+    public async Task A_service_goes_only_where_its_images_are_for_the_machine_and_nobody_is_asked_where_all_are_alike()
+    {
+        var directory = Fresh();
+        _agents["beech"].Architecture = "arm64";
+        try
+        {
+            using var world = World(directory);
+            _agents["alder"].Images["example.com/hello:v1"] = ["arm64"];
+            await world.DeployAsync(MasterWorld.File("blog"));
+            Assert.Equal("beech", world.Home("blog"));
+            _agents["alder"].Images["example.com/hello:v1"] = ["riscv64"];
+            var none = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("shop")));
+            Assert.Contains("alder: is amd64, and the images are for riscv64", none.Message, StringComparison.Ordinal);
+            _agents["alder"].Images.Clear();
+            Assert.Contains("cannot ask for the architectures", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("shop")))).Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            _agents["beech"].Architecture = "amd64";
+        }
     }
 
     [Fact]

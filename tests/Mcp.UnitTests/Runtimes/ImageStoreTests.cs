@@ -80,6 +80,7 @@ public sealed class ImageStoreTests : IDisposable
         _registry.Publish(("windows", ImageStore.Architecture), ("linux", "riscv64"), ("linux", ImageStore.Architecture));
         Assert.NotNull(await Store().PullAsync(Image, null, default));
         _registry.Publish(("linux", "riscv64"), ("linux", "s390x"));
+        Assert.Equal(["riscv64", "s390x"], await new ImageArchitectures(null).OfAsync(Image, default));
         var e = await Assert.ThrowsAsync<McpException>(() => Store().PullAsync(ImageReference.Parse($"127.0.0.1:{_registry.Port}/team/app:v2"), null, default));
         Assert.Equal("image.architecture", e.Code);
         Assert.Contains("only for linux/riscv64, linux/s390x", e.Message, StringComparison.Ordinal);

@@ -1,0 +1,28 @@
+using System.Text.Json;
+using Mcp.Model;
+using Mcp.Model.Names;
+
+namespace Mcp.Runtimes.Images;
+
+/// <summary>Which machines an image is there for, asked of its registry; nothing is pulled.</summary>
+/// <param name="authFile">Logins of registries; null: where podman keeps them.</param>
+public sealed class ImageArchitectures(string? authFile)
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(8);
+
+    /// <exception cref="McpException">image.architectures: the registry does not say.</exception>
+    public async Task<IReadOnlyList<string>> OfAsync(ImageReference image, CancellationToken ct)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(s_limit);
+        try
+        {
+            using var registry = new RegistryClient(image, new RegistryCredentials(authFile));
+            return await registry.ArchitecturesAsync(limit.Token);
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException or JsonException or OperationCanceledException && !ct.IsCancellationRequested)
+        {
+            throw new McpException("image.architectures", $"cannot ask for the architectures of {image}: {(e is OperationCanceledException ? $"no answer within {s_limit.TotalSeconds} s" : e.Message)}", "is the registry reachable from this node?", e);
+        }
+    }
+}
