@@ -20,5 +20,5 @@ public class PlacementBenchmark
     }
 
     [Benchmark]
-    public PlacementDecision Place() => Placer.Place(_request, _nodes);
+    public string? Place() => Placer.Place(_request, _nodes).Node?.Text;
 }

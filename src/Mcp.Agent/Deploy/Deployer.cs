@@ -18,10 +18,12 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
 
     /// <param name="only">Only this component; null: all.</param>
     /// <param name="ifChanged">Nothing to do where this very definition is deployed already.</param>
+    /// <param name="sequence">The master's; 0: not from it.</param>
     /// <exception cref="StepFailedException">A step failed; what was before still stands.</exception>
-    public async Task DeployAsync(ServiceDefinition service, Label? only, StepReport? report, CancellationToken ct, bool ifChanged = false)
+    public async Task DeployAsync(ServiceDefinition service, Label? only, StepReport? report, CancellationToken ct, bool ifChanged = false, long sequence = 0)
     {
         using var held = await locks.TakeAsync(service.Name, ct);
+        registry.Sequences.Pass(service.Name, sequence);
         await SettleAsync(service.Name, ct);
         if (ifChanged && registry.Components.Find(service.Name) is { } there && ServiceFileWriter.Write(there) == ServiceFileWriter.Write(service))
             return;

@@ -18,10 +18,12 @@ public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, Port
 
     public bool IsActive(Guid operation) => _active.ContainsKey(operation);
 
-    /// <exception cref="McpException">service.unknown</exception>
-    public async Task<IReadOnlyList<string>> UndeployAsync(Label service, CancellationToken ct)
+    /// <param name="sequence">The master's; 0: not from it.</param>
+    /// <exception cref="McpException">service.unknown, request.superseded</exception>
+    public async Task<IReadOnlyList<string>> UndeployAsync(Label service, CancellationToken ct, long sequence = 0)
     {
         using var held = await locks.TakeAsync(service, ct);
+        registry.Sequences.Pass(service, sequence);
         // A first deploy that was interrupted is in the journal only, and would bring the service up later.
         if (registry.Components.List(service).Count == 0 && registry.Operations.Open().All(o => o.Subject != service.Text))
             throw new McpException("service.unknown", $"there is no service {service} on this node", "mcp list shows those that are");

@@ -14,6 +14,7 @@ public sealed class AgentRegistry : IDisposable
         _database = database;
         Components = new ComponentsTable(database, time);
         Ports = new PortsTable(database);
+        Sequences = new SequencesTable(database);
         Events = new EventsTable(database, time);
         Operations = new OperationsTable(database, time);
     }
@@ -21,6 +22,8 @@ public sealed class AgentRegistry : IDisposable
     public ComponentsTable Components { get; }
 
     public PortsTable Ports { get; }
+
+    public SequencesTable Sequences { get; }
 
     public EventsTable Events { get; }
 

@@ -61,6 +61,11 @@ CREATE TABLE routes (
   FOREIGN KEY (service, component) REFERENCES components(service, name) ON DELETE CASCADE
 );
 
+CREATE TABLE sequences (
+  service TEXT PRIMARY KEY,
+  last INTEGER NOT NULL
+);
+
 CREATE TABLE services (
   name TEXT PRIMARY KEY,
   tier TEXT NOT NULL,

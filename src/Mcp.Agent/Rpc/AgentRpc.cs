@@ -27,7 +27,7 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
             if (mark == StepMark.Started)
                 stepStarted = time.GetTimestamp();
             events.Writer.TryWrite(new StepEvent { Kind = Kind(mark), Step = step, Detail = detail, DurationMs = (long)time.GetElapsedTime(stepStarted).TotalMilliseconds });
-        }, lifetime.ApplicationStopping, request.IfChanged);
+        }, lifetime.ApplicationStopping, request.IfChanged, request.Sequence);
         _ = deploy.ContinueWith(_ => events.Writer.TryComplete(), TaskScheduler.Default);
         await foreach (var step in events.Reader.ReadAllAsync(context.CancellationToken))
             await responseStream.WriteAsync(step, context.CancellationToken);
@@ -59,7 +59,7 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
     }
 
     public override Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context) =>
-        DoneAsync(node.Undeployer.UndeployAsync(Label.Parse(request.Service), lifetime.ApplicationStopping), context);
+        DoneAsync(node.Undeployer.UndeployAsync(Label.Parse(request.Service), lifetime.ApplicationStopping, request.Sequence), context);
 
     public override Task<OperationReply> Start(ComponentRequest request, ServerCallContext context) =>
         DoneAsync(node.Control.StartAsync(Label.Parse(request.Service), Component(request.Component), lifetime.ApplicationStopping), context);

@@ -8,10 +8,11 @@ namespace Mcp.Master.Store;
 public sealed class MasterStore : IDisposable
 {
     private readonly Database _database;
+    private readonly TimeProvider _time;
 
     private MasterStore(Database database, TimeProvider time)
     {
-        _database = database;
+        (_database, _time) = (database, time);
         Nodes = new NodesTable(database, time);
         JoinTokens = new JoinTokensTable(database, time);
         Placements = new PlacementsTable(database, time);
@@ -40,6 +41,13 @@ public sealed class MasterStore : IDisposable
         var database = Database.Open(file);
         Migrator.Migrate(database, Migration.In(typeof(MasterStore).Assembly));
         return new MasterStore(database, time);
+    }
+
+    /// <summary>Greater with each call, and than any of a database that was lost: milliseconds since 1970 or one more than the last.</summary>
+    public long NextSequence()
+    {
+        using var connection = _database.Connect();
+        return (long)connection.Scalar("INSERT INTO sequence (only, last) VALUES (1, @now) ON CONFLICT (only) DO UPDATE SET last = MAX(last + 1, @now) RETURNING last", ("now", _time.GetUtcNow().ToUnixTimeMilliseconds()))!;
     }
 
     public void Dispose() => _database.Dispose();

@@ -62,4 +62,9 @@ CREATE TABLE placements (
   CHECK (node IS NOT NULL OR target IS NOT NULL)
 );
 
+CREATE TABLE sequence (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  last INTEGER NOT NULL
+);
+
 CREATE TABLE sqlite_sequence(name,seq);

@@ -119,6 +119,37 @@ public sealed class DeployFaultTests : IDisposable
     }
 
     [Fact]
+    public async Task A_request_that_is_delivered_late_does_not_bring_back_what_was_removed()
+    {
+        using var runtime = Runtime();
+        using var world = new World(_directory, runtime);
+        await world.Deployer.DeployAsync(World.Service("blog", "v1"), null, null, default, sequence: 1);
+        await world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default, sequence: 3);
+        var late = await Assert.ThrowsAsync<McpException>(() => world.Deployer.DeployAsync(World.Service("blog", "v1"), null, null, default, sequence: 2));
+        Assert.Equal("request.superseded", late.Code);
+        Assert.Empty(await world.InstancesAsync());
+        await world.Deployer.DeployAsync(World.Service("blog", "v2"), null, null, default, sequence: 4);
+        Assert.Equal("request.superseded", (await Assert.ThrowsAsync<McpException>(() => world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default, sequence: 3))).Code);
+        Assert.Equal(["blog.web.1"], await world.RunningAsync());
+        // Who asks the agent itself is always in order.
+        await world.DeployAsync(World.Service("blog", "v1"));
+    }
+
+    [Fact]
+    public async Task An_undeploy_of_a_first_deploy_that_was_interrupted_is_the_last_word()
+    {
+        using var runtime = Runtime();
+        using var before = new World(_directory, runtime);
+        Assert.False(await FinishesAsync(before, World.Service("blog", "v1"), 5));
+        runtime.Hook = _ => Task.CompletedTask;
+        using var after = new World(_directory, runtime);
+        await after.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default);
+        await after.RecoverAsync();
+        Assert.Empty(await after.InstancesAsync());
+        Assert.Empty(after.Registry.Operations.Open());
+    }
+
+    [Fact]
     public async Task An_undeploy_killed_at_any_side_effect_is_finished()
     {
         for (var point = 1; ; point++)

@@ -26,7 +26,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         try
         {
             var agent = agents.Of(nodes.Get(state.At));
-            using var call = agent.Deploy(new DeployRequest { Definition = state.Definition, Component = state.Component, IfChanged = state.IfChanged }, agents.Within(s_limit, ct));
+            using var call = agent.Deploy(new DeployRequest { Definition = state.Definition, Component = state.Component, IfChanged = state.IfChanged, Sequence = store.NextSequence() }, agents.Within(s_limit, ct));
             await foreach (var step in call.ResponseStream.ReadAllAsync(ct))
             {
                 if (step.Kind is StepEvent.Types.Kind.Started or StepEvent.Types.Kind.Progress)
@@ -76,7 +76,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
             return;
         try
         {
-            await agents.Of(node).UndeployAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_undoLimit, ct));
+            await agents.Of(node).UndeployAsync(new ServiceRequest { Service = service.Text, Sequence = store.NextSequence() }, agents.Within(s_undoLimit, ct));
         }
         catch (RpcException e) when (e.StatusCode == StatusCode.NotFound)
         {

@@ -1,0 +1,4 @@
+CREATE TABLE sequences (
+  service TEXT PRIMARY KEY,
+  last INTEGER NOT NULL
+);
