@@ -49,6 +49,8 @@ internal sealed class SimulatedFleet(string bin, string directory, int nodes, in
     {
         _address = $"127.0.0.1:{FreePort()}";
         await Start("init", "--state", _state, "--listen", _address, "--name", "main").WaitForExitAsync();
+        var toml = Path.Combine(_state, "master.toml");
+        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:53\"", $"127.0.0.1:{FreePort()}\"", StringComparison.Ordinal));
         _master = Start("run", "--config", Path.Combine(_state, "master.toml"));
         using var authority = CertificateAuthority.Load(_state);
         var trusted = X509CertificateLoader.LoadCertificateFromFile(Path.Combine(_state, "ca.crt"));

@@ -1,4 +1,5 @@
 using System.Net;
+using Mcp.Master.Dns;
 using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Model.Definition.Toml;
@@ -31,6 +32,8 @@ public sealed record MasterConfig
     /// <summary>From the switch of a moved service's names to the end of its old instances: as long as clients may keep the old address.</summary>
     public required TimeSpan Settle { get; init; }
 
+    public required DnsOptions Dns { get; init; }
+
     /// <summary>Nodes that are to join, with their roles.</summary>
     public required IReadOnlyList<(Label Name, IReadOnlyList<string> Roles)> Nodes { get; init; }
 
@@ -51,6 +54,7 @@ public sealed record MasterConfig
             Heartbeat = fields.Duration("heartbeat", TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(1)),
             CertificateLife = fields.Duration("certificate_life", TimeSpan.FromDays(30), TimeSpan.FromDays(365)),
             Settle = fields.Duration("settle", TimeSpan.FromSeconds(5), TimeSpan.FromMinutes(10)),
+            Dns = DnsOptions.Read(fields, problems),
             Nodes = ReadNodes(fields, problems),
         };
         fields.RefuseUnknown();

@@ -1,5 +1,6 @@
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Lifecycle;
+using Mcp.Master.Dns;
 using Mcp.Master.Nodes;
 using Mcp.Master.Rpc;
 using Mcp.Master.Store;
@@ -14,6 +15,7 @@ internal sealed class MasterHost(MasterConfig config)
     private MasterStore _store = null!;
     private FleetIdentity _identity = null!;
     private AgentPool _agents = null!;
+    private DnsProviders _dns = null!;
     private MasterNode _node = null!;
     private TokenSigner _tokens = null!;
     private RoleTable _roles = null!;
@@ -31,7 +33,7 @@ internal sealed class MasterHost(MasterConfig config)
         .Stage("database", () => _store = MasterStore.Open(Path.Combine(config.State, "master.db"), _time))
         .Stage("nodes", Expect)
         .Stage("agents", () => _agents = new AgentPool(() => _identity, _time))
-        .Stage("dns", () => null)
+        .Stage("dns", () => _dns = new DnsProviders(config, _store, _time))
         .Stage("tls", () => _identity = new FleetIdentity(config, _time))
         .Stage("auth", Authorise)
         .Stage("server", ServeAsync)
@@ -54,7 +56,7 @@ internal sealed class MasterHost(MasterConfig config)
     // Certificates and tokens are there, so everything can be put together.
     private async Task<Func<Task>> ServeAsync(CancellationToken ct)
     {
-        _node = new MasterNode(config, _store, _identity, _agents, dns: null, edge: null, _time);
+        _node = new MasterNode(config, _store, _identity, _agents, _dns.Chosen, edge: null, _time);
         var builder = Bare.Builder();
         builder.Services.AddRouting();
         builder.WebHost.UseKestrelHttpsConfiguration();

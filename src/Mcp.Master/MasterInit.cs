@@ -35,6 +35,15 @@ internal static class MasterInit
             heartbeat = "10s"                      # a node that misses three is unreachable
             certificate_life = "720h"              # of nodes; renewed by themselves
             settle = "5s"                          # a service that moves: how long its old instances go on after the switch
+            zone = "mcp.internal"                  # SERVICE.zone and COMPONENT.SERVICE.zone are the address of the service's node
+
+            [dns]
+            provider = "builtin"                   # builtin: the master answers for the zone | rfc2136: another server is told | none
+            listen = "{new IPEndPoint(endpoint.Address, 53)}"
+            # rate_limit = 1000                    # questions a second that one source may ask over UDP; 0: no limit
+            # server = "100.64.0.9:53"             # rfc2136: BIND, Knot, PowerDNS
+            # key_name = "mcp"                     # its TSIG key, HMAC-SHA256
+            # key_file = "/etc/mcp/tsig.key"       # the secret in base64, mode 0600
 
             # [[nodes]]                            # nodes that are to join, with their roles: worker, master, edge
             # name = "rift"

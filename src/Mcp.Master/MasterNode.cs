@@ -30,6 +30,8 @@ public sealed class MasterNode
         Undeployer = new FleetUndeployer([agentStep, ways, names, record], store, locks);
         Deployer = new FleetDeployer([new PlaceStep(Nodes, Images, store), agentStep, names, ways, record, new LeaveStep(agentStep, store, config.Settle, time)], store, config.Domains, Undeployer, locks);
         Drainer = new Drainer(Nodes, store, Deployer);
+        Dns = dns is null ? null : new DnsReconciler(dns, store, locks, time);
+        Names = new FleetNames(config.Dns, dns, store);
         View = new FleetView(Nodes, agents, store);
         Events = new FleetEvents(agents, store, time);
     }
@@ -52,12 +54,17 @@ public sealed class MasterNode
 
     public Drainer Drainer { get; }
 
+    /// <summary>Null: no DNS is wanted.</summary>
+    public DnsReconciler? Dns { get; }
+
+    public FleetNames Names { get; }
+
     public FleetView View { get; }
 
     public FleetEvents Events { get; }
 
     /// <summary>Everything the master does without being asked, until cancelled: finishes what a kill interrupted, removes what could not be removed, sees nodes fall silent.</summary>
-    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("leftovers", SweepAsync, ct));
+    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("leftovers", SweepAsync, ct), Dns is null ? Task.CompletedTask : AgainAsync("dns", Dns.RunAsync, ct));
 
     private Task ResumeAsync(CancellationToken ct) =>
         Task.WhenAll(Store.Operations.Open().Where(e => !Deployer.IsActive(e.Id) && !Undeployer.IsActive(e.Id)).Select(e => Deployer.ResumeAsync(e, ct)).ToList());

@@ -18,6 +18,9 @@ public class FleetTests(Fleet fleet)
         var placed = (await fleet.StatusAsync()).Select(c => (c.Service, c.Node, c.Observed)).ToList();
         Assert.Equal([("core", "alder", "running"), ("one", "beech", "running"), ("three", "beech", "running"), ("two", "cedar", "running")], placed);
         Assert.Equal("hello from v1", await fleet.GetAsync("cedar", "two"));
+        Assert.Equal(Fleet.Address("cedar"), await fleet.LookUpAsync("two"));
+        Assert.Equal(Fleet.Address("cedar"), await fleet.LookUpAsync("web.two"));
+        Assert.Contains("web.two.mcp.internal  100.64.7.3  ok", await fleet.McpOkAsync("dns", "list"), StringComparison.Ordinal);
 
         // It stays where it is, and plan says why, and why not elsewhere.
         var plan = await fleet.McpOkAsync("plan", fleet.Write("two", "v2"));
@@ -30,11 +33,13 @@ public class FleetTests(Fleet fleet)
         Assert.Contains("deploy.done", await fleet.McpOkAsync("events"), StringComparison.Ordinal);
 
         await fleet.McpOkAsync("deploy", fleet.Write("three"), "--node", "cedar");
+        Assert.Equal(Fleet.Address("cedar"), await fleet.LookUpAsync("three"));
         Assert.Equal(["three.web.1"], await fleet.ContainersAsync("cedar", "three"));
         Assert.Empty(await fleet.ContainersAsync("beech", "three"));
         foreach (var name in (string[])["core", "one", "two", "three"])
             await fleet.McpOkAsync("undeploy", name);
         Assert.Empty(await fleet.StatusAsync());
+        Assert.Equal("", await fleet.LookUpAsync("web.two"));
         foreach (var node in Fleet.Nodes)
             Assert.Empty(await fleet.ContainersAsync(node, "one"));
     }
@@ -50,9 +55,9 @@ public class FleetTests(Fleet fleet)
             var (asked, failed) = (0, new List<string>());
             while (!stop.IsCancellationRequested)
             {
-                var node = await fleet.HomeAsync("moves");
-                if (await fleet.GetAsync(node, "moves") != "hello from v1")
-                    failed.Add(node);
+                var address = await fleet.LookUpAsync("moves");
+                if (await fleet.GetAtAsync(address, "moves") != "hello from v1")
+                    failed.Add(address);
                 asked++;
             }
 
@@ -128,7 +133,8 @@ public class FleetTests(Fleet fleet)
         {
             var placed = (await fleet.StatusAsync()).Where(c => c.Service == "killed").ToList();
             var there = await EverywhereAsync("killed");
-            return placed.Count == there.Count && (placed.Count == 0 || (placed.Count == 1 && placed[0].Observed == "running" && there[0].StartsWith(placed[0].Node, StringComparison.Ordinal)));
+            var name = await fleet.LookUpAsync("killed");
+            return name == (placed.Count == 0 ? "" : Fleet.Address(placed[0].Node)) && placed.Count == there.Count && (placed.Count == 0 || (placed.Count == 1 && placed[0].Observed == "running" && there[0].StartsWith(placed[0].Node, StringComparison.Ordinal)));
         }
     }
 

@@ -47,7 +47,7 @@ internal sealed class Printer(bool json)
         var colour = !colours ? 0 : cell switch
         {
             "running" or "ok" or "reachable" => Green,
-            "failed" or "removed" or "unusable" or "unreachable" => Red,
+            "failed" or "missing" or "removed" or "unusable" or "unreachable" => Red,
             "exited" or "stopped" => Yellow,
             _ => cell.EndsWith("(flapping)", StringComparison.Ordinal) ? Red : 0,
         };

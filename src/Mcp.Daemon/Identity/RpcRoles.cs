@@ -41,5 +41,6 @@ public static class RpcRoles
         ["CordonNode"] = Role.Admin,
         ["DrainNode"] = Role.Admin,
         ["RemoveNode"] = Role.Admin,
+        ["ListNames"] = Role.Viewer,
     };
 }

@@ -68,5 +68,7 @@ internal sealed class MasterRpc(MasterNode master, FleetIdentity identity, Token
         return Task.FromResult(reply);
     }
 
+    public override Task<ListNamesReply> ListNames(ListNamesRequest request, ServerCallContext context) => master.Names.ListAsync(context.CancellationToken);
+
     private Membership Given(string certificate) => new() { Certificate = certificate, Ca = identity.Authority.ExportCertificatePem(), TokenKey = tokens.PublicKey };
 }

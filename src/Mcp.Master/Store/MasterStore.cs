@@ -17,6 +17,7 @@ public sealed class MasterStore : IDisposable
         JoinTokens = new JoinTokensTable(database, time);
         Placements = new PlacementsTable(database, time);
         Hostnames = new HostnamesTable(database);
+        DnsRecords = new DnsRecordsTable(database);
         Leftovers = new LeftoversTable(database, time);
         Operations = new OperationsTable(database, time);
         Events = new EventsTable(database, time);
@@ -29,6 +30,8 @@ public sealed class MasterStore : IDisposable
     public PlacementsTable Placements { get; }
 
     public HostnamesTable Hostnames { get; }
+
+    public DnsRecordsTable DnsRecords { get; }
 
     public LeftoversTable Leftovers { get; }
 

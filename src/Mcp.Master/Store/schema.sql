@@ -1,3 +1,8 @@
+CREATE TABLE dns_records (
+  name TEXT PRIMARY KEY,
+  address TEXT NOT NULL
+);
+
 CREATE TABLE events (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   time TEXT NOT NULL,

@@ -123,12 +123,9 @@ public sealed class Fleet : IAsyncLifetime
         }
     }
 
-    /// <summary>Where the master has the service, as its name in DNS would say.</summary>
-    public async Task<string> HomeAsync(string service)
-    {
-        using var json = JsonDocument.Parse(await McpOkAsync("status", service, "-o", "json"));
-        return json.RootElement.GetProperty("components").EnumerateArray().Single(c => !c.GetProperty("misplaced").GetBoolean()).GetProperty("node").GetString()!;
-    }
+    /// <summary>What DNS says of a name in the internal zone; empty: there is none.</summary>
+    public async Task<string> LookUpAsync(string name) =>
+        (await Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-beech", "dig", $"@{Address("alder")}", "+short", "+time=2", $"{name}.mcp.internal"])).Output.Trim();
 
     /// <summary>Each component's service, node, and whether its node answered.</summary>
     public async Task<List<(string Service, string Node, string Observed, bool Stale)>> StatusAsync()
@@ -157,8 +154,10 @@ public sealed class Fleet : IAsyncLifetime
     }
 
     /// <summary>What the service answers on that node's proxy; empty: nothing.</summary>
-    public async Task<string> GetAsync(string node, string name) =>
-        (await Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-alder", "curl", "-fsS", "-m", "5", "-H", $"Host: {name}.example.com", $"http://{Address(node)}:8080/"])).Output.Trim();
+    public Task<string> GetAsync(string node, string name) => GetAtAsync(Address(node), name);
+
+    public async Task<string> GetAtAsync(string address, string name) =>
+        (await Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-alder", "curl", "-fsS", "-m", "5", "-H", $"Host: {name}.example.com", $"http://{address}:8080/"])).Output.Trim();
 
     public async Task<string[]> ContainersAsync(string node, string service) =>
         (await PodmanAsync(node, "ps", "-a", "--filter", $"label=mcp.service={service}", "--format", "{{.Names}}")).Split('\n', StringSplitOptions.RemoveEmptyEntries);

@@ -27,7 +27,8 @@ internal sealed class SpareMaster : IAsyncDisposable
         var (exitCode, _, error) = await Command.RunAsync(Path.Combine(Command.Bin, "mcp-master"), ["init", "--state", master.State, "--listen", master.Address, "--name", "main"]);
         Assert.True(exitCode == 0, error);
         var text = await File.ReadAllTextAsync(master.Config);
-        foreach (var (from, to) in edit)
+        // Other masters of this machine have port 53.
+        foreach (var (from, to) in edit.Append(("127.0.0.1:53\"", $"127.0.0.1:{FreePort()}\"")))
         {
             Assert.Contains(from, text, StringComparison.Ordinal);
             text = text.Replace(from, to, StringComparison.Ordinal);

@@ -32,6 +32,7 @@ internal sealed class MasterWorld : IDisposable
             Heartbeat = TimeSpan.FromMinutes(1),
             CertificateLife = TimeSpan.FromDays(30),
             Settle = TimeSpan.Zero,
+            Dns = new DnsOptions { Kind = DnsKind.None, Zone = Host("mcp.internal"), Ttl = TimeSpan.FromSeconds(5) },
             Nodes = [],
         };
         Store = MasterStore.Open(Path.Combine(directory, "master.db"), time);
@@ -115,6 +116,8 @@ internal sealed class FakeNames : IDnsProvider, IEdge
         Records.TryRemove(name, out _);
         await Hook("unnamed");
     }
+
+    public Task<IReadOnlyList<DnsRecord>> ListOwnedAsync(CancellationToken ct) => Task.FromResult<IReadOnlyList<DnsRecord>>([.. Records.Select(r => new DnsRecord(r.Key, r.Value))]);
 
     public async Task SetAsync(Hostname hostname, Label service, CancellationToken ct)
     {

@@ -1,8 +1,6 @@
-using System.Net;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Dns;
 using Mcp.Master.Nodes;
-using Mcp.Model.Names;
 
 namespace Mcp.Master.Deploy.Steps;
 
@@ -16,23 +14,17 @@ public sealed class DnsStep(NodeDirectory nodes, IDnsProvider? dns) : IStep<Flee
     {
         if (dns is null)
             return state;
-        var address = IPEndPoint.Parse(nodes.Get(Label.Parse(state.Node)).Address).Address;
-        foreach (var name in Names(state))
+        var address = ServiceNames.Address(nodes.Get(state.At));
+        foreach (var name in ServiceNames.Of(state.Service))
             await dns.SetAsync(name, address, ct);
         return state;
     }
 
     public async Task UndoAsync(FleetDeployment state, CancellationToken ct)
     {
-        foreach (var name in dns is null ? [] : Names(state))
+        foreach (var name in dns is null ? [] : ServiceNames.Of(state.Service))
             await dns!.RemoveAsync(name, ct);
     }
 
     public string Sum(FleetDeployment state) => dns is null ? "not configured" : dns.Name;
-
-    private static IEnumerable<string> Names(FleetDeployment state)
-    {
-        var service = state.Service;
-        return service.Components.Select(c => $"{c.Name}.{service.Name}").Prepend(service.Name.Text);
-    }
 }

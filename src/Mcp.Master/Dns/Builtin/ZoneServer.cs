@@ -1,0 +1,47 @@
+using System.Net;
+using System.Net.Sockets;
+using ARSoft.Tools.Net.Dns;
+using Mcp.Model;
+
+namespace Mcp.Master.Dns.Builtin;
+
+/// <summary>Serves the zone over UDP and TCP. A source that asks too much over UDP is told to come by TCP, in an answer no longer than its question: nobody can be flooded through it.</summary>
+public sealed class ZoneServer : IDisposable
+{
+    private const int TcpTimeoutMs = 5000;
+    private const int TcpKeepAliveMs = 5000;
+    private readonly DnsServer _server;
+    private readonly Zone _zone;
+    private readonly SourceLimit _limit;
+
+    /// <exception cref="McpException">dns.listen: the address cannot be had.</exception>
+    public ZoneServer(Zone zone, IPEndPoint listen, SourceLimit limit)
+    {
+        (_zone, _limit) = (zone, limit);
+        _server = new DnsServer(new UdpWithoutGain(listen), new TcpServerTransport(listen, TcpTimeoutMs, TcpKeepAliveMs));
+        _server.QueryReceived += AnswerAsync;
+        try
+        {
+            _server.Start();
+        }
+        catch (SocketException e)
+        {
+            throw new McpException("dns.listen", $"cannot serve DNS on {listen}: {e.Message}", "is another name server there? choose another [dns] listen in master.toml (ports below 1024 take CAP_NET_BIND_SERVICE), or provider = \"none\"", e);
+        }
+    }
+
+    public void Dispose() => ((IDisposable)_server).Dispose();
+
+    private Task AnswerAsync(object sender, QueryReceivedEventArgs e)
+    {
+        e.Response = e.TransportProtocol == TransportProtocol.Udp && !_limit.May(e.RemoteEndpoint.Address) && e.Query is DnsMessage query ? ByTcp(query) : _zone.Answer(e.Query);
+        return Task.CompletedTask;
+    }
+
+    private static DnsMessage ByTcp(DnsMessage query)
+    {
+        var answer = query.CreateResponseInstance();
+        answer.IsTruncated = true;
+        return answer;
+    }
+}

@@ -1,0 +1,26 @@
+using Mcp.Master.Dns;
+using Mcp.Master.Store;
+using Mcp.Model;
+using Mcp.Protocol.V1;
+
+namespace Mcp.Master.Fleet;
+
+/// <summary>The names as they are and as they should be.</summary>
+public sealed class FleetNames(DnsOptions options, IDnsProvider? provider, MasterStore store)
+{
+    /// <exception cref="McpException">dns.unreachable, dns.refused</exception>
+    public async Task<ListNamesReply> ListAsync(CancellationToken ct)
+    {
+        var reply = new ListNamesReply { Provider = provider?.Name ?? "none", Zone = options.Zone.Text };
+        if (provider is null)
+            return reply;
+        var there = (await provider.ListOwnedAsync(ct)).ToDictionary(r => r.Name, r => r.Address.ToString());
+        foreach (var known in store.DnsRecords.List())
+        {
+            var address = there.GetValueOrDefault(known.Name, "");
+            reply.Names.Add(new NameRecord { Name = $"{known.Name}.{options.Zone}", Address = known.Address.ToString(), State = address.Length == 0 ? "missing" : address == known.Address.ToString() ? "ok" : $"is {address}" });
+        }
+
+        return reply;
+    }
+}

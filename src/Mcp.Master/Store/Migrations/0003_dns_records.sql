@@ -1,0 +1,4 @@
+CREATE TABLE dns_records (
+  name TEXT PRIMARY KEY,
+  address TEXT NOT NULL
+);
