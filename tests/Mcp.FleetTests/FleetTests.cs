@@ -20,7 +20,7 @@ public class FleetTests(Fleet fleet)
         Assert.Equal("hello from v1", await fleet.GetAsync("cedar", "two"));
         Assert.Equal(Fleet.Address("cedar"), await fleet.LookUpAsync("two"));
         Assert.Equal(Fleet.Address("cedar"), await fleet.LookUpAsync("web.two"));
-        Assert.Contains("web.two.mcp.internal  100.64.7.3  ok", await fleet.McpOkAsync("dns", "list"), StringComparison.Ordinal);
+        Assert.Contains("web.two.mcp.internal    100.64.7.3  ok", await fleet.McpOkAsync("dns", "list"), StringComparison.Ordinal);
 
         // It stays where it is, and plan says why, and why not elsewhere.
         var plan = await fleet.McpOkAsync("plan", fleet.Write("two", "v2"));
