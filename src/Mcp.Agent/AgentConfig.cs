@@ -52,6 +52,9 @@ public sealed record AgentConfig
 
     public string ProxyPidFile => Path.Combine(State, "proxy.pid");
 
+    /// <summary>The certificate and key of a service's names, in PEM, 0600.</summary>
+    public string CertificateOf(Label service) => Path.Combine(State, "member", "services", $"{service}.pem");
+
     public string Registry => Path.Combine(State, "registry.db");
 
     /// <exception cref="McpException">config.missing</exception>
@@ -112,7 +115,8 @@ public sealed record AgentConfig
         var options = new ProxyOptions(
             ReadEndpoint(proxy, proxy.Entry("http"), problems) ?? "127.0.0.1:8080",
             ReadEndpoint(proxy, proxy.Entry("tls"), problems) ?? "127.0.0.1:8443",
-            ReadEndpoint(proxy, proxy.Entry("h2c"), problems));
+            ReadEndpoint(proxy, proxy.Entry("h2c"), problems),
+            ReadEndpoint(proxy, proxy.Entry("overlay"), problems));
         proxy.RefuseUnknown();
         return options;
     }
@@ -210,4 +214,5 @@ public sealed record AgentConfig
 /// <param name="Http">HTTP/1.1 and WebSocket, clear text.</param>
 /// <param name="Tls">TLS passed through by SNI, for l4 routes.</param>
 /// <param name="H2c">HTTP/2 without TLS, for gRPC clients on this machine; null: off.</param>
-public sealed record ProxyOptions(string Http, string Tls, string? H2c);
+/// <param name="Overlay">HTTP over TLS for the other nodes, with a certificate of the fleet's CA for each service's names; null: off.</param>
+public sealed record ProxyOptions(string Http, string Tls, string? H2c, string? Overlay);

@@ -39,6 +39,7 @@ internal sealed class AgentHost(AgentConfig config)
     private IDisposable? Identify()
     {
         _member = Member.Find(config.State);
+        _node.Certificates.Join(_member);
         if (_member is not null)
             return _member;
         using var pem = X509Certificate2.CreateFromPemFile(Path.Combine(config.State, "server.crt"), Path.Combine(config.State, "server.key"));

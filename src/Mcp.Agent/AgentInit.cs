@@ -9,6 +9,7 @@ namespace Mcp.Agent;
 /// <summary>`mcp-agent init`: state directory (0700), CA, server certificate, token key, admin token, agent.toml. Refuses a directory that has them.</summary>
 internal static class AgentInit
 {
+    private const int OverlayPort = 8444;
     private static readonly TimeSpan s_adminLife = TimeSpan.FromDays(365);
 
     public static int Run(string state, string listen, string name, TimeProvider time)
@@ -29,7 +30,7 @@ internal static class AgentInit
         SecretFile.Write(Path.Combine(state, "token.key"), key);
         SecretFile.Write(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
         // Written last: a directory with agent.toml is complete.
-        WriteConfig(config, state, listen, label);
+        WriteConfig(config, state, listen, label, "# ");
         Console.WriteLine($"""
             {state} is set up. Start the agent:
               mcp-agent run --config {config}
@@ -49,7 +50,7 @@ internal static class AgentInit
             if (listen is null || !IPEndPoint.TryParse(listen, out var endpoint) || endpoint.Port == 0)
                 throw new McpException("init.listen", $"'{Label.Clip(listen)}' is not an address with port", "--listen: where this agent is reached in the overlay, such as 100.64.0.2:7443");
             Directory.CreateDirectory(state, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            WriteConfig(config, state, listen, Label.Parse(name ?? Environment.MachineName.Split('.')[0].ToLowerInvariant()));
+            WriteConfig(config, state, listen, Label.Parse(name ?? Environment.MachineName.Split('.')[0].ToLowerInvariant()), "");
         }
 
         var agent = AgentConfig.Read(config);
@@ -65,7 +66,7 @@ internal static class AgentInit
         return 0;
     }
 
-    private static void WriteConfig(string file, string state, string listen, Label label) =>
+    private static void WriteConfig(string file, string state, string listen, Label label, string unlessInFleet) =>
         SecretFile.Write(file, $"""
             name = "{label}"
             listen = "{listen}"
@@ -78,6 +79,7 @@ internal static class AgentInit
             http = "127.0.0.1:8080"
             tls = "127.0.0.1:8443"                 # l4 routes, passed through by SNI
             # h2c = "127.0.0.1:8081"               # HTTP/2 without TLS, for gRPC clients on this machine
+            {unlessInFleet}overlay = "{new IPEndPoint(IPEndPoint.Parse(listen).Address, OverlayPort)}"       # for the other nodes of a fleet: https://SERVICE.zone with a certificate of the fleet's CA
 
             # [[boot.sequence]]                    # services that must be well before the others start
             # services = ["database"]

@@ -2,6 +2,7 @@ using Mcp.Agent.Alerts;
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Deploy.Steps;
 using Mcp.Agent.Files;
+using Mcp.Agent.Membership;
 using Mcp.Agent.Ports;
 using Mcp.Agent.Probes;
 using Mcp.Agent.Proxy;
@@ -46,12 +47,13 @@ public sealed class AgentNode : IDisposable
         Restarts = new RestartKeeper(time);
         Files = new ServiceFiles(config.Files);
         Images = new ImageArchitectures(config.Qemu.AuthFile);
+        Certificates = new ServiceCertificates(config, Registry, Proxy, time);
         var locks = new ServiceLocks();
         var gate = new HealthGate(Runtimes, Ports, _probe);
         var retire = new RetireStep(Runtimes, Ports, Proxy, Registry.Events);
         Undeployer = new Undeployer(Registry, Runtimes, Ports, Proxy, locks);
         Deployer = new Deployer(
-            [new PullStep(Runtimes), new PortsStep(Ports), new StartStep(Runtimes, Ports), new HealthGateStep(gate), new SwitchStep(Registry.Components, Proxy), retire],
+            [new PullStep(Runtimes), new PortsStep(Ports), new StartStep(Runtimes, Ports), new HealthGateStep(gate), new SwitchStep(Registry.Components, Proxy, Certificates.EnsureAsync), retire],
             Registry, Undeployer, locks);
         Control = new ServiceControl(Registry, Runtimes, Ports, Proxy, locks, retire);
         Adoption = new Adoption(Registry, Runtimes, Proxy, locks);
@@ -70,6 +72,9 @@ public sealed class AgentNode : IDisposable
     public PortAllocator Ports { get; }
 
     public RoutePush Proxy { get; }
+
+    /// <summary>Of services' names, in a fleet.</summary>
+    public ServiceCertificates Certificates { get; }
 
     public ServiceFiles Files { get; }
 
@@ -92,7 +97,7 @@ public sealed class AgentNode : IDisposable
     {
         _boot.Hold();
         // The resumer first: unfinished operations hold their services' locks, so the reconciler leaves those alone.
-        return Task.WhenAll(AgainAsync("journal", _resumer.RunAsync, ct), Proxy.KeepAsync(ct), Reconciler.RunAsync(ct), AgainAsync("boot sequence", _boot.RunAsync, ct), AgainAsync("alerts", _alerts.RunAsync, ct));
+        return Task.WhenAll(AgainAsync("journal", _resumer.RunAsync, ct), Proxy.KeepAsync(ct), Reconciler.RunAsync(ct), AgainAsync("boot sequence", _boot.RunAsync, ct), AgainAsync("alerts", _alerts.RunAsync, ct), AgainAsync("certificates", Certificates.RunAsync, ct));
     }
 
     // A full disk or a podman that is away must not end one of them for good. All may begin again from the start.
@@ -115,6 +120,7 @@ public sealed class AgentNode : IDisposable
 
     public void Dispose()
     {
+        Certificates.Dispose();
         Proxy.Dispose();
         _probe.Dispose();
         _podman.Dispose();

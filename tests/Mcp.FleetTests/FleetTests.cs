@@ -45,6 +45,25 @@ public class FleetTests(Fleet fleet)
     }
 
     [Fact]
+    public async Task A_service_answers_by_its_name_over_tls_wherever_it_goes_and_elsewhere_nobody_does()
+    {
+        await fleet.McpOkAsync("deploy", fleet.Write("named"), "--node", "beech");
+        foreach (var node in (string[])["beech", "cedar"])
+        {
+            await fleet.McpOkAsync("deploy", fleet.Write("named"), "--node", node);
+            Assert.Equal(Fleet.Address(node), await fleet.LookUpAsync("named"));
+            Assert.Equal("hello from v1", await fleet.GetByNameAsync("named"));
+            Assert.Equal("hello from v1", await fleet.GetByNameAsync("web.named"));
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(fleet.State(node), "member", "services", "named.pem")));
+        }
+
+        // It has left beech, and its key with it.
+        Assert.Equal("", await fleet.GetByNameAsync("named", Fleet.Address("beech")));
+        await Fleet.UntilAsync(() => Task.FromResult(!File.Exists(Path.Combine(fleet.State("beech"), "member", "services", "named.pem"))), "the certificate is gone from beech");
+        await fleet.McpOkAsync("undeploy", "named");
+    }
+
+    [Fact]
     public async Task A_drained_nodes_services_move_without_a_failed_request()
     {
         await fleet.McpOkAsync("deploy", fleet.Write("moves"));

@@ -14,9 +14,14 @@ internal static class ProxyHost
     public static async Task<int> RunAsync(AgentConfig config)
     {
         var file = Path.Combine(config.State, "routes.json");
-        var table = new RouteTable();
+        var (table, certificates) = (new RouteTable(), new CertificateTable());
         if (File.Exists(file))
-            table.Replace(JsonSerializer.Deserialize(await File.ReadAllTextAsync(file), ProxyJson.Default.ProxyRoutes)!);
+        {
+            var kept = JsonSerializer.Deserialize(await File.ReadAllTextAsync(file), ProxyJson.Default.ProxyRoutes)!;
+            table.Replace(kept);
+            certificates.Replace(kept.Certificates ?? []);
+        }
+
         var builder = Bare.Builder();
         // As long as anyone would listen to this category, each request gets an Activity and a log scope, and its outgoing half another Activity.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
@@ -27,6 +32,7 @@ internal static class ProxyHost
             // One system call less for each request, 4 KiB more for each idle connection.
             sockets.WaitForDataBeforeAllocatingBuffer = false;
         });
+        builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -34,6 +40,8 @@ internal static class ProxyHost
             kestrel.Listen(IPEndPoint.Parse(config.Proxy.Http), listen => listen.Protocols = HttpProtocols.Http1);
             if (config.Proxy.H2c is { } h2c)
                 kestrel.Listen(IPEndPoint.Parse(h2c), listen => listen.Protocols = HttpProtocols.Http2);
+            if (config.Proxy.Overlay is { } overlay)
+                kestrel.Listen(IPEndPoint.Parse(overlay), listen => listen.UseHttps(https => https.ServerCertificateSelector = (_, name) => certificates.Find(name)));
             kestrel.Listen(IPEndPoint.Parse(config.Proxy.Tls), listen => listen.Run(new SniPassthrough(table).CarryAsync));
             File.Delete(config.ProxySocket);
             kestrel.ListenUnixSocket(config.ProxySocket);
@@ -41,7 +49,7 @@ internal static class ProxyHost
         builder.Services.AddHttpForwarder();
         await using var app = builder.Build();
         using var forwarder = new L7Forwarder(table, app.Services.GetRequiredService<IHttpForwarder>());
-        using var control = new ProxyControl(table, file);
+        using var control = new ProxyControl(table, certificates, file);
         // Only the control socket has no local IP address.
         app.Run(context => context.Connection.LocalIpAddress is null ? control.AnswerAsync(context) : forwarder.ForwardAsync(context));
         await app.StartAsync();
@@ -53,7 +61,7 @@ internal static class ProxyHost
 }
 
 /// <summary>Answers the agent on the control socket: PUT /routes, GET /in-flight/PORT.</summary>
-internal sealed class ProxyControl(RouteTable table, string file) : IDisposable
+internal sealed class ProxyControl(RouteTable table, CertificateTable certificates, string file) : IDisposable
 {
     private readonly SemaphoreSlim _writing = new(1, 1);
 
@@ -70,7 +78,8 @@ internal sealed class ProxyControl(RouteTable table, string file) : IDisposable
             {
                 await File.WriteAllTextAsync(file + ".new", JsonSerializer.Serialize(routes!, ProxyJson.Default.ProxyRoutes));
                 File.Move(file + ".new", file, overwrite: true);
-                table.Replace(routes!);
+                certificates.Replace(routes!.Certificates ?? []);
+                table.Replace(routes);
             }
             finally
             {

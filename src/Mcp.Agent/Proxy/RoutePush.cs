@@ -137,7 +137,8 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
             }
         }
 
-        return new ProxyRoutes([.. http.Where(r => r.Value > 0).Select(r => new ProxyRoute(r.Key, r.Value, false)), .. passed.Where(r => r.Value > 0).Select(r => new ProxyRoute(r.Key, r.Value, true))]);
+        var certificates = registry.Components.List().Select(c => c.Service).Distinct().Select(s => new ProxyCertificate($"{s}.{config.Zone}", config.CertificateOf(s))).Where(c => File.Exists(c.File));
+        return new ProxyRoutes([.. http.Where(r => r.Value > 0).Select(r => new ProxyRoute(r.Key, r.Value, false)), .. passed.Where(r => r.Value > 0).Select(r => new ProxyRoute(r.Key, r.Value, true))], [.. certificates]);
     }
 
     private async Task EnsureRunningAsync(CancellationToken ct)
@@ -158,7 +159,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         while (!await AnswersAsync(limit.Token))
         {
             if (process.HasExited)
-                throw new McpException("proxy.start", string.Create(CultureInfo.InvariantCulture, $"the node proxy ended with exit code {process.ExitCode}"), $"{Path.Combine(config.State, "proxy.log")} says why; are {config.Proxy.Http} and {config.Proxy.Tls} free? ss -ltnp shows who has them");
+                throw new McpException("proxy.start", string.Create(CultureInfo.InvariantCulture, $"the node proxy ended with exit code {process.ExitCode}"), $"{Path.Combine(config.State, "proxy.log")} says why; are {string.Join(" and ", new[] { config.Proxy.Http, config.Proxy.Tls, config.Proxy.Overlay }.OfType<string>())} free? ss -ltnp shows who has them");
             await Task.Delay(10, limit.Token);
         }
     }

@@ -52,14 +52,21 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
         return X509CertificateLoader.LoadPkcs12(whole.Export(X509ContentType.Pkcs12), null);
     }
 
-    /// <summary>Of the request only the key counts, and that whoever asks has it; names and addresses are the signer's.</summary>
+    /// <summary>For a node, as client and as server. Of the request only the key counts, and that whoever asks has it; names and addresses are the signer's.</summary>
     /// <exception cref="McpException">join.request: not a signed PKCS #10 request in PEM.</exception>
-    public X509Certificate2 Sign(string requestPem, PeerName peer, IEnumerable<string> hosts, DateTimeOffset now, TimeSpan life)
+    public X509Certificate2 Sign(string requestPem, PeerName peer, IEnumerable<string> hosts, DateTimeOffset now, TimeSpan life) =>
+        Issue(KeyOf(requestPem), peer.Subject, hosts.Append(peer.TlsName), [ServerUse, ClientUse], now, life);
+
+    /// <summary>For names that are nobody's identity in the fleet: as server only.</summary>
+    /// <exception cref="McpException">join.request</exception>
+    public X509Certificate2 SignServer(string requestPem, string name, IEnumerable<string> hosts, DateTimeOffset now, TimeSpan life) =>
+        Issue(KeyOf(requestPem), new X500DistinguishedName($"CN={name}"), hosts, [ServerUse], now, life);
+
+    private static PublicKey KeyOf(string requestPem)
     {
         try
         {
-            var request = CertificateRequest.LoadSigningRequestPem(requestPem, HashAlgorithmName.SHA256);
-            return Issue(request.PublicKey, peer.Subject, hosts.Append(peer.TlsName), [ServerUse, ClientUse], now, life);
+            return CertificateRequest.LoadSigningRequestPem(requestPem, HashAlgorithmName.SHA256).PublicKey;
         }
         catch (Exception e) when (e is CryptographicException or ArgumentException)
         {

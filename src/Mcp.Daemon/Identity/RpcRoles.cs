@@ -42,5 +42,6 @@ public static class RpcRoles
         ["DrainNode"] = Role.Admin,
         ["RemoveNode"] = Role.Admin,
         ["ListNames"] = Role.Viewer,
+        ["IssueCertificate"] = Role.Node,
     };
 }

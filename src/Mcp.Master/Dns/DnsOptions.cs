@@ -40,8 +40,9 @@ public sealed record DnsOptions
     {
         var dns = new TomlFields(root.Inner("dns") ?? new TomlTable(1, 1, new TomlEntries()), "[dns]", problems);
         var zone = root.Entry("zone");
-        if (!Hostname.TryParse(zone is null ? "mcp.internal" : root.Text(zone), out var origin))
-            root.Wrong(zone!.Value, Hostname.Allowed, "zone");
+        // Names below node.mcp are identities of nodes: no service may get a certificate for one.
+        if (!Hostname.TryParse(zone is null ? "mcp.internal" : root.Text(zone), out var origin) || $".{origin}".EndsWith(".node.mcp", StringComparison.Ordinal))
+            root.Wrong(zone!.Value, $"{Hostname.Allowed}; not node.mcp", "zone");
         var kind = dns.Choice("provider", s_kinds, DnsKind.Builtin);
         var remote = kind == DnsKind.Rfc2136;
         var options = new DnsOptions

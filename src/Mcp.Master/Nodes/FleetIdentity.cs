@@ -1,5 +1,6 @@
 using System.Security.Cryptography.X509Certificates;
 using Mcp.Daemon.Identity;
+using Mcp.Model.Names;
 
 namespace Mcp.Master.Nodes;
 
@@ -27,6 +28,13 @@ public sealed class FleetIdentity(MasterConfig config, TimeProvider time) : IDis
 
     public X509Certificate2 Sign(string requestPem, PeerName node, string address) =>
         _authority.Sign(requestPem, node, [node.Name.Text, "127.0.0.1", "::1", "localhost", address], time.GetUtcNow(), config.CertificateLife);
+
+    /// <summary>For a service's names in the internal zone, and its components'.</summary>
+    public X509Certificate2 SignService(string requestPem, Label service)
+    {
+        var name = $"{service}.{config.Dns.Zone}";
+        return _authority.SignServer(requestPem, name, [name, $"*.{name}"], time.GetUtcNow(), config.CertificateLife);
+    }
 
     public void Dispose()
     {

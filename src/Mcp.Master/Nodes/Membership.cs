@@ -55,6 +55,17 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, TimePr
         return certificate;
     }
 
+    /// <summary>A certificate for a service's names, for a node that has it or is getting it.</summary>
+    /// <exception cref="McpException">certificate.elsewhere</exception>
+    public X509Certificate2 IssueService(Caller node, string service, string requestPem)
+    {
+        var there = Check(node);
+        var label = Label.Parse(service);
+        return store.Placements.Find(label) is { } placement && (placement.Node == there.Name || placement.Target == there.Name)
+            ? identity.SignService(requestPem, label)
+            : throw new McpException("certificate.elsewhere", $"the service {label} is not placed on {there.Name}", "mcp status shows where it is; mcp adopt places what was deployed with --direct");
+    }
+
     /// <summary>The node that calls, by its certificate.</summary>
     /// <exception cref="McpException">node.removed: the certificate is of a node that was removed, or has joined anew since.</exception>
     public StoredNode Check(Caller caller)

@@ -70,5 +70,11 @@ internal sealed class MasterRpc(MasterNode master, FleetIdentity identity, Token
 
     public override Task<ListNamesReply> ListNames(ListNamesRequest request, ServerCallContext context) => master.Names.ListAsync(context.CancellationToken);
 
+    public override Task<IssuedCertificate> IssueCertificate(IssueCertificateRequest request, ServerCallContext context)
+    {
+        using var certificate = master.Membership.IssueService(AuthInterceptor.CallerOf(context), request.Service, request.CertificateRequest);
+        return Task.FromResult(new IssuedCertificate { Certificate = certificate.ExportCertificatePem() });
+    }
+
     private Membership Given(string certificate) => new() { Certificate = certificate, Ca = identity.Authority.ExportCertificatePem(), TokenKey = tokens.PublicKey };
 }

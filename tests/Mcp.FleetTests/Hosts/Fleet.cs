@@ -159,6 +159,10 @@ public sealed class Fleet : IAsyncLifetime
     public async Task<string> GetAtAsync(string address, string name) =>
         (await Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-alder", "curl", "-fsS", "-m", "5", "-H", $"Host: {name}.example.com", $"http://{address}:8080/"])).Output.Trim();
 
+    /// <summary>What the service answers to another node, by its name, over TLS that only the fleet's CA vouches for; empty: nothing.</summary>
+    public async Task<string> GetByNameAsync(string name, string? at = null) => (await Command.RunAsync("nsenter",
+        [$"--net=/run/netns/{_prefix}-alder", "curl", "-fsS", "-m", "5", "--cacert", Path.Combine(MasterState, "ca.crt"), "--resolve", $"{name}.mcp.internal:8444:{at ?? await LookUpAsync(name)}", $"https://{name}.mcp.internal:8444/"])).Output.Trim();
+
     public async Task<string[]> ContainersAsync(string node, string service) =>
         (await PodmanAsync(node, "ps", "-a", "--filter", $"label=mcp.service={service}", "--format", "{{.Names}}")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
 

@@ -32,7 +32,7 @@ internal sealed class World : IDisposable
         var retire = new RetireStep(runtimes, ports, Proxy, Registry.Events);
         Undeployer = new Undeployer(Registry, runtimes, ports, Proxy, locks);
         Deployer = new Deployer(
-            [new PullStep(runtimes), new PortsStep(ports), new StartStep(runtimes, ports), new HealthGateStep(gate), new SwitchStep(Registry.Components, Proxy), retire],
+            [new PullStep(runtimes), new PortsStep(ports), new StartStep(runtimes, ports), new HealthGateStep(gate), new SwitchStep(Registry.Components, Proxy, (_, _) => Task.CompletedTask), retire],
             Registry, Undeployer, locks);
         var control = new ServiceControl(Registry, runtimes, ports, Proxy, locks, retire);
         Adoption = new Adoption(Registry, runtimes, Proxy, locks);

@@ -267,6 +267,21 @@ public sealed class FleetFaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_services_certificate_is_given_to_its_own_node_only_and_is_no_nodes_identity()
+    {
+        using var world = World(Fresh());
+        await world.DeployAsync(MasterWorld.File("blog"));
+        using var key = System.Security.Cryptography.ECDsa.Create();
+        var request = new System.Security.Cryptography.X509Certificates.CertificateRequest("CN=alder, OU=mcp node", key, System.Security.Cryptography.HashAlgorithmName.SHA256).CreateSigningRequestPem();
+        var refused = Assert.Throws<McpException>(() => world.Node.Membership.IssueService(new Caller("beech", Role.Node, DateTimeOffset.MaxValue, "key"), "blog", request));
+        Assert.Equal("certificate.elsewhere", refused.Code);
+        using var given = world.Node.Membership.IssueService(new Caller("alder", Role.Node, DateTimeOffset.MaxValue, "key"), "blog", request);
+        Assert.Null(PeerName.Of(given));
+        Assert.True(given.MatchesHostname("blog.mcp.internal") && given.MatchesHostname("web.blog.mcp.internal"));
+        Assert.False(given.MatchesHostname("shop.mcp.internal") || given.MatchesHostname("alder.node.mcp"));
+    }
+
+    [Fact]
     public async Task Agents_that_are_slow_cost_a_status_one_deadline_and_are_told()
     {
         using var world = World(Fresh());

@@ -1,0 +1,120 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Grpc.Core;
+using Mcp.Agent.Proxy;
+using Mcp.Agent.Registry;
+using Mcp.Daemon.Identity;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
+using Mcp.Protocol.V1;
+
+namespace Mcp.Agent.Membership;
+
+/// <summary>In a fleet: a certificate of its CA for the names of each service with an l7 route here, kept by the master's word and renewed when a third of its life is left. Alone there are none.</summary>
+public sealed class ServiceCertificates(AgentConfig config, AgentRegistry registry, INodeProxy proxy, TimeProvider time) : IDisposable
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_look = TimeSpan.FromSeconds(5);
+    private readonly SemaphoreSlim _issuing = new(1, 1);
+    private Member? _member;
+    private string _trouble = "";
+
+    internal void Join(Member? member) => _member = member;
+
+    /// <summary>Before traffic goes to the service here, so that the first who comes by its name finds it. Tries once; what fails is made up for later.</summary>
+    public async Task EnsureAsync(ServiceDefinition service, CancellationToken ct)
+    {
+        if (IsWanted(service.Components))
+            await TryAsync(service.Name, ct);
+    }
+
+    public async Task RunAsync(CancellationToken ct)
+    {
+        while (!ct.IsCancellationRequested)
+        {
+            var (wanted, changed) = await ForgetAsync(ct);
+            foreach (var service in wanted)
+                changed |= await TryAsync(service, ct);
+            if (changed)
+                await proxy.PushAsync(ct);
+            await Task.Delay(s_look, time, ct);
+        }
+    }
+
+    public void Dispose() => _issuing.Dispose();
+
+    private bool IsWanted(IEnumerable<ComponentDefinition> components) => _member is not null && config.Proxy.Overlay is not null && components.SelectMany(c => c.Routes).Any(r => r.Mode == RouteMode.L7);
+
+    // True: there is a new one. A trouble is told once.
+    private async Task<bool> TryAsync(Label service, CancellationToken ct)
+    {
+        await _issuing.WaitAsync(ct);
+        try
+        {
+            if (!IsDue(config.CertificateOf(service)))
+                return false;
+            await IssueAsync(service, ct);
+            _trouble = "";
+            return true;
+        }
+        catch (Exception e) when (e is RpcException or IOException && !ct.IsCancellationRequested)
+        {
+            var trouble = $"certificate of {service}: {(e is RpcException rpc ? rpc.Status.Detail : e.Message)}";
+            if (trouble != _trouble)
+                await Console.Error.WriteLineAsync(trouble);
+            _trouble = trouble;
+            return false;
+        }
+        finally
+        {
+            _issuing.Release();
+        }
+    }
+
+    private bool IsDue(string file)
+    {
+        if (!File.Exists(file))
+            return true;
+        try
+        {
+            using var there = X509Certificate2.CreateFromPem(File.ReadAllText(file));
+            return CertificateAuthority.RenewalIsDue(there, time.GetUtcNow());
+        }
+        catch (CryptographicException)
+        {
+            // Written half, or by somebody else.
+            return true;
+        }
+    }
+
+    private async Task IssueAsync(Label service, CancellationToken ct)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using var channel = PeerTls.Channel(_member!.Master, PeerName.MasterTlsName, _member.Authority, _member.Certificate);
+        var request = new IssueCertificateRequest { Service = service.Text, CertificateRequest = Joining.Request(key) };
+        var issued = await new Protocol.V1.Master.MasterClient(channel).IssueCertificateAsync(request, deadline: time.GetUtcNow().UtcDateTime + s_limit, cancellationToken: ct);
+        var file = config.CertificateOf(service);
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        File.Delete(file + ".new");
+        SecretFile.Write(file + ".new", issued.Certificate + "\n" + key.ExportPkcs8PrivateKeyPem());
+        File.Move(file + ".new", file, overwrite: true);
+    }
+
+    // Removes those of services that are gone.
+    private async Task<(List<Label> Wanted, bool Changed)> ForgetAsync(CancellationToken ct)
+    {
+        await _issuing.WaitAsync(ct);
+        try
+        {
+            var wanted = registry.Components.List().GroupBy(c => c.Service).Where(s => IsWanted(s.Select(c => c.Definition))).Select(s => s.Key).ToList();
+            var directory = Path.GetDirectoryName(config.CertificateOf(Label.Parse("any")))!;
+            var stale = Directory.Exists(directory) ? Directory.GetFiles(directory, "*.pem").Where(f => !Label.TryParse(Path.GetFileNameWithoutExtension(f), out var service) || !wanted.Contains(service)).ToList() : [];
+            stale.ForEach(File.Delete);
+            return (wanted, stale.Count > 0);
+        }
+        finally
+        {
+            _issuing.Release();
+        }
+    }
+}
