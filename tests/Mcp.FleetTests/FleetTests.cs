@@ -194,7 +194,9 @@ public class FleetTests(Fleet fleet)
             fleet.StartAgent("beech");
             if (exitCode != 0)
                 Assert.Contains("node beech cannot be reached", error, StringComparison.Ordinal);
-            await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains(("beech", "reachable")) && !(await fleet.McpOkAsync("status")).Contains("unreachable", StringComparison.Ordinal), "beech is back");
+            // Not the last heartbeat of the one that died.
+            await fleet.HeartbeatAsync("beech");
+            await Fleet.UntilAsync(async () => !(await fleet.McpOkAsync("status")).Contains("unreachable", StringComparison.Ordinal), "beech is back");
             await fleet.McpOkAsync("deploy", file, "--node", "beech");
             Assert.Single(await EverywhereAsync("agentless"));
         }

@@ -50,7 +50,7 @@ public sealed class Fleet : IAsyncLifetime
             await InAsync("alder", Path.Combine(Command.Repository, "scripts", "sample-image"), Image(tag), $"hello from {tag}");
         await InAsync("alder", Path.Combine(Command.Bin, "mcp-master"), "init", "--state", MasterState, "--listen", MasterAddress, "--name", "main");
         var toml = Path.Combine(MasterState, "master.toml");
-        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("allowed_domains = []", "allowed_domains = [\"example.com\"]", StringComparison.Ordinal).Replace("\"10s\"", "\"500ms\"", StringComparison.Ordinal).Replace("\"5s\"", "\"1s\"", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("allowed_domains = []", "allowed_domains = [\"example.com\"]", StringComparison.Ordinal).Replace("\"10s\"", "\"1s\"", StringComparison.Ordinal).Replace("\"5s\"", "\"1s\"", StringComparison.Ordinal));
         StartMaster();
         await UntilAsync(async () => (await McpAsync("login", "--master", MasterAddress, "--ca", Path.Combine(MasterState, "ca.crt"), "--token-file", Path.Combine(MasterState, "admin.token"))).ExitCode == 0, "the master takes a login");
         foreach (var node in Nodes)
