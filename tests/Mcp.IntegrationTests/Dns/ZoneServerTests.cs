@@ -15,7 +15,8 @@ public sealed class ZoneServerTests : IDisposable
 
     public ZoneServerTests()
     {
-        _zone.Replace([new DnsRecord("blog", IPAddress.Parse("100.64.0.7")), new DnsRecord("web.blog", IPAddress.Parse("100.64.0.7")), new DnsRecord("six", IPAddress.Parse("fd7a::6"))]);
+        foreach (var (name, address) in (IEnumerable<(string, string)>)[("blog", "100.64.0.7"), ("web.blog", "100.64.0.7"), ("six", "fd7a::6")])
+            _zone.Set(new DnsRecord(name, IPAddress.Parse(address)));
         _server = new ZoneServer(_zone, _address, new SourceLimit(0, TimeProvider.System));
     }
 
@@ -58,7 +59,7 @@ public sealed class ZoneServerTests : IDisposable
     [Fact]
     public async Task A_change_is_answered_at_once()
     {
-        _zone.Replace([new DnsRecord("blog", IPAddress.Parse("100.64.0.8"))]);
+        _zone.Set(new DnsRecord("blog", IPAddress.Parse("100.64.0.8")));
         var (_, output, _) = await Command.RunAsync("dig", ["@127.0.0.1", "-p", $"{_address.Port}", "+short", "blog.mcp.internal"]);
         Assert.Equal("100.64.0.8", output.Trim());
     }

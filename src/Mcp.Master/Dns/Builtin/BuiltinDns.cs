@@ -12,7 +12,7 @@ public sealed class BuiltinDns : IDnsProvider
     public BuiltinDns(DnsRecordsTable records, Zone zone)
     {
         (_records, Zone) = (records, zone);
-        Zone.Replace(records.List());
+        records.List().ForEach(Zone.Set);
     }
 
     public Zone Zone { get; }
@@ -24,7 +24,7 @@ public sealed class BuiltinDns : IDnsProvider
         lock (_lock)
         {
             _records.Set(new DnsRecord(name, node));
-            Zone.Replace(_records.List());
+            Zone.Set(new DnsRecord(name, node));
         }
 
         return Task.CompletedTask;
@@ -35,7 +35,7 @@ public sealed class BuiltinDns : IDnsProvider
         lock (_lock)
         {
             _records.Remove(name);
-            Zone.Replace(_records.List());
+            Zone.Remove(name);
         }
 
         return Task.CompletedTask;

@@ -1,4 +1,4 @@
-using System.Collections.Frozen;
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using ARSoft.Tools.Net;
@@ -19,15 +19,19 @@ public sealed class Zone(Hostname origin, IPAddress server, TimeSpan ttl, TimePr
     // No service can be called so.
     private readonly DomainName _nameServer = DomainName.Parse($"_ns.{origin}");
     private readonly int _ttl = Math.Max(1, (int)ttl.TotalSeconds);
-    private volatile FrozenDictionary<DomainName, IPAddress> _addresses = FrozenDictionary<DomainName, IPAddress>.Empty;
-    private SoaRecord? _soa;
+    private readonly ConcurrentDictionary<DomainName, IPAddress> _addresses = new();
+    private volatile SoaRecord? _soa;
 
-    public void Replace(IEnumerable<DnsRecord> records)
+    public void Set(DnsRecord record)
     {
-        var addresses = records.ToDictionary(r => DomainName.Parse($"{r.Name}.{origin}"), r => r.Address);
-        addresses[_nameServer] = server;
-        _addresses = addresses.ToFrozenDictionary();
-        _soa = new SoaRecord(_origin, _ttl, _nameServer, DomainName.Parse($"hostmaster.{origin}"), (uint)time.GetUtcNow().ToUnixTimeSeconds(), 3600, 600, 86400, _ttl);
+        _addresses[Full(record.Name)] = record.Address;
+        Changed();
+    }
+
+    public void Remove(string name)
+    {
+        _addresses.TryRemove(Full(name), out _);
+        Changed();
     }
 
     /// <summary>Null: it is not a question, and deserves no answer.</summary>
@@ -60,12 +64,19 @@ public sealed class Zone(Hostname origin, IPAddress server, TimeSpan ttl, TimePr
         return answer;
     }
 
+    private DomainName Full(string name) => DomainName.Parse($"{name}.{origin}");
+
+    private SoaRecord Changed() => _soa = new SoaRecord(_origin, _ttl, _nameServer, DomainName.Parse($"hostmaster.{origin}"), (uint)time.GetUtcNow().ToUnixTimeSeconds(), 3600, 600, 86400, _ttl);
+
+    private SoaRecord Soa => _soa ?? Changed();
+
     private void Fill(DnsMessage answer, DnsQuestion question)
     {
         var apex = question.Name.Equals(_origin);
-        var known = _addresses.TryGetValue(question.Name, out var address);
+        var address = question.Name.Equals(_nameServer) ? server : _addresses.GetValueOrDefault(question.Name);
+        var known = address is not null;
         if (apex && question.RecordType is RecordType.Soa or RecordType.Any)
-            answer.AnswerRecords.Add(_soa!);
+            answer.AnswerRecords.Add(Soa);
         else if (apex && question.RecordType == RecordType.Ns)
             answer.AnswerRecords.Add(new NsRecord(_origin, _ttl, _nameServer));
         else if (known && (question.RecordType == RecordType.Any || question.RecordType == (address!.AddressFamily == AddressFamily.InterNetwork ? RecordType.A : RecordType.Aaaa)))
@@ -73,7 +84,7 @@ public sealed class Zone(Hostname origin, IPAddress server, TimeSpan ttl, TimePr
         else
         {
             answer.ReturnCode = apex || known ? ReturnCode.NoError : ReturnCode.NxDomain;
-            answer.AuthorityRecords.Add(_soa!);
+            answer.AuthorityRecords.Add(Soa);
         }
     }
 
