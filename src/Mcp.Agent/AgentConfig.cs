@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using Mcp.Agent.Alerts;
+using Mcp.Agent.Edge;
 using Mcp.Agent.Recovery;
 using Mcp.Model;
 using Mcp.Model.Definition;
@@ -35,6 +36,9 @@ public sealed record AgentConfig
 
     public required ProxyOptions Proxy { get; init; }
 
+    /// <summary>Null: this is no edge node.</summary>
+    public EdgeOptions? Edge { get; init; }
+
     public required PodmanOptions Podman { get; init; }
 
     public required QemuOptions Qemu { get; init; }
@@ -54,6 +58,15 @@ public sealed record AgentConfig
 
     /// <summary>The certificate and key of a service's names, in PEM, 0600.</summary>
     public string CertificateOf(Label service) => Path.Combine(State, "member", "services", $"{service}.pem");
+
+    /// <summary>What an edge node keeps beside the registry: certificates, the ACME account, its answers, the access log.</summary>
+    public string EdgeDirectory => Path.Combine(State, "edge");
+
+    /// <summary>Certificates of public hostnames.</summary>
+    public string EdgeCertificates => Path.Combine(EdgeDirectory, "certificates");
+
+    /// <summary>Here an ACME client puts its answers for the proxy to give.</summary>
+    public string AcmeRoot => Path.Combine(EdgeDirectory, "acme", "root");
 
     public string Registry => Path.Combine(State, "registry.db");
 
@@ -78,6 +91,7 @@ public sealed record AgentConfig
             Zone = fields.Text(fields.Entry("zone")) ?? "mcp.internal",
             Ports = ReadPorts(fields, problems),
             Proxy = ReadProxy(fields, problems),
+            Edge = EdgeOptions.Read(fields, problems),
             Podman = ReadPodman(fields, state, problems),
             Qemu = ReadQemu(qemu, state),
             Bridge = ReadBridge(qemu),

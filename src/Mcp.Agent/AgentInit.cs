@@ -58,12 +58,37 @@ internal static class AgentInit
         if (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any))
             throw new McpException("join.address", $"{config} has the agent listen on {agent.Listen}, and the master needs one address to reach it", "write this node's overlay address there");
         var token = tokenFile == "-" ? await Console.In.ReadToEndAsync(ct) : await File.ReadAllTextAsync(tokenFile, ct);
-        await Joining.RunAsync(state, master, token, agent.Name.Text, agent.Listen, ct);
+        var roles = await Joining.RunAsync(state, master, token, agent.Name.Text, agent.Listen, ct);
+        if (roles.Contains("edge") && agent.Edge is null)
+            OpenEdge(config);
         Console.WriteLine($"""
             {agent.Name} has joined the fleet of {master}. Start the agent, or restart it:
               mcp-agent run --config {config}
             """);
         return 0;
+    }
+
+    // What the role says is what the node does: a section of a table that was not there goes to the end of the file.
+    private static void OpenEdge(string file)
+    {
+        File.Delete(file + ".new");
+        SecretFile.Write(file + ".new", File.ReadAllText(file) + """
+
+            [edge]                                 # this node lets the public in
+            http = "0.0.0.0:80"                    # sends on to https, and answers ACME servers
+            https = "0.0.0.0:443"
+            certificates = "internal"              # internal: the fleet's CA | acme | files
+            # acme_directory = "https://acme-v02.api.letsencrypt.org/directory"
+            # acme_email = "you@example.com"
+            # lego = "lego"                        # the ACME client, https://go-acme.github.io/lego
+            # files = "/etc/mcp/certificates"      # HOST.pem, or HOST.crt and HOST.key; _.DOMAIN.pem for all right below it
+            # hsts = "8760h"                       # browsers insist on https for so long
+            # body_mb = 100
+            # access_log = true                    # STATE/edge/access.log
+            # metrics = "127.0.0.1:9464"           # /metrics for Prometheus
+            # overlay_range = ["100.64.0.0/10", "fd7a:115c:a1e0::/48"]
+            """ + "\n");
+        File.Move(file + ".new", file, overwrite: true);
     }
 
     private static void WriteConfig(string file, string state, string listen, Label label, string unlessInFleet) =>

@@ -1,6 +1,8 @@
 using Mcp.Agent.Alerts;
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Deploy.Steps;
+using Mcp.Agent.Edge;
+using Mcp.Agent.Edge.Certificates;
 using Mcp.Agent.Files;
 using Mcp.Agent.Membership;
 using Mcp.Agent.Ports;
@@ -51,6 +53,7 @@ public sealed class AgentNode : IDisposable
         var locks = new ServiceLocks();
         var gate = new HealthGate(Runtimes, Ports, _probe);
         var retire = new RetireStep(Runtimes, Ports, Proxy, Registry.Events);
+        Edge = new EdgeRoutes(config, Registry, config.Edge is null ? null : new CertificateKeeper(new CertificateStore(config.EdgeCertificates, time), Source(config.Edge, time), Registry.Events, time), Proxy, locks, time);
         Undeployer = new Undeployer(Registry, Runtimes, Ports, Proxy, locks);
         Deployer = new Deployer(
             [new PullStep(Runtimes), new PortsStep(Ports), new StartStep(Runtimes, Ports), new HealthGateStep(gate), new SwitchStep(Registry.Components, Proxy, Certificates.EnsureAsync), retire],
@@ -76,6 +79,8 @@ public sealed class AgentNode : IDisposable
     /// <summary>Of services' names, in a fleet.</summary>
     public ServiceCertificates Certificates { get; }
 
+    public EdgeRoutes Edge { get; }
+
     public ServiceFiles Files { get; }
 
     public ImageArchitectures Images { get; }
@@ -97,8 +102,15 @@ public sealed class AgentNode : IDisposable
     {
         _boot.Hold();
         // The resumer first: unfinished operations hold their services' locks, so the reconciler leaves those alone.
-        return Task.WhenAll(AgainAsync("journal", _resumer.RunAsync, ct), Proxy.KeepAsync(ct), Reconciler.RunAsync(ct), AgainAsync("boot sequence", _boot.RunAsync, ct), AgainAsync("alerts", _alerts.RunAsync, ct), AgainAsync("certificates", Certificates.RunAsync, ct));
+        return Task.WhenAll(AgainAsync("journal", _resumer.RunAsync, ct), Proxy.KeepAsync(ct), Reconciler.RunAsync(ct), AgainAsync("boot sequence", _boot.RunAsync, ct), AgainAsync("alerts", _alerts.RunAsync, ct), AgainAsync("certificates", Certificates.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct));
     }
+
+    private ICertificateSource Source(EdgeOptions edge, TimeProvider time) => edge.Certificates switch
+    {
+        CertificateKind.Internal => new InternalCa(() => Certificates.Member, time),
+        CertificateKind.Acme => new Acme(edge, Path.Combine(Config.EdgeDirectory, "acme"), Config.AcmeRoot, Registry.Issuances, time),
+        CertificateKind.Files => new CertificateFiles(edge.Files!),
+    };
 
     // A full disk or a podman that is away must not end one of them for good. All may begin again from the start.
     private static async Task AgainAsync(string what, Func<CancellationToken, Task> work, CancellationToken ct)

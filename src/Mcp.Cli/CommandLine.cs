@@ -12,7 +12,7 @@ internal static class CommandLine
         var root = new RootCommand("mcp runs your services on your own machines.");
         foreach (var command in (IEnumerable<Command>)
         [
-            .. DeployCommands.All(), .. LifecycleCommands.All(), .. StatusCommands.All(), WatchCommand.Create(), NodeCommands.Create(), DnsCommands.Create(), LogsCommand.Create(), EventsCommand.Create(), .. FileCommands.All(), ServiceCommands.Create(), .. LoginCommands.All(), .. LocalCommands.All(),
+            .. DeployCommands.All(), .. LifecycleCommands.All(), .. StatusCommands.All(), WatchCommand.Create(), NodeCommands.Create(), DnsCommands.Create(), .. RouteCommands.All(), LogsCommand.Create(), EventsCommand.Create(), .. FileCommands.All(), ServiceCommands.Create(), .. LoginCommands.All(), .. LocalCommands.All(),
         ])
             root.Add(command);
         return root;

@@ -6,6 +6,7 @@ using Mcp.Master.Edge;
 using Mcp.Master.Fleet;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
+using Mcp.Model.Definition;
 
 namespace Mcp.Master;
 
@@ -15,6 +16,7 @@ public sealed class MasterNode
     private static readonly TimeSpan s_sweep = TimeSpan.FromSeconds(5);
     private readonly TimeProvider _time;
 
+    /// <param name="edge">Null: the fleet's own edge nodes.</param>
     public MasterNode(MasterConfig config, MasterStore store, FleetIdentity identity, AgentPool agents, IDnsProvider? dns, IEdge? edge, TimeProvider time)
     {
         _time = time;
@@ -25,15 +27,26 @@ public sealed class MasterNode
         Membership = new Membership(store, identity, time);
         Images = new ImageArchitectures(agents, store);
         var locks = new ServiceLocks();
+        var coordinator = new EdgeCoordinator(Nodes, agents, store, config.Dns.Zone, config.Dns.Resolver(config.Listen));
+        var ways = edge ?? coordinator;
         var agentStep = new AgentStep(Nodes, agents, store);
-        var (names, ways, record) = (new DnsStep(Nodes, dns), new EdgeStep(edge), new RecordStep(store));
-        Undeployer = new FleetUndeployer([agentStep, ways, names, record], store, locks);
-        Deployer = new FleetDeployer([new PlaceStep(Nodes, Images, store), agentStep, names, ways, record, new LeaveStep(agentStep, store, config.Settle, time)], store, config.Domains, Undeployer, locks);
+        var (names, wayIn, record) = (new DnsStep(Nodes, dns), new EdgeStep(ways), new RecordStep(store));
+        Undeployer = new FleetUndeployer([agentStep, wayIn, names, record], store, locks);
+        Deployer = new FleetDeployer([new PlaceStep(Nodes, Images, store), agentStep, names, wayIn, record, new LeaveStep(agentStep, store, config.Settle, time)], store, Check, Undeployer, locks);
         Drainer = new Drainer(Nodes, store, Deployer);
         Dns = dns is null ? null : new DnsReconciler(dns, store, locks, time);
+        Edge = new EdgeReconciler(coordinator, Nodes, agents, store, locks, time);
+        Routes = new FleetRoutes(agents, store);
         Names = new FleetNames(config.Dns, dns, store);
         View = new FleetView(Nodes, agents, store);
         Events = new FleetEvents(agents, store, time);
+
+        void Check(ServiceDefinition service)
+        {
+            config.Domains.Check(service);
+            store.Hostnames.Check(service);
+            ways.Check(service);
+        }
     }
 
     public MasterConfig Config { get; }
@@ -57,6 +70,10 @@ public sealed class MasterNode
     /// <summary>Null: no DNS is wanted.</summary>
     public DnsReconciler? Dns { get; }
 
+    public EdgeReconciler Edge { get; }
+
+    public FleetRoutes Routes { get; }
+
     public FleetNames Names { get; }
 
     public FleetView View { get; }
@@ -64,7 +81,7 @@ public sealed class MasterNode
     public FleetEvents Events { get; }
 
     /// <summary>Everything the master does without being asked, until cancelled: finishes what a kill interrupted, removes what could not be removed, sees nodes fall silent.</summary>
-    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("leftovers", SweepAsync, ct), Dns is null ? Task.CompletedTask : AgainAsync("dns", Dns.RunAsync, ct));
+    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("leftovers", SweepAsync, ct), Dns is null ? Task.CompletedTask : AgainAsync("dns", Dns.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct));
 
     private Task ResumeAsync(CancellationToken ct) =>
         Task.WhenAll(Store.Operations.Open().Where(e => !Deployer.IsActive(e.Id) && !Undeployer.IsActive(e.Id)).Select(e => Deployer.ResumeAsync(e, ct)).ToList());

@@ -6,7 +6,7 @@ using Mcp.Model;
 namespace Mcp.Runtimes;
 
 /// <summary>Runs other programs to their end: argument lists, a time limit, and their words in the error.</summary>
-internal static class Programs
+public static class Programs
 {
     private const int LastCharacters = 2000;
 

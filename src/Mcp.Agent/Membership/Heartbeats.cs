@@ -36,8 +36,8 @@ internal sealed class Heartbeats(AgentNode node, Member member, TimeProvider tim
         // Probing the runtimes starts programs; their answers seldom change.
         if (_facts is null || time.GetUtcNow() - _probed > s_probeAgain)
             (_facts, _probed) = (await NodeView.FactsAsync(node, ct), time.GetUtcNow());
-        var facts = NodeFacts.Read(node.Config.State);
-        (facts.Node, facts.Version, facts.Proxy) = (_facts.Node, _facts.Version, _facts.Proxy);
+        var facts = NodeFacts.Read(node.Config);
+        (facts.Version, facts.Proxy) = (_facts.Version, _facts.Proxy);
         facts.Runtimes.AddRange(_facts.Runtimes);
         var status = NodeView.Status(node, null);
         facts.Services = status.Components.Select(c => c.Service).Distinct().Count();

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Mcp.Daemon.Identity;
+using Mcp.Protocol.V1;
 
 namespace Mcp.Agent.Membership;
 
@@ -57,6 +58,18 @@ internal sealed class Member : IDisposable
         File.Move(fresh, Path.Combine(_directory, "node.pem"), overwrite: true);
         // The old one is not disposed: handshakes may be using it.
         _certificate = Read();
+    }
+
+    /// <summary>Has the master sign for a key.</summary>
+    /// <param name="request">Says for what; the certificate request is filled in here.</param>
+    /// <returns>In PEM: the certificate, its CA's, the private key.</returns>
+    /// <exception cref="Grpc.Core.RpcException">The master refuses, or is away.</exception>
+    public async Task<string> IssueAsync(IssueCertificateRequest request, ECDsa key, DateTimeOffset deadline, CancellationToken ct)
+    {
+        using var channel = PeerTls.Channel(Master, PeerName.MasterTlsName, Authority, Certificate);
+        request.CertificateRequest = Joining.Request(key);
+        var issued = await new Protocol.V1.Master.MasterClient(channel).IssueCertificateAsync(request, deadline: deadline.UtcDateTime, cancellationToken: ct);
+        return $"{issued.Certificate}\n{Authority.ExportCertificatePem()}\n{key.ExportPkcs8PrivateKeyPem()}";
     }
 
     public void Dispose()

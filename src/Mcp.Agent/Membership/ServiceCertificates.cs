@@ -19,6 +19,8 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
     private Member? _member;
     private string _trouble = "";
 
+    internal Member? Member => _member;
+
     internal void Join(Member? member) => _member = member;
 
     /// <summary>Before traffic goes to the service here, so that the first who comes by its name finds it. Tries once; what fails is made up for later.</summary>
@@ -59,9 +61,9 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
         }
         catch (Exception e) when (e is RpcException or IOException && !ct.IsCancellationRequested)
         {
-            var trouble = $"certificate of {service}: {(e is RpcException rpc ? rpc.Status.Detail : e.Message)}";
+            var trouble = $"for {service}: {(e is RpcException rpc ? rpc.Status.Detail : e.Message)}";
             if (trouble != _trouble)
-                await Console.Error.WriteLineAsync(trouble);
+                registry.Events.Add(service.Text, "", "certificate.failed", trouble);
             _trouble = trouble;
             return false;
         }
@@ -90,13 +92,11 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
     private async Task IssueAsync(Label service, CancellationToken ct)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        using var channel = PeerTls.Channel(_member!.Master, PeerName.MasterTlsName, _member.Authority, _member.Certificate);
-        var request = new IssueCertificateRequest { Service = service.Text, CertificateRequest = Joining.Request(key) };
-        var issued = await new Protocol.V1.Master.MasterClient(channel).IssueCertificateAsync(request, deadline: time.GetUtcNow().UtcDateTime + s_limit, cancellationToken: ct);
+        var pem = await _member!.IssueAsync(new IssueCertificateRequest { Service = service.Text }, key, time.GetUtcNow() + s_limit, ct);
         var file = config.CertificateOf(service);
         Directory.CreateDirectory(Path.GetDirectoryName(file)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         File.Delete(file + ".new");
-        SecretFile.Write(file + ".new", issued.Certificate + "\n" + key.ExportPkcs8PrivateKeyPem());
+        SecretFile.Write(file + ".new", pem);
         File.Move(file + ".new", file, overwrite: true);
     }
 

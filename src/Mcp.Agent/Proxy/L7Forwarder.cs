@@ -25,7 +25,13 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
         ConnectCallback = static async (context, ct) => await BackendSocket.ConnectAsync(context.DnsEndPoint, ct),
     });
 
-    public async Task ForwardAsync(HttpContext context)
+    /// <summary>From this machine.</summary>
+    public Task ForwardAsync(HttpContext context) => ForwardAsync(context, ForwardedHeaders.Instance);
+
+    /// <summary>From another node, over TLS: one that has shown a certificate of the fleet's is an edge node, and knows who asked.</summary>
+    public Task ForwardFromNodeAsync(HttpContext context) => ForwardAsync(context, context.Connection.ClientCertificate is null ? ForwardedHeaders.Instance : AsReceived.Instance);
+
+    private async Task ForwardAsync(HttpContext context, HttpTransformer headers)
     {
         var backend = table.Find(context.Request.Host.Host);
         if (backend is null)
@@ -38,7 +44,7 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
         backend.Enter();
         try
         {
-            var error = await forwarder.SendAsync(context, backend.Prefix, _backends, IsGrpc(context.Request) ? s_grpc : s_http, ForwardedHeaders.Instance);
+            var error = await forwarder.SendAsync(context, backend.Prefix, _backends, IsGrpc(context.Request) ? s_grpc : s_http, headers);
             if (error != ForwarderError.None && !context.Response.HasStarted)
                 await context.Response.WriteAsync("the service behind this host does not answer\n");
         }
@@ -48,9 +54,15 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
         }
     }
 
-    private static bool IsGrpc(HttpRequest request) => HttpProtocol.IsHttp2(request.Protocol) && request.ContentType?.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) == true;
+    internal static bool IsGrpc(HttpRequest request) => HttpProtocol.IsHttp2(request.Protocol) && request.ContentType?.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) == true;
 
     public void Dispose() => _backends.Dispose();
+
+    // All headers, Host too: the library's own default replaces that one.
+    private sealed class AsReceived : HttpTransformer
+    {
+        public static readonly AsReceived Instance = new();
+    }
 
     private sealed class ForwardedHeaders : HttpTransformer
     {

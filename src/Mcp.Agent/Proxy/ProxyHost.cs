@@ -1,9 +1,9 @@
 using System.Globalization;
-using System.Net;
 using System.Text.Json;
+using Mcp.Agent.Membership;
+using Mcp.Agent.Proxy.Public;
 using Mcp.Daemon.Lifecycle;
-using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
+using OpenTelemetry.Metrics;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Mcp.Agent.Proxy;
@@ -13,18 +13,18 @@ internal static class ProxyHost
 {
     public static async Task<int> RunAsync(AgentConfig config)
     {
+        TlsPolicy.Apply(config.State);
         var file = Path.Combine(config.State, "routes.json");
-        var (table, certificates) = (new RouteTable(), new CertificateTable());
+        var peer = new FleetPeer(Member.DirectoryOf(config.State));
+        using var tables = new ProxyTables(new RouteTable(), new CertificateTable(), new PublicTable(peer));
         if (File.Exists(file))
-        {
-            var kept = JsonSerializer.Deserialize(await File.ReadAllTextAsync(file), ProxyJson.Default.ProxyRoutes)!;
-            table.Replace(kept);
-            certificates.Replace(kept.Certificates ?? []);
-        }
-
+            tables.Replace(JsonSerializer.Deserialize(await File.ReadAllTextAsync(file), ProxyJson.Default.ProxyRoutes)!);
         var builder = Bare.Builder();
         // As long as anyone would listen to this category, each request gets an Activity and a log scope, and its outgoing half another Activity.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
+        // Of the public: anybody could fill the disk with failures. They are in the access log.
+        if (config.Edge is not null)
+            builder.Logging.AddFilter("Yarp", LogLevel.None);
         // Forwarding never blocks, so it may run where the bytes arrive.
         builder.WebHost.UseSockets(sockets =>
         {
@@ -33,25 +33,28 @@ internal static class ProxyHost
             sockets.WaitForDataBeforeAllocatingBuffer = false;
         });
         builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.WebHost.ConfigureKestrel(kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = null;
-            kestrel.Listen(IPEndPoint.Parse(config.Proxy.Http), listen => listen.Protocols = HttpProtocols.Http1);
-            if (config.Proxy.H2c is { } h2c)
-                kestrel.Listen(IPEndPoint.Parse(h2c), listen => listen.Protocols = HttpProtocols.Http2);
-            if (config.Proxy.Overlay is { } overlay)
-                kestrel.Listen(IPEndPoint.Parse(overlay), listen => listen.UseHttps(https => https.ServerCertificateSelector = (_, name) => certificates.Find(name)));
-            kestrel.Listen(IPEndPoint.Parse(config.Proxy.Tls), listen => listen.Run(new SniPassthrough(table).CarryAsync));
-            File.Delete(config.ProxySocket);
-            kestrel.ListenUnixSocket(config.ProxySocket);
-        });
+        builder.WebHost.ConfigureKestrel(kestrel => Listeners.Open(kestrel, config, tables, peer));
         builder.Services.AddHttpForwarder();
+        if (config.Edge?.Metrics is not null)
+            builder.Services.AddOpenTelemetry().WithMetrics(m => m.AddMeter(PublicMetrics.MeterName).AddPrometheusExporter());
         await using var app = builder.Build();
-        using var forwarder = new L7Forwarder(table, app.Services.GetRequiredService<IHttpForwarder>());
-        using var control = new ProxyControl(table, certificates, file);
-        // Only the control socket has no local IP address.
-        app.Run(context => context.Connection.LocalIpAddress is null ? control.AnswerAsync(context) : forwarder.ForwardAsync(context));
+        if (config.Edge?.Metrics is not null)
+            app.UseOpenTelemetryPrometheusScrapingEndpoint(context => Entrance.Of(context) == EntranceKind.Metrics && context.Request.Path == "/metrics");
+        using var forwarder = new L7Forwarder(tables.Local, app.Services.GetRequiredService<IHttpForwarder>());
+        using var control = new ProxyControl(tables, file);
+        await using var log = new AccessLog(config.Edge is { AccessLog: true } ? Path.Combine(config.EdgeDirectory, "access.log") : null);
+        using var metrics = new PublicMetrics();
+        var plain = new PlainEntrance(tables.Public, config.AcmeRoot, config.Edge?.Https.Port ?? 0);
+        var open = config.Edge is { } edge ? new PublicForwarder(tables.Public, app.Services.GetRequiredService<IHttpForwarder>(), edge, log, metrics) : null;
+        app.Run(context => Entrance.Of(context) switch
+        {
+            EntranceKind.Control => control.AnswerAsync(context),
+            EntranceKind.Local => forwarder.ForwardAsync(context),
+            EntranceKind.Overlay => forwarder.ForwardFromNodeAsync(context),
+            EntranceKind.PublicPlain => plain.AnswerAsync(context),
+            EntranceKind.Public => open!.ForwardAsync(context),
+            EntranceKind.Metrics => Task.FromResult(context.Response.StatusCode = StatusCodes.Status404NotFound),
+        });
         await app.StartAsync();
         File.SetUnixFileMode(config.ProxySocket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         await File.WriteAllTextAsync(config.ProxyPidFile, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
@@ -60,8 +63,21 @@ internal static class ProxyHost
     }
 }
 
+/// <summary>Everything that the agent pushes.</summary>
+internal sealed record ProxyTables(RouteTable Local, CertificateTable Certificates, PublicTable Public) : IDisposable
+{
+    public void Replace(ProxyRoutes routes)
+    {
+        Certificates.Replace(routes.Certificates ?? []);
+        Local.Replace(routes);
+        Public.Replace(routes.Public ?? []);
+    }
+
+    public void Dispose() => Public.Dispose();
+}
+
 /// <summary>Answers the agent on the control socket: PUT /routes, GET /in-flight/PORT.</summary>
-internal sealed class ProxyControl(RouteTable table, CertificateTable certificates, string file) : IDisposable
+internal sealed class ProxyControl(ProxyTables tables, string file) : IDisposable
 {
     private readonly SemaphoreSlim _writing = new(1, 1);
 
@@ -78,8 +94,7 @@ internal sealed class ProxyControl(RouteTable table, CertificateTable certificat
             {
                 await File.WriteAllTextAsync(file + ".new", JsonSerializer.Serialize(routes!, ProxyJson.Default.ProxyRoutes));
                 File.Move(file + ".new", file, overwrite: true);
-                certificates.Replace(routes!.Certificates ?? []);
-                table.Replace(routes);
+                tables.Replace(routes!);
             }
             finally
             {
@@ -88,7 +103,7 @@ internal sealed class ProxyControl(RouteTable table, CertificateTable certificat
         }
         else if (context.Request.Method == "GET" && path.StartsWith("/in-flight/", StringComparison.Ordinal) && int.TryParse(path.AsSpan(11), CultureInfo.InvariantCulture, out var port))
         {
-            await context.Response.WriteAsync(table.InFlight(port).ToString(CultureInfo.InvariantCulture));
+            await context.Response.WriteAsync(tables.Local.InFlight(port).ToString(CultureInfo.InvariantCulture));
         }
         else
         {

@@ -11,7 +11,13 @@ internal sealed record ProxyRoute(string Host, int Port, bool PassThrough);
 /// <param name="File">PEM.</param>
 internal sealed record ProxyCertificate(string Host, string File);
 
-internal sealed record ProxyRoutes(IReadOnlyList<ProxyRoute> Routes, IReadOnlyList<ProxyCertificate>? Certificates = null);
+/// <summary>A public hostname of an edge node.</summary>
+/// <param name="Backend">SERVICE.zone: what the backend's certificate must say.</param>
+/// <param name="Addresses">Where the backend is, checked by the agent.</param>
+/// <param name="Certificate">PEM file of the hostname.</param>
+internal sealed record PublicRoute(string Host, string Service, string Backend, IReadOnlyList<string> Addresses, int Port, string Certificate);
+
+internal sealed record ProxyRoutes(IReadOnlyList<ProxyRoute> Routes, IReadOnlyList<ProxyCertificate>? Certificates = null, IReadOnlyList<PublicRoute>? Public = null);
 
 [JsonSerializable(typeof(ProxyRoutes))]
 internal sealed partial class ProxyJson : JsonSerializerContext;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
+using Mcp.Agent.Edge.Certificates;
 using Mcp.Agent.Ports;
 using Mcp.Agent.Registry;
 using Mcp.Model;
@@ -138,7 +139,16 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         }
 
         var certificates = registry.Components.List().Select(c => c.Service).Distinct().Select(s => new ProxyCertificate($"{s}.{config.Zone}", config.CertificateOf(s))).Where(c => File.Exists(c.File));
-        return new ProxyRoutes([.. http.Where(r => r.Value > 0).Select(r => new ProxyRoute(r.Key, r.Value, false)), .. passed.Where(r => r.Value > 0).Select(r => new ProxyRoute(r.Key, r.Value, true))], [.. certificates]);
+        return new ProxyRoutes([.. http.Where(r => r.Value > 0).Select(r => new ProxyRoute(r.Key, r.Value, false)), .. passed.Where(r => r.Value > 0).Select(r => new ProxyRoute(r.Key, r.Value, true))], [.. certificates], [.. Public()]);
+    }
+
+    private IEnumerable<PublicRoute> Public()
+    {
+        var certificates = new CertificateStore(config.EdgeCertificates, TimeProvider.System);
+        return from route in config.Edge is null ? [] : registry.EdgeRoutes.List()
+               let certificate = certificates.FileOf(route.Hostname)
+               where File.Exists(certificate)
+               select new PublicRoute(route.Hostname.Text, route.Service.Text, route.Backend.Text, [.. route.Addresses.Select(a => a.ToString())], route.Port, certificate);
     }
 
     private async Task EnsureRunningAsync(CancellationToken ct)
@@ -159,7 +169,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         while (!await AnswersAsync(limit.Token))
         {
             if (process.HasExited)
-                throw new McpException("proxy.start", string.Create(CultureInfo.InvariantCulture, $"the node proxy ended with exit code {process.ExitCode}"), $"{Path.Combine(config.State, "proxy.log")} says why; are {string.Join(" and ", new[] { config.Proxy.Http, config.Proxy.Tls, config.Proxy.Overlay }.OfType<string>())} free? ss -ltnp shows who has them");
+                throw new McpException("proxy.start", string.Create(CultureInfo.InvariantCulture, $"the node proxy ended with exit code {process.ExitCode}"), $"{Path.Combine(config.State, "proxy.log")} says why; are {string.Join(" and ", new[] { config.Proxy.Http, config.Proxy.Tls, config.Proxy.Overlay, config.Edge?.Http.ToString(), config.Edge?.Https.ToString() }.OfType<string>())} free? ss -ltnp shows who has them");
             await Task.Delay(10, limit.Token);
         }
     }

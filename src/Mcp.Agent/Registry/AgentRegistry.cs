@@ -15,6 +15,8 @@ public sealed class AgentRegistry : IDisposable
         Components = new ComponentsTable(database, time);
         Ports = new PortsTable(database);
         Sequences = new SequencesTable(database);
+        EdgeRoutes = new EdgeRoutesTable(database, time);
+        Issuances = new IssuancesTable(database, time);
         Events = new EventsTable(database, time);
         Operations = new OperationsTable(database, time);
     }
@@ -24,6 +26,10 @@ public sealed class AgentRegistry : IDisposable
     public PortsTable Ports { get; }
 
     public SequencesTable Sequences { get; }
+
+    public EdgeRoutesTable EdgeRoutes { get; }
+
+    public IssuancesTable Issuances { get; }
 
     public EventsTable Events { get; }
 

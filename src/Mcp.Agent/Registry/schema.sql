@@ -17,7 +17,7 @@ CREATE TABLE edge_routes (
   backend TEXT NOT NULL,
   port INTEGER NOT NULL,
   created_at TEXT NOT NULL
-);
+, resolver TEXT NOT NULL DEFAULT '', addresses TEXT NOT NULL DEFAULT '');
 
 CREATE TABLE events (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -27,6 +27,15 @@ CREATE TABLE events (
   kind TEXT NOT NULL,
   detail TEXT NOT NULL
 );
+
+CREATE TABLE issuances (
+  id INTEGER PRIMARY KEY,
+  hostname TEXT NOT NULL,
+  time TEXT NOT NULL,
+  issued INTEGER NOT NULL
+);
+
+CREATE INDEX issuances_by_hostname ON issuances(hostname);
 
 CREATE TABLE operations (
   id TEXT PRIMARY KEY,

@@ -138,6 +138,26 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
         return reply;
     }
 
+    public override async Task<EdgeRoute> SetupEdgeRoute(EdgeRouteRequest request, ServerCallContext context) =>
+        (await node.Edge.SetupAsync(Host(request.Hostname), Label.Parse(request.Service), request.Backend, request.Resolver, request.Sequence, context.CancellationToken)).ToWire(node);
+
+    public override async Task<OperationReply> RemoveEdgeRoute(EdgeRouteRequest request, ServerCallContext context)
+    {
+        var reply = new OperationReply();
+        if (await node.Edge.RemoveAsync(Host(request.Hostname), Label.Parse(request.Service), request.Sequence, lifetime.ApplicationStopping))
+            reply.Done.Add($"removed the route {request.Hostname} with its certificate");
+        return reply;
+    }
+
+    public override Task<ListEdgeRoutesReply> ListEdgeRoutes(ListEdgeRoutesRequest request, ServerCallContext context)
+    {
+        var reply = new ListEdgeRoutesReply();
+        reply.Routes.AddRange(node.Edge.All.Select(r => r.ToWire(node)));
+        return Task.FromResult(reply);
+    }
+
+    private static Hostname Host(string text) => Hostname.TryParse(text, out var hostname) ? hostname : throw new McpException("edge.hostname", $"'{Label.Clip(text)}' is not a hostname", Hostname.Allowed);
+
     private async Task<OperationReply> DoneAsync(Task<IReadOnlyList<string>> operation, ServerCallContext context)
     {
         var reply = new OperationReply();

@@ -7,11 +7,15 @@ namespace Mcp.Agent.Rpc;
 /// <summary>What the machine has: CPUs, memory (MemTotal and MemAvailable), the file system of the state directory, load over a minute.</summary>
 internal static class NodeFacts
 {
-    public static NodeStatusReply Read(string state)
+    public static NodeStatusReply Read(AgentConfig config)
     {
-        var disk = new DriveInfo(state);
+        var disk = new DriveInfo(config.State);
         return new NodeStatusReply
         {
+            Node = config.Name.Text,
+            Zone = config.Zone,
+            Overlay = config.Proxy.Overlay ?? "",
+            Edge = config.Edge is not null,
             Architecture = Architecture(),
             Cpus = Environment.ProcessorCount,
             MemoryBytes = Memory("MemTotal:"),

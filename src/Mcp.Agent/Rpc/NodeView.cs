@@ -18,8 +18,7 @@ internal static class NodeView
 
     public static async Task<NodeStatusReply> FactsAsync(AgentNode node, CancellationToken ct)
     {
-        var reply = NodeFacts.Read(node.Config.State);
-        reply.Node = node.Config.Name.Text;
+        var reply = NodeFacts.Read(node.Config);
         reply.Version = typeof(NodeView).Assembly.GetName().Version?.ToString(3) ?? "";
         reply.Services = node.Registry.Components.List().Select(c => c.Service).Distinct().Count();
         reply.Proxy = await node.Proxy.AnswersAsync(ct);

@@ -41,7 +41,8 @@ internal static class StatusCommands
     public static async Task ShowAsync(StatusReply reply, Printer printer)
     {
         var fleet = reply.Node.Length == 0;
-        printer.Show(reply, [.. Column(fleet, "NODE"), "SERVICE", "COMPONENT", "STATE", "DESIRED", "GEN", "RESTARTS", "IMAGE", "ROUTES"], reply.Components.Select(c => Row(c, fleet)), "no services; deploy one: mcp deploy FILE");
+        var certified = reply.Components.Any(c => c.Routes.Any(r => r.CertificateExpires is not null));
+        printer.Show(reply, [.. Column(fleet, "NODE"), "SERVICE", "COMPONENT", "STATE", "DESIRED", "GEN", "RESTARTS", "IMAGE", .. Column(certified, "CERTIFICATE UNTIL"), "ROUTES"], reply.Components.Select(c => Row(c, fleet, certified)), "no services; deploy one: mcp deploy FILE");
         if (printer.Json)
             return;
         foreach (var drift in reply.Drift)
@@ -68,12 +69,12 @@ internal static class StatusCommands
         return checks.All(c => c[0] == "ok") ? 0 : 1;
     }
 
-    private static string[] Row(ComponentStatus c, bool fleet) =>
-        [.. Column(fleet, c.Node), c.Service, c.Component, State(c), c.Desired, $"{c.Generation}", $"{c.Restarts}", c.Image, string.Join(" ", c.Routes.Select(Say))];
+    private static string[] Row(ComponentStatus c, bool fleet, bool certified) =>
+        [.. Column(fleet, c.Node), c.Service, c.Component, State(c), c.Desired, $"{c.Generation}", $"{c.Restarts}", c.Image, .. Column(certified, RouteCommands.Day(c.Routes.Select(r => r.CertificateExpires).Where(t => t is not null).Min())), string.Join(" ", c.Routes.Select(Say))];
 
-    private static string[] Column(bool shown, string text) => shown ? [text] : [];
+    public static string[] Column(bool shown, string text) => shown ? [text] : [];
 
-    private static async Task ShowUnreachableAsync(IEnumerable<NodeProblem> nodes)
+    public static async Task ShowUnreachableAsync(IEnumerable<NodeProblem> nodes)
     {
         foreach (var node in nodes)
             await Console.Out.WriteLineAsync($"unreachable: {node.What}");

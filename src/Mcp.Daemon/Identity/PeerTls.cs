@@ -57,9 +57,10 @@ public static class PeerTls
             SslOptions = new SslClientAuthenticationOptions
             {
                 EnabledSslProtocols = SslProtocols.Tls13,
-                TargetHost = name,
                 ClientCertificates = own is null ? [] : [own],
                 CertificateChainPolicy = Trusting(authority),
+                // Not TargetHost: the handler overwrites it with the address, and that is in the certificate of whoever lives there.
+                RemoteCertificateValidationCallback = (_, shown, _, errors) => (errors & ~SslPolicyErrors.RemoteCertificateNameMismatch) == 0 && shown is X509Certificate2 certificate && certificate.MatchesHostname(name, allowWildcards: false, allowCommonName: false),
             },
         },
     });
@@ -70,7 +71,8 @@ public static class PeerTls
         return chain.Build(shown);
     }
 
-    private static X509ChainPolicy Trusting(X509Certificate2 authority) => new()
+    /// <summary>One CA and no other.</summary>
+    public static X509ChainPolicy Trusting(X509Certificate2 authority) => new()
     {
         TrustMode = X509ChainTrustMode.CustomRootTrust,
         CustomTrustStore = { authority },

@@ -27,6 +27,10 @@ public static class RpcRoles
         ["NodeStatus"] = Role.Viewer,
         ["WhoAmI"] = Role.Viewer,
         ["ImageArchitectures"] = Role.Viewer,
+        // Which hostname belongs to whom is the master's to know.
+        ["SetupEdgeRoute"] = Role.Admin,
+        ["RemoveEdgeRoute"] = Role.Admin,
+        ["ListEdgeRoutes"] = Role.Viewer,
     };
 
     public static readonly IReadOnlyDictionary<string, Role> Master = new Dictionary<string, Role>

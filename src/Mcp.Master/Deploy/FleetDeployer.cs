@@ -4,18 +4,18 @@ using Mcp.Master.Store;
 using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Model.Names;
-using Mcp.Model.Routes;
 
 namespace Mcp.Master.Deploy;
 
 /// <summary>Deploys a service on the fleet: place, deploy, dns, edge, record, leave. A step that fails stops the later ones, and what was done stands: the same command goes on from there. A killed master goes on by itself.</summary>
-public sealed class FleetDeployer(IReadOnlyList<IStep<FleetDeployment>> steps, MasterStore store, AllowedDomains domains, FleetUndeployer undeployer, ServiceLocks locks)
+/// <param name="check">Throws for a service that this fleet cannot have as it is.</param>
+public sealed class FleetDeployer(IReadOnlyList<IStep<FleetDeployment>> steps, MasterStore store, Action<ServiceDefinition> check, FleetUndeployer undeployer, ServiceLocks locks)
 {
     public const string Kind = "deploy";
     private readonly ConcurrentDictionary<Guid, bool> _active = new();
     private readonly OperationRunner<FleetDeployment> _runner = new(steps, store.Operations, FleetDeployment.Write, FleetDeployment.Read, OnFailure.Stop);
 
-    /// <exception cref="McpException">route.domain, route.taken: a hostname that the service may not have; nothing was touched.</exception>
+    /// <exception cref="McpException">route.*, edge.*: a hostname that the service may not have; nothing was touched.</exception>
     /// <exception cref="StepFailedException">A step failed.</exception>
     public async Task DeployAsync(FleetDeployment deployment, StepReport? report, CancellationToken ct)
     {
@@ -37,12 +37,8 @@ public sealed class FleetDeployer(IReadOnlyList<IStep<FleetDeployment>> steps, M
 
     public bool IsActive(Guid operation) => _active.ContainsKey(operation);
 
-    /// <exception cref="McpException">route.domain, route.taken</exception>
-    public void Check(ServiceDefinition service)
-    {
-        domains.Check(service);
-        store.Hostnames.Check(service);
-    }
+    /// <exception cref="McpException">route.*, edge.*</exception>
+    public void Check(ServiceDefinition service) => check(service);
 
     private async Task ResumeHeldAsync(JournalEntry entry, CancellationToken ct)
     {

@@ -63,9 +63,17 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
     {
         var service = Label.Parse(leftover.Service);
         using var held = locks.TryTake(service);
+        var there = store.Placements.Find(service);
         // Somebody is changing it, or it is wanted there again.
-        if (held is null || (store.Placements.Find(service) is { } there && (there.Node?.Text == leftover.Node || there.Target?.Text == leftover.Node)))
+        if (held is null || there?.Node?.Text == leftover.Node || there?.Target?.Text == leftover.Node)
             return;
+        // Its names and hostnames are one for the fleet: deployed anew, they are that one's.
+        if (there is not null && leftover.Step != AgentStep.StepName)
+        {
+            store.Leftovers.Remove(leftover.Step, leftover.Service, leftover.Node);
+            return;
+        }
+
         try
         {
             await steps.First(s => s.Name == leftover.Step).UndoAsync(FleetDeployment.Read(leftover.State), ct);

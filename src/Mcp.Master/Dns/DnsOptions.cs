@@ -11,6 +11,7 @@ public enum DnsKind { Builtin, Rfc2136, None }
 /// <summary>[dns] of master.toml, and the zone.</summary>
 public sealed record DnsOptions
 {
+    public const int DnsPort = 53;
     private static readonly Dictionary<string, DnsKind> s_kinds = new() { ["builtin"] = DnsKind.Builtin, ["rfc2136"] = DnsKind.Rfc2136, ["none"] = DnsKind.None };
 
     public required DnsKind Kind { get; init; }
@@ -35,6 +36,15 @@ public sealed record DnsOptions
 
     /// <summary>rfc2136: the file with the key's secret in base64, readable by its owner only.</summary>
     public string KeyFile { get; init; } = "";
+
+    /// <summary>address:port of the server that knows the services' names; empty: none of ours.</summary>
+    /// <param name="master">Where the master listens.</param>
+    public string Resolver(IPEndPoint master) => Kind switch
+    {
+        DnsKind.Builtin => (Listen ?? new IPEndPoint(master.Address, DnsPort)).ToString(),
+        DnsKind.Rfc2136 => Server!.ToString(),
+        DnsKind.None => "",
+    };
 
     internal static DnsOptions Read(TomlFields root, List<Problem> problems)
     {

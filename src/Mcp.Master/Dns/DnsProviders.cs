@@ -9,7 +9,6 @@ namespace Mcp.Master.Dns;
 /// <summary>The provider that the configuration names, and what ends it.</summary>
 public sealed class DnsProviders : IDisposable
 {
-    private const int DnsPort = 53;
     private readonly ZoneServer? _server;
 
     /// <exception cref="McpException">dns.listen, dns.key</exception>
@@ -19,7 +18,7 @@ public sealed class DnsProviders : IDisposable
         switch (dns.Kind)
         {
             case DnsKind.Builtin:
-                var listen = dns.Listen ?? new IPEndPoint(config.Listen.Address, DnsPort);
+                var listen = dns.Listen ?? new IPEndPoint(config.Listen.Address, DnsOptions.DnsPort);
                 var builtin = new BuiltinDns(store.DnsRecords, new Zone(dns.Zone, listen.Address, dns.Ttl, time));
                 _server = new ZoneServer(builtin.Zone, listen, new SourceLimit(dns.RateLimit, time));
                 Chosen = builtin;

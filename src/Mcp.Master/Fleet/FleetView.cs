@@ -40,6 +40,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
             reply.Components.AddRange(Unseen(missing, reply.Unreachable.Any(u => u.Node == missing.Seat.Text)));
         if (service is not null && reply.Components.Count == 0)
             throw new McpException("service.unknown", $"there is no service {service} on this fleet", "mcp list shows those that are");
+        Mark(reply, store.EdgeRoutes.List());
         var sorted = reply.Components.OrderBy(c => c.Service, StringComparer.Ordinal).ThenBy(c => c.Node, StringComparer.Ordinal).ToList();
         reply.Components.Clear();
         reply.Components.AddRange(sorted);
@@ -127,6 +128,18 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
     {
         (component.Node, component.Stale, component.Misplaced) = (node.Name.Text, stale, homes.TryGetValue(component.Service, out var home) && home != node.Name.Text);
         return component;
+    }
+
+    private static void Mark(StatusReply reply, List<StoredEdgeRoute> edges)
+    {
+        var byHost = edges.ToDictionary(e => e.Hostname.Text);
+        foreach (var route in reply.Components.SelectMany(c => c.Routes))
+        {
+            if (!route.Public || !byHost.TryGetValue(route.Hostname, out var edge))
+                continue;
+            route.Edge = edge.Node.Text;
+            route.CertificateExpires = edge.CertificateExpires is { } expires ? Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(expires) : null;
+        }
     }
 
     private static Protocol.V1.Drift Marked(Protocol.V1.Drift drift, StoredNode node)

@@ -36,6 +36,9 @@ public sealed class FleetIdentity(MasterConfig config, TimeProvider time) : IDis
         return _authority.SignServer(requestPem, name, [name, $"*.{name}"], time.GetUtcNow(), config.CertificateLife);
     }
 
+    /// <summary>For a public hostname.</summary>
+    public X509Certificate2 SignHostname(string requestPem, Hostname hostname) => _authority.SignServer(requestPem, hostname.Text, [hostname.Text], time.GetUtcNow(), config.CertificateLife);
+
     public void Dispose()
     {
         _authority.Dispose();

@@ -26,7 +26,7 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, TimePr
     }
 
     /// <exception cref="McpException">join.*: why not.</exception>
-    public X509Certificate2 Join(string secret, string name, string address, string requestPem)
+    public (X509Certificate2 Certificate, IReadOnlyList<string> Roles) Join(string secret, string name, string address, string requestPem)
     {
         var label = Label.Parse(name);
         if (!IPEndPoint.TryParse(address, out var endpoint) || endpoint.Port == 0)
@@ -43,16 +43,16 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, TimePr
             throw new McpException("join.used", $"this join token was used for {token.UsedBy}", "each counts once; make a new one: mcp node join-token");
         store.Nodes.Joined(label, address, token.Roles, key);
         store.Events.Add("", "", "node.joined", label.Text);
-        return certificate;
+        return (certificate, token.Roles);
     }
 
-    public X509Certificate2 Renew(Caller node, string requestPem)
+    public (X509Certificate2 Certificate, IReadOnlyList<string> Roles) Renew(Caller node, string requestPem)
     {
         var there = Check(node);
         var certificate = identity.Sign(requestPem, new PeerName(there.Name, false), IPEndPoint.Parse(there.Address).Address.ToString());
         // The old key counts until the new one is first used: the answer may be lost.
         store.Nodes.Rekey(there.Name, $"{node.Key},{PeerName.KeyOf(certificate)}");
-        return certificate;
+        return (certificate, there.Roles);
     }
 
     /// <summary>A certificate for a service's names, for a node that has it or is getting it.</summary>
@@ -64,6 +64,16 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, TimePr
         return store.Placements.Find(label) is { } placement && (placement.Node == there.Name || placement.Target == there.Name)
             ? identity.SignService(requestPem, label)
             : throw new McpException("certificate.elsewhere", $"the service {label} is not placed on {there.Name}", "mcp status shows where it is; mcp adopt places what was deployed with --direct");
+    }
+
+    /// <summary>A certificate for a public hostname, for the edge node that has its route.</summary>
+    /// <exception cref="McpException">certificate.elsewhere</exception>
+    public X509Certificate2 IssueHostname(Caller node, string hostname, string requestPem)
+    {
+        var there = Check(node);
+        return Hostname.TryParse(hostname, out var name) && store.EdgeRoutes.Find(name)?.Node == there.Name
+            ? identity.SignHostname(requestPem, name)
+            : throw new McpException("certificate.elsewhere", $"{there.Name} has no route for '{Label.Clip(hostname)}'", "mcp edge list shows which node has which");
     }
 
     /// <summary>The node that calls, by its certificate.</summary>

@@ -139,6 +139,13 @@ internal sealed class FleetRpc(MasterNode master, IHostApplicationLifetime lifet
     public override Task<ImageArchitecturesReply> ImageArchitectures(ImageRequest request, ServerCallContext context) =>
         OnNodeAsync((master.Nodes.Candidates().Find(c => c.Reachable) ?? throw new McpException("node.unreachable", "no node is there to ask the registry", "mcp node list")).Node, (agent, options) => agent.ImageArchitecturesAsync(request, options), s_quick, context);
 
+    public override Task<ListEdgeRoutesReply> ListEdgeRoutes(ListEdgeRoutesRequest request, ServerCallContext context) => master.Routes.ListAsync(context.CancellationToken);
+
+    // Which hostname goes where follows from the services.
+    public override Task<EdgeRoute> SetupEdgeRoute(EdgeRouteRequest request, ServerCallContext context) => throw new McpException("edge.master", "the master sets up edge routes by itself", "deploy a service with a public route");
+
+    public override Task<OperationReply> RemoveEdgeRoute(EdgeRouteRequest request, ServerCallContext context) => throw new McpException("edge.master", "the master removes edge routes by itself", "deploy the service without the public route, or undeploy it");
+
     private static FleetDeployment Wanted(DeployRequest request)
     {
         _ = ServiceFile.Parse(request.Definition, "service file");

@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Mcp.Daemon.Identity;
@@ -16,14 +17,14 @@ internal sealed class MasterRpc(MasterNode master, FleetIdentity identity, Token
 
     public override Task<Membership> Join(JoinRequest request, ServerCallContext context)
     {
-        using var certificate = master.Membership.Join(request.Secret, request.Name, request.Address, request.CertificateRequest);
-        return Task.FromResult(Given(certificate.ExportCertificatePem()));
+        var (certificate, roles) = master.Membership.Join(request.Secret, request.Name, request.Address, request.CertificateRequest);
+        return Task.FromResult(Given(certificate, roles));
     }
 
     public override Task<Membership> Renew(RenewRequest request, ServerCallContext context)
     {
-        using var certificate = master.Membership.Renew(AuthInterceptor.CallerOf(context), request.CertificateRequest);
-        return Task.FromResult(Given(certificate.ExportCertificatePem()));
+        var (certificate, roles) = master.Membership.Renew(AuthInterceptor.CallerOf(context), request.CertificateRequest);
+        return Task.FromResult(Given(certificate, roles));
     }
 
     public override Task<HeartbeatReply> Heartbeat(HeartbeatRequest request, ServerCallContext context)
@@ -72,9 +73,14 @@ internal sealed class MasterRpc(MasterNode master, FleetIdentity identity, Token
 
     public override Task<IssuedCertificate> IssueCertificate(IssueCertificateRequest request, ServerCallContext context)
     {
-        using var certificate = master.Membership.IssueService(AuthInterceptor.CallerOf(context), request.Service, request.CertificateRequest);
+        var caller = AuthInterceptor.CallerOf(context);
+        using var certificate = request.Hostname.Length > 0 ? master.Membership.IssueHostname(caller, request.Hostname, request.CertificateRequest) : master.Membership.IssueService(caller, request.Service, request.CertificateRequest);
         return Task.FromResult(new IssuedCertificate { Certificate = certificate.ExportCertificatePem() });
     }
 
-    private Membership Given(string certificate) => new() { Certificate = certificate, Ca = identity.Authority.ExportCertificatePem(), TokenKey = tokens.PublicKey };
+    private Membership Given(X509Certificate2 certificate, IReadOnlyList<string> roles)
+    {
+        using (certificate)
+            return new Membership { Certificate = certificate.ExportCertificatePem(), Ca = identity.Authority.ExportCertificatePem(), TokenKey = tokens.PublicKey, Roles = { roles } };
+    }
 }

@@ -18,6 +18,7 @@ public sealed class MasterStore : IDisposable
         Placements = new PlacementsTable(database, time);
         Hostnames = new HostnamesTable(database);
         DnsRecords = new DnsRecordsTable(database);
+        EdgeRoutes = new EdgeRoutesTable(database);
         Leftovers = new LeftoversTable(database, time);
         Operations = new OperationsTable(database, time);
         Events = new EventsTable(database, time);
@@ -32,6 +33,8 @@ public sealed class MasterStore : IDisposable
     public HostnamesTable Hostnames { get; }
 
     public DnsRecordsTable DnsRecords { get; }
+
+    public EdgeRoutesTable EdgeRoutes { get; }
 
     public LeftoversTable Leftovers { get; }
 

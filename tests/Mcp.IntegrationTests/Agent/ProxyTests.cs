@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using System.Net;
-using System.Net.Http.Json;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Net.WebSockets;
@@ -8,49 +6,34 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Mcp.IntegrationTests.Hosts;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.Logging;
 
 namespace Mcp.IntegrationTests.Agent;
 
 /// <summary>The published proxy process by itself, with backends of the test's.</summary>
 public sealed class ProxyTests : IAsyncLifetime
 {
-    private readonly string _state = Directory.CreateTempSubdirectory("mcp-proxy").FullName;
+    private readonly ProxyProcess _proxy = new();
     private readonly int _http = NodeFixture.FreePort();
     private readonly int _h2c = NodeFixture.FreePort();
     private readonly int _tls = NodeFixture.FreePort();
-    private Process? _proxy;
 
-    public async ValueTask InitializeAsync()
-    {
-        await File.WriteAllTextAsync(Path.Combine(_state, "agent.toml"), $"""
-            name = "rift"
-            listen = "127.0.0.1:1"
-            state = "{_state}"
-            [proxy]
-            http = "127.0.0.1:{_http}"
-            h2c = "127.0.0.1:{_h2c}"
-            tls = "127.0.0.1:{_tls}"
-            """);
-        await StartAsync();
-    }
+    public async ValueTask InitializeAsync() => await _proxy.StartAsync($"""
+        [proxy]
+        http = "127.0.0.1:{_http}"
+        h2c = "127.0.0.1:{_h2c}"
+        tls = "127.0.0.1:{_tls}"
+        """);
 
-    public async ValueTask DisposeAsync()
-    {
-        await KillAsync();
-        Directory.Delete(_state, recursive: true);
-    }
+    public ValueTask DisposeAsync() => _proxy.DisposeAsync();
 
     [Fact]
     public async Task Requests_go_by_host_and_forwarded_headers_are_the_proxys_own()
     {
-        await using var backend = await BackendAsync(HttpProtocols.Http1, async context =>
+        await using var backend = await ProxyProcess.BackendAsync(HttpProtocols.Http1, async context =>
             await context.Response.WriteAsync(string.Join("|", context.Request.Headers.Where(h => h.Key.StartsWith("X-Forwarded", StringComparison.OrdinalIgnoreCase) || h.Key == "Forwarded").OrderBy(h => h.Key, StringComparer.Ordinal).Select(h => $"{h.Key}={h.Value}"))));
-        await RouteAsync(("a.example.com", Port(backend), false));
+        await RouteAsync(("a.example.com", ProxyProcess.Port(backend), false));
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://127.0.0.1:{_http}/")) { Headers = { Host = "A.example.com" } };
         foreach (var forged in (string[])["X-Forwarded-For", "Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto"])
             request.Headers.TryAddWithoutValidation(forged, "6.6.6.6");
@@ -65,7 +48,7 @@ public sealed class ProxyTests : IAsyncLifetime
     [Fact]
     public async Task A_web_socket_is_carried()
     {
-        await using var backend = await BackendAsync(HttpProtocols.Http1, async context =>
+        await using var backend = await ProxyProcess.BackendAsync(HttpProtocols.Http1, async context =>
         {
             using var socket = await context.WebSockets.AcceptWebSocketAsync();
             var buffer = new byte[100];
@@ -73,7 +56,7 @@ public sealed class ProxyTests : IAsyncLifetime
             await socket.SendAsync(buffer.AsMemory(0, read.Count), WebSocketMessageType.Text, true, default);
             await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, default);
         });
-        await RouteAsync(("ws.example.com", Port(backend), false));
+        await RouteAsync(("ws.example.com", ProxyProcess.Port(backend), false));
         using var client = new ClientWebSocket();
         client.Options.SetRequestHeader("Host", "ws.example.com");
         await client.ConnectAsync(new Uri($"ws://127.0.0.1:{_http}/"), default);
@@ -87,14 +70,14 @@ public sealed class ProxyTests : IAsyncLifetime
     [Fact]
     public async Task A_grpc_call_arrives_as_http2_and_its_trailers_come_back()
     {
-        await using var backend = await BackendAsync(HttpProtocols.Http2, async context =>
+        await using var backend = await ProxyProcess.BackendAsync(HttpProtocols.Http2, async context =>
         {
             context.Response.ContentType = "application/grpc";
             context.Response.DeclareTrailer("grpc-status");
             await context.Response.Body.WriteAsync(new byte[5]);
             context.Response.AppendTrailer("grpc-status", context.Request.Protocol == "HTTP/2" ? "0" : "13");
         });
-        await RouteAsync(("grpc.example.com", Port(backend), false));
+        await RouteAsync(("grpc.example.com", ProxyProcess.Port(backend), false));
         using var http = new HttpClient();
         using var request = new HttpRequestMessage(HttpMethod.Post, new Uri($"http://127.0.0.1:{_h2c}/x.Y/Z"))
         {
@@ -139,62 +122,26 @@ public sealed class ProxyTests : IAsyncLifetime
     public async Task A_killed_proxy_has_its_routes_again_and_a_moved_route_lets_requests_end()
     {
         var go = new TaskCompletionSource();
-        await using var old = await BackendAsync(HttpProtocols.Http1, async context =>
+        await using var old = await ProxyProcess.BackendAsync(HttpProtocols.Http1, async context =>
         {
             await go.Task;
             await context.Response.WriteAsync("old");
         });
-        await using var fresh = await BackendAsync(HttpProtocols.Http1, context => context.Response.WriteAsync("new"));
-        await RouteAsync(("move.example.com", Port(old), false));
-        await KillAsync();
-        await StartAsync();
+        await using var fresh = await ProxyProcess.BackendAsync(HttpProtocols.Http1, context => context.Response.WriteAsync("new"));
+        await RouteAsync(("move.example.com", ProxyProcess.Port(old), false));
+        await _proxy.KillAsync();
+        await _proxy.StartAsync();
         var slow = GetAsync("move.example.com");
-        await NodeFixture.UntilAsync(async () => await InFlightAsync(Port(old)) == "1", "the request is under way");
-        await RouteAsync(("move.example.com", Port(fresh), false));
+        await NodeFixture.UntilAsync(async () => await _proxy.InFlightAsync(ProxyProcess.Port(old)) == "1", "the request is under way");
+        await RouteAsync(("move.example.com", ProxyProcess.Port(fresh), false));
         Assert.Equal("new", await GetAsync("move.example.com"));
-        Assert.Equal("1", await InFlightAsync(Port(old)));
+        Assert.Equal("1", await _proxy.InFlightAsync(ProxyProcess.Port(old)));
         go.SetResult();
         Assert.Equal("old", await slow);
-        await NodeFixture.UntilAsync(async () => await InFlightAsync(Port(old)) == "0", "the request has ended");
+        await NodeFixture.UntilAsync(async () => await _proxy.InFlightAsync(ProxyProcess.Port(old)) == "0", "the request has ended");
     }
 
-    private async Task StartAsync()
-    {
-        _proxy = Command.Start(Path.Combine(Command.Bin, "mcp-agent"), ["proxy", "--config", Path.Combine(_state, "agent.toml")]);
-        NodeFixture.Swallow(_proxy);
-        await NodeFixture.UntilAsync(async () => await InFlightAsync(1) == "0", "the proxy answers");
-    }
-
-    private async Task KillAsync()
-    {
-        _proxy!.Kill();
-        await _proxy.WaitForExitAsync();
-        _proxy.Dispose();
-    }
-
-    private async Task RouteAsync(params (string Host, int Port, bool PassThrough)[] routes)
-    {
-        using var control = Control();
-        using var response = await control.PutAsJsonAsync(new Uri("routes", UriKind.Relative), new { Routes = routes.Select(r => new { r.Host, r.Port, r.PassThrough }) }, new System.Text.Json.JsonSerializerOptions());
-        response.EnsureSuccessStatusCode();
-    }
-
-    private async Task<string> InFlightAsync(int port)
-    {
-        using var control = Control();
-        return await control.GetStringAsync(new Uri($"in-flight/{port}", UriKind.Relative));
-    }
-
-    private HttpClient Control() => new(new SocketsHttpHandler
-    {
-        ConnectCallback = async (_, ct) =>
-        {
-            var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(Path.Combine(_state, "proxy.sock")), ct);
-            return new NetworkStream(socket, ownsSocket: true);
-        },
-    })
-    { BaseAddress = new Uri("http://proxy/") };
+    private Task RouteAsync(params (string Host, int Port, bool PassThrough)[] routes) => _proxy.PushAsync(new { Routes = routes.Select(r => new { r.Host, r.Port, r.PassThrough }) });
 
     private async Task<string> GetAsync(string host)
     {
@@ -211,20 +158,6 @@ public sealed class ProxyTests : IAsyncLifetime
         var tls = new SslStream(client.GetStream());
         await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = name, RemoteCertificateValidationCallback = (_, _, _, _) => true });
         return tls;
-    }
-
-    private static int Port(WebApplication backend) => new Uri(backend.Urls.First()).Port;
-
-    private static async Task<WebApplication> BackendAsync(HttpProtocols protocols, RequestDelegate answer)
-    {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0, l => l.Protocols = protocols));
-        builder.Logging.ClearProviders();
-        var backend = builder.Build();
-        backend.UseWebSockets();
-        backend.Run(answer);
-        await backend.StartAsync();
-        return backend;
     }
 
     /// <summary>A TLS server with a certificate of its own that sends back what it gets.</summary>

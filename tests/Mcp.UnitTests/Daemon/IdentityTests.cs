@@ -1,5 +1,6 @@
 using Mcp.Daemon.Identity;
 using Mcp.Model;
+using Mcp.TestKit.Fakes;
 
 namespace Mcp.UnitTests.Daemon;
 
@@ -39,6 +40,25 @@ public class IdentityTests
         _ = new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent), (Protocol.V1.Master.Descriptor, RpcRoles.Master));
         var e = Assert.Throws<McpException>(() => new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent.Where(r => r.Key != "Deploy").ToDictionary())));
         Assert.Contains("Deploy", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_peer_is_believed_only_under_the_name_in_its_certificate_wherever_it_is()
+    {
+        var directory = Directory.CreateTempSubdirectory("mcp-ca").FullName;
+        using var authority = CertificateAuthority.Create(directory, "fleet", TimeProvider.System.GetUtcNow());
+        await using var agents = await FakeAgents.StartAsync(["evil"], authority);
+        foreach (var (name, believed) in ((string, bool)[])[("evil.node.mcp", true), (PeerName.MasterTlsName, false), ("good.node.mcp", false), ("127.0.0.1", true)])
+        {
+            using var channel = PeerTls.Channel(agents["evil"].Address, name, authority.Certificate, null);
+            var call = new Protocol.V1.Agent.AgentClient(channel).NodeStatusAsync(new Protocol.V1.NodeStatusRequest(), deadline: TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(5)).ResponseAsync;
+            if (believed)
+                Assert.Equal("evil", (await call).Node);
+            else
+                await Assert.ThrowsAsync<Grpc.Core.RpcException>(() => call);
+        }
+
+        Directory.Delete(directory, recursive: true);
     }
 
     private sealed class Later(TimeSpan by) : TimeProvider

@@ -119,17 +119,26 @@ internal sealed class FakeNames : IDnsProvider, IEdge
 
     public Task<IReadOnlyList<DnsRecord>> ListOwnedAsync(CancellationToken ct) => Task.FromResult<IReadOnlyList<DnsRecord>>([.. Records.Select(r => new DnsRecord(r.Key, r.Value))]);
 
-    public async Task SetAsync(Hostname hostname, Label service, CancellationToken ct)
+    public void Check(ServiceDefinition service)
     {
-        await Hook("route");
-        Routes[hostname.Text] = service.Text;
-        await Hook("routed");
     }
 
-    public async Task RemoveAsync(Hostname hostname, CancellationToken ct)
+    public async Task<IReadOnlyList<string>> SetAsync(Label service, IReadOnlyList<Hostname> hostnames, Label node, CancellationToken ct)
+    {
+        await Hook("route");
+        foreach (var hostname in hostnames)
+            Routes[hostname.Text] = service.Text;
+        foreach (var (gone, _) in Routes.Where(r => r.Value == service.Text && hostnames.All(h => h.Text != r.Key)))
+            Routes.TryRemove(gone, out _);
+        await Hook("routed");
+        return [];
+    }
+
+    public async Task RemoveAsync(Label service, CancellationToken ct)
     {
         await Hook("unroute");
-        Routes.TryRemove(hostname.Text, out _);
+        foreach (var (gone, _) in Routes.Where(r => r.Value == service.Text))
+            Routes.TryRemove(gone, out _);
         await Hook("unrouted");
     }
 }

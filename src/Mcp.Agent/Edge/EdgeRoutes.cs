@@ -1,0 +1,146 @@
+using System.Collections.Concurrent;
+using Mcp.Agent.Edge.Certificates;
+using Mcp.Agent.Proxy;
+using Mcp.Agent.Registry;
+using Mcp.Daemon.Operations;
+using Mcp.Model;
+using Mcp.Model.Names;
+using Mcp.Model.Routes;
+
+namespace Mcp.Agent.Edge;
+
+/// <summary>The public hostnames of this edge node: set up and removed by the master's word, kept over restarts, their backends looked up again and again.</summary>
+/// <param name="certificates">Null: this is no edge node.</param>
+public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, CertificateKeeper? certificates, INodeProxy proxy, ServiceLocks locks, TimeProvider time)
+{
+    private static readonly TimeSpan s_lookAgain = TimeSpan.FromSeconds(5);
+    private readonly ConcurrentDictionary<Hostname, string> _troubles = new();
+
+    public IReadOnlyList<EdgeRoute> All => registry.EdgeRoutes.List();
+
+    public CertificateKeeper? Certificates => certificates;
+
+    /// <summary>What is wrong with it; empty: nothing.</summary>
+    public string ProblemOf(Hostname hostname) => _troubles.TryGetValue(hostname, out var trouble) ? trouble : certificates?.TroubleOf(hostname) ?? "";
+
+    /// <summary>Looks the backend up, insists on the overlay, gets a certificate, lets the requests in. Safe to repeat; what fails leaves nothing new.</summary>
+    /// <param name="backend">https://SERVICE.zone:PORT</param>
+    /// <param name="sequence">Of the master's requests for the service.</param>
+    /// <exception cref="McpException">edge.*, certificate.*, acme.*, request.superseded</exception>
+    public async Task<EdgeRoute> SetupAsync(Hostname hostname, Label service, string backend, string resolver, long sequence, CancellationToken ct)
+    {
+        var (options, keeper) = Edge();
+        var (name, port) = Parse(service, backend);
+        using var held = await locks.TakeAsync(service, ct);
+        registry.Sequences.Pass(service, sequence);
+        var before = registry.EdgeRoutes.Find(hostname);
+        if (before is not null && before.Service != service)
+            throw new McpException("edge.taken", $"{hostname} is the route of the service {before.Service} here", "undeploy that one first");
+        var route = new EdgeRoute(hostname, service, name, port, resolver, options.Overlay.Insist(name.Text, await BackendNames.LookUpAsync(name, resolver, ct)));
+        try
+        {
+            // The route first: a certificate without one is swept away.
+            registry.EdgeRoutes.Set(route);
+            await keeper.EnsureAsync(hostname, ct);
+            await proxy.PushAsync(ct);
+        }
+        catch
+        {
+            await BackAsync(hostname, before, keeper);
+            throw;
+        }
+
+        _troubles.TryRemove(hostname, out _);
+        registry.Events.Add(service.Text, "", before is null ? "edge.up" : "edge.moved", $"{hostname} -> {name} ({string.Join(", ", route.Addresses)})");
+        return route;
+    }
+
+    /// <summary>Route, certificate and key. Safe to repeat; one of another service stays.</summary>
+    /// <returns>False: there was none.</returns>
+    /// <exception cref="McpException">proxy.*, request.superseded</exception>
+    public async Task<bool> RemoveAsync(Hostname hostname, Label service, long sequence, CancellationToken ct)
+    {
+        using var held = await locks.TakeAsync(service, ct);
+        registry.Sequences.Pass(service, sequence);
+        if (registry.EdgeRoutes.Find(hostname) is not { } there || there.Service != service)
+            return false;
+        registry.EdgeRoutes.Remove(hostname);
+        certificates?.Forget(hostname);
+        _troubles.TryRemove(hostname, out _);
+        await proxy.PushAsync(ct);
+        registry.Events.Add(service.Text, "", "edge.down", hostname.Text);
+        return true;
+    }
+
+    /// <summary>Follows the backends' names and keeps the certificates, until cancelled.</summary>
+    public async Task RunAsync(CancellationToken ct)
+    {
+        while (config.Edge is { } options && certificates is not null && !ct.IsCancellationRequested)
+        {
+            certificates.KeepOnly(() => All.Select(r => r.Hostname));
+            var changed = false;
+            foreach (var route in All)
+            {
+                // Somebody is changing it right now.
+                using var held = locks.TryTake(route.Service);
+                if (held is null || registry.EdgeRoutes.Find(route.Hostname) is not { } there)
+                    continue;
+                changed |= await FollowAsync(there, options, ct) | await certificates.RenewAsync(there, ct);
+            }
+
+            if (changed)
+                await proxy.PushAsync(ct);
+            await Task.Delay(s_lookAgain, time, ct);
+        }
+    }
+
+    // What the name stands for now, if that may be; else what it stood for.
+    private async Task<bool> FollowAsync(EdgeRoute route, EdgeOptions options, CancellationToken ct)
+    {
+        try
+        {
+            var addresses = options.Overlay.Insist(route.Backend.Text, await BackendNames.LookUpAsync(route.Backend, route.Resolver, ct));
+            _troubles.TryRemove(route.Hostname, out _);
+            if (addresses.SequenceEqual(route.Addresses))
+                return false;
+            registry.EdgeRoutes.Set(route with { Addresses = addresses });
+            return true;
+        }
+        catch (McpException e)
+        {
+            if (_troubles.GetValueOrDefault(route.Hostname) != e.Message)
+                registry.Events.Add(route.Service.Text, "", e.Code == "edge.outside" ? "edge.refused" : "edge.failed", $"{route.Hostname}: {e.Message}; it stays at {string.Join(", ", route.Addresses)}");
+            _troubles[route.Hostname] = e.Message;
+            return false;
+        }
+    }
+
+    private async Task BackAsync(Hostname hostname, EdgeRoute? before, CertificateKeeper keeper)
+    {
+        if (before is null)
+        {
+            registry.EdgeRoutes.Remove(hostname);
+            keeper.Forget(hostname);
+        }
+        else
+        {
+            registry.EdgeRoutes.Set(before);
+        }
+
+        // A proxy that is away gets the routes as they are when it is back.
+        await proxy.PushAsync(CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private (EdgeOptions Options, CertificateKeeper Certificates) Edge() => config.Edge is { } options && certificates is not null
+        ? (options, certificates)
+        : throw new McpException("edge.off", $"{config.Name} is no edge node", $"write [edge] into {config.File} and restart the agent and its proxy");
+
+    private (Hostname Name, int Port) Parse(Label service, string backend)
+    {
+        if (!Uri.TryCreate(backend, UriKind.Absolute, out var url) || url.Scheme != Uri.UriSchemeHttps)
+            throw new McpException("edge.cleartext", $"the backend '{Label.Clip(backend)}' is not reached over TLS", "https://SERVICE.zone:PORT");
+        return url.Host == $"{service}.{config.Zone}" && Hostname.TryParse(url.Host, out var name)
+            ? (name, url.Port)
+            : throw new McpException("edge.backend", $"the backend of {service} is {service}.{config.Zone}, not '{Label.Clip(url.Host)}'", "is zone the same in master.toml and in this node's agent.toml?");
+    }
+}

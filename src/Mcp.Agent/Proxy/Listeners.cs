@@ -1,0 +1,64 @@
+using System.Net;
+using System.Net.Security;
+using System.Security.Authentication;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+
+namespace Mcp.Agent.Proxy;
+
+/// <summary>Where the proxy listens.</summary>
+internal static class Listeners
+{
+    private static readonly TimeSpan s_headers = TimeSpan.FromSeconds(10);
+
+    public static void Open(KestrelServerOptions kestrel, AgentConfig config, ProxyTables tables, FleetPeer peer)
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestBodySize = null;
+        kestrel.Limits.RequestHeadersTimeout = s_headers;
+        Listen(kestrel, IPEndPoint.Parse(config.Proxy.Http), EntranceKind.Local, HttpProtocols.Http1);
+        if (config.Proxy.H2c is { } h2c)
+            Listen(kestrel, IPEndPoint.Parse(h2c), EntranceKind.Local, HttpProtocols.Http2);
+        if (config.Proxy.Overlay is { } overlay)
+            Listen(kestrel, IPEndPoint.Parse(overlay), EntranceKind.Overlay, HttpProtocols.Http1AndHttp2, name => ForNodes(tables.Certificates, peer, name));
+        if (config.Edge is { } edge)
+        {
+            Listen(kestrel, edge.Http, EntranceKind.PublicPlain, HttpProtocols.Http1);
+            Listen(kestrel, edge.Https, EntranceKind.Public, HttpProtocols.Http1AndHttp2, name => ForThePublic(tables.Public, name));
+            if (edge.Metrics is { } metrics)
+                Listen(kestrel, metrics, EntranceKind.Metrics, HttpProtocols.Http1);
+        }
+
+        kestrel.Listen(IPEndPoint.Parse(config.Proxy.Tls), listen => listen.Run(new SniPassthrough(tables.Local).CarryAsync));
+        File.Delete(config.ProxySocket);
+        kestrel.ListenUnixSocket(config.ProxySocket, listen => Entrance.Mark(listen, EntranceKind.Control));
+    }
+
+    /// <param name="tls">By the name that the client asks for; null: clear text.</param>
+    private static void Listen(KestrelServerOptions kestrel, IPEndPoint at, EntranceKind kind, HttpProtocols protocols, Func<string?, SslServerAuthenticationOptions>? tls = null) => kestrel.Listen(at, listen =>
+    {
+        listen.Protocols = protocols;
+        Entrance.Mark(listen, kind);
+        if (tls is not null)
+            listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = hello => ValueTask.FromResult(tls(hello.ClientHelloInfo.ServerName)) });
+    });
+
+    // An edge node shows who it is; other clients need not.
+    private static SslServerAuthenticationOptions ForNodes(CertificateTable certificates, FleetPeer peer, string? name) => new()
+    {
+        EnabledSslProtocols = TlsPolicy.Versions,
+        ServerCertificateContext = certificates.Find(name) ?? throw Unknown(name),
+        ClientCertificateRequired = true,
+        RemoteCertificateValidationCallback = (_, shown, _, _) => shown is null || (shown is System.Security.Cryptography.X509Certificates.X509Certificate2 node && peer.IsNode(node)),
+    };
+
+    private static SslServerAuthenticationOptions ForThePublic(Public.PublicTable table, string? name) => new()
+    {
+        EnabledSslProtocols = TlsPolicy.Versions,
+        ServerCertificateContext = (name is null ? null : table.Find(name))?.Certificate.Context ?? throw Unknown(name),
+    };
+
+    // Kestrel ends the handshake.
+    private static AuthenticationException Unknown(string? name) => new($"no certificate for '{Model.Names.Label.Clip(name)}'");
+}

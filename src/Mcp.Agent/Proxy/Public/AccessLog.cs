@@ -1,0 +1,95 @@
+using System.Buffers;
+using System.Text.Json;
+using System.Threading.Channels;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Mcp.Agent.Proxy.Public;
+
+/// <summary>One JSON object a line for each request of the public, without query strings and headers, which may hold secrets. At LIMIT bytes the file becomes access.log.1. A disk that does not keep up costs lines, never requests.</summary>
+internal sealed class AccessLog : IAsyncDisposable
+{
+    private const long Limit = 50 * 1024 * 1024;
+    private const int Waiting = 64 * 1024;
+    private readonly Channel<Line>? _lines;
+    private readonly Task _writing = Task.CompletedTask;
+    private readonly string _file;
+    private long _lost;
+
+    /// <param name="file">Null: nothing is logged.</param>
+    public AccessLog(string? file)
+    {
+        _file = file ?? "";
+        if (file is null)
+            return;
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        _lines = Channel.CreateBounded<Line>(new BoundedChannelOptions(Waiting) { SingleReader = true });
+        _writing = Task.Run(WriteAsync);
+    }
+
+    public void Write(PublicHost? host, HttpContext context, TimeSpan took)
+    {
+        if (_lines is null)
+            return;
+        var line = new Line(TimeProvider.System.GetUtcNow(), PublicHeaders.Client(context).ToString(), context.Request.Host.Host, host?.Service ?? "", context.Request.Method, context.Request.Path.ToUriComponent(), context.Request.Protocol, context.Response.StatusCode, took, Error(context));
+        if (!_lines.Writer.TryWrite(line))
+            Interlocked.Increment(ref _lost);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _lines?.Writer.Complete();
+        await _writing;
+    }
+
+    private async Task WriteAsync()
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        while (await _lines!.Reader.WaitToReadAsync())
+        {
+            buffer.ResetWrittenCount();
+            while (buffer.WrittenCount < Waiting && _lines.Reader.TryRead(out var line))
+                Format(line, buffer);
+            try
+            {
+                if (new FileInfo(_file) is { Exists: true, Length: >= Limit })
+                    File.Move(_file, _file + ".1", overwrite: true);
+                await using var log = new FileStream(_file, new FileStreamOptions { Mode = FileMode.Append, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead });
+                await log.WriteAsync(buffer.WrittenMemory);
+            }
+            catch (IOException e)
+            {
+                await Console.Error.WriteLineAsync($"access log: {e.Message}");
+                await Task.Delay(TimeSpan.FromSeconds(1));
+            }
+        }
+    }
+
+    // What kept the request from the service, or its answer from the client.
+    private static string? Error(HttpContext context) => context.Features.Get<IForwarderErrorFeature>() is { } failed ? $"{failed.Error}: {failed.Exception?.GetBaseException().Message}" : null;
+
+    private void Format(Line line, ArrayBufferWriter<byte> buffer)
+    {
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("time", line.Time);
+            json.WriteString("client", line.Client);
+            json.WriteString("host", line.Host);
+            json.WriteString("service", line.Service);
+            json.WriteString("method", line.Method);
+            json.WriteString("path", line.Path);
+            json.WriteString("protocol", line.Protocol);
+            json.WriteNumber("status", line.Status);
+            json.WriteNumber("ms", Math.Round(line.Took.TotalMilliseconds, 3));
+            if (line.Error is not null)
+                json.WriteString("error", line.Error);
+            if (Interlocked.Exchange(ref _lost, 0) is var lost and > 0)
+                json.WriteNumber("lost_before", lost);
+            json.WriteEndObject();
+        }
+
+        buffer.Write("\n"u8);
+    }
+
+    private readonly record struct Line(DateTimeOffset Time, string Client, string Host, string Service, string Method, string Path, string Protocol, int Status, TimeSpan Took, string? Error);
+}

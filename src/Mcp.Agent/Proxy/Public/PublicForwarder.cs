@@ -1,0 +1,98 @@
+using System.Net;
+using Mcp.Agent.Edge;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http.Features;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Mcp.Agent.Proxy.Public;
+
+/// <summary>A request of the public: passed on to the node of the hostname's service, with X-Forwarded-* and Forwarded set by us alone, counted and logged.</summary>
+internal sealed class PublicForwarder(PublicTable table, IHttpForwarder forwarder, EdgeOptions options, AccessLog log, PublicMetrics metrics)
+{
+    private static readonly TimeSpan s_quiet = TimeSpan.FromMinutes(5);
+    private static readonly ForwarderRequestConfig s_http = new() { ActivityTimeout = s_quiet, Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+    private static readonly ForwarderRequestConfig s_grpc = new() { ActivityTimeout = s_quiet, Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+    private readonly PublicHeaders _headers = new(options.Hsts);
+
+    public async Task ForwardAsync(HttpContext context)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        var name = context.Request.Host.Host;
+        var host = table.Find(name);
+        metrics.Begin(host);
+        try
+        {
+            await AnswerAsync(context, host);
+        }
+        finally
+        {
+            var took = TimeProvider.System.GetElapsedTime(started);
+            metrics.End(host, context, took);
+            log.Write(host, context, took);
+        }
+    }
+
+    private async Task AnswerAsync(HttpContext context, PublicHost? host)
+    {
+        // A client that was shown one hostname's certificate asks for that hostname and no other.
+        if (host is null || !string.Equals(context.Features.Get<ITlsHandshakeFeature>()?.HostName, host.Name, StringComparison.OrdinalIgnoreCase))
+        {
+            await RefuseAsync(context, StatusCodes.Status421MisdirectedRequest, "this connection is for another host\n");
+            return;
+        }
+
+        if (!IsForwardable(context))
+        {
+            await RefuseAsync(context, StatusCodes.Status405MethodNotAllowed, "not with this method\n");
+            return;
+        }
+
+        var grpc = L7Forwarder.IsGrpc(context.Request);
+        if (!grpc && context.Request.ContentLength > options.BodyLimit)
+        {
+            await RefuseAsync(context, StatusCodes.Status413PayloadTooLarge, "the body is too long\n");
+            return;
+        }
+
+        if (!grpc && context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            limit.MaxRequestBodySize = options.BodyLimit;
+        await PassAsync(context, host, grpc ? s_grpc : s_http);
+    }
+
+    private async Task PassAsync(HttpContext context, PublicHost host, ForwarderRequestConfig config)
+    {
+        var backend = host.Backend;
+        // It moved between the look-up and here: where to is known by now.
+        while (!backend.Enter())
+        {
+            if (table.Find(host.Name)?.Backend is not { } moved)
+            {
+                await RefuseAsync(context, StatusCodes.Status404NotFound, "no route for this host\n");
+                return;
+            }
+
+            backend = moved;
+        }
+
+        try
+        {
+            var error = await forwarder.SendAsync(context, backend.Prefix, backend.Connections, config, _headers);
+            if (error != ForwarderError.None && !context.Response.HasStarted)
+                await context.Response.WriteAsync("the service behind this host does not answer\n");
+        }
+        finally
+        {
+            backend.Leave();
+        }
+    }
+
+    // CONNECT is for tunnels, but for WebSocket over HTTP/2 (RFC 8441); TRACE shows headers that a page must not see.
+    private static bool IsForwardable(HttpContext context) =>
+        !HttpMethods.IsTrace(context.Request.Method) && (!HttpMethods.IsConnect(context.Request.Method) || context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true, Protocol: "websocket" });
+
+    private static Task RefuseAsync(HttpContext context, int status, string why)
+    {
+        context.Response.StatusCode = status;
+        return context.Response.WriteAsync(why);
+    }
+}

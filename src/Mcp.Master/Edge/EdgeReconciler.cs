@@ -1,0 +1,107 @@
+using Mcp.Daemon.Operations;
+using Mcp.Master.Nodes;
+using Mcp.Master.Store;
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
+
+namespace Mcp.Master.Edge;
+
+/// <summary>Keeps the edge nodes equal to the placements: sets up what is missing there, or lies on a node that is none any more; removes what nobody wants. Services that are being changed are left alone.</summary>
+public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, AgentPool agents, MasterStore store, ServiceLocks locks, TimeProvider time)
+{
+    private static readonly TimeSpan s_period = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(3);
+    private readonly Dictionary<Label, string> _troubles = [];
+
+    public async Task RunAsync(CancellationToken ct)
+    {
+        while (!ct.IsCancellationRequested)
+        {
+            await MendAsync(ct);
+            await Task.Delay(s_period, time, ct);
+        }
+    }
+
+    public async Task MendAsync(CancellationToken ct)
+    {
+        var told = await AskAsync(ct);
+        var there = told.SelectMany(n => n.Value.Select(r => (Node: n.Key, Route: r))).ToList();
+        var services = store.Placements.List().Select(p => p.Service).Concat(store.EdgeRoutes.List().Select(r => r.Service)).Concat(there.Select(t => Label.TryParse(t.Route.Service, out var s) ? s : null)).OfType<Label>().Distinct().ToList();
+        foreach (var service in services)
+        {
+            using var held = locks.TryTake(service);
+            var placement = store.Placements.Find(service);
+            // Being changed, or not yet anywhere: its deploy knows better.
+            if (held is null || placement is { Node: null })
+                continue;
+            await MendAsync(service, placement, told, ct);
+        }
+    }
+
+    // What each edge node that answers has.
+    private async Task<Dictionary<Label, List<Protocol.V1.EdgeRoute>>> AskAsync(CancellationToken ct)
+    {
+        var asked = await Task.WhenAll(store.Nodes.List().Where(n => n.Key.Length > 0 && n.Roles.Contains("edge") && nodes.IsReachable(n)).Select(async n =>
+        {
+            try
+            {
+                return (n.Name, Routes: (List<Protocol.V1.EdgeRoute>?)[.. (await agents.Of(n).ListEdgeRoutesAsync(new Protocol.V1.ListEdgeRoutesRequest(), agents.Within(s_limit, ct))).Routes]);
+            }
+            catch (Grpc.Core.RpcException) when (!ct.IsCancellationRequested)
+            {
+                return (n.Name, null);
+            }
+        }));
+        return asked.Where(a => a.Routes is not null).ToDictionary(a => a.Name, a => a.Routes!);
+    }
+
+    private async Task MendAsync(Label service, Placement? placement, Dictionary<Label, List<Protocol.V1.EdgeRoute>> told, CancellationToken ct)
+    {
+        var wanted = placement is null ? [] : EdgeCoordinator.PublicOf(ServiceFile.Parse(placement.Definition, "service file"));
+        var known = store.EdgeRoutes.Of(service);
+        try
+        {
+            foreach (var (at, route) in told.SelectMany(n => n.Value.Where(r => r.Service == service.Text).Select(r => (n.Key, r))))
+                await CheckAsync(service, wanted, at, route, ct);
+            if (placement is { Node: { } node })
+                await SetAsync(service, wanted, node, known, told, ct);
+            else if (known.Count > 0)
+                await edge.RemoveAsync(service, ct);
+
+            _troubles.Remove(service);
+        }
+        catch (McpException e)
+        {
+            // Told once for each reason.
+            if (_troubles.GetValueOrDefault(service) != e.Message)
+                store.Events.Add(service.Text, "", "edge.failed", e.Message);
+            _troubles[service] = e.Message;
+        }
+    }
+
+    private async Task SetAsync(Label service, IReadOnlyList<Hostname> wanted, Label node, List<StoredEdgeRoute> known, Dictionary<Label, List<Protocol.V1.EdgeRoute>> told, CancellationToken ct)
+    {
+        var missing = wanted.Where(h => known.Find(r => r.Hostname == h) is not { } route || IsMissing(route, edge.Backend(service, node), told)).ToList();
+        if (missing.Count == 0 && known.TrueForAll(r => wanted.Contains(r.Hostname)))
+            return;
+        await edge.SetAsync(service, wanted, node, ct);
+        missing.ForEach(h => store.Events.Add(service.Text, "", "edge.mended", $"{h} on {store.EdgeRoutes.Find(h)?.Node}"));
+    }
+
+    // Its node is gone for good, or answers and has it not, or not so. One that is silent is waited for.
+    private bool IsMissing(StoredEdgeRoute route, string backend, Dictionary<Label, List<Protocol.V1.EdgeRoute>> told) =>
+        store.Nodes.Find(route.Node) is not { Key.Length: > 0 } node || !node.Roles.Contains("edge") || (told.TryGetValue(route.Node, out var there) && there.TrueForAll(r => r.Hostname != route.Hostname.Text || r.Backend != backend));
+
+    // Of what is there: whose it is, and until when its certificate is good.
+    private async Task CheckAsync(Label service, IReadOnlyList<Hostname> wanted, Label node, Protocol.V1.EdgeRoute route, CancellationToken ct)
+    {
+        if (!Hostname.TryParse(route.Hostname, out var hostname) || store.Nodes.Find(node) is not { } there)
+            return;
+        var known = store.EdgeRoutes.Find(hostname);
+        if (wanted.Contains(hostname) && (known is null || known.Service != service || known.Node == node))
+            store.EdgeRoutes.Set(new StoredEdgeRoute(hostname, service, node, route.Certificate?.Expires?.ToDateTimeOffset()));
+        else if (known is null || known.Node != node || known.Service != service)
+            await edge.RemoveAsync(there, hostname, service, ct);
+    }
+}
