@@ -6,7 +6,7 @@ using Mcp.FleetTests.Hosts;
 
 namespace Mcp.FleetTests.Hosts;
 
-/// <summary>Three nodes on one machine, each in a network namespace with an address in 100.64.0.0/10, its own podman store and agent; the master beside the first. All published programs.</summary>
+/// <summary>Three nodes and an edge node on one machine, each in a network namespace with an address in 100.64.0.0/10, its own podman store and agent; the master beside the first. All published programs.</summary>
 public sealed class Fleet : IAsyncLifetime
 {
     private const int MasterPort = 7443;
@@ -18,7 +18,17 @@ public sealed class Fleet : IAsyncLifetime
     private readonly List<Process> _registries = [];
     private Process? _master;
 
+    public Fleet() => Outside = new Outside(this);
+
+    /// <summary>Where the public lives.</summary>
+    public Outside Outside { get; }
+
     public static IReadOnlyList<string> Nodes { get; } = ["alder", "beech", "cedar"];
+
+    /// <summary>The edge node: it has a foot in the world outside, and no services.</summary>
+    public const string Edge = "elder";
+
+    private static IReadOnlyList<string> All { get; } = [.. Nodes, Edge];
 
     /// <summary>The node whose clock is ten minutes slow, in all tests.</summary>
     public const string Slow = "cedar";
@@ -35,7 +45,7 @@ public sealed class Fleet : IAsyncLifetime
 
     public static string Image(string tag) => $"127.0.0.1:{RegistryPort}/hello:{tag}";
 
-    public static string Address(string node) => $"100.64.7.{1 + Nodes.ToList().IndexOf(node)}";
+    public static string Address(string node) => $"100.64.7.{1 + All.ToList().IndexOf(node)}";
 
     public string State(string node) => Path.Combine(_directory, node, "state");
 
@@ -53,9 +63,10 @@ public sealed class Fleet : IAsyncLifetime
         await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("allowed_domains = []", "allowed_domains = [\"example.com\"]", StringComparison.Ordinal).Replace("\"10s\"", "\"1s\"", StringComparison.Ordinal).Replace("\"5s\"", "\"1s\"", StringComparison.Ordinal));
         StartMaster();
         await UntilAsync(async () => (await McpAsync("login", "--master", MasterAddress, "--ca", Path.Combine(MasterState, "ca.crt"), "--token-file", Path.Combine(MasterState, "admin.token"))).ExitCode == 0, "the master takes a login");
-        foreach (var node in Nodes)
+        await Outside.StartAsync();
+        foreach (var node in All)
             await JoinAsync(node);
-        await UntilAsync(async () => (await NodesAsync()).Count(n => n.State == "reachable") == Nodes.Count, "all nodes are reachable");
+        await UntilAsync(async () => (await NodesAsync()).Count(n => n.State == "reachable") == All.Count, "all nodes are reachable");
     }
 
     public void StartMaster() => _master = StartIn("alder", Path.Combine(Command.Bin, "mcp-master"), ["run", "--config", Path.Combine(MasterState, "master.toml")]);
@@ -134,7 +145,7 @@ public sealed class Fleet : IAsyncLifetime
         return [.. json.RootElement.GetProperty("components").EnumerateArray().Select(c => (c.GetProperty("service").GetString()!, c.GetProperty("node").GetString()!, c.GetProperty("observed").GetString()!, c.GetProperty("stale").GetBoolean()))];
     }
 
-    public string Write(string name, string tag = "v1", string extra = "", string hostname = "")
+    public string Write(string name, string tag = "v1", string extra = "", string hostname = "", bool isPublic = false)
     {
         var file = Path.Combine(_directory, $"{name}-{Guid.NewGuid():N}.toml");
         File.WriteAllText(file, $$"""
@@ -148,7 +159,7 @@ public sealed class Fleet : IAsyncLifetime
             name = "http"
             port = 8080
             hostname = "{{(hostname.Length > 0 ? hostname : $"{name}.example.com")}}"
-            public = true
+            public = {{(isPublic ? "true" : "false")}}
             """);
         return file;
     }
@@ -218,7 +229,7 @@ public sealed class Fleet : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         _master?.Kill();
-        foreach (var node in Nodes)
+        foreach (var node in All)
         {
             var podman = new Dictionary<string, string> { ["CONTAINERS_CONF"] = $"{_directory}/{node}/containers.conf" };
             string[] store = ["--root", $"{_directory}/{node}/podman", "--runroot", $"{_directory}/{node}/podman-run"];
@@ -232,9 +243,9 @@ public sealed class Fleet : IAsyncLifetime
             process.Kill();
         foreach (var pid in (await Command.RunAsync("pgrep", ["-f", _directory])).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
             await Command.RunAsync("kill", ["-9", pid]);
-        foreach (var node in (IEnumerable<string>)[.. Nodes, "hub"])
+        foreach (var node in (IEnumerable<string>)[.. All, "hub"])
             await Command.RunAsync("ip", ["netns", "del", $"{_prefix}-{node}"]);
-        foreach (var node in Nodes)
+        foreach (var node in All)
             await Command.RunAsync("umount", ["-l", $"{_directory}/{node}/podman/overlay"]);
         await Command.RunAsync("rm", ["-rf", _directory]);
     }
@@ -245,7 +256,7 @@ public sealed class Fleet : IAsyncLifetime
         await RunAsync("ip", "netns", "add", Hub);
         await RunAsync("ip", "-n", Hub, "link", "add", "br0", "type", "bridge");
         await RunAsync("ip", "-n", Hub, "link", "set", "br0", "up");
-        foreach (var node in Nodes)
+        foreach (var node in All)
         {
             var space = $"{_prefix}-{node}";
             await RunAsync("ip", "netns", "add", space);
@@ -255,16 +266,22 @@ public sealed class Fleet : IAsyncLifetime
             await RunAsync("ip", "-n", space, "link", "set", "eth0", "up");
             await RunAsync("ip", "-n", space, "link", "set", "lo", "up");
         }
+
+        await RunAsync("ip", "-n", Hub, "link", "set", "lo", "up");
+        await RunAsync("ip", "-n", Hub, "address", "add", $"{Outside.Address}/24", "dev", "br0");
+        await RunAsync("ip", "-n", $"{_prefix}-{Edge}", "address", "add", $"{Outside.EdgeAddress}/24", "dev", "eth0");
     }
 
     private async Task JoinAsync(string node)
     {
-        var token = await McpOkAsync("node", "join-token", "--role", node == "alder" ? "master" : "worker");
+        var token = await McpOkAsync("node", "join-token", "--role", node switch { "alder" => "master", Edge => "edge", _ => "worker" });
         var (exitCode, _, error) = await JoinAsync(node, NewFile(token), State(node));
         Assert.True(exitCode == 0, error);
         var podman = (await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "podman-here"), [Path.Combine(_directory, node)])).Output;
         var toml = Path.Combine(State(node), "agent.toml");
-        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:8080", $"{Address(node)}:8080", StringComparison.Ordinal).Replace("\"/srv\"", $"\"{_directory}/{node}/srv\"", StringComparison.Ordinal) + podman);
+        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:8080", $"{Address(node)}:8080", StringComparison.Ordinal).Replace("\"/srv\"", $"\"{_directory}/{node}/srv\"", StringComparison.Ordinal).Replace("[podman]\n", $"[podman]\n{podman}\n", StringComparison.Ordinal));
+        if (node == Edge)
+            await Outside.OpenAsync(toml);
         StartAgent(node);
     }
 
@@ -276,6 +293,13 @@ public sealed class Fleet : IAsyncLifetime
         // Not WaitForExitAsync: that waits for the pipes too, and what lives on has inherited them.
         while (!_agents[node].HasExited)
             await Task.Delay(5);
+    }
+
+    public async Task KillProxyAsync(string node)
+    {
+        var pid = int.Parse(await File.ReadAllTextAsync(Path.Combine(State(node), "proxy.pid")), System.Globalization.CultureInfo.InvariantCulture);
+        await RunAsync("kill", "-9", $"{pid}");
+        await UntilAsync(() => Task.FromResult(!Directory.Exists($"/proc/{pid}")), "the proxy is gone");
     }
 
     /// <summary>Operations that the master has begun and not ended.</summary>
@@ -312,6 +336,8 @@ public sealed class Fleet : IAsyncLifetime
             text += $"--- {Path.GetFileName(log)}\n{string.Join('\n', (await File.ReadAllLinesAsync(log)).TakeLast(15))}\n";
         return text;
     }
+
+    public Task<(int ExitCode, string Output, string Error)> RunInAsync(string node, string program, params string[] arguments) => Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-{node}", program, .. arguments]);
 
     public Task InAsync(string node, string program, params string[] arguments) => RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-{node}", program, .. arguments]);
 

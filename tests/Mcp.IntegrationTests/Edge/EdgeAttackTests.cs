@@ -32,7 +32,7 @@ public sealed class EdgeAttackTests : IAsyncLifetime
     public async Task Tls_is_new_and_its_suites_are_strong(string asked, bool spoken)
     {
         await _pair.RouteAsync("a.example.com", "a", 1);
-        var (exitCode, output, error) = await Command.RunAsync("openssl", ["s_client", "-connect", $"127.0.0.1:{_pair.Https}", "-servername", "a.example.com", "-CAfile", _pair.CaFile, "-verify_hostname", "a.example.com", "-verify_return_error", "-showcerts", .. asked.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
+        var (exitCode, output, error) = await Command.RunAsync("bash", ["-c", "exec timeout 20 openssl \"$@\" < /dev/null", "openssl", "s_client", "-connect", $"127.0.0.1:{_pair.Https}", "-servername", "a.example.com", "-CAfile", _pair.CaFile, "-verify_hostname", "a.example.com", "-verify_return_error", "-showcerts", .. asked.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
         Assert.True((exitCode == 0) == spoken, output + error);
         if (!spoken)
             return;
@@ -47,8 +47,8 @@ public sealed class EdgeAttackTests : IAsyncLifetime
         await _pair.RouteAsync("a.example.com", "a", 1);
         var session = Path.Combine(_pair.Edge.State, "session");
         string[] connect = ["s_client", "-connect", $"127.0.0.1:{_pair.Https}", "-servername", "a.example.com", "-tls1_2"];
-        await Command.RunAsync("openssl", [.. connect, "-sess_out", session]);
-        Assert.Contains("Reused, TLSv1.2", (await Command.RunAsync("openssl", [.. connect, "-sess_in", session])).Output, StringComparison.Ordinal);
+        await Command.RunAsync("bash", ["-c", "exec timeout 20 openssl \"$@\" < /dev/null", "openssl", .. connect, "-sess_out", session]);
+        Assert.Contains("Reused, TLSv1.2", (await Command.RunAsync("bash", ["-c", "exec timeout 20 openssl \"$@\" < /dev/null", "openssl", .. connect, "-sess_in", session])).Output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -123,7 +123,7 @@ public sealed class EdgeAttackTests : IAsyncLifetime
     [InlineData("/a%2fb", "/a%2fb")]
     [InlineData("//evil.org/x", "//evil.org/x")]
     [InlineData("/a\\..\\b", "/a%5C..%5Cb")]
-    [InlineData("/%c3%a4?x=%2e%2e", "/%C3%A4?x=%2e%2e")]
+    [InlineData("/%c3%a4?x=%26%2f", "/%C3%A4?x=%26%2f")]
     [InlineData("/routes", "/routes")]
     [InlineData("/in-flight/1", "/in-flight/1")]
     [InlineData("/metrics", "/metrics")]
@@ -132,7 +132,7 @@ public sealed class EdgeAttackTests : IAsyncLifetime
         await using var backend = await ProxyProcess.BackendAsync(HttpProtocols.Http1, context => context.Response.WriteAsync($"<{context.Request.GetEncodedPathAndQuery()}>"));
         await _pair.RouteAsync("a.example.com", "a", ProxyProcess.Port(backend));
         var answer = await RawAsync("a.example.com", $"GET {path} HTTP/1.1\r\nHost: a.example.com\r\nConnection: close\r\n\r\n");
-        Assert.Contains($"<{arrives}>", answer, StringComparison.OrdinalIgnoreCase);
+        Assert.True(answer.Contains($"<{arrives}>", StringComparison.OrdinalIgnoreCase), answer);
     }
 
     [Theory]

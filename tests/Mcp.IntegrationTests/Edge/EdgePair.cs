@@ -17,6 +17,7 @@ internal sealed class EdgePair : IAsyncDisposable
     private readonly CertificateAuthority _authority;
     private readonly Dictionary<string, PushedRoute> _public = [];
     private readonly Dictionary<string, int> _backends = [];
+    private readonly Dictionary<string, string> _services = [];
 
     public EdgePair() => _authority = CertificateAuthority.Create(_directory, "fleet", TimeProvider.System.GetUtcNow());
 
@@ -60,10 +61,11 @@ internal sealed class EdgePair : IAsyncDisposable
     public async Task RouteAsync(string host, string service, int backend, string? address = null)
     {
         _backends[host] = backend;
+        _services[$"{service}.mcp.internal"] = Issue($"{service}.mcp.internal");
         await Worker.PushAsync(new
         {
             Routes = _backends.Select(b => new { Host = b.Key, Port = b.Value, PassThrough = false }),
-            Certificates = (object[])[new { Host = $"{service}.mcp.internal", File = Issue($"{service}.mcp.internal") }],
+            Certificates = _services.Select(c => new { Host = c.Key, File = c.Value }),
         });
         _public[host] = new PushedRoute(host, service, $"{service}.mcp.internal", [address ?? "127.0.0.1"], Overlay, Issue(host));
         await PushAsync();
