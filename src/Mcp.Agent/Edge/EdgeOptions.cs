@@ -36,7 +36,7 @@ public sealed record EdgeOptions
     /// <summary>acme: the URL of the ACME directory.</summary>
     public Uri? Directory { get; init; }
 
-    /// <summary>acme: whom the CA may write to; empty: nobody.</summary>
+    /// <summary>acme: whom the CA may write to; the account is made with it.</summary>
     public string Email { get; init; } = "";
 
     /// <summary>acme: whom to trust for the directory, a PEM file; null: the machine's trust store.</summary>
@@ -65,7 +65,7 @@ public sealed record EdgeOptions
             Metrics = Endpoint(edge, "metrics"),
             Overlay = ReadOverlay(edge),
             Directory = ReadDirectory(edge, kind == CertificateKind.Acme),
-            Email = edge.Text(edge.Entry("acme_email")) ?? "",
+            Email = edge.Text(kind == CertificateKind.Acme ? edge.Required("acme_email") : edge.Entry("acme_email")) ?? "",
             DirectoryCa = edge.Text(edge.Entry("acme_ca")),
             Lego = edge.Text(edge.Entry("lego")) ?? "lego",
             Files = edge.Text(kind == CertificateKind.Files ? edge.Required("files") : edge.Entry("files")),

@@ -36,7 +36,7 @@ public sealed class Outside(Fleet fleet)
     {
         var joined = await File.ReadAllTextAsync(toml);
         Assert.Contains("[edge]", joined, StringComparison.Ordinal);
-        await File.WriteAllTextAsync(toml, joined.Replace("0.0.0.0:", $"{EdgeAddress}:", StringComparison.Ordinal).Replace("certificates = \"internal\"", $"certificates = \"acme\"\nacme_directory = \"https://{Address}:14000/dir\"\nacme_ca = \"{Of("pebble.crt")}\"", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(toml, joined.Replace("0.0.0.0:", $"{EdgeAddress}:", StringComparison.Ordinal).Replace("certificates = \"internal\"", $"certificates = \"acme\"\nacme_directory = \"https://{Address}:14000/dir\"\nacme_email = \"edge@example.com\"\nacme_ca = \"{Of("pebble.crt")}\"", StringComparison.Ordinal));
     }
 
     /// <summary>What the world's DNS says of a name; the edge node where nobody said anything else.</summary>
