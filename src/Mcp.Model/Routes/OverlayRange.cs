@@ -8,7 +8,7 @@ public sealed class OverlayRange(IReadOnlyList<IPNetwork> networks)
     /// <summary>What overlays commonly use: carrier-grade NAT space (RFC 6598) and Tailscale's part of fc00::/7.</summary>
     public static OverlayRange Usual { get; } = new([IPNetwork.Parse("100.64.0.0/10"), IPNetwork.Parse("fd7a:115c:a1e0::/48")]);
 
-    /// <summary>An IPv4 address written as IPv6 (::ffff:a.b.c.d) lies nowhere: it is how checks are got round.</summary>
+    /// <summary>An IPv4 address written as IPv6 (::ffff:a.b.c.d) lies where that address does.</summary>
     public bool Contains(IPAddress address) => networks.Any(n => n.Contains(address));
 
     /// <summary>All of them, in one order.</summary>
