@@ -156,6 +156,35 @@ public class EdgeTests(Fleet fleet)
         Assert.Empty(await EdgeFilesAsync("late"));
     }
 
+    [Fact]
+    public async Task An_edge_agent_killed_at_any_moment_of_a_set_up_or_a_removal_loses_and_leaves_nothing()
+    {
+        for (var i = 0; i < 8; i++)
+        {
+            // A hostname of its own: a public CA gives only so many certificates for one.
+            var (name, hostname) = ("frail", $"frail{i}.example.com");
+            var file = fleet.Write(name, hostname: hostname, isPublic: true);
+            await KilledAsync(() => fleet.McpAsync("deploy", file), i);
+            await fleet.McpOkAsync("deploy", file);
+            Assert.Equal(("hello from v1", "200"), await fleet.Outside.GetAsync(hostname));
+            await KilledAsync(() => fleet.McpAsync("undeploy", name), i);
+            await Fleet.UntilAsync(async () => (await fleet.McpAsync("edge", "list")).Output.Contains("no public routes", StringComparison.Ordinal), "the route is removed");
+            Assert.Empty(await EdgeFilesAsync($"frail{i}"));
+            Assert.Equal("000", (await fleet.Outside.GetAsync(hostname)).Status);
+        }
+
+        // While it is at work; then it is started again.
+        async Task KilledAsync(Func<Task> work, int round)
+        {
+            var working = work();
+            await Task.Delay(round * 120);
+            await fleet.KillAgentAsync(Fleet.Edge);
+            fleet.StartAgent(Fleet.Edge);
+            await working;
+            await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains((Fleet.Edge, "reachable")) && (await fleet.McpAsync("edge", "list")).Output.Length > 0 && !(await fleet.McpAsync("edge", "list")).Output.Contains("unreachable", StringComparison.Ordinal), "the edge node is back");
+        }
+    }
+
     private async Task<string[]> EdgeFilesAsync(string service)
     {
         using var listed = JsonDocument.Parse((await fleet.McpAsync("edge", "list", "-o", "json")).Output);

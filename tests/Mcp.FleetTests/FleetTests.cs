@@ -209,7 +209,7 @@ public class FleetTests(Fleet fleet)
     {
         await fleet.McpOkAsync("deploy", fleet.Write("mine"));
         foreach (var hostname in (string[])["evil.net", "example.com.evil.net", "xexample.com", "example.com.", "EXAMPLE.com", "*.example.com", "ex\u0430mple.com"])
-            Assert.NotEqual(0, (await fleet.McpAsync("deploy", fleet.Write("thief", hostname: hostname))).ExitCode);
+            Assert.NotEqual(0, (await fleet.McpAsync("deploy", fleet.Write("thief", hostname: hostname, isPublic: true))).ExitCode);
         var (_, _, error) = await fleet.McpAsync("deploy", fleet.Write("thief", hostname: "mine.example.com"));
         Assert.Contains("mine.example.com belongs to the service mine", error, StringComparison.Ordinal);
         Assert.DoesNotContain(await fleet.StatusAsync(), c => c.Service == "thief");

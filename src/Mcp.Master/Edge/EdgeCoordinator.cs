@@ -26,8 +26,10 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
     {
         if (service.Components.SelectMany(c => c.Routes).FirstOrDefault(r => r is { Public: true, Mode: RouteMode.L4 }) is { } passed)
             throw new McpException("edge.l4", $"the public route {passed.Hostname} of {service.Name} is l4, and edge nodes end TLS themselves", "mode = \"l7\", or public = false");
-        foreach (var hostname in PublicOf(service))
-            _ = EdgePlacer.Place(hostname, Candidates(), store.EdgeRoutes.Find(hostname)?.Node);
+        var hostnames = PublicOf(service);
+        var candidates = hostnames.Count == 0 ? [] : Candidates();
+        foreach (var hostname in hostnames)
+            _ = EdgePlacer.Place(hostname, candidates, store.EdgeRoutes.Find(hostname)?.Node);
     }
 
     public async Task<IReadOnlyList<string>> SetAsync(Label service, IReadOnlyList<Hostname> hostnames, Label node, CancellationToken ct)

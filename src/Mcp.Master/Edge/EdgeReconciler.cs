@@ -27,7 +27,8 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
     {
         var told = await AskAsync(ct);
         var there = told.SelectMany(n => n.Value.Select(r => (Node: n.Key, Route: r))).ToList();
-        var services = store.Placements.List().Select(p => p.Service).Concat(store.EdgeRoutes.List().Select(r => r.Service)).Concat(there.Select(t => Label.TryParse(t.Route.Service, out var s) ? s : null)).OfType<Label>().Distinct().ToList();
+        // Of ten thousand services most are not public, and need not be read.
+        var services = store.Placements.List().Where(p => p.Definition.Contains("public", StringComparison.Ordinal)).Select(p => p.Service).Concat(store.EdgeRoutes.List().Select(r => r.Service)).Concat(there.Select(t => Label.TryParse(t.Route.Service, out var s) ? s : null)).OfType<Label>().Distinct().ToList();
         foreach (var service in services)
         {
             using var held = locks.TryTake(service);

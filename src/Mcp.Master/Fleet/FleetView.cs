@@ -40,7 +40,8 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
             reply.Components.AddRange(Unseen(missing, reply.Unreachable.Any(u => u.Node == missing.Seat.Text)));
         if (service is not null && reply.Components.Count == 0)
             throw new McpException("service.unknown", $"there is no service {service} on this fleet", "mcp list shows those that are");
-        Mark(reply, store.EdgeRoutes.List());
+        if (reply.Components.Any(c => c.Routes.Any(r => r.Public)))
+            Mark(reply, store.EdgeRoutes.List());
         var sorted = reply.Components.OrderBy(c => c.Service, StringComparer.Ordinal).ThenBy(c => c.Node, StringComparer.Ordinal).ToList();
         reply.Components.Clear();
         reply.Components.AddRange(sorted);
