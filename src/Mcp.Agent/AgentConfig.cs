@@ -56,6 +56,12 @@ public sealed record AgentConfig
 
     public string ProxyPidFile => Path.Combine(State, "proxy.pid");
 
+    /// <summary>What the running proxy was started with.</summary>
+    public string ProxyOptionsFile => Path.Combine(State, "proxy.options");
+
+    /// <summary>Everything of this file that the proxy reads at its start.</summary>
+    public string ProxyFingerprint => $"{Proxy} {Edge}";
+
     /// <summary>The certificate and key of a service's names, in PEM, 0600.</summary>
     public string CertificateOf(Label service) => Path.Combine(State, "member", "services", $"{service}.pem");
 

@@ -133,7 +133,7 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
 
     private (EdgeOptions Options, CertificateKeeper Certificates) Edge() => config.Edge is { } options && certificates is not null
         ? (options, certificates)
-        : throw new McpException("edge.off", $"{config.Name} is no edge node", $"write [edge] into {config.File} and restart the agent and its proxy");
+        : throw new McpException("edge.off", $"{config.Name} is no edge node", $"write [edge] into {config.File} and restart the agent");
 
     private (Hostname Name, int Port) Parse(Label service, string backend)
     {

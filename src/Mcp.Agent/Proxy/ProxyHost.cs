@@ -41,7 +41,7 @@ internal static class ProxyHost
         if (config.Edge?.Metrics is not null)
             app.UseOpenTelemetryPrometheusScrapingEndpoint(context => Entrance.Of(context) == EntranceKind.Metrics && context.Request.Path == "/metrics");
         using var forwarder = new L7Forwarder(tables.Local, app.Services.GetRequiredService<IHttpForwarder>());
-        using var control = new ProxyControl(tables, file);
+        using var control = new ProxyControl(tables, file, app.Lifetime);
         await using var log = new AccessLog(config.Edge is { AccessLog: true } ? Path.Combine(config.EdgeDirectory, "access.log") : null);
         using var metrics = new PublicMetrics();
         var plain = new PlainEntrance(tables.Public, config.AcmeRoot, config.Edge?.Https.Port ?? 0);
@@ -58,6 +58,7 @@ internal static class ProxyHost
         await app.StartAsync();
         File.SetUnixFileMode(config.ProxySocket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         await File.WriteAllTextAsync(config.ProxyPidFile, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+        await File.WriteAllTextAsync(config.ProxyOptionsFile, config.ProxyFingerprint);
         await app.WaitForShutdownAsync();
         return 0;
     }
@@ -76,8 +77,8 @@ internal sealed record ProxyTables(RouteTable Local, CertificateTable Certificat
     public void Dispose() => Public.Dispose();
 }
 
-/// <summary>Answers the agent on the control socket: PUT /routes, GET /in-flight/PORT.</summary>
-internal sealed class ProxyControl(ProxyTables tables, string file) : IDisposable
+/// <summary>Answers the agent on the control socket: PUT /routes, GET /in-flight/PORT, POST /end.</summary>
+internal sealed class ProxyControl(ProxyTables tables, string file, IHostApplicationLifetime lifetime) : IDisposable
 {
     private readonly SemaphoreSlim _writing = new(1, 1);
 
@@ -104,6 +105,11 @@ internal sealed class ProxyControl(ProxyTables tables, string file) : IDisposabl
         else if (context.Request.Method == "GET" && path.StartsWith("/in-flight/", StringComparison.Ordinal) && int.TryParse(path.AsSpan(11), CultureInfo.InvariantCulture, out var port))
         {
             await context.Response.WriteAsync(tables.Local.InFlight(port).ToString(CultureInfo.InvariantCulture));
+        }
+        else if (context.Request.Method == "POST" && path == "/end")
+        {
+            // What is under way is carried to its end.
+            lifetime.StopApplication();
         }
         else
         {

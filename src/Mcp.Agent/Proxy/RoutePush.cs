@@ -39,6 +39,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
     public async Task KeepAsync(CancellationToken ct)
     {
         var pushed = false;
+        await EndOutdatedAsync(ct);
         while (!ct.IsCancellationRequested)
         {
             try
@@ -57,6 +58,26 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
             }
 
             await Task.Delay(s_lookAgainAfter, ct);
+        }
+    }
+
+    // The proxy outlives the agent, and agent.toml may have changed meanwhile.
+    private async Task EndOutdatedAsync(CancellationToken ct)
+    {
+        if (!File.Exists(config.ProxyOptionsFile) || await File.ReadAllTextAsync(config.ProxyOptionsFile, ct) == config.ProxyFingerprint || !await AnswersAsync(ct))
+            return;
+        try
+        {
+            using var ended = await _http.PostAsync(new Uri("end", UriKind.Relative), null, ct);
+            registry.Events.Add("", "", "proxy.restarted", "agent.toml has changed");
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+            limit.CancelAfter(s_limit);
+            while (await AnswersAsync(limit.Token))
+                await Task.Delay(20, limit.Token);
+        }
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !ct.IsCancellationRequested)
+        {
+            await Console.Error.WriteLineAsync($"proxy: it does not end for its new options: {e.Message}");
         }
     }
 

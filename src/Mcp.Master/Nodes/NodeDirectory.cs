@@ -12,6 +12,7 @@ public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimePr
     private const int Missed = 3;
     private readonly DateTimeOffset _started = time.GetUtcNow();
     private readonly HashSet<Label> _silent = [];
+    private readonly HashSet<Label> _otherZone = [];
 
     /// <exception cref="McpException">node.unknown</exception>
     public StoredNode Get(Label name) =>
@@ -34,7 +35,7 @@ public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimePr
         return store.Nodes.List().ConvertAll(n => new Candidate(n.Name, Tiers(n), IsReachable(n), n.Cordoned, n.Facts?.Architecture ?? "", Runtimes(n), (n.Facts?.MemoryFreeBytes ?? 0) / 1048576, counts.GetValueOrDefault(n.Name.Text)));
     }
 
-    /// <summary>Writes an event when a node falls silent and when it is back; runs until cancelled.</summary>
+    /// <summary>Writes an event when a node falls silent and when it is back, and when its zone is another than the master's; runs until cancelled.</summary>
     public async Task WatchAsync(CancellationToken ct)
     {
         while (!ct.IsCancellationRequested)
@@ -44,6 +45,10 @@ public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimePr
                 var silent = !IsReachable(node);
                 if (silent ? _silent.Add(node.Name) : _silent.Remove(node.Name))
                     store.Events.Add("", "", silent ? "node.unreachable" : "node.reachable", node.Name.Text);
+                var zone = node.Facts?.Zone ?? "";
+                var other = zone.Length > 0 && zone != config.Dns.Zone.Text;
+                if (other ? _otherZone.Add(node.Name) : _otherZone.Remove(node.Name))
+                    store.Events.Add("", "", other ? "node.zone" : "node.zone.well", other ? $"{node.Name} has the zone {zone} in its agent.toml and the master {config.Dns.Zone}: services there answer to other names than DNS gives them" : node.Name.Text);
             }
 
             await Task.Delay(config.Heartbeat, time, ct);

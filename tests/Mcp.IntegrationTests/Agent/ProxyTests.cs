@@ -141,6 +141,43 @@ public sealed class ProxyTests : IAsyncLifetime
         await NodeFixture.UntilAsync(async () => await _proxy.InFlightAsync(ProxyProcess.Port(old)) == "0", "the request has ended");
     }
 
+    [Fact]
+    public async Task A_proxy_that_is_older_than_agent_toml_gives_way_when_the_agent_starts()
+    {
+        await using var agent = await SpareAgent.CreateAsync();
+        var (before, after, edge) = (NodeFixture.FreePort(), NodeFixture.FreePort(), NodeFixture.FreePort());
+        var toml = System.Text.RegularExpressions.Regex.Replace(await File.ReadAllTextAsync(agent.Config), "http = \"[^\"]*\"", $"http = \"127.0.0.1:{before}\"");
+        await File.WriteAllTextAsync(agent.Config, toml);
+        await agent.StartAsync();
+        await NodeFixture.UntilAsync(() => AnswersAsync(before), "the proxy answers");
+        var pid = await File.ReadAllTextAsync(Path.Combine(agent.State, "proxy.pid"));
+        await agent.KillAsync();
+        await agent.StartAsync();
+        // Nothing has changed: it is the same.
+        await NodeFixture.UntilAsync(async () => (await agent.McpAsync("node", "show")).ExitCode == 0, "the agent answers");
+        Assert.Equal(pid, await File.ReadAllTextAsync(Path.Combine(agent.State, "proxy.pid")));
+        await agent.KillAsync();
+        await File.WriteAllTextAsync(agent.Config, toml.Replace($":{before}", $":{after}", StringComparison.Ordinal) + $"\n[edge]\nhttp = \"127.0.0.1:{edge}\"\nhttps = \"127.0.0.1:{NodeFixture.FreePort()}\"\n");
+        await agent.StartAsync();
+        await NodeFixture.UntilAsync(async () => await AnswersAsync(after) && await AnswersAsync(edge), "the new proxy answers");
+        Assert.False(await AnswersAsync(before));
+        Assert.Contains("agent.toml has changed", (await agent.McpAsync("events")).Output, StringComparison.Ordinal);
+
+        static async Task<bool> AnswersAsync(int port)
+        {
+            using var http = new HttpClient();
+            try
+            {
+                using var response = await http.GetAsync(new Uri($"http://127.0.0.1:{port}/"));
+                return response.StatusCode == HttpStatusCode.NotFound;
+            }
+            catch (HttpRequestException)
+            {
+                return false;
+            }
+        }
+    }
+
     private Task RouteAsync(params (string Host, int Port, bool PassThrough)[] routes) => _proxy.PushAsync(new { Routes = routes.Select(r => new { r.Host, r.Port, r.PassThrough }) });
 
     private async Task<string> GetAsync(string host)

@@ -104,10 +104,16 @@ public sealed class FakeAgent(string name)
     /// <summary>Definitions by name, as deployed.</summary>
     public ConcurrentDictionary<string, string> Services { get; } = new();
 
+    /// <summary>Public hostnames that it lets in, as an edge node.</summary>
+    public ConcurrentDictionary<string, EdgeRoute> Routes { get; } = new();
+
+    /// <summary>Where it ends TLS for edge nodes.</summary>
+    public int OverlayPort { get; set; } = 8444;
+
     /// <summary>How many deploys have changed something here.</summary>
     public int Deploys { get; set; }
 
-    /// <summary>Called before and after each side effect and before each answer: deploy, deployed, undeploy, undeployed, show, status. May throw, wait, or never return.</summary>
+    /// <summary>Called before and after each side effect and before each answer: deploy, deployed, undeploy, undeployed, show, status, route, routed, unroute, unrouted. May throw, wait, or never return.</summary>
     public Func<string, CancellationToken, Task> Hook { get; set; } = (_, _) => Task.CompletedTask;
 
     /// <summary>What it says of a service's definition instead of the truth; null: the truth.</summary>
@@ -131,6 +137,8 @@ public sealed class FakeAgent(string name)
         DiskFreeBytes = 50L << 30,
         Services = Services.Count,
         Proxy = true,
+        Edge = true,
+        Overlay = $"127.0.0.1:{OverlayPort}",
         Runtimes = { new RuntimeStatus { Name = "podman", Usable = true, Version = "4.3.1" } },
     };
 
@@ -139,13 +147,13 @@ public sealed class FakeAgent(string name)
     {
         var reply = new StatusReply { Node = name };
         foreach (var (key, definition) in Services.Where(s => service.Length == 0 || s.Key == service).OrderBy(s => s.Key, StringComparer.Ordinal))
-            reply.Components.AddRange(_components.GetOrAdd(definition, d => [.. ServiceFile.Parse(d, key).Components.Select(c => (c.Name.Text, c.Image.Text, c.Routes is [{ Hostname: { } h }, ..] ? h.Text : ""))])
-                .Select(c => new ComponentStatus { Service = key, Component = c.Name, Image = c.Image, Runtime = "container", Generation = 1, Desired = "running", Observed = "running", Since = s_since, Routes = { new RouteStatus { Name = "http", Mode = "l7", Port = 8080, HostPort = 20000, Hostname = c.Hostname } } }));
+            reply.Components.AddRange(_components.GetOrAdd(definition, d => [.. ServiceFile.Parse(d, key).Components.Select(c => (c.Name.Text, c.Image.Text, c.Routes is [{ Hostname: { } h }, ..] ? h.Text : "", c.Routes is [{ Public: true }, ..]))])
+                .Select(c => new ComponentStatus { Service = key, Component = c.Name, Image = c.Image, Runtime = "container", Generation = 1, Desired = "running", Observed = "running", Since = s_since, Routes = { new RouteStatus { Name = "http", Mode = "l7", Port = 8080, HostPort = 20000, Hostname = c.Hostname, Public = c.Public } } }));
         return reply;
     }
 
     private static readonly Google.Protobuf.WellKnownTypes.Timestamp s_since = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(TimeProvider.System.GetUtcNow());
-    private readonly ConcurrentDictionary<string, List<(string Name, string Image, string Hostname)>> _components = new();
+    private readonly ConcurrentDictionary<string, List<(string Name, string Image, string Hostname, bool Public)>> _components = new();
 }
 
 internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) : Agent.AgentBase
@@ -194,6 +202,33 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
 
     public override Task<ImageArchitecturesReply> ImageArchitectures(ImageRequest request, ServerCallContext context) =>
         Of(context).Images.TryGetValue(request.Image, out var known) ? Task.FromResult(new ImageArchitecturesReply { Architectures = { known } }) : throw new McpException("image.architectures", $"cannot ask for the architectures of {request.Image}");
+
+    public override async Task<EdgeRoute> SetupEdgeRoute(EdgeRouteRequest request, ServerCallContext context)
+    {
+        var agent = Of(context);
+        await agent.Hook("route", context.CancellationToken);
+        var route = new EdgeRoute { Hostname = request.Hostname, Service = request.Service, Backend = request.Backend, Node = agent.Name, Certificate = new EdgeCertificate { Source = "memory", Expires = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(DateTimeOffset.UnixEpoch.AddYears(100)) } };
+        agent.Routes[request.Hostname] = route;
+        await agent.Hook("routed", context.CancellationToken);
+        return route;
+    }
+
+    public override async Task<OperationReply> RemoveEdgeRoute(EdgeRouteRequest request, ServerCallContext context)
+    {
+        var agent = Of(context);
+        await agent.Hook("unroute", context.CancellationToken);
+        if (agent.Routes.TryGetValue(request.Hostname, out var there) && there.Service == request.Service)
+            agent.Routes.TryRemove(request.Hostname, out _);
+        await agent.Hook("unrouted", context.CancellationToken);
+        return new OperationReply();
+    }
+
+    public override async Task<ListEdgeRoutesReply> ListEdgeRoutes(ListEdgeRoutesRequest request, ServerCallContext context)
+    {
+        var agent = Of(context);
+        await agent.Hook("routes", context.CancellationToken);
+        return new ListEdgeRoutesReply { Routes = { agent.Routes.Values } };
+    }
 
     private FakeAgent Of(ServerCallContext context) => agents[context.GetHttpContext().Connection.LocalPort];
 }

@@ -20,7 +20,8 @@ internal sealed class MasterWorld : IDisposable
     private readonly FleetIdentity _identity;
     private readonly AgentPool _agents;
 
-    public MasterWorld(string directory, FakeAgents agents, FakeNames names, TimeProvider? time = null)
+    /// <param name="edges">The names of real edge nodes; none: the edge is in memory.</param>
+    public MasterWorld(string directory, FakeAgents agents, FakeNames names, TimeProvider? time = null, params string[] edges)
     {
         time ??= TimeProvider.System;
         Config = new MasterConfig
@@ -39,13 +40,13 @@ internal sealed class MasterWorld : IDisposable
         foreach (var agent in agents.All)
         {
             if (Store.Nodes.Find(Label.Parse(agent.Name)) is null)
-                Store.Nodes.Joined(Label.Parse(agent.Name), agent.Address, ["worker"], "key");
+                Store.Nodes.Joined(Label.Parse(agent.Name), agent.Address, [edges.Contains(agent.Name) ? "edge" : "worker"], "key");
             Store.Nodes.Seen(Label.Parse(agent.Name), agent.Facts, agent.Status(""));
         }
 
         _identity = new FleetIdentity(Config, time);
         _agents = new AgentPool(() => _identity, time);
-        Node = new MasterNode(Config, Store, _identity, _agents, names, names, time);
+        Node = new MasterNode(Config, Store, _identity, _agents, names, edges.Length == 0 ? names : null, time);
     }
 
     public MasterConfig Config { get; }
