@@ -127,9 +127,16 @@ public class EdgeTests(Fleet fleet)
 
         // It moves while the edge node is away; the edge node hears of it when it is back.
         await fleet.CutAsync(Fleet.Edge);
-        await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains((Fleet.Edge, "unreachable")), "the edge node is unreachable");
-        await fleet.McpOkAsync("deploy", fleet.Write("wiki", isPublic: true), "--node", "cedar");
-        await fleet.MendAsync(Fleet.Edge);
+        try
+        {
+            await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains((Fleet.Edge, "unreachable")), "the edge node is unreachable");
+            await fleet.McpOkAsync("deploy", fleet.Write("wiki", isPublic: true), "--node", "cedar");
+        }
+        finally
+        {
+            await fleet.MendAsync(Fleet.Edge);
+        }
+
         await Fleet.UntilAsync(async () => (await fleet.Outside.GetAsync("wiki.example.com")).Status == "200", "the edge follows");
 
         // A new machine under the old name.

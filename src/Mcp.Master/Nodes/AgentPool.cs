@@ -38,7 +38,8 @@ public sealed class AgentPool(Func<FleetIdentity> identity, TimeProvider time) :
     public static McpException Explain(Label node, RpcException e)
     {
         // A connection that broke under a call is no answer of the agent's either.
-        var silent = e.StatusCode == StatusCode.DeadlineExceeded ? "does not answer in time" : e.StatusCode == StatusCode.Unavailable || e.Status.DebugException is HttpRequestException or IOException ? "cannot be reached" : null;
+        // Cancelled, by none of our callers: connecting took too long.
+        var silent = e.StatusCode is StatusCode.DeadlineExceeded or StatusCode.Cancelled ? "does not answer in time" : e.StatusCode == StatusCode.Unavailable || e.Status.DebugException is HttpRequestException or IOException ? "cannot be reached" : null;
         return silent is not null
             ? new McpException("node.unreachable", $"node {node} {silent}", "mcp node list shows which nodes are there", e)
             : new McpException(e.Trailers.GetValue("mcp-code") ?? "node.failed", $"node {node}: {e.Status.Detail}", e.Trailers.GetValueBytes("mcp-hint-bin") is { } hint ? System.Text.Encoding.UTF8.GetString(hint) : "", e);
