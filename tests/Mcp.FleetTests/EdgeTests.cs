@@ -164,6 +164,33 @@ public class EdgeTests(Fleet fleet)
     }
 
     [Fact]
+    public async Task A_certificate_near_its_end_is_renewed_by_itself_with_the_same_account()
+    {
+        await fleet.McpOkAsync("deploy", fleet.Write("aged", isPublic: true));
+        var edge = Path.Combine(fleet.State(Fleet.Edge), "edge");
+        var account = await File.ReadAllTextAsync(Assert.Single(Directory.GetFiles(Path.Combine(edge, "acme", "accounts"), "*.key", SearchOption.AllDirectories)));
+        var file = Path.Combine(edge, "certificates", "aged.example.com.pem");
+        var first = await File.ReadAllTextAsync(file);
+        // One that began thirty days ago and has one left, in its place.
+        using var key = System.Security.Cryptography.ECDsa.Create();
+        var request = new System.Security.Cryptography.X509Certificates.CertificateRequest("CN=aged", key, System.Security.Cryptography.HashAlgorithmName.SHA256);
+        var names = new System.Security.Cryptography.X509Certificates.SubjectAlternativeNameBuilder();
+        names.AddDnsName("aged.example.com");
+        request.CertificateExtensions.Add(names.Build());
+        var now = TimeProvider.System.GetUtcNow();
+        using var old = request.CreateSelfSigned(now.AddDays(-30), now.AddDays(1));
+        await File.WriteAllTextAsync(file, $"source: acme\n{old.ExportCertificatePem()}\n{key.ExportPkcs8PrivateKeyPem()}");
+        await Fleet.UntilAsync(async () => await File.ReadAllTextAsync(file) is var text && text != first && !text.Contains(old.ExportCertificatePem(), StringComparison.Ordinal), "there is a new certificate");
+        Assert.Equal(("hello from v1", "200"), await fleet.Outside.GetAsync("aged.example.com"));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+        Assert.Equal(account, await File.ReadAllTextAsync(Assert.Single(Directory.GetFiles(Path.Combine(edge, "acme", "accounts"), "*.key", SearchOption.AllDirectories))));
+        var events = await fleet.McpOkAsync("events");
+        Assert.Contains("certificate.expiring", events, StringComparison.Ordinal);
+        Assert.Contains("certificate.renewed", events, StringComparison.Ordinal);
+        await fleet.McpOkAsync("undeploy", "aged");
+    }
+
+    [Fact]
     public async Task An_edge_agent_killed_at_any_moment_of_a_set_up_or_a_removal_loses_and_leaves_nothing()
     {
         for (var i = 0; i < 8; i++)

@@ -11,6 +11,7 @@ internal sealed class FleetPeer(string member)
     private readonly Lock _lock = new();
     private CertificateFile? _own;
     private X509Certificate2? _authority;
+    private DateTime _authorityWritten;
 
     /// <summary>What this node shows; null: it has joined no fleet.</summary>
     public X509Certificate2? Own
@@ -42,7 +43,10 @@ internal sealed class FleetPeer(string member)
         {
             try
             {
-                _authority ??= X509CertificateLoader.LoadCertificateFromFile(Path.Combine(member, "ca.crt"));
+                var file = Path.Combine(member, "ca.crt");
+                var written = File.GetLastWriteTimeUtc(file);
+                if (_authority is null || written != _authorityWritten)
+                    (_authority, _authorityWritten) = (X509CertificateLoader.LoadCertificateFromFile(file), written);
                 return PeerTls.Trusting(_authority);
             }
             catch (Exception e) when (e is CryptographicException or IOException)
