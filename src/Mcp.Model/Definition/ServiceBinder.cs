@@ -3,15 +3,17 @@ using Mcp.Model.Names;
 
 namespace Mcp.Model.Definition;
 
-/// <summary>Tree of TOML values to definition; collects every mistake on the way.</summary>
-internal sealed class ServiceBinder(List<Problem> problems, Places places)
+/// <summary>Tree of TOML values to definition; collects every mistake on the way. It reads what is stored, too: it must take every value that any
+/// released version took. A value that is no longer wanted is refused by a rule (<see cref="Rules.IDefinitionRule"/>), never here.</summary>
+/// <param name="unknown">Takes the names of keys that this version does not know; null: they are mistakes.</param>
+internal sealed class ServiceBinder(List<Problem> problems, Places places, List<string>? unknown = null)
 {
     private static readonly Label s_nobody = Label.Parse("invalid");
     private static readonly TomlEntries s_nothing = new();
 
     public ServiceDefinition? Service(TomlTable table)
     {
-        var fields = new TomlFields(table, "a service", problems);
+        var fields = new TomlFields(table, "a service", problems, unknown);
         var name = Name(fields, "name");
         var tier = fields.Choice("tier", Spellings.Tiers, Tier.Worker);
         var node = fields.Entry("node") is { } entry ? Name(fields, "node", entry) : null;
@@ -25,7 +27,7 @@ internal sealed class ServiceBinder(List<Problem> problems, Places places)
 
     private ComponentDefinition Component(TomlTable table)
     {
-        var fields = new TomlFields(table, "a component", problems);
+        var fields = new TomlFields(table, "a component", problems, unknown);
         var component = new ComponentDefinition(
             Name(fields, "name"),
             Image(fields),
@@ -40,14 +42,15 @@ internal sealed class ServiceBinder(List<Problem> problems, Places places)
             Matching(fields, "user", ShortTexts.IsUser, ShortTexts.AllowedUser),
             fields.Choice("restart", Spellings.Restarts, RestartPolicy.UnlessStopped),
             fields.Inner("health") is { } health ? Health(health) : null,
-            [.. Tables(fields, "routes").Select(Route)]);
+            [.. Tables(fields, "routes").Select(Route)])
+        { Update = fields.Choice("update", Spellings.Updates) };
         fields.RefuseUnknown();
         return places.Note(component, table);
     }
 
     private Route Route(TomlTable table)
     {
-        var fields = new TomlFields(table, "a route", problems);
+        var fields = new TomlFields(table, "a route", problems, unknown);
         var hostname = fields.Entry("hostname");
         Hostname? host = null;
         if (hostname is not null && fields.Text(hostname) is { } text && !Hostname.TryParse(text, out host))
@@ -64,7 +67,7 @@ internal sealed class ServiceBinder(List<Problem> problems, Places places)
 
     private HealthCheck Health(TomlTable table)
     {
-        var fields = new TomlFields(table, "a health check", problems);
+        var fields = new TomlFields(table, "a health check", problems, unknown);
         var check = new HealthCheck(
             Matching(fields, "http", ShortTexts.IsPath, ShortTexts.AllowedPath),
             fields.Boolean("tcp", false),
@@ -121,9 +124,10 @@ internal sealed class ServiceBinder(List<Problem> problems, Places places)
     private VolumeMount? Volume(TomlFields fields, (TomlNode Node, string Text) item)
     {
         var parts = item.Text.Split(':');
-        if (parts.Length is 2 or 3 && ShortTexts.IsPath(parts[0]) && ShortTexts.IsPath(parts[1]) && (parts.Length == 2 || parts[2] is "ro" or "rw"))
-            return places.Note(new VolumeMount(parts[0], parts[1], parts.Length == 3 && parts[2] == "ro"), item.Node);
-        fields.Wrong(item.Node, "/host/path:/path/inside[:ro|:rw]", "volumes");
+        var option = parts.Length == 3 ? parts[2] : "rw";
+        if (parts.Length is 2 or 3 && ShortTexts.IsPath(parts[0]) && ShortTexts.IsPath(parts[1]) && option is "ro" or "rw" or "shared")
+            return places.Note(new VolumeMount(parts[0], parts[1], option == "ro", option == "shared"), item.Node);
+        fields.Wrong(item.Node, "/host/path:/path/inside[:ro|:rw|:shared]", "volumes");
         return null;
     }
 

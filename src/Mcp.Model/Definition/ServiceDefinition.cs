@@ -28,12 +28,23 @@ public sealed record ComponentDefinition(
     HealthCheck? Health,
     IReadOnlyList<Route> Routes)
 {
-    /// <summary>Fixed host ports and the host network cannot be held by two generations at once, so the old one stops first.</summary>
-    public bool StopFirst => Ports.Count > 0 || Network == "host";
+    /// <summary>How a new generation takes over; null: as its ports, network and volumes allow (<see cref="StopFirst"/>).</summary>
+    public UpdateMode? Update { get; init; }
+
+    /// <summary>What two generations cannot hold at once: fixed host ports, the host network, a writable volume that has one writer.</summary>
+    public bool HoldsExclusively => Ports.Count > 0 || Network == "host" || Volumes.Any(v => v.Exclusive);
+
+    /// <summary>The old generation ends before the new one starts.</summary>
+    public bool StopFirst => Update is { } asked ? asked == UpdateMode.StopFirst : HoldsExclusively;
 }
 
 /// <summary>A host path seen inside the instance.</summary>
-public sealed record VolumeMount(string Source, string Target, bool ReadOnly);
+/// <param name="Shared">Several instances may write to it at once. Never together with <paramref name="ReadOnly"/>.</param>
+public sealed record VolumeMount(string Source, string Target, bool ReadOnly, bool Shared = false)
+{
+    /// <summary>One instance at a time may have it.</summary>
+    public bool Exclusive => !ReadOnly && !Shared;
+}
 
 /// <summary>A fixed host port. Address is an IP literal.</summary>
 public sealed record FixedPort(string Address, int Host, int Instance);
@@ -60,3 +71,6 @@ public enum RuntimeKind { Container, Unikernel, Microvm }
 public enum RestartPolicy { UnlessStopped, No, OnFailure, Always }
 
 public enum RouteMode { L7, L4 }
+
+/// <summary>How a new generation takes over from the old one.</summary>
+public enum UpdateMode { Beside, StopFirst }

@@ -13,6 +13,12 @@ public static class Spellings
 
     public static readonly IReadOnlyDictionary<string, RouteMode> Modes = new Dictionary<string, RouteMode> { ["l7"] = RouteMode.L7, ["l4"] = RouteMode.L4 };
 
+    public static readonly IReadOnlyDictionary<string, UpdateMode> Updates = new Dictionary<string, UpdateMode>
+    {
+        ["beside"] = UpdateMode.Beside,
+        ["stop-first"] = UpdateMode.StopFirst,
+    };
+
     public static string Spell<T>(this IReadOnlyDictionary<string, T> spellings, T value)
         where T : struct, Enum =>
         spellings.First(pair => EqualityComparer<T>.Default.Equals(pair.Value, value)).Key;

@@ -3,7 +3,8 @@ using Mcp.Model.Names;
 namespace Mcp.Model.Definition.Toml;
 
 /// <summary>Reads the known keys of one table; what nobody asked for is reported as unknown, with the nearest known key.</summary>
-internal sealed class TomlFields(TomlTable table, string what, List<Problem> problems)
+/// <param name="unknown">Takes the names of unknown keys instead; null: they are mistakes.</param>
+internal sealed class TomlFields(TomlTable table, string what, List<Problem> problems, List<string>? unknown = null)
 {
     private const int UsualKeys = 16;
     private readonly List<string> _known = new(UsualKeys);
@@ -67,14 +68,19 @@ internal sealed class TomlFields(TomlTable table, string what, List<Problem> pro
     }
 
     public TEnum Choice<TEnum>(string key, IReadOnlyDictionary<string, TEnum> spellings, TEnum otherwise)
+        where TEnum : struct, Enum => Choice(key, spellings) ?? otherwise;
+
+    /// <summary>Null: missing, or wrong and reported.</summary>
+    public TEnum? Choice<TEnum>(string key, IReadOnlyDictionary<string, TEnum> spellings)
+        where TEnum : struct, Enum
     {
         var entry = Entry(key);
         if (entry is null)
-            return otherwise;
+            return null;
         if (entry.Value is TomlText text && spellings.TryGetValue(text.Value, out var value))
             return value;
         Wrong(entry.Value, string.Join(" | ", spellings.Keys), key);
-        return otherwise;
+        return null;
     }
 
     public TimeSpan Duration(string key, TimeSpan otherwise, TimeSpan max)
@@ -136,6 +142,12 @@ internal sealed class TomlFields(TomlTable table, string what, List<Problem> pro
         {
             if (_known.Contains(key))
                 continue;
+            if (unknown is not null)
+            {
+                unknown.Add(key);
+                continue;
+            }
+
             var nearest = DidYouMean.Nearest(key, _known);
             problems.Add(new Problem(entry.Line, entry.Column, $"{what} has no key of this name", Label.Clip(key),
                 (nearest is null ? "" : $"did you mean '{nearest}'? ") + string.Join(", ", _known)));
