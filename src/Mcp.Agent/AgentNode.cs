@@ -11,8 +11,10 @@ using Mcp.Agent.Proxy;
 using Mcp.Agent.Reconcile;
 using Mcp.Agent.Recovery;
 using Mcp.Agent.Registry;
+using Mcp.Agent.Volumes;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
+using Mcp.Model.Deploy;
 using Mcp.Runtimes;
 using Mcp.Runtimes.Images;
 using Mcp.Runtimes.Podman;
@@ -55,9 +57,21 @@ public sealed class AgentNode : IDisposable
         var retire = new RetireStep(Runtimes, Ports, Proxy, Registry.Events);
         Edge = new EdgeRoutes(config, Registry, config.Edge is null ? null : new CertificateKeeper(new CertificateStore(config.EdgeCertificates, time), Source(config.Edge, time), Registry.Events, time), Proxy, locks, time);
         Undeployer = new Undeployer(Registry, Runtimes, Ports, Proxy, locks);
+        var planner = new Planner(HostPaths.Overlap);
+        var outages = new Outages(time);
+        var starter = new Starter(Runtimes, Ports);
+        Rollouts = new Rollouts(Registry, Runtimes, planner, outages);
         Deployer = new Deployer(
-            [new PullStep(Runtimes), new PortsStep(Ports), new StartStep(Runtimes, Ports), new HealthGateStep(gate), new SwitchStep(Registry.Components, Proxy, Certificates.EnsureAsync), retire],
-            Registry, Undeployer, locks);
+            [
+                new PullStep(Runtimes),
+                new PortsStep(Ports),
+                new StartStep(starter, Runtimes),
+                new HealthGateStep(gate),
+                new ReplaceStep(Registry, Runtimes, Proxy, gate, new ReplaceParts(starter, planner, outages)),
+                new SwitchStep(Registry.Components, Proxy, Certificates.EnsureAsync),
+                retire,
+            ],
+            Registry, Rollouts, Undeployer, locks);
         Control = new ServiceControl(Registry, Runtimes, Ports, Proxy, locks, retire);
         Adoption = new Adoption(Registry, Runtimes, Proxy, locks);
         Reconciler = new Reconciler(Registry, Runtimes, Control, locks, Restarts, retire);
@@ -84,6 +98,8 @@ public sealed class AgentNode : IDisposable
     public ServiceFiles Files { get; }
 
     public ImageArchitectures Images { get; }
+
+    public Rollouts Rollouts { get; }
 
     public Deployer Deployer { get; }
 
@@ -135,6 +151,7 @@ public sealed class AgentNode : IDisposable
         Certificates.Dispose();
         Proxy.Dispose();
         _probe.Dispose();
+        Runtimes.Dispose();
         _podman.Dispose();
         _bridge.Dispose();
         Registry.Dispose();

@@ -36,6 +36,10 @@ public interface IRuntime
     /// <summary>Only what mcp owns.</summary>
     Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct);
 
+    /// <summary>Who may write to directories of the host: every instance of mcp's, and whatever else the runtime runs. Asked of the runtime itself, each time.</summary>
+    /// <exception cref="Model.McpException">volume.unsure: the runtime does not answer.</exception>
+    Task<IReadOnlyList<VolumeHolder>> HoldersAsync(CancellationToken ct);
+
     IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, CancellationToken ct);
 
     /// <summary>Yields whenever an instance of mcp's may have changed; ends when the runtime goes away.</summary>
@@ -61,6 +65,12 @@ public sealed record InstanceInfo(InstanceName Name, string Image, InstanceState
     /// <summary>How it ended, in words.</summary>
     public string Ending => (ExitCode is { } code ? string.Create(CultureInfo.InvariantCulture, $"exit code {code}") : "no exit code") + (Reason.Length > 0 ? $": {Reason}" : "");
 }
+
+/// <param name="Who">For people: the instance, or the name of what is not mcp's.</param>
+/// <param name="Instance">Null: not mcp's.</param>
+/// <param name="Ended">Nothing of it runs. Whatever is not certain counts as running.</param>
+/// <param name="Writable">Host directories that it may write to.</param>
+public sealed record VolumeHolder(string Who, InstanceName? Instance, bool Ended, IReadOnlyList<VolumeMount> Writable);
 
 public sealed record LogLine(DateTimeOffset Time, bool Stderr, string Text);
 

@@ -8,27 +8,34 @@ using Microsoft.Data.Sqlite;
 
 namespace Mcp.Agent.Deploy;
 
-/// <summary>Deploys a service, health-gated and without a gap: pull, ports, start beside, health, switch, retire. Journaled; a killed agent finishes it at its next start.</summary>
-public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegistry registry, Undeployer undeployer, ServiceLocks locks)
+/// <param name="Only">Only this component; null: all.</param>
+/// <param name="Force">What did not change is replaced, too.</param>
+/// <param name="IfChanged">Nothing to do where this very definition is deployed already.</param>
+/// <param name="Sequence">The master's; 0: not from it.</param>
+public sealed record DeployOptions(Label? Only = null, bool Force = false, bool IfChanged = false, long Sequence = 0)
 {
-    private const string Kind = "deploy";
+    public static readonly DeployOptions Default = new();
+}
+
+/// <summary>Deploys a service: what changed gets a new generation, health-gated, what did not is kept. Journaled; a killed agent finishes it at its next start.</summary>
+public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegistry registry, Rollouts rollouts, Undeployer undeployer, ServiceLocks locks)
+{
+    private const string Kind = "rollout";
     private readonly ConcurrentDictionary<Guid, bool> _active = new();
     private readonly ConcurrentDictionary<Guid, bool> _undo = new();
     private readonly OperationRunner<Deployment> _runner = new(steps, registry.Operations, Deployment.Write, Deployment.Read);
 
-    /// <param name="only">Only this component; null: all.</param>
-    /// <param name="ifChanged">Nothing to do where this very definition is deployed already.</param>
-    /// <param name="sequence">The master's; 0: not from it.</param>
-    /// <exception cref="StepFailedException">A step failed; what was before still stands.</exception>
-    public async Task DeployAsync(ServiceDefinition service, Label? only, StepReport? report, CancellationToken ct, bool ifChanged = false, long sequence = 0)
+    /// <exception cref="StepFailedException">A step failed; its hint says what became of what was before.</exception>
+    /// <exception cref="McpException">volume.held, component.unknown: nothing was touched.</exception>
+    public async Task DeployAsync(ServiceDefinition service, DeployOptions options, StepReport? report, CancellationToken ct)
     {
         using var held = await locks.TakeAsync(service.Name, ct);
-        registry.Sequences.Pass(service.Name, sequence);
+        registry.Sequences.Pass(service.Name, options.Sequence);
         await SettleAsync(service.Name, ct);
-        if (ifChanged && registry.Components.Find(service.Name) is { } there && ServiceFileWriter.Write(there) == ServiceFileWriter.Write(service))
+        if (options.IfChanged && registry.Components.Text(service.Name) == ServiceFileWriter.Write(service))
             return;
-        var deployment = Prepare(service, only);
-        await RunAsync(new JournalEntry(Guid.NewGuid(), Kind, service.Name.Text, 0, false, Deployment.Write(deployment)), report, ct);
+        if (await rollouts.PrepareAsync(service, options, ct) is { } deployment)
+            await RunAsync(new JournalEntry(Guid.NewGuid(), Kind, service.Name.Text, 0, false, Deployment.Write(deployment)), report, ct);
     }
 
     /// <summary>Finishes or undoes what a kill or a failed undo left in the journal.</summary>
@@ -60,6 +67,7 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
         // What failed in this run of the agent is undone, also if the disk was too full to write that down.
         if (_undo.ContainsKey(entry.Id))
             entry = entry with { Undoing = true };
+        entry = LegacyJournal.Translate(entry, Kind, steps);
         registry.Events.Add(entry.Subject, "", "deploy.resumed", entry.Undoing ? "undoing" : $"from step {steps[entry.Step].Name}");
         try
         {
@@ -77,6 +85,7 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
         try
         {
             var done = await _runner.RunAsync(entry, report, ct);
+            rollouts.Outages.Forget(done.Going().Select(o => o.Instance));
             registry.Events.Add(entry.Subject, "", entry.Undoing ? "deploy.undone" : "deploy.done", string.Join(", ", done.Rollouts.Select(r => $"{r.Component} generation {r.Generation}")));
             _undo.TryRemove(entry.Id, out _);
         }
@@ -84,13 +93,25 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
         {
             if (!e.Undone)
                 _undo[entry.Id] = true;
-            Note(entry, $"step {e.Step}: {e.Message}");
-            throw;
+            var told = Told(entry, e);
+            Note(entry, $"step {e.Step}: {e.Message}; {told.Reason.Hint}");
+            throw told;
         }
         finally
         {
             _active.TryRemove(entry.Id, out _);
         }
+    }
+
+    // What was done to what served before, as it was seen: "not touched" only where that is so.
+    private StepFailedException Told(JournalEntry entry, StepFailedException e)
+    {
+        var before = Deployment.Read(entry.State).Going().Select(o => o.Instance).ToList();
+        var truth = rollouts.Outages.Tell(before);
+        if (e.Undone)
+            rollouts.Outages.Forget(before);
+        var hint = e.Reason.Hint.Length > 0 ? $"{truth}. To do: {e.Reason.Hint}" : truth;
+        return new StepFailedException(e.Step, new McpException(e.Reason.Code, e.Reason.Message, hint, e.Reason), e.UndoFailure);
     }
 
     private void Note(JournalEntry entry, string failure)
@@ -103,24 +124,5 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
         {
             // A full disk must not hide why the deploy failed.
         }
-    }
-
-    private Deployment Prepare(ServiceDefinition service, Label? only)
-    {
-        var stored = registry.Components.List(service.Name).ToDictionary(c => c.Definition.Name);
-        var previous = registry.Components.Find(service.Name);
-        var target = service;
-        if (only is not null)
-        {
-            if (service.Components.All(c => c.Name != only))
-                throw new McpException("component.unknown", $"service {service.Name} has no component {only}", $"it has: {string.Join(", ", service.Components.Select(c => c.Name))}");
-            if (previous is not null)
-                target = service with { Components = [.. previous.Components.Where(c => c.Name != only), service.Components.First(c => c.Name == only)] };
-        }
-
-        var rolling = target.Components.Where(c => only is null || previous is null || c.Name == only);
-        var rollouts = rolling.Select(c => (c.Name, Old: stored.GetValueOrDefault(c.Name)?.Generation ?? 0)).Select(c => new Rollout(c.Name.Text, c.Old, c.Old + 1));
-        var removals = stored.Values.Where(s => target.Components.All(c => c.Name != s.Definition.Name)).Select(s => new Rollout(s.Definition.Name.Text, s.Generation, 0));
-        return new Deployment(ServiceFileWriter.Write(target), previous is null ? null : ServiceFileWriter.Write(previous), [.. rollouts], [.. removals]);
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Mcp.Agent.Registry;
 using Mcp.Model.Definition;
 using Mcp.Model.Names;
 
@@ -8,33 +9,67 @@ namespace Mcp.Agent.Deploy;
 /// <summary>State of one deploy, journaled before each step. Definitions are canonical service files.</summary>
 /// <param name="Definition">What the service shall be.</param>
 /// <param name="Previous">What it was; null: it was not there.</param>
-public sealed record Deployment(string Definition, string? Previous, IReadOnlyList<Rollout> Rollouts, IReadOnlyList<Rollout> Removals)
+/// <param name="Rollouts">Components that get a new generation, in the order of the file.</param>
+/// <param name="Removals">Components that go.</param>
+/// <param name="Before">The registry's rows before, which an undo writes back; null: journaled by a version without them.</param>
+public sealed record Deployment(
+    string Definition,
+    string? Previous,
+    IReadOnlyList<Rollout> Rollouts,
+    IReadOnlyList<Rollout> Removals,
+    IReadOnlyList<ComponentRow>? Before = null)
 {
     [JsonIgnore]
-    public ServiceDefinition Service => ServiceFile.Parse(Definition, "journal");
+    public ServiceDefinition Service => ServiceFile.ReadStored(Definition, "journal").Definition;
 
     [JsonIgnore]
-    public ServiceDefinition? PreviousService => Previous is null ? null : ServiceFile.Parse(Previous, "journal");
+    public ServiceDefinition? PreviousService => Previous is null ? null : ServiceFile.ReadStored(Previous, "journal").Definition;
 
     public static string Write(Deployment deployment) => JsonSerializer.Serialize(deployment, DeploymentJson.Default.Deployment);
 
     public static Deployment Read(string json) => JsonSerializer.Deserialize(json, DeploymentJson.Default.Deployment)!;
 
-    /// <summary>The components that roll, with the instance that comes and the one that goes (null: none).</summary>
-    public IEnumerable<(ComponentDefinition Component, InstanceName New, InstanceName? Old)> Rolling()
+    /// <summary>The components that roll, with the instance that comes and the one that goes.</summary>
+    public IReadOnlyList<Rolling> Rolling()
     {
         var service = Service;
-        foreach (var rollout in Rollouts)
-        {
-            var component = service.Components.First(c => c.Name.Text == rollout.Component);
-            yield return (component, new InstanceName(service.Name, component.Name, rollout.Generation),
-                rollout.OldGeneration > 0 ? new InstanceName(service.Name, component.Name, rollout.OldGeneration) : null);
-        }
+        return [.. Rollouts.Select(r => new Rolling(
+            service.Components.First(c => c.Name.Text == r.Component),
+            new InstanceName(service.Name, Label.Parse(r.Component), r.Generation),
+            r.OldGeneration > 0 ? new InstanceName(service.Name, Label.Parse(r.Component), r.OldGeneration) : null,
+            r.StopsFirst,
+            r.OldWanted))];
+    }
+
+    /// <summary>The instances of components that did not change.</summary>
+    public IEnumerable<InstanceName> Kept() => (Before ?? [])
+        .Where(row => Rollouts.Concat(Removals).All(r => r.Component != row.Name))
+        .Select(row => new InstanceName(Service.Name, Label.Parse(row.Name), row.Generation));
+
+    /// <summary>Every instance of before that goes, with its definition as far as it can be read.</summary>
+    public IReadOnlyList<Going> Going()
+    {
+        var service = Service.Name;
+        var before = (PreviousService?.Components ?? []).ToDictionary(c => c.Name.Text);
+        return [.. Rollouts.Concat(Removals).Where(r => r.OldGeneration > 0).Select(r => new Going(
+            new InstanceName(service, Label.Parse(r.Component), r.OldGeneration),
+            before.GetValueOrDefault(r.Component),
+            r.OldWanted))];
     }
 }
 
+/// <param name="Old">Null: there was none.</param>
+/// <param name="OldWanted">The old one was meant to run.</param>
+public sealed record Rolling(ComponentDefinition Component, InstanceName New, InstanceName? Old, bool StopsFirst, bool OldWanted);
+
+/// <param name="Definition">Null: it is not known.</param>
+/// <param name="Wanted">It was meant to run.</param>
+public sealed record Going(InstanceName Instance, ComponentDefinition? Definition, bool Wanted);
+
 /// <param name="OldGeneration">0: there was none.</param>
-public sealed record Rollout(string Component, int OldGeneration, int Generation);
+/// <param name="StopsFirst">The old instance ends before the new one starts.</param>
+/// <param name="OldWanted">False: it was stopped, and an undo does not start it.</param>
+public sealed record Rollout(string Component, int OldGeneration, int Generation, bool StopsFirst = false, bool OldWanted = true);
 
 [JsonSerializable(typeof(Deployment))]
 internal sealed partial class DeploymentJson : JsonSerializerContext;

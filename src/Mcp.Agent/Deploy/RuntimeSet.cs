@@ -1,19 +1,36 @@
+using Mcp.Agent.Registry;
+using Mcp.Agent.Volumes;
 using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
 
 namespace Mcp.Agent.Deploy;
 
-/// <summary>All runtimes of the node: selects by component, lists over all.</summary>
-public sealed class RuntimeSet(IReadOnlyDictionary<RuntimeKind, IRuntime> byKind)
+/// <summary>All runtimes of the node: selects by component, lists over all. Each starts only what the guard of the volumes lets it.</summary>
+public sealed class RuntimeSet : IDisposable
 {
-    public IEnumerable<IRuntime> All => byKind.Values.Distinct();
+    private readonly Dictionary<RuntimeKind, IRuntime> _byKind;
+
+    public RuntimeSet(IReadOnlyDictionary<RuntimeKind, IRuntime> byKind)
+    {
+        Guard = new VolumeGuard([.. byKind.Values.Distinct()]);
+        var guarded = byKind.Values.Distinct().ToDictionary(r => r, r => new GuardedRuntime(r, Guard));
+        _byKind = byKind.ToDictionary(r => r.Key, r => (IRuntime)guarded[r.Value]);
+    }
+
+    public VolumeGuard Guard { get; }
+
+    public IEnumerable<IRuntime> All => _byKind.Values.Distinct();
 
     /// <exception cref="McpException">runtime.missing</exception>
-    public IRuntime For(ComponentDefinition component) => byKind.TryGetValue(component.Runtime, out var runtime)
+    public IRuntime For(ComponentDefinition component) => _byKind.TryGetValue(component.Runtime, out var runtime)
         ? runtime
-        : throw new McpException("runtime.missing", $"component {component.Name} wants the runtime {Spellings.Runtimes.Spell(component.Runtime)}, which this node does not offer", $"offered: {string.Join(", ", byKind.Keys.Select(k => Spellings.Runtimes.Spell(k)))}");
+        : throw new McpException(
+            "runtime.missing",
+            $"component {component.Name} wants the runtime {Spellings.Runtimes.Spell(component.Runtime)}, which this node does not offer",
+            $"offered: {string.Join(", ", _byKind.Keys.Select(k => Spellings.Runtimes.Spell(k)))}");
 
     public async Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct)
     {
@@ -35,14 +52,40 @@ public sealed class RuntimeSet(IReadOnlyDictionary<RuntimeKind, IRuntime> byKind
         return null;
     }
 
-    /// <summary>Stops and removes, whichever runtime has it. Safe to repeat.</summary>
-    /// <param name="grace">Time from SIGTERM to SIGKILL.</param>
-    public async Task EndAsync(InstanceName name, TimeSpan grace, CancellationToken ct)
+    /// <summary>Stops it with the grace of its own definition, and sees it ended. Safe to repeat, also on one that is gone.</summary>
+    /// <exception cref="McpException">instance.stop: it still runs, or its runtime cannot say.</exception>
+    public async Task StopAsync(InstanceName name, CancellationToken ct)
     {
+        if (await FindAsync(name, ct) is not { } runtime)
+            return;
+        var grace = GraceOf(await runtime.InspectAsync(name, ct));
+        await runtime.StopAsync(name, grace, ct);
+        if (await runtime.InspectAsync(name, ct) is { State: not (InstanceState.Exited or InstanceState.Failed or InstanceState.Removed) } left)
+            throw new McpException("instance.stop", $"{name} was asked to stop and is still {left.State.ToString().ToLowerInvariant()}", "mcp ps shows what its runtime says of it");
+    }
+
+    /// <summary>Stops and removes, whichever runtime has it. Safe to repeat.</summary>
+    public async Task EndAsync(InstanceName name, CancellationToken ct)
+    {
+        await StopAsync(name, ct);
         foreach (var runtime in All)
-        {
-            await runtime.StopAsync(name, grace, ct);
             await runtime.RemoveAsync(name, ct);
+    }
+
+    public void Dispose() => Guard.Dispose();
+
+    private static TimeSpan GraceOf(InstanceInfo? instance)
+    {
+        try
+        {
+            return StoredDefinition.Read(instance?.Definition ?? "").StopGrace;
+        }
+        catch (ServiceFileException)
+        {
+            // Another version's: it may write to a volume.
+            return s_longest;
         }
     }
+
+    private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(1);
 }

@@ -12,8 +12,6 @@ namespace Mcp.Agent.Deploy;
 /// <summary>Start, stop, restart: the desired state first, then the runtime, so that a crash between is mended by the reconciler.</summary>
 public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, PortAllocator ports, INodeProxy proxy, ServiceLocks locks, RetireStep retire)
 {
-    private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(10);
-
     public Task<IReadOnlyList<string>> StartAsync(Label service, Label? component, CancellationToken ct) => ChangeAsync(service, component, DesiredState.Running, async stored =>
     {
         await RunAsync(stored, ct);
@@ -22,13 +20,13 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
 
     public Task<IReadOnlyList<string>> StopAsync(Label service, Label? component, CancellationToken ct) => ChangeAsync(service, component, DesiredState.Stopped, async stored =>
     {
-        await runtimes.For(stored.Definition).StopAsync(stored.Instance, s_grace, ct);
+        await runtimes.StopAsync(stored.Instance, ct);
         return $"stopped {stored.Instance}";
     }, ct);
 
     public Task<IReadOnlyList<string>> RestartAsync(Label service, Label? component, CancellationToken ct) => ChangeAsync(service, component, DesiredState.Running, async stored =>
     {
-        await runtimes.For(stored.Definition).StopAsync(stored.Instance, s_grace, ct);
+        await runtimes.StopAsync(stored.Instance, ct);
         await RunAsync(stored, ct);
         return $"restarted {stored.Instance}";
     }, ct);
@@ -55,18 +53,24 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
     /// <summary>Runs the stored component's current generation, making it anew where it is gone. The caller holds the service's lock.</summary>
     public async Task RunAsync(StoredComponent stored, CancellationToken ct)
     {
-        var runtime = runtimes.For(stored.Definition);
-        if (await runtime.InspectAsync(stored.Instance, ct) is { } existing && existing.SpecHash == stored.SpecHash && existing.State != InstanceState.Failed)
+        if (await runtimes.FindAsync(stored.Instance, ct) is { } has
+            && await has.InspectAsync(stored.Instance, ct) is { } existing
+            && existing.SpecHash == stored.SpecHash
+            && existing.State != InstanceState.Failed)
         {
-            await runtime.StartAsync(stored.Instance, ct);
+            await has.StartAsync(stored.Instance, ct);
             return;
         }
+
+        if (stored.Trouble.Length > 0)
+            throw new McpException("definition.newer", $"no new instance of {stored.Service}.{stored.Definition.Name} is made: {stored.Trouble}", "install the newer mcp-agent again, or deploy the service with this one");
+        var runtime = runtimes.For(stored.Definition);
 
         await runtime.PullAsync(stored.Definition.Image, null, ct);
         // Fresh ports: rules that a vanished container left behind would lead the old ones nowhere.
         ports.Release(stored.Instance);
         ports.Allocate(stored.Instance, stored.Definition);
-        await runtime.RunAsync(ports.Spec(stored.Instance, stored.Definition), ct);
+        await runtime.RunAsync(ports.Spec(stored.Instance, stored.Definition, stored.SpecHash), ct);
         await proxy.PushAsync(ct);
     }
 

@@ -13,7 +13,6 @@ namespace Mcp.Agent.Deploy;
 public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, PortAllocator ports, INodeProxy proxy, ServiceLocks locks)
 {
     public const string Kind = "undeploy";
-    private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(10);
     private readonly ConcurrentDictionary<Guid, bool> _active = new();
 
     public bool IsActive(Guid operation) => _active.ContainsKey(operation);
@@ -51,8 +50,11 @@ public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, Port
             var components = registry.Components.List(service);
             foreach (var component in components)
                 registry.Components.SetDesired(service, component.Definition.Name, DesiredState.Stopped);
+            // Also numbers that only the runtime knows stay given.
             foreach (var instance in (await runtimes.ListAsync(ct)).Select(i => i.Name).Where(n => n.Service == service))
-                await runtimes.EndAsync(instance, s_grace, ct);
+                registry.Generations.Give(service, instance.Component, instance.Generation);
+            foreach (var instance in (await runtimes.ListAsync(ct)).Select(i => i.Name).Where(n => n.Service == service))
+                await runtimes.EndAsync(instance, ct);
             ports.ReleaseAll(service);
             registry.Components.Delete(service);
             await proxy.PushAsync(ct);

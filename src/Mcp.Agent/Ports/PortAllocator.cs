@@ -26,7 +26,8 @@ public sealed class PortAllocator(PortsTable ports, int first, int last)
 
     public void ReleaseAll(Label service) => ports.ReleaseAll(service);
 
-    public InstanceSpec Spec(InstanceName instance, ComponentDefinition component)
+    /// <param name="specHash">As it is or will be stored: never computed anew from what another version has stored.</param>
+    public InstanceSpec Spec(InstanceName instance, ComponentDefinition component, string specHash)
     {
         var published = component.Ports.Concat(ports.Of(instance).Select(p => new FixedPort("127.0.0.1", p.HostPort, p.Inside))).ToList();
         var env = new Dictionary<string, string>(component.Env);
@@ -41,7 +42,7 @@ public sealed class PortAllocator(PortsTable ports, int first, int last)
             env.TryAdd($"HOST_PORT_{suffix}", host);
         }
 
-        return new InstanceSpec(instance, component, SpecHash.Of(component), env, published);
+        return new InstanceSpec(instance, component, specHash, env, published);
     }
 
     /// <summary>The port on this host that leads to the port inside.</summary>

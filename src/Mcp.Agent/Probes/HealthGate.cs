@@ -23,7 +23,7 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         var runtime = runtimes.For(component);
         var info = await runtime.InspectAsync(instance, ct);
         if (info is not { State: InstanceState.Running or InstanceState.Starting })
-            return new HealthVerdict(false, "its state", info is null ? "it does not exist" : $"ended with {info.Ending}");
+            return new HealthVerdict(false, "its state", info is null ? "it does not exist" : $"ended with {info.Ending}", Ended: true);
         return Effective(component) is { } check
             ? await probe.ProbeAsync(check, ports.HostPort(instance, component, check.Port ?? 0), instance, runtime, ct)
             : new HealthVerdict(true, "its state", "running");
@@ -53,6 +53,19 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         throw await FailureAsync(runtime, instance, $"{instance} was not well after {check.Retries} probes", last, ct);
     }
 
+    /// <summary>Asks until it is well, it has ended, or the limit is over; says what it was at last.</summary>
+    public async Task<HealthVerdict> SettleAsync(ComponentDefinition component, InstanceName instance, TimeSpan limit, CancellationToken ct)
+    {
+        var check = Effective(component);
+        for (var left = limit; ; left -= check?.Interval ?? limit)
+        {
+            var verdict = await AskAsync(component, instance, ct);
+            if (verdict.Healthy || left <= TimeSpan.Zero || verdict.Ended)
+                return verdict;
+            await Task.Delay(check?.Interval ?? s_acceptEvery, ct);
+        }
+    }
+
     private static HealthCheck? Effective(ComponentDefinition component)
     {
         var firstPort = component.Routes.Count > 0 ? component.Routes[0].Port : (int?)null;
@@ -80,6 +93,6 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         }
 
         text.Append(lines.Count == 0 ? "\n  it logged nothing" : $"\n  its last log lines:\n{string.Join('\n', lines)}");
-        return new McpException("health.failed", text.ToString(), "the generation before was not touched; correct the component or its health check");
+        return new McpException("health.failed", text.ToString(), "correct the component or its health check");
     }
 }

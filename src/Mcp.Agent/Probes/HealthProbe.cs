@@ -7,7 +7,8 @@ using Mcp.Runtimes;
 namespace Mcp.Agent.Probes;
 
 /// <summary>What a probe asked and what came back.</summary>
-public sealed record HealthVerdict(bool Healthy, string Probed, string Answered);
+/// <param name="Ended">There is nothing to ask.</param>
+public sealed record HealthVerdict(bool Healthy, string Probed, string Answered, bool Ended = false);
 
 /// <summary>Asks one health check once.</summary>
 public sealed class HealthProbe : IDisposable

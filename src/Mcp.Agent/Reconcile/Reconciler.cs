@@ -82,9 +82,12 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
     public async Task<IReadOnlyList<DriftItem>> RefreshAsync(CancellationToken ct)
     {
         var observed = await runtimes.ListAsync(ct);
-        var desired = registry.Components.List().Select(c => new Desired(c.Service, c.Definition.Name, c.Generation, c.SpecHash, c.Desired, c.Definition.Restart)).ToList();
+        var stored = registry.Components.List();
+        var desired = stored.Select(c => new Desired(c.Service, c.Definition.Name, c.Generation, c.SpecHash, c.Desired, c.Definition.Restart)).ToList();
         _observed = observed;
-        return _drift = DriftRules.Compare(desired, [.. observed.Select(o => new Observed(o.Name, o.State, o.ExitCode, o.SpecHash, o.Ending))]);
+        var drift = DriftRules.Compare(desired, [.. observed.Select(o => new Observed(o.Name, o.State, o.ExitCode, o.SpecHash, o.Ending))]);
+        var troubles = stored.Where(c => c.Trouble.Length > 0).Select(c => new DriftItem(c.Service, c.Definition.Name, c.Generation, c.Trouble, Repair.Report));
+        return _drift = [.. drift, .. troubles];
     }
 
     private async Task MendAsync(DriftItem item, CancellationToken ct)
@@ -99,7 +102,7 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
                     await retire.RetireAsync(name, ct);
                     break;
                 case Repair.Stop when stored is not null:
-                    await runtimes.For(stored.Definition).StopAsync(name, TimeSpan.FromSeconds(10), ct);
+                    await runtimes.StopAsync(name, ct);
                     break;
                 case Repair.Recreate or Repair.Restart or Repair.Redeploy when stored is not null:
                     if (!restarts.May(name, out var count))

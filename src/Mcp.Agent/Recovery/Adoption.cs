@@ -48,6 +48,7 @@ public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeP
         {
             foreach (var port in instance.Ports.Except(component.Ports))
                 registry.Ports.TryTake(instance.Name, port.Host, port.Instance);
+            registry.Generations.Give(service, component.Name, instance.Name.Generation);
             registry.Events.Add(service.Text, component.Name.Text, "component.adopted", instance.Name.ToString());
         }
     }

@@ -13,6 +13,8 @@ public sealed class AgentRegistry : IDisposable
     {
         _database = database;
         Components = new ComponentsTable(database, time);
+        Generations = new GenerationsTable(database);
+        Holds = new HoldsTable(database);
         Ports = new PortsTable(database);
         Sequences = new SequencesTable(database);
         EdgeRoutes = new EdgeRoutesTable(database, time);
@@ -22,6 +24,10 @@ public sealed class AgentRegistry : IDisposable
     }
 
     public ComponentsTable Components { get; }
+
+    public GenerationsTable Generations { get; }
+
+    public HoldsTable Holds { get; }
 
     public PortsTable Ports { get; }
 

@@ -5,44 +5,68 @@ using Mcp.Model.Definition;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Microsoft.Data.Sqlite;
+using Route = Mcp.Model.Definition.Route;
 
 namespace Mcp.Agent.Registry;
-
-/// <summary>A component as the registry wants it.</summary>
-public sealed record StoredComponent(Label Service, ComponentDefinition Definition, string SpecHash, int Generation, DesiredState Desired, DateTimeOffset Updated)
-{
-    public InstanceName Instance => new(Service, Definition.Name, Generation);
-}
 
 /// <summary>Services and components with their routes.</summary>
 public sealed class ComponentsTable(Database database, TimeProvider time)
 {
-    /// <summary>Makes the registry's service exactly this one, each component at its generation, in one transaction.</summary>
+    private const string Columns = "service, name, definition, spec_hash, generation, desired, image, runtime, updated_at";
+
+    /// <summary>Makes the registry's service exactly this one, each component at its generation, in one transaction. Components without a generation keep
+    /// their row.</summary>
     /// <exception cref="McpException">route.taken: a hostname belongs to another service.</exception>
     public void Store(ServiceDefinition service, IReadOnlyDictionary<string, int> generations)
     {
+        var kept = List(service.Name).ToDictionary(c => c.Definition.Name.Text, c => c.Row);
+        var desired = service.Active ? DesiredState.Running : DesiredState.Stopped;
+        Store(service, [.. service.Components.Select(c => !generations.TryGetValue(c.Name.Text, out var generation) && kept.TryGetValue(c.Name.Text, out var row)
+            ? row
+            : ComponentRow.Of(c, generation, desired))]);
+    }
+
+    /// <summary>The same, with the rows as they are to be. Whoever waits at the node proxy for the service waits no longer.</summary>
+    /// <param name="service">Its components do not count.</param>
+    /// <exception cref="McpException">route.taken</exception>
+    public void Store(ServiceDefinition service, IReadOnlyList<ComponentRow> rows)
+    {
         using var connection = database.Connect();
         using var transaction = connection.BeginTransaction();
-        var kept = Read(connection, service.Name).ToDictionary(c => c.Definition.Name);
-        connection.Run("DELETE FROM services WHERE name = @name", ("name", service.Name.Text));
-        connection.Run("INSERT INTO services (name, tier, node, active, updated_at) VALUES (@name, @tier, @node, @active, @now)",
+        var there = Read(connection, service.Name).ToDictionary(c => c.Row.Name, c => c.Row);
+        connection.Run("""
+            INSERT INTO services (name, tier, node, active, updated_at) VALUES (@name, @tier, @node, @active, @now)
+            ON CONFLICT (name) DO UPDATE SET tier = @tier, node = @node, active = @active, updated_at = @now
+            """,
             ("name", service.Name.Text), ("tier", Spellings.Tiers.Spell(service.Tier)), ("node", service.Node?.Text), ("active", service.Active), ("now", Now()));
-        for (var i = 0; i < service.Components.Count; i++)
+        // First all that go, so that a hostname can change its component.
+        foreach (var old in there.Values.Where(old => !rows.Any(r => r.Name == old.Name && IsSame(r, old))))
+            connection.Run("DELETE FROM components WHERE service = @service AND name = @name", ("service", service.Name.Text), ("name", old.Name));
+        for (var i = 0; i < rows.Count; i++)
         {
-            var component = service.Components[i];
-            var desired = !service.Active ? DesiredState.Stopped : DesiredState.Running;
-            if (!generations.TryGetValue(component.Name.Text, out var generation) && kept.TryGetValue(component.Name, out var old))
-                (generation, desired) = (old.Generation, old.Desired);
-            Insert(connection, service.Name, component, (i, generation, desired));
+            if (there.TryGetValue(rows[i].Name, out var old) && IsSame(rows[i], old))
+                connection.Run("UPDATE components SET position = @position, desired = @desired WHERE service = @service AND name = @name",
+                    ("position", i), ("desired", rows[i].Desired), ("service", service.Name.Text), ("name", rows[i].Name));
+            else
+                Insert(connection, service.Name, rows[i], i);
         }
 
+        connection.Run("DELETE FROM holds WHERE service = @service", ("service", service.Name.Text));
         transaction.Commit();
     }
 
     public void Delete(Label service)
     {
         using var connection = database.Connect();
+        using var transaction = connection.BeginTransaction();
+        // The numbers that were given stay given.
+        connection.Run("""
+            INSERT INTO generations (service, component, last) SELECT service, name, generation FROM components WHERE service = @name
+            ON CONFLICT (service, component) DO UPDATE SET last = MAX(last, excluded.last)
+            """, ("name", service.Text));
         connection.Run("DELETE FROM services WHERE name = @name", ("name", service.Text));
+        connection.Run("DELETE FROM holds WHERE service = @name", ("name", service.Text));
+        transaction.Commit();
     }
 
     public void SetDesired(Label service, Label component, DesiredState desired)
@@ -52,13 +76,19 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
             ("desired", desired.ToString()), ("now", Now()), ("service", service.Text), ("component", component.Text));
     }
 
+    /// <summary>As far as this version reads it; <see cref="Text"/> has all of it.</summary>
     public ServiceDefinition? Find(Label service)
     {
         using var connection = database.Connect();
-        var head = connection.Query("SELECT tier, node, active FROM services WHERE name = @name",
-            r => (r.GetString(0), r.IsDBNull(1) ? null : Label.Parse(r.GetString(1)), r.GetBoolean(2)), ("name", service.Text));
-        return head is [var (tier, node, active)]
-            ? new ServiceDefinition(service, Spellings.Tiers[tier], node, active, [.. Read(connection, service).Select(c => c.Definition)])
+        return Head(connection, service) is { } head ? head with { Components = [.. Read(connection, service).Select(c => c.Definition)] } : null;
+    }
+
+    /// <summary>The service file, each component as it was stored; null: no such service.</summary>
+    public string? Text(Label service)
+    {
+        using var connection = database.Connect();
+        return Head(connection, service) is { } head
+            ? string.Concat([ServiceFileWriter.Write(head), .. Read(connection, service).Select(c => "\n" + c.Row.Definition)])
             : null;
     }
 
@@ -71,31 +101,74 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
 
     private string Now() => time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);
 
-    private static List<StoredComponent> Read(SqliteConnection connection, Label? service) =>
-        connection.Query("SELECT service, definition, spec_hash, generation, desired, updated_at FROM components WHERE @service IS NULL OR service = @service ORDER BY service, position",
-            r => new StoredComponent(Label.Parse(r.GetString(0)), StoredDefinition.Read(r.GetString(1)), r.GetString(2), r.GetInt32(3), Enum.Parse<DesiredState>(r.GetString(4)), DateTimeOffset.Parse(r.GetString(5), CultureInfo.InvariantCulture)),
-            ("service", service?.Text));
+    private static bool IsSame(ComponentRow one, ComponentRow other) =>
+        one.Definition == other.Definition && one.SpecHash == other.SpecHash && one.Generation == other.Generation;
 
-    private void Insert(SqliteConnection connection, Label service, ComponentDefinition component, (int Position, int Generation, DesiredState Desired) at)
+    private static ServiceDefinition? Head(SqliteConnection connection, Label service) => connection.Query(
+        "SELECT tier, node, active FROM services WHERE name = @name",
+        r => new ServiceDefinition(
+            service,
+            Spellings.Tiers.TryGetValue(r.GetString(0), out var tier) ? tier : Tier.Worker,
+            !r.IsDBNull(1) && Label.TryParse(r.GetString(1), out var node) ? node : null,
+            r.GetBoolean(2),
+            []),
+        ("name", service.Text)).FirstOrDefault();
+
+    private static List<StoredComponent> Read(SqliteConnection connection, Label? service) =>
+        [.. connection.Query($"SELECT {Columns} FROM components WHERE @service IS NULL OR service = @service ORDER BY service, position",
+            r => Read(connection, r), ("service", service?.Text)).OfType<StoredComponent>()];
+
+    // Null: a row that no version of mcp wrote; it must not keep the others from being read.
+    private static StoredComponent? Read(SqliteConnection connection, SqliteDataReader r)
     {
+        if (!Label.TryParse(r.GetString(0), out var service) || !Label.TryParse(r.GetString(1), out _))
+            return null;
+        var row = new ComponentRow(r.GetString(1), r.GetString(2), r.GetString(3), r.GetInt32(4), r.GetString(5), r.GetString(6), r.GetString(7));
+        var (definition, trouble) = StoredDefinition.Read(row, () => Routes(connection, row.Name, service));
+        return new StoredComponent(service, definition, row, DateTimeOffset.Parse(r.GetString(8), CultureInfo.InvariantCulture), trouble);
+    }
+
+    private static List<Route> Routes(SqliteConnection connection, string component, Label service) =>
+        connection.Query("SELECT name, port, mode, hostname, public FROM routes WHERE service = @service AND component = @component",
+            r => new Route(
+                Label.Parse(r.GetString(0)),
+                r.GetInt32(1),
+                Spellings.Modes.TryGetValue(r.GetString(2), out var mode) ? mode : RouteMode.L7,
+                !r.IsDBNull(3) && Hostname.TryParse(r.GetString(3), out var hostname) ? hostname : null,
+                r.GetBoolean(4)),
+            ("service", service.Text), ("component", component));
+
+    private void Insert(SqliteConnection connection, Label service, ComponentRow row, int position)
+    {
+        var (component, _) = StoredDefinition.Read(row, () => []);
         connection.Run("""
             INSERT INTO components (service, name, position, image, definition, spec_hash, generation, desired, updated_at, runtime, memory_mb, vcpus)
             VALUES (@service, @name, @position, @image, @definition, @hash, @generation, @desired, @now, @runtime, @memory, @vcpus)
             """,
-            ("service", service.Text), ("name", component.Name.Text), ("position", at.Position), ("image", component.Image.Text),
-            ("definition", ServiceFileWriter.Write(component)), ("hash", SpecHash.Of(component)), ("generation", at.Generation), ("desired", at.Desired.ToString()), ("now", Now()),
-            ("runtime", Spellings.Runtimes.Spell(component.Runtime)), ("memory", component.MemoryMb), ("vcpus", component.Vcpus));
+            ("service", service.Text), ("name", row.Name), ("position", position), ("image", row.Image), ("definition", row.Definition),
+            ("hash", row.SpecHash), ("generation", row.Generation), ("desired", row.Desired), ("now", Now()),
+            ("runtime", row.Runtime), ("memory", component.MemoryMb), ("vcpus", component.Vcpus));
+        connection.Run("INSERT INTO generations (service, component, last) VALUES (@service, @name, @generation) ON CONFLICT (service, component) DO UPDATE SET last = MAX(last, @generation)",
+            ("service", service.Text), ("name", row.Name), ("generation", row.Generation));
         foreach (var route in component.Routes)
+            Insert(connection, service, component.Name, route);
+    }
+
+    private static void Insert(SqliteConnection connection, Label service, Label component, Route route)
+    {
+        try
         {
-            try
-            {
-                connection.Run("INSERT INTO routes (service, component, name, port, mode, hostname, public) VALUES (@service, @component, @name, @port, @mode, @hostname, @public)",
-                    ("service", service.Text), ("component", component.Name.Text), ("name", route.Name.Text), ("port", route.Port), ("mode", Spellings.Modes.Spell(route.Mode)), ("hostname", route.Hostname?.Text), ("public", route.Public));
-            }
-            catch (SqliteException e) when (e.SqliteErrorCode == 19)
-            {
-                throw new McpException("route.taken", $"the hostname {route.Hostname} belongs to another service on this node", "mcp status shows whose it is; choose another hostname, or undeploy that service", e);
-            }
+            connection.Run("INSERT INTO routes (service, component, name, port, mode, hostname, public) VALUES (@service, @component, @name, @port, @mode, @hostname, @public)",
+                ("service", service.Text), ("component", component.Text), ("name", route.Name.Text), ("port", route.Port),
+                ("mode", Spellings.Modes.Spell(route.Mode)), ("hostname", route.Hostname?.Text), ("public", route.Public));
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode == 19)
+        {
+            throw new McpException(
+                "route.taken",
+                $"the hostname {route.Hostname} belongs to another service on this node",
+                "mcp status shows whose it is; choose another hostname, or undeploy that service",
+                e);
         }
     }
 }

@@ -28,6 +28,19 @@ CREATE TABLE events (
   detail TEXT NOT NULL
 );
 
+CREATE TABLE generations (
+  service TEXT NOT NULL,
+  component TEXT NOT NULL,
+  last INTEGER NOT NULL,
+  PRIMARY KEY (service, component)
+);
+
+CREATE TABLE holds (
+  service TEXT NOT NULL,
+  component TEXT NOT NULL,
+  PRIMARY KEY (service, component)
+);
+
 CREATE TABLE issuances (
   id INTEGER PRIMARY KEY,
   hostname TEXT NOT NULL,

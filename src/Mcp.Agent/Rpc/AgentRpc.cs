@@ -1,12 +1,12 @@
 using System.Threading.Channels;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
+using Mcp.Agent.Deploy;
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
 using Mcp.Model;
 using Mcp.Model.Definition;
-using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 
@@ -17,17 +17,17 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
 {
     public override async Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
     {
-        var service = ServiceFile.Parse(request.Definition, "service file");
+        var service = Wanted(request, context);
         var events = Channel.CreateUnbounded<StepEvent>();
         var started = time.GetTimestamp();
         var stepStarted = started;
         // The deploy goes on when the client goes away: a broken terminal must not undo it.
-        var deploy = node.Deployer.DeployAsync(service, Component(request.Component), (step, mark, detail) =>
+        var deploy = node.Deployer.DeployAsync(service, Options(request), (step, mark, detail) =>
         {
             if (mark == StepMark.Started)
                 stepStarted = time.GetTimestamp();
             events.Writer.TryWrite(new StepEvent { Kind = Kind(mark), Step = step, Detail = detail, DurationMs = (long)time.GetElapsedTime(stepStarted).TotalMilliseconds });
-        }, lifetime.ApplicationStopping, request.IfChanged, request.Sequence);
+        }, lifetime.ApplicationStopping);
         _ = deploy.ContinueWith(_ => events.Writer.TryComplete(), TaskScheduler.Default);
         await foreach (var step in events.Reader.ReadAllAsync(context.CancellationToken))
             await responseStream.WriteAsync(step, context.CancellationToken);
@@ -36,26 +36,12 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
         await responseStream.WriteAsync(new StepEvent { Kind = StepEvent.Types.Kind.Finished, DurationMs = (long)time.GetElapsedTime(started).TotalMilliseconds }, context.CancellationToken);
     }
 
-    public override Task<PlanReply> Plan(DeployRequest request, ServerCallContext context)
+    public override async Task<PlanReply> Plan(DeployRequest request, ServerCallContext context)
     {
-        var service = ServiceFile.Parse(request.Definition, "service file");
-        var only = Component(request.Component);
-        var stored = node.Registry.Components.List(service.Name);
+        var plan = await node.Rollouts.PlanAsync(Wanted(request, context), Options(request), context.CancellationToken);
         var reply = new PlanReply();
-        foreach (var component in service.Components.Where(c => only is null || c.Name == only))
-        {
-            var old = stored.FirstOrDefault(s => s.Definition.Name == component.Name);
-            reply.Changes.Add(new PlannedChange
-            {
-                Component = component.Name.Text,
-                Action = old is null ? "create" : old.SpecHash == SpecHash.Of(component) ? "restart" : "replace",
-                Detail = old is null ? $"{component.Image}" : old.SpecHash == SpecHash.Of(component) ? $"unchanged; generation {old.Generation + 1} takes over" : $"{old.Definition.Image} -> {component.Image}, generation {old.Generation + 1}",
-            });
-        }
-
-        if (only is null)
-            reply.Changes.AddRange(stored.Where(s => service.Components.All(c => c.Name != s.Definition.Name)).Select(s => new PlannedChange { Component = s.Definition.Name.Text, Action = "remove", Detail = $"{s.Definition.Image}" }));
-        return Task.FromResult(reply);
+        reply.Changes.AddRange(plan.Changes.Select(c => new PlannedChange { Component = c.Component.Text, Action = c.Kind.ToString().ToLowerInvariant(), Detail = c.Why }));
+        return reply;
     }
 
     public override Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context) =>
@@ -103,8 +89,8 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
     public override Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context) =>
         Task.FromResult(new ServiceReply
         {
-            Definition = ServiceFileWriter.Write(node.Registry.Components.Find(Label.Parse(request.Service))
-            ?? throw new McpException("service.unknown", $"there is no service {request.Service} on this node", "mcp list shows those that are")),
+            Definition = node.Registry.Components.Text(Label.Parse(request.Service))
+                ?? throw new McpException("service.unknown", $"there is no service {request.Service} on this node", "mcp list shows those that are"),
         });
 
     public override Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context) =>
@@ -155,6 +141,14 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
         reply.Routes.AddRange(node.Edge.All.Select(r => r.ToWire(node)));
         return Task.FromResult(reply);
     }
+
+    // What a person asks for is held to today's rules. What the master sends again, it or an older one took at its own door.
+    private static ServiceDefinition Wanted(DeployRequest request, ServerCallContext context) => AuthInterceptor.CallerOf(context).IsMaster
+        && ServiceFile.ReadStored(request.Definition, "service file") is { UnknownKeys.Count: 0 } stored
+        ? stored.Definition
+        : ServiceFile.Parse(request.Definition, "service file");
+
+    private static DeployOptions Options(DeployRequest request) => new(Component(request.Component), request.Force, request.IfChanged, request.Sequence);
 
     private static Hostname Host(string text) => Hostname.TryParse(text, out var hostname) ? hostname : throw new McpException("edge.hostname", $"'{Label.Clip(text)}' is not a hostname", Hostname.Allowed);
 

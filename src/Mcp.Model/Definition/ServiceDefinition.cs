@@ -34,6 +34,9 @@ public sealed record ComponentDefinition(
     /// <summary>What two generations cannot hold at once: fixed host ports, the host network, a writable volume that has one writer.</summary>
     public bool HoldsExclusively => Ports.Count > 0 || Network == "host" || Volumes.Any(v => v.Exclusive);
 
+    /// <summary>Time from the request to stop to the kill: what writes to a volume has something to finish.</summary>
+    public TimeSpan StopGrace => TimeSpan.FromSeconds(Volumes.Any(v => !v.ReadOnly) ? 60 : 10);
+
     /// <summary>The old generation ends before the new one starts.</summary>
     public bool StopFirst => Update is { } asked ? asked == UpdateMode.StopFirst : HoldsExclusively;
 }

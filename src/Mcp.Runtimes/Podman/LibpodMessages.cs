@@ -13,11 +13,13 @@ internal sealed record LibpodState(string? Status, int ExitCode, DateTimeOffset 
 
 internal sealed record LibpodConfig(Dictionary<string, string>? Labels);
 
-internal sealed record LibpodContainer(string? Name, string? ImageName, LibpodState? State, LibpodConfig? Config);
+internal sealed record LibpodMounted(string? Source, string? Destination, [property: JsonPropertyName("RW")] bool Writable);
+
+internal sealed record LibpodContainer(string? Name, string? ImageName, LibpodState? State, LibpodConfig? Config, LibpodMounted[]? Mounts = null);
 
 internal sealed record LibpodPort([property: JsonPropertyName("host_ip")] string? HostIp, [property: JsonPropertyName("host_port")] int HostPort, [property: JsonPropertyName("container_port")] int ContainerPort);
 
-internal sealed record LibpodListed(string[]? Names, string? Image, string? State, int ExitCode, long StartedAt, Dictionary<string, string>? Labels, LibpodPort[]? Ports);
+internal sealed record LibpodListed(string? Id, string[]? Names, string? Image, string? State, int ExitCode, long StartedAt, Dictionary<string, string>? Labels, LibpodPort[]? Ports);
 
 internal sealed record LibpodActor(Dictionary<string, string>? Attributes);
 

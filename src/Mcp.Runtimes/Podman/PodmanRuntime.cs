@@ -122,6 +122,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         return [.. listed.Select(Info).OfType<InstanceInfo>()];
     }
 
+    public Task<IReadOnlyList<VolumeHolder>> HoldersAsync(CancellationToken ct) => PodmanHolders.AskAsync(_client, ct);
+
     public async IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, [EnumeratorCancellation] CancellationToken ct)
     {
         // Whoever wants only the tail has seen nothing of what was before.

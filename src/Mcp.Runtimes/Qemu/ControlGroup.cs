@@ -72,6 +72,9 @@ internal sealed class ControlGroup(string root, string name)
         return File.Exists(file) && File.ReadLines(file).Any(l => l.StartsWith("oom_kill ", StringComparison.Ordinal) && l != "oom_kill 0");
     }
 
+    /// <summary>False also where VMs run without a group.</summary>
+    public bool HasProcesses() => Directories.Select(d => Path.Combine(d, "cgroup.procs")).Where(File.Exists).Any(f => File.ReadLines(f).Any());
+
     /// <summary>Nothing happens where it is not there. One that still has processes stays; its next run takes it.</summary>
     public void Remove()
     {

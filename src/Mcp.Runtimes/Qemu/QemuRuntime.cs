@@ -219,6 +219,9 @@ public sealed class QemuRuntime : IRuntime
     public Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct) =>
         Task.FromResult<IReadOnlyList<InstanceInfo>>([.. VmDirectory.All(_vms).Select(v => v.Info()).OfType<InstanceInfo>()]);
 
+    public Task<IReadOnlyList<VolumeHolder>> HoldersAsync(CancellationToken ct) =>
+        Task.FromResult<IReadOnlyList<VolumeHolder>>([.. VmDirectory.All(_vms).Select(v => v.Holder())]);
+
     public IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, CancellationToken ct)
     {
         var vm = Directory(name);

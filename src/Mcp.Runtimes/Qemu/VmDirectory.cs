@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Mcp.Model.Definition;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 
@@ -61,6 +62,30 @@ internal sealed class VmDirectory(string path)
             : run is null ? (InstanceState.Failed, (int?)null, "was never started")
             : (InstanceState.Failed, null, "went away without a word: the machine was restarted, or the VM and its keeper were killed");
         return new InstanceInfo(name, record.Image, state, code, record.SpecHash, run?.Started, record.Definition, record.Ports, reason);
+    }
+
+    /// <summary>What it may write to. One that runs and whose record cannot be read may write anywhere.</summary>
+    public VolumeHolder Holder()
+    {
+        var name = System.IO.Path.GetFileName(Path);
+        // A keeper that was killed takes QEMU and its helpers with it, but not at the same instant.
+        var ended = Keeper() is null && !Group.HasProcesses();
+        return new VolumeHolder(name, InstanceName.Parse(name), ended, Declared() ?? [new VolumeMount("/", "/", false)]);
+    }
+
+    private IReadOnlyList<VolumeMount>? Declared()
+    {
+        if (Record is not { } record)
+            return null;
+        try
+        {
+            var stored = ServiceFile.ReadStored($"name = \"stored\"\n{record.Definition}", "vm.json");
+            return [.. stored.Definition.Components.SelectMany(c => c.Volumes).Where(v => !v.ReadOnly)];
+        }
+        catch (ServiceFileException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Out of sight at once, then deleted; a crash between leaves only what Sweep takes.</summary>

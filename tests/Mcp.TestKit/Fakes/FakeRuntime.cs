@@ -84,6 +84,13 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
 
     public Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct) => Task.FromResult<IReadOnlyList<InstanceInfo>>([.. _instances.Values.Select(i => i.Info())]);
 
+    public Task<IReadOnlyList<VolumeHolder>> HoldersAsync(CancellationToken ct) => Task.FromResult<IReadOnlyList<VolumeHolder>>(
+        [.. _instances.Values.Select(i => new VolumeHolder(
+            i.Spec.Name.ToString(),
+            i.Spec.Name,
+            i.State == InstanceState.Exited,
+            [.. i.Spec.Component.Volumes.Where(v => !v.ReadOnly)]))]);
+
     public async IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, [EnumeratorCancellation] CancellationToken ct)
     {
         var instance = _instances.GetValueOrDefault(name);

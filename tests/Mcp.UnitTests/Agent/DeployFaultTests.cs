@@ -1,3 +1,4 @@
+using Mcp.Agent.Deploy;
 using Mcp.Daemon.Operations;
 using Mcp.Model;
 using Mcp.Model.Instances;
@@ -97,7 +98,8 @@ public sealed class DeployFaultTests : IDisposable
         runtime.Crashing.Clear();
         runtime.Hook = _ => Task.CompletedTask;
         await world.DeployAsync(World.Service("blog", "v2"));
-        Assert.Equal(["blog.web.2"], await world.InstancesAsync());
+        // The number of the one that failed is not given again.
+        Assert.Equal(["blog.web.3"], await world.InstancesAsync());
         Assert.Empty(world.Registry.Operations.Open());
     }
 
@@ -123,14 +125,14 @@ public sealed class DeployFaultTests : IDisposable
     {
         using var runtime = Runtime();
         using var world = new World(_directory, runtime);
-        await world.Deployer.DeployAsync(World.Service("blog", "v1"), null, null, default, sequence: 1);
+        await world.Deployer.DeployAsync(World.Service("blog", "v1"), new DeployOptions(Sequence: 1), null, default);
         await world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default, sequence: 3);
-        var late = await Assert.ThrowsAsync<McpException>(() => world.Deployer.DeployAsync(World.Service("blog", "v1"), null, null, default, sequence: 2));
+        var late = await Assert.ThrowsAsync<McpException>(() => world.Deployer.DeployAsync(World.Service("blog", "v1"), new DeployOptions(Sequence: 2), null, default));
         Assert.Equal("request.superseded", late.Code);
         Assert.Empty(await world.InstancesAsync());
-        await world.Deployer.DeployAsync(World.Service("blog", "v2"), null, null, default, sequence: 4);
+        await world.Deployer.DeployAsync(World.Service("blog", "v2"), new DeployOptions(Sequence: 4), null, default);
         Assert.Equal("request.superseded", (await Assert.ThrowsAsync<McpException>(() => world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default, sequence: 3))).Code);
-        Assert.Equal(["blog.web.1"], await world.RunningAsync());
+        Assert.Equal(["blog.web.2"], await world.RunningAsync());
         // Who asks the agent itself is always in order.
         await world.DeployAsync(World.Service("blog", "v1"));
     }

@@ -6,8 +6,10 @@ using Mcp.Agent.Proxy;
 using Mcp.Agent.Reconcile;
 using Mcp.Agent.Recovery;
 using Mcp.Agent.Registry;
+using Mcp.Agent.Volumes;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
+using Mcp.Model.Deploy;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
 using Mcp.TestKit.Fakes;
@@ -31,13 +33,25 @@ internal sealed class World : IDisposable
         var gate = new HealthGate(runtimes, ports, _probe);
         var retire = new RetireStep(runtimes, ports, Proxy, Registry.Events);
         Undeployer = new Undeployer(Registry, runtimes, ports, Proxy, locks);
+        var planner = new Planner(HostPaths.Overlap);
+        var outages = new Outages(TimeProvider.System);
+        var starter = new Starter(runtimes, ports);
+        Rollouts = new Rollouts(Registry, runtimes, planner, outages);
         Deployer = new Deployer(
-            [new PullStep(runtimes), new PortsStep(ports), new StartStep(runtimes, ports), new HealthGateStep(gate), new SwitchStep(Registry.Components, Proxy, (_, _) => Task.CompletedTask), retire],
-            Registry, Undeployer, locks);
-        var control = new ServiceControl(Registry, runtimes, ports, Proxy, locks, retire);
+            [
+                new PullStep(runtimes),
+                new PortsStep(ports),
+                new StartStep(starter, runtimes),
+                new HealthGateStep(gate),
+                new ReplaceStep(Registry, runtimes, Proxy, gate, new ReplaceParts(starter, planner, outages)),
+                new SwitchStep(Registry.Components, Proxy, (_, _) => Task.CompletedTask),
+                retire,
+            ],
+            Registry, Rollouts, Undeployer, locks);
+        Control = new ServiceControl(Registry, runtimes, ports, Proxy, locks, retire);
         Adoption = new Adoption(Registry, runtimes, Proxy, locks);
         var restarts = new RestartKeeper(TimeProvider.System);
-        Reconciler = new Reconciler(Registry, runtimes, control, locks, restarts, retire);
+        Reconciler = new Reconciler(Registry, runtimes, Control, locks, restarts, retire);
         Resumer = new Resumer(Deployer, Undeployer, Registry.Operations, TimeProvider.System);
         Boot = new BootSequence(boot ?? [], Registry, Reconciler, restarts, gate);
     }
@@ -47,6 +61,10 @@ internal sealed class World : IDisposable
     public FakeProxy Proxy { get; }
 
     public AgentRegistry Registry { get; }
+
+    public Rollouts Rollouts { get; }
+
+    public ServiceControl Control { get; }
 
     public Deployer Deployer { get; }
 
@@ -71,7 +89,7 @@ internal sealed class World : IDisposable
         port = 8080
         """, "test");
 
-    public Task DeployAsync(ServiceDefinition service) => Deployer.DeployAsync(service, null, null, default);
+    public Task DeployAsync(ServiceDefinition service) => Deployer.DeployAsync(service, DeployOptions.Default, null, default);
 
     /// <summary>What an agent does at its start, until nothing is left to do.</summary>
     public async Task RecoverAsync()

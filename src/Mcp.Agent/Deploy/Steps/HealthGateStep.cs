@@ -3,7 +3,7 @@ using Mcp.Daemon.Operations;
 
 namespace Mcp.Agent.Deploy.Steps;
 
-/// <summary>Waits until every new instance is well.</summary>
+/// <summary>Waits until every new instance beside an old one is well; nothing that serves was touched until then.</summary>
 public sealed class HealthGateStep(HealthGate gate) : IStep<Deployment>
 {
     public string Name => "health";
@@ -12,8 +12,8 @@ public sealed class HealthGateStep(HealthGate gate) : IStep<Deployment>
     {
         if (state.Service.Active)
         {
-            foreach (var (component, instance, _) in state.Rolling())
-                await gate.WaitAsync(component, instance, progress, ct);
+            foreach (var rolling in state.Rolling().Where(r => !r.StopsFirst))
+                await gate.WaitAsync(rolling.Component, rolling.New, progress, ct);
         }
 
         return state;

@@ -10,15 +10,15 @@ public sealed class PortsStep(PortAllocator ports) : IStep<Deployment>
 
     public Task<Deployment> RunAsync(Deployment state, IProgress<string> progress, CancellationToken ct)
     {
-        foreach (var (component, instance, _) in state.Rolling())
-            ports.Allocate(instance, component);
+        foreach (var rolling in state.Rolling())
+            ports.Allocate(rolling.New, rolling.Component);
         return Task.FromResult(state);
     }
 
     public Task UndoAsync(Deployment state, CancellationToken ct)
     {
-        foreach (var (_, instance, _) in state.Rolling())
-            ports.Release(instance);
+        foreach (var rolling in state.Rolling())
+            ports.Release(rolling.New);
         return Task.CompletedTask;
     }
 }

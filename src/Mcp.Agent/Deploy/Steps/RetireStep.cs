@@ -10,17 +10,15 @@ namespace Mcp.Agent.Deploy.Steps;
 public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, INodeProxy proxy, EventsTable events) : IStep<Deployment>
 {
     public static readonly TimeSpan Drain = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(10);
 
     public string Name => "retire";
 
     public async Task<Deployment> RunAsync(Deployment state, IProgress<string> progress, CancellationToken ct)
     {
-        var service = state.Service.Name;
-        var gone = state.Rolling().Select(r => r.Old).OfType<InstanceName>()
-            .Concat(state.Removals.Select(r => new InstanceName(service, Label.Parse(r.Component), r.OldGeneration)));
-        foreach (var old in gone.ToList())
-            await RetireAsync(old, ct);
+        foreach (var old in state.Going())
+            await RetireAsync(old.Instance, ct);
+        foreach (var kept in state.Service.Active ? [] : state.Kept())
+            await runtimes.StopAsync(kept, ct);
         return state;
     }
 
@@ -31,7 +29,7 @@ public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, INodePr
         try
         {
             await proxy.DrainAsync(old, Drain, ct);
-            await runtimes.EndAsync(old, s_grace, ct);
+            await runtimes.EndAsync(old, ct);
             ports.Release(old);
         }
         catch (Exception e) when (!ct.IsCancellationRequested)

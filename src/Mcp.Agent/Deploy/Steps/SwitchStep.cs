@@ -2,6 +2,7 @@ using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
+using Mcp.Model.Instances;
 
 namespace Mcp.Agent.Deploy.Steps;
 
@@ -13,18 +14,32 @@ public sealed class SwitchStep(ComponentsTable components, INodeProxy proxy, Fun
 
     public async Task<Deployment> RunAsync(Deployment state, IProgress<string> progress, CancellationToken ct)
     {
-        components.Store(state.Service, state.Rollouts.ToDictionary(r => r.Component, r => r.Generation));
-        await certify(state.Service, ct);
+        var service = state.Service;
+        components.Store(service, Rows(state, service));
+        await certify(service, ct);
         await proxy.PushAsync(ct);
         return state;
     }
 
     public async Task UndoAsync(Deployment state, CancellationToken ct)
     {
-        if (state.PreviousService is { } previous)
-            components.Store(previous, state.Rollouts.Concat(state.Removals).Where(r => r.OldGeneration > 0).ToDictionary(r => r.Component, r => r.OldGeneration));
-        else
+        if (state.PreviousService is not { } previous)
             components.Delete(state.Service.Name);
+        else if (state.Before is { } rows)
+            components.Store(previous, rows);
+        else
+            components.Store(previous, state.Rollouts.Concat(state.Removals).Where(r => r.OldGeneration > 0).ToDictionary(r => r.Component, r => r.OldGeneration));
         await proxy.PushAsync(ct);
+    }
+
+    // What is kept keeps its row, as whatever version wrote it.
+    private List<ComponentRow> Rows(Deployment state, ServiceDefinition service)
+    {
+        var kept = components.List(service.Name).ToDictionary(c => c.Row.Name, c => c.Row);
+        var generations = state.Rollouts.ToDictionary(r => r.Component, r => r.Generation);
+        var desired = service.Active ? DesiredState.Running : DesiredState.Stopped;
+        return [.. service.Components.Select(c => generations.TryGetValue(c.Name.Text, out var generation)
+            ? ComponentRow.Of(c, generation, desired)
+            : service.Active ? kept[c.Name.Text] : kept[c.Name.Text] with { Desired = nameof(DesiredState.Stopped) })];
     }
 }

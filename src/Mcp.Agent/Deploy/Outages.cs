@@ -1,0 +1,48 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Mcp.Agent.Probes;
+using Mcp.Model.Names;
+
+namespace Mcp.Agent.Deploy;
+
+/// <summary>What deploys under way did to the instances that served before: told truly when one fails.</summary>
+public sealed class Outages(TimeProvider time)
+{
+    private readonly ConcurrentDictionary<InstanceName, Outage> _outages = new();
+
+    public void Stopped(InstanceName old) => _outages.TryAdd(old, new Outage(time.GetUtcNow(), null, null));
+
+    /// <param name="verdict">Null: it could not be started.</param>
+    public void StartedAgain(InstanceName old, HealthVerdict? verdict) =>
+        _outages[old] = (_outages.GetValueOrDefault(old) ?? new Outage(null, null, null)) with { Started = time.GetUtcNow(), Verdict = verdict };
+
+    public void Forget(IEnumerable<InstanceName> olds)
+    {
+        foreach (var old in olds)
+            _outages.TryRemove(old, out _);
+    }
+
+    /// <summary>One sentence for each instance.</summary>
+    public string Tell(IEnumerable<InstanceName> olds)
+    {
+        var sentences = olds.Select(Tell).ToList();
+        return sentences.Count == 0 ? "nothing ran before" : string.Join("; ", sentences);
+    }
+
+    private string Tell(InstanceName old)
+    {
+        if (!_outages.TryGetValue(old, out var outage))
+            return $"{old} was not touched";
+        var stopped = outage.Stopped is { } at ? $"{old} was stopped at {Clock(at)}" : $"{old} had been stopped";
+        if (outage.Started is not { } again)
+            return $"{stopped} and does not run";
+        if (outage.Verdict is not { } verdict)
+            return $"{stopped} and could not be started again";
+        var health = verdict.Healthy ? "it is well" : $"it is NOT well: {verdict.Probed}: {verdict.Answered}";
+        return $"{stopped} and started again at {Clock(again)}; {health}";
+    }
+
+    private static string Clock(DateTimeOffset at) => at.ToString("HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+
+    private sealed record Outage(DateTimeOffset? Stopped, DateTimeOffset? Started, HealthVerdict? Verdict);
+}

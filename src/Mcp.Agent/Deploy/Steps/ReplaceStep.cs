@@ -1,0 +1,86 @@
+using Mcp.Agent.Probes;
+using Mcp.Agent.Proxy;
+using Mcp.Agent.Registry;
+using Mcp.Daemon.Operations;
+using Mcp.Model.Deploy;
+using Mcp.Model.Instances;
+using Mcp.Model.Names;
+
+namespace Mcp.Agent.Deploy.Steps;
+
+/// <summary>Stop-first, one component after the other, once all others are well: clients wait at the node proxy, the old instance and whoever loses a
+/// volume or a port to the new one end, the new one starts and goes through its gate. Undone: the new one ends, the old ones start again.</summary>
+public sealed class ReplaceStep(AgentRegistry registry, RuntimeSet runtimes, INodeProxy proxy, HealthGate gate, ReplaceParts parts) : IStep<Deployment>
+{
+    public const string StepName = "replace";
+    private static readonly TimeSpan s_undoGate = TimeSpan.FromMinutes(1);
+
+    public string Name => StepName;
+
+    public async Task<Deployment> RunAsync(Deployment state, IProgress<string> progress, CancellationToken ct)
+    {
+        if (!state.Service.Active)
+            return state;
+        foreach (var rolling in state.Rolling().Where(r => r.StopsFirst))
+        {
+            foreach (var old in Losing(state, rolling))
+                await StopAsync(old.Instance, progress, ct);
+            progress.Report($"{rolling.Component.Name}: starts");
+            await parts.Starter.StartAsync(rolling.Component, rolling.New, ct);
+            await gate.WaitAsync(rolling.Component, rolling.New, progress, ct);
+        }
+
+        return state;
+    }
+
+    public async Task UndoAsync(Deployment state, CancellationToken ct)
+    {
+        var back = new List<Going>();
+        foreach (var rolling in state.Rolling().Where(r => r.StopsFirst).Reverse())
+        {
+            // Seen ended before anything of before starts.
+            await runtimes.EndAsync(rolling.New, ct);
+            back.AddRange(Losing(state, rolling).Where(o => o.Wanted && back.All(b => b.Instance != o.Instance)));
+        }
+
+        foreach (var old in state.PreviousService is { Active: true } ? back : [])
+            await StartAgainAsync(old, ct);
+        registry.Holds.Clear(state.Service.Name);
+        await proxy.PushAsync(ct);
+    }
+
+    private async Task StopAsync(InstanceName old, IProgress<string> progress, CancellationToken ct)
+    {
+        if (await runtimes.FindAsync(old, ct) is null)
+            return;
+        registry.Holds.Set(old.Service, old.Component);
+        await proxy.PushAsync(ct);
+        progress.Report($"{old.Component}: waits for requests under way");
+        await proxy.DrainAsync(old, RetireStep.Drain, ct);
+        progress.Report($"{old.Component}: stops");
+        parts.Outages.Stopped(old);
+        await runtimes.StopAsync(old, ct);
+    }
+
+    private async Task StartAgainAsync(Going old, CancellationToken ct)
+    {
+        // One that somebody removed is made anew by the reconciler.
+        if (await runtimes.FindAsync(old.Instance, ct) is not { } runtime || await runtime.InspectAsync(old.Instance, ct) is { State: InstanceState.Running })
+            return;
+        await runtime.StartAsync(old.Instance, ct);
+        var verdict = old.Definition is { } definition ? await gate.SettleAsync(definition, old.Instance, s_undoGate, ct) : null;
+        parts.Outages.StartedAgain(old.Instance, verdict);
+        if (verdict is { Healthy: false })
+        {
+            registry.Events.Add(old.Instance.Service.Text, old.Instance.Component.Text, "deploy.undo_unwell",
+                $"{old.Instance} was started again and is not well: {verdict.Probed}: {verdict.Answered}; the data may have been changed by the newer generation");
+        }
+    }
+
+    // Its own old one, and whoever else has what it alone may have.
+    private IEnumerable<Going> Losing(Deployment state, Rolling rolling) => state.Going().Where(old =>
+        old.Instance == rolling.Old || (old.Definition is { } definition && parts.Planner.Clash(rolling.Component, definition) is not null));
+}
+
+/// <summary>What the step needs besides.</summary>
+public sealed record ReplaceParts(Starter Starter, Planner Planner, Outages Outages);

@@ -1,0 +1,27 @@
+using Mcp.Daemon.Storage;
+using Mcp.Model.Names;
+
+namespace Mcp.Agent.Registry;
+
+/// <summary>The last generation that was given to each component: each number once, also after a failed deploy or an undeploy. Logs and names hang on it.</summary>
+public sealed class GenerationsTable(Database database)
+{
+    /// <summary>The last one given, or what the component's row says; 0: none.</summary>
+    public int Last(Label service, Label component)
+    {
+        using var connection = database.Connect();
+        return Convert.ToInt32(connection.Scalar("""
+            SELECT MAX(COALESCE((SELECT last FROM generations WHERE service = @service AND component = @component), 0),
+                       COALESCE((SELECT generation FROM components WHERE service = @service AND name = @component), 0))
+            """,
+            ("service", service.Text), ("component", component.Text)) ?? 0, System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Written down as given.</summary>
+    public void Give(Label service, Label component, int generation)
+    {
+        using var connection = database.Connect();
+        connection.Run("INSERT INTO generations (service, component, last) VALUES (@service, @component, @last) ON CONFLICT (service, component) DO UPDATE SET last = MAX(last, @last)",
+            ("service", service.Text), ("component", component.Text), ("last", generation));
+    }
+}

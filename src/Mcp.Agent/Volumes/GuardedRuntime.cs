@@ -1,0 +1,49 @@
+using Mcp.Model.Instances;
+using Mcp.Model.Names;
+using Mcp.Runtimes;
+
+namespace Mcp.Agent.Volumes;
+
+/// <summary>A runtime that starts nothing whose volumes somebody else may be writing to: whoever asks, deploy, undo, reconciler or a person.</summary>
+public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard) : IRuntime
+{
+    public string Name => inner.Name;
+
+    public Task<RuntimeAvailability> ProbeAsync(CancellationToken ct) => inner.ProbeAsync(ct);
+
+    public Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct) => inner.PullAsync(image, progress, ct);
+
+    public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
+    {
+        var existing = await inner.InspectAsync(spec.Name, ct);
+        if (existing is { State: InstanceState.Running } && existing.SpecHash == spec.SpecHash)
+            return;
+        // The runtime makes it anew, and would kill what runs.
+        if (existing is { State: InstanceState.Running or InstanceState.Starting or InstanceState.Unknown })
+            await inner.StopAsync(spec.Name, spec.Component.StopGrace, ct);
+        using var claim = await guard.ClaimAsync(spec.Name, spec.Component.Volumes, ct);
+        await inner.RunAsync(spec, ct);
+    }
+
+    public async Task StartAsync(InstanceName name, CancellationToken ct)
+    {
+        using var claim = await guard.ClaimAsync(name, await guard.OfAsync(name, ct), ct);
+        await inner.StartAsync(name, ct);
+    }
+
+    public Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct) => inner.StopAsync(name, grace, ct);
+
+    public Task RemoveAsync(InstanceName name, CancellationToken ct) => inner.RemoveAsync(name, ct);
+
+    public Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct) => inner.InspectAsync(name, ct);
+
+    public Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct) => inner.ListAsync(ct);
+
+    public Task<IReadOnlyList<VolumeHolder>> HoldersAsync(CancellationToken ct) => inner.HoldersAsync(ct);
+
+    public IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, CancellationToken ct) => inner.LogsAsync(name, options, ct);
+
+    public IAsyncEnumerable<RuntimeEvent> WatchAsync(CancellationToken ct) => inner.WatchAsync(ct);
+
+    public Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct) => inner.ExecAsync(name, command, ct);
+}

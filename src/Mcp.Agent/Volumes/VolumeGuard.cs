@@ -1,0 +1,86 @@
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
+using Mcp.Runtimes;
+
+namespace Mcp.Agent.Volumes;
+
+/// <summary>One writer for each path. Before an instance starts, the runtimes are asked what runs, never a table; what is not certain counts as running.
+/// Two that start at once claim their paths here until their runtimes know them.</summary>
+public sealed class VolumeGuard(IReadOnlyCollection<IRuntime> runtimes) : IDisposable
+{
+    private readonly SemaphoreSlim _asking = new(1, 1);
+    private readonly List<VolumeHolder> _claims = [];
+
+    /// <summary>The right to start this instance, until it is disposed.</summary>
+    /// <exception cref="McpException">volume.held: another may write there; volume.unsure: a runtime does not answer.</exception>
+    public async Task<IDisposable?> ClaimAsync(InstanceName name, IReadOnlyList<VolumeMount> volumes, CancellationToken ct)
+    {
+        var writable = volumes.Where(v => !v.ReadOnly).ToList();
+        if (writable.Count == 0)
+            return null;
+        await _asking.WaitAsync(ct);
+        try
+        {
+            await CheckAsync(name.ToString(), writable, holder => holder.Instance == name, ct);
+            var claim = new VolumeHolder(name.ToString(), name, false, writable);
+            lock (_claims)
+                _claims.Add(claim);
+            return new Claim(this, claim);
+        }
+        finally
+        {
+            _asking.Release();
+        }
+    }
+
+    /// <summary>Before anything is touched: whether these volumes would be free.</summary>
+    /// <param name="ends">Holders that will have ended by then.</param>
+    /// <exception cref="McpException">volume.held, volume.unsure</exception>
+    public async Task CheckAsync(string who, IReadOnlyList<VolumeMount> volumes, Func<VolumeHolder, bool> ends, CancellationToken ct)
+    {
+        var writable = volumes.Where(v => !v.ReadOnly).ToList();
+        if (writable.Count == 0)
+            return;
+        foreach (var holder in (await HoldersAsync(ct)).Where(h => !h.Ended && !ends(h)))
+        {
+            foreach (var volume in writable)
+            {
+                if (holder.Writable.FirstOrDefault(w => (w.Exclusive || volume.Exclusive) && HostPaths.Overlap(w.Source, volume.Source)) is { } held)
+                    throw Held(who, volume, holder, held);
+            }
+        }
+    }
+
+    /// <summary>What the instance itself may write to, as its runtime has it.</summary>
+    public async Task<IReadOnlyList<VolumeMount>> OfAsync(InstanceName name, CancellationToken ct) =>
+        [.. (await HoldersAsync(ct)).Where(h => h.Instance == name).SelectMany(h => h.Writable)];
+
+    public void Dispose() => _asking.Dispose();
+
+    private async Task<List<VolumeHolder>> HoldersAsync(CancellationToken ct)
+    {
+        List<VolumeHolder> all;
+        // Claims first: one that is given up while the runtimes are asked is known to its runtime by then.
+        lock (_claims)
+            all = [.. _claims];
+        foreach (var runtime in runtimes)
+            all.AddRange(await runtime.HoldersAsync(ct));
+        return all;
+    }
+
+    private static McpException Held(string who, VolumeMount volume, VolumeHolder holder, VolumeMount held) => new(
+        "volume.held",
+        $"{who} is not started: {holder.Who} may be writing to {held.Source}"
+            + (held.Source == volume.Source ? "" : $", which is, holds or lies in {volume.Source}"),
+        "one instance at a time writes to a volume; stop the other one first (mcp adopt takes over one that the registry does not know), or say :shared on both where several writers are meant");
+
+    private sealed class Claim(VolumeGuard guard, VolumeHolder claim) : IDisposable
+    {
+        public void Dispose()
+        {
+            lock (guard._claims)
+                guard._claims.Remove(claim);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
+
+namespace Mcp.Runtimes.Podman;
+
+/// <summary>Which containers may write to which directories of the host, those of others in the same store too.</summary>
+internal static class PodmanHolders
+{
+    // https://github.com/containers/podman: libpod/define/containerstate.go. All others, also those to come, may still run.
+    private static readonly HashSet<string> s_ended = ["created", "configured", "exited", "stopped"];
+
+    public static async Task<IReadOnlyList<VolumeHolder>> AskAsync(LibpodClient client, CancellationToken ct)
+    {
+        try
+        {
+            var holders = new List<VolumeHolder>();
+            foreach (var listed in await client.GetAsync("/containers/json?all=true", LibpodJson.Default.LibpodListedArray, ct) ?? [])
+            {
+                if (await HolderAsync(client, listed, ct) is { } holder)
+                    holders.Add(holder);
+            }
+
+            return holders;
+        }
+        catch (Exception e) when (e is LibpodException or IOException or System.Text.Json.JsonException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            throw new McpException(
+                "volume.unsure",
+                $"podman does not say which containers run, so nothing is started that writes to a volume: {(e is OperationCanceledException ? "no answer in time" : e.Message)}",
+                "run podman ps on the node",
+                e);
+        }
+    }
+
+    private static async Task<VolumeHolder?> HolderAsync(LibpodClient client, LibpodListed listed, CancellationToken ct)
+    {
+        var who = listed.Names?.FirstOrDefault() ?? listed.Id ?? "";
+        var ended = listed.State is { } state && s_ended.Contains(state);
+        var owned = listed.Labels?.ContainsKey(CreateRequest.ServiceLabel) == true;
+        var instance = owned && InstanceName.TryParse(who, out var name) ? name : null;
+        if (ended && instance is null)
+            return null;
+        if (instance is not null && Declared(listed.Labels!.GetValueOrDefault(CreateRequest.DefinitionLabel)) is { } declared)
+            return new VolumeHolder(who, instance, ended, declared);
+        // Gone meanwhile: it has ended.
+        var container = await client.GetAsync($"/containers/{Uri.EscapeDataString(listed.Id ?? who)}/json", LibpodJson.Default.LibpodContainer, ct);
+        var mounts = (container?.Mounts ?? []).Where(m => m is { Writable: true, Source.Length: > 0 });
+        return container is null
+            ? null
+            : new VolumeHolder(instance is null ? $"container {who}" : who, instance, ended, [.. mounts.Select(m => new VolumeMount(m.Source!, m.Destination ?? "", false))]);
+    }
+
+    // Null: another version wrote it, and podman knows better what is mounted.
+    private static IReadOnlyList<VolumeMount>? Declared(string? definition)
+    {
+        try
+        {
+            var stored = ServiceFile.ReadStored($"name = \"stored\"\n{definition}", "label");
+            return stored.UnknownKeys.Count > 0 ? null : [.. stored.Definition.Components.SelectMany(c => c.Volumes).Where(v => !v.ReadOnly)];
+        }
+        catch (ServiceFileException)
+        {
+            return null;
+        }
+    }
+}
