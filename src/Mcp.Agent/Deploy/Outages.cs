@@ -12,8 +12,8 @@ public sealed class Outages(TimeProvider time)
 
     public void Stopped(InstanceName old) => _outages.TryAdd(old, new Outage(time.GetUtcNow(), null, null));
 
-    /// <param name="verdict">Null: it could not be started.</param>
-    public void StartedAgain(InstanceName old, HealthVerdict? verdict) =>
+    /// <param name="verdict">How it was then; ended: it does not run.</param>
+    public void StartedAgain(InstanceName old, HealthVerdict verdict) =>
         _outages[old] = (_outages.GetValueOrDefault(old) ?? new Outage(null, null, null)) with { Started = time.GetUtcNow(), Verdict = verdict };
 
     public void Forget(IEnumerable<InstanceName> olds)
@@ -34,10 +34,8 @@ public sealed class Outages(TimeProvider time)
         if (!_outages.TryGetValue(old, out var outage))
             return $"{old} was not touched";
         var stopped = outage.Stopped is { } at ? $"{old} was stopped at {Clock(at)}" : $"{old} had been stopped";
-        if (outage.Started is not { } again)
+        if (outage.Started is not { } again || outage.Verdict is not { } verdict)
             return $"{stopped} and does not run";
-        if (outage.Verdict is not { } verdict)
-            return $"{stopped} and could not be started again";
         var health = verdict.Healthy ? "it is well" : $"it is NOT well: {verdict.Probed}: {verdict.Answered}";
         return $"{stopped} and started again at {Clock(again)}; {health}";
     }

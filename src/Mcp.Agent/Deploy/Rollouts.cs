@@ -1,4 +1,6 @@
 using Mcp.Agent.Registry;
+using Mcp.Agent.Volumes;
+using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
 using Mcp.Model.Instances;
@@ -12,7 +14,7 @@ public sealed class Rollouts(AgentRegistry registry, RuntimeSet runtimes, Planne
 {
     public Outages Outages => outages;
 
-    /// <exception cref="Model.McpException">component.unknown, volume.held, volume.unsure</exception>
+    /// <exception cref="McpException">component.unknown, volume.held, volume.unsure</exception>
     public async Task<RolloutPlan> PlanAsync(ServiceDefinition service, DeployOptions options, CancellationToken ct)
     {
         var running = (await runtimes.ListAsync(ct)).Where(i => i.Name.Service == service.Name && i.State is InstanceState.Running or InstanceState.Starting)
@@ -54,6 +56,18 @@ public sealed class Rollouts(AgentRegistry registry, RuntimeSet runtimes, Planne
         return generation;
     }
 
+    // Another service's that is meant to run holds its volumes also while it is down for a moment, as in its own update.
+    private void CheckWanted(Label service, ComponentDefinition component)
+    {
+        var wanted = registry.Components.List().Where(c => c.Service != service && c.Desired == DesiredState.Running);
+        if (wanted.FirstOrDefault(c => planner.Clash(component, c.Definition) is not null) is not { } holder)
+            return;
+        throw new McpException(
+            VolumeGuard.HeldCode,
+            $"{service}.{component.Name} is not started beside {holder.Instance} of service {holder.Service}: {planner.Clash(component, holder.Definition)}",
+            $"stop it first (mcp stop {holder.Service}), or say :shared on both where several writers are meant");
+    }
+
     // Before anything is touched. Whoever goes in this deploy will have ended.
     private async Task CheckVolumesAsync(RolloutPlan plan, CancellationToken ct)
     {
@@ -63,6 +77,7 @@ public sealed class Rollouts(AgentRegistry registry, RuntimeSet runtimes, Planne
         foreach (var change in plan.Changes.Where(c => c.Rolls))
         {
             var component = plan.Target.Components.First(c => c.Name == change.Component);
+            CheckWanted(plan.Target.Name, component);
             await runtimes.Guard.CheckAsync($"{plan.Target.Name}.{component.Name}", component.Volumes, h => h.Instance is { } instance && goes.Contains(instance), ct);
         }
     }

@@ -33,15 +33,13 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
 
     private async Task ForwardAsync(HttpContext context, HttpTransformer headers)
     {
-        var backend = table.Find(context.Request.Host.Host);
-        if (backend is null)
+        var found = await table.EnterAsync(context.Request.Host.Host, context.RequestAborted);
+        if (found.Backend is not { } backend)
         {
-            context.Response.StatusCode = StatusCodes.Status404NotFound;
-            await context.Response.WriteAsync("no route for this host\n");
+            await RefuseAsync(context.Response, found.Held);
             return;
         }
 
-        backend.Enter();
         try
         {
             var error = await forwarder.SendAsync(context, backend.Prefix, _backends, IsGrpc(context.Request) ? s_grpc : s_http, headers);
@@ -52,6 +50,14 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
         {
             backend.Leave();
         }
+    }
+
+    private static Task RefuseAsync(HttpResponse response, bool held)
+    {
+        response.StatusCode = held ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status404NotFound;
+        if (held)
+            response.Headers.RetryAfter = "5";
+        return response.WriteAsync(held ? "the service behind this host is being updated\n" : "no route for this host\n");
     }
 
     internal static bool IsGrpc(HttpRequest request) => HttpProtocol.IsHttp2(request.Protocol) && request.ContentType?.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) == true;

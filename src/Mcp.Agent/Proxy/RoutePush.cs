@@ -144,13 +144,16 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
 
     private ProxyRoutes Routes()
     {
-        var http = new Dictionary<string, int>();
-        var passed = new Dictionary<string, int>();
-        foreach (var stored in registry.Components.List())
+        var http = new Dictionary<string, (int Port, bool Held)>();
+        var passed = new Dictionary<string, (int Port, bool Held)>();
+        var holds = registry.Holds.All();
+        var components = registry.Components.List();
+        foreach (var stored in components)
         {
+            var held = holds.Contains((stored.Service, stored.Definition.Name));
             foreach (var route in stored.Definition.Routes)
             {
-                var port = ports.HostPort(stored.Instance, stored.Definition, route.Port);
+                var port = (ports.HostPort(stored.Instance, stored.Definition, route.Port), held);
                 var table = route.Mode == RouteMode.L7 ? http : passed;
                 if (route.Hostname is { } hostname)
                     table[hostname.Text] = port;
@@ -159,9 +162,12 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
             }
         }
 
-        var certificates = registry.Components.List().Select(c => c.Service).Distinct().Select(s => new ProxyCertificate($"{s}.{config.Zone}", config.CertificateOf(s))).Where(c => File.Exists(c.File));
-        return new ProxyRoutes([.. http.Where(r => r.Value > 0).Select(r => new ProxyRoute(r.Key, r.Value, false)), .. passed.Where(r => r.Value > 0).Select(r => new ProxyRoute(r.Key, r.Value, true))], [.. certificates], [.. Public()]);
+        var certificates = components.Select(c => c.Service).Distinct().Select(s => new ProxyCertificate($"{s}.{config.Zone}", config.CertificateOf(s))).Where(c => File.Exists(c.File));
+        return new ProxyRoutes([.. Listed(http, passThrough: false), .. Listed(passed, passThrough: true)], [.. certificates], [.. Public()]);
     }
+
+    private static IEnumerable<ProxyRoute> Listed(Dictionary<string, (int Port, bool Held)> routes, bool passThrough) =>
+        routes.Where(r => r.Value.Port > 0).Select(r => new ProxyRoute(r.Key, r.Value.Port, passThrough, r.Value.Held));
 
     private IEnumerable<PublicRoute> Public()
     {

@@ -18,17 +18,50 @@ internal sealed class Backend(int port)
     public void Leave() => Interlocked.Decrement(ref _inFlight);
 }
 
-/// <summary>The routes in force, swapped as one. A backend that no route names any more is remembered while requests are on their way to it.</summary>
-internal sealed class RouteTable
+/// <summary>Where a route leads.</summary>
+internal sealed class RouteTarget(Backend backend, bool held)
 {
+    private int _waiting;
+
+    public Backend Backend => backend;
+
+    /// <summary>Its instance is being replaced.</summary>
+    public bool Held => held;
+
+    /// <summary>False: as many wait as may.</summary>
+    public bool TryWait(int most) => Interlocked.Increment(ref _waiting) <= most || LeaveWait();
+
+    public bool LeaveWait()
+    {
+        Interlocked.Decrement(ref _waiting);
+        return false;
+    }
+}
+
+/// <param name="Backend">Entered: the caller leaves it. Null: there is none.</param>
+/// <param name="Held">The route is held, and waiting came to nothing.</param>
+internal readonly record struct Found(Backend? Backend, bool Held);
+
+/// <summary>The routes in force, swapped as one. A backend that no route names any more is remembered while requests are on their way to it.</summary>
+/// <param name="holdLimit">How long a request waits at a held route; null: 15 s.</param>
+internal sealed class RouteTable(TimeSpan? holdLimit = null)
+{
+    /// <summary>Requests and connections that wait at one held route.</summary>
+    public const int MostWaiting = 1000;
+
+    private static readonly TimeSpan s_holdLimit = TimeSpan.FromSeconds(15);
+    private readonly TimeSpan _holdLimit = holdLimit ?? s_holdLimit;
     private readonly Lock _lock = new();
     private readonly Dictionary<int, Backend> _backends = [];
-    private FrozenDictionary<string, Backend> _byHost = FrozenDictionary<string, Backend>.Empty;
-    private FrozenDictionary<string, Backend> _bySni = FrozenDictionary<string, Backend>.Empty;
+    private FrozenDictionary<string, RouteTarget> _byHost = FrozenDictionary<string, RouteTarget>.Empty;
+    private FrozenDictionary<string, RouteTarget> _bySni = FrozenDictionary<string, RouteTarget>.Empty;
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public Backend? Find(string host) => Volatile.Read(ref _byHost).GetValueOrDefault(host);
+    /// <summary>The backend of a host, entered. At a held route it waits for the next instance.</summary>
+    public ValueTask<Found> EnterAsync(string host, CancellationToken ct) => EnterAsync(host, passThrough: false, ct);
 
-    public Backend? FindPassThrough(string sni) => Volatile.Read(ref _bySni).GetValueOrDefault(sni);
+    /// <summary>The same by the server name of a TLS connection that is not ended here.</summary>
+    public ValueTask<Found> EnterPassThroughAsync(string sni, CancellationToken ct) => EnterAsync(sni, passThrough: true, ct);
 
     public void Replace(ProxyRoutes routes)
     {
@@ -40,10 +73,9 @@ internal sealed class RouteTable
                 _backends[port] = new Backend(port);
             Volatile.Write(ref _byHost, Table(routes.Routes.Where(r => !r.PassThrough)));
             Volatile.Write(ref _bySni, Table(routes.Routes.Where(r => r.PassThrough)));
+            Interlocked.Exchange(ref _changed, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
         }
     }
-
-    private FrozenDictionary<string, Backend> Table(IEnumerable<ProxyRoute> routes) => routes.ToFrozenDictionary(r => r.Host, r => _backends[r.Port], StringComparer.OrdinalIgnoreCase);
 
     public int InFlight(int port)
     {
@@ -52,4 +84,57 @@ internal sealed class RouteTable
             return _backends.GetValueOrDefault(port)?.InFlight ?? 0;
         }
     }
+
+    private ValueTask<Found> EnterAsync(string host, bool passThrough, CancellationToken ct)
+    {
+        var target = Find(host, passThrough);
+        if (target is null)
+            return ValueTask.FromResult(new Found(null, false));
+        return TryEnter(target, host, passThrough) ? ValueTask.FromResult(new Found(target.Backend, false)) : WaitAsync(host, passThrough, ct);
+    }
+
+    private async ValueTask<Found> WaitAsync(string host, bool passThrough, CancellationToken ct)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        limit.CancelAfter(_holdLimit);
+        while (true)
+        {
+            var changed = Volatile.Read(ref _changed).Task;
+            if (Find(host, passThrough) is not { } target)
+                return new Found(null, false);
+            if (TryEnter(target, host, passThrough))
+                return new Found(target.Backend, false);
+            if (!target.TryWait(MostWaiting))
+                return new Found(null, true);
+            try
+            {
+                await changed.WaitAsync(limit.Token);
+            }
+            catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+            {
+                return new Found(null, true);
+            }
+            finally
+            {
+                target.LeaveWait();
+            }
+        }
+    }
+
+    // Counted first and looked at again then: either whoever drains the instance sees this request, or this request sees the hold.
+    private bool TryEnter(RouteTarget target, string host, bool passThrough)
+    {
+        if (target.Held)
+            return false;
+        target.Backend.Enter();
+        if (Find(host, passThrough) is { Held: false } now && now.Backend == target.Backend)
+            return true;
+        target.Backend.Leave();
+        return false;
+    }
+
+    private RouteTarget? Find(string host, bool passThrough) => Volatile.Read(ref passThrough ? ref _bySni : ref _byHost).GetValueOrDefault(host);
+
+    private FrozenDictionary<string, RouteTarget> Table(IEnumerable<ProxyRoute> routes) =>
+        routes.ToFrozenDictionary(r => r.Host, r => new RouteTarget(_backends[r.Port], r.Held), StringComparer.OrdinalIgnoreCase);
 }

@@ -20,14 +20,13 @@ internal sealed class SniPassthrough(RouteTable table)
 
     public async Task CarryAsync(ConnectionContext client)
     {
-        var backend = await ReadNameAsync(client) is { } name ? table.FindPassThrough(name) : null;
-        if (backend is null)
+        var found = await FindAsync(client);
+        if (found.Backend is not { } backend)
         {
-            await client.Transport.Output.WriteAsync(s_unknownName);
+            await client.Transport.Output.WriteAsync(found.Held ? s_noBackend : s_unknownName);
             return;
         }
 
-        backend.Enter();
         try
         {
             await CarryAsync(client, backend.Port);
@@ -39,6 +38,19 @@ internal sealed class SniPassthrough(RouteTable table)
         finally
         {
             backend.Leave();
+        }
+    }
+
+    private async Task<Found> FindAsync(ConnectionContext client)
+    {
+        try
+        {
+            return await ReadNameAsync(client) is { } name ? await table.EnterPassThroughAsync(name, client.ConnectionClosed) : default;
+        }
+        catch (OperationCanceledException)
+        {
+            // The client did not wait.
+            return default;
         }
     }
 

@@ -9,6 +9,9 @@ namespace Mcp.Agent.Volumes;
 /// Two that start at once claim their paths here until their runtimes know them.</summary>
 public sealed class VolumeGuard(IReadOnlyCollection<IRuntime> runtimes) : IDisposable
 {
+    /// <summary>Code of the refusal: somebody else may be writing there.</summary>
+    public const string HeldCode = "volume.held";
+
     private readonly SemaphoreSlim _asking = new(1, 1);
     private readonly List<VolumeHolder> _claims = [];
 
@@ -70,7 +73,7 @@ public sealed class VolumeGuard(IReadOnlyCollection<IRuntime> runtimes) : IDispo
     }
 
     private static McpException Held(string who, VolumeMount volume, VolumeHolder holder, VolumeMount held) => new(
-        "volume.held",
+        HeldCode,
         $"{who} is not started: {holder.Who} may be writing to {held.Source}"
             + (held.Source == volume.Source ? "" : $", which is, holds or lies in {volume.Source}"),
         "one instance at a time writes to a volume; stop the other one first (mcp adopt takes over one that the registry does not know), or say :shared on both where several writers are meant");

@@ -22,11 +22,15 @@ internal sealed class World : IDisposable
 {
     private readonly HealthProbe _probe = new();
 
-    public World(string directory, FakeRuntime runtime, IReadOnlyList<BootStage>? boot = null)
+    /// <param name="vms">For microvms; null: this node has none.</param>
+    public World(string directory, FakeRuntime runtime, IReadOnlyList<BootStage>? boot = null, FakeRuntime? vms = null)
     {
         Runtime = runtime;
         Registry = AgentRegistry.Open(Path.Combine(directory, "registry.db"), TimeProvider.System);
-        var runtimes = new RuntimeSet(new Dictionary<RuntimeKind, IRuntime> { [RuntimeKind.Container] = runtime });
+        var kinds = new Dictionary<RuntimeKind, IRuntime> { [RuntimeKind.Container] = runtime };
+        if (vms is not null)
+            kinds[RuntimeKind.Microvm] = vms;
+        var runtimes = new RuntimeSet(kinds);
         var ports = new PortAllocator(Registry.Ports, 20000, 29999);
         Proxy = new FakeProxy(Registry, runtime);
         var locks = new ServiceLocks();
@@ -117,7 +121,7 @@ internal sealed class FakeProxy(AgentRegistry registry, FakeRuntime runtime) : I
     public async Task PushAsync(CancellationToken ct)
     {
         await runtime.Hook("push");
-        Targets = registry.Components.List().ToDictionary(c => c.Service.Text, c => c.Instance);
+        Targets = registry.Components.List().GroupBy(c => c.Service.Text).ToDictionary(s => s.Key, s => s.First().Instance);
         await runtime.Hook("pushed");
     }
 

@@ -1,10 +1,13 @@
 using Mcp.Agent.Probes;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
+using Mcp.Agent.Volumes;
 using Mcp.Daemon.Operations;
+using Mcp.Model;
 using Mcp.Model.Deploy;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
+using Mcp.Runtimes;
 
 namespace Mcp.Agent.Deploy.Steps;
 
@@ -67,14 +70,30 @@ public sealed class ReplaceStep(AgentRegistry registry, RuntimeSet runtimes, INo
         // One that somebody removed is made anew by the reconciler.
         if (await runtimes.FindAsync(old.Instance, ct) is not { } runtime || await runtime.InspectAsync(old.Instance, ct) is { State: InstanceState.Running })
             return;
-        await runtime.StartAsync(old.Instance, ct);
-        var verdict = old.Definition is { } definition ? await gate.SettleAsync(definition, old.Instance, s_undoGate, ct) : null;
+        var verdict = await StartedAsync(runtime, old, ct);
         parts.Outages.StartedAgain(old.Instance, verdict);
         if (verdict is { Healthy: false })
         {
             registry.Events.Add(old.Instance.Service.Text, old.Instance.Component.Text, "deploy.undo_unwell",
-                $"{old.Instance} was started again and is not well: {verdict.Probed}: {verdict.Answered}; the data may have been changed by the newer generation");
+                $"{old.Instance} was to run again and is not well: {verdict.Probed}: {verdict.Answered}");
         }
+    }
+
+    // It may not open data that the newer one has changed, and somebody else may have its volume by now. Either is told; it stays wanted.
+    private async Task<HealthVerdict> StartedAsync(IRuntime runtime, Going old, CancellationToken ct)
+    {
+        try
+        {
+            await runtime.StartAsync(old.Instance, ct);
+        }
+        catch (McpException e) when (e.Code == VolumeGuard.HeldCode)
+        {
+            return new HealthVerdict(false, "its volumes", e.Message, Ended: true);
+        }
+
+        return old.Definition is { } definition
+            ? await gate.SettleAsync(definition, old.Instance, s_undoGate, ct)
+            : new HealthVerdict(false, "its stored definition", "it cannot be read, so its health is not known");
     }
 
     // Its own old one, and whoever else has what it alone may have.
