@@ -47,7 +47,11 @@ public sealed class NodeDefinitions(AgentPool agents, MasterStore store)
                 left.AddRange(Of(from, StoredDefinitions.Read(there.Service, text).Definition));
             if (from != there.Seat)
                 continue;
-            left.AddRange(Of(from, StoredDefinitions.Read(there.Service, there.Definition).Definition));
+            // Where the agent says what runs, the master need not be able to read what it wrote down.
+            if (there.TryRead() is { } recorded)
+                left.AddRange(Of(from, recorded.Definition));
+            else if (text is null)
+                throw StoredDefinitions.Unreadable(there.Service);
             if (text is null && there.Target is not null)
                 left.AddRange(Of(from, wanted));
         }
