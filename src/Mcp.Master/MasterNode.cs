@@ -31,14 +31,20 @@ public sealed class MasterNode
         var ways = edge ?? coordinator;
         var agentStep = new AgentStep(Nodes, agents, store);
         var (names, wayIn, record) = (new DnsStep(Nodes, dns), new EdgeStep(ways), new RecordStep(store));
-        Undeployer = new FleetUndeployer([agentStep, wayIn, names, record], store, locks);
-        Deployer = new FleetDeployer([new PlaceStep(Nodes, Images, store), agentStep, names, wayIn, record, new LeaveStep(agentStep, store, config.Settle, time)], store, Check, Undeployer, locks);
-        Drainer = new Drainer(Nodes, store, Deployer);
+        var copies = new OldCopies(agentStep, names, ways, store, config.Settle, time);
+        var running = new NodeDefinitions(agents, store);
+        Place = new PlaceStep(Nodes, Images, running, store);
+        Undeployer = new FleetUndeployer([agentStep, wayIn, names, record], copies, store, locks);
+        Deployer = new FleetDeployer([Place, agentStep, names, wayIn, record, new LeaveStep(copies, store)], store, Check, running, Undeployer, locks);
+        Pending = new PendingPlacements(running, store, locks);
+        Drainer = new Drainer(Nodes, store, Deployer, Undeployer);
         Dns = dns is null ? null : new DnsReconciler(dns, store, locks, time);
         Edge = new EdgeReconciler(coordinator, Nodes, agents, store, locks, time);
         Routes = new FleetRoutes(agents, store);
         Names = new FleetNames(config.Dns, dns, store);
         View = new FleetView(Nodes, agents, store);
+        Adopter = new FleetAdopter(View, agents, store, Deployer, locks);
+        Definitions = new DefinitionWatch(store, time);
         Events = new FleetEvents(agents, store, time);
 
         void Check(ServiceDefinition service)
@@ -61,11 +67,19 @@ public sealed class MasterNode
 
     public ImageArchitectures Images { get; }
 
+    public PlaceStep Place { get; }
+
     public FleetDeployer Deployer { get; }
 
     public FleetUndeployer Undeployer { get; }
 
     public Drainer Drainer { get; }
+
+    public PendingPlacements Pending { get; }
+
+    public FleetAdopter Adopter { get; }
+
+    public DefinitionWatch Definitions { get; }
 
     /// <summary>Null: no DNS is wanted.</summary>
     public DnsReconciler? Dns { get; }
@@ -81,7 +95,7 @@ public sealed class MasterNode
     public FleetEvents Events { get; }
 
     /// <summary>Everything the master does without being asked, until cancelled: finishes what a kill interrupted, removes what could not be removed, sees nodes fall silent.</summary>
-    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("leftovers", SweepAsync, ct), Dns is null ? Task.CompletedTask : AgainAsync("dns", Dns.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct));
+    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("leftovers", SweepAsync, ct), Dns is null ? Task.CompletedTask : AgainAsync("dns", Dns.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct), AgainAsync("definitions", Definitions.RunAsync, ct));
 
     private Task ResumeAsync(CancellationToken ct) =>
         Task.WhenAll(Store.Operations.Open().Where(e => !Deployer.IsActive(e.Id) && !Undeployer.IsActive(e.Id)).Select(e => Deployer.ResumeAsync(e, ct)).ToList());
@@ -90,6 +104,7 @@ public sealed class MasterNode
     {
         while (!ct.IsCancellationRequested)
         {
+            await Pending.LookAsync(ct);
             await Undeployer.SweepAsync(ct);
             await Task.Delay(s_sweep, _time, ct);
         }

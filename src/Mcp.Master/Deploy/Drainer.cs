@@ -7,33 +7,60 @@ using Mcp.Model.Names;
 namespace Mcp.Master.Deploy;
 
 /// <summary>Cordons a node and moves its services elsewhere, one after the other; one that cannot move stays and is told.</summary>
-public sealed class Drainer(NodeDirectory nodes, MasterStore store, FleetDeployer deployer)
+public sealed class Drainer(NodeDirectory nodes, MasterStore store, FleetDeployer deployer, FleetUndeployer undeployer)
 {
     /// <param name="report">The "step" is the service.</param>
-    /// <exception cref="McpException">drain.partial: names the services that stayed.</exception>
-    public async Task DrainAsync(Label name, StepReport report, CancellationToken ct)
+    /// <param name="leaveData">Also those whose data stays behind.</param>
+    /// <exception cref="McpException">drain.partial: names everything that is still on the node, or going there, and why.</exception>
+    public async Task DrainAsync(Label name, StepReport report, CancellationToken ct, bool leaveData = false)
     {
         var node = nodes.Get(name);
         store.Nodes.Cordon(node.Name, true);
         store.Events.Add("", "", "node.draining", name.Text);
-        var stayed = new List<string>();
-        foreach (var placement in store.Placements.List().Where(p => p.Home == name))
-        {
-            var service = placement.Service.Text;
-            report(service, StepMark.Started, "");
-            try
-            {
-                await deployer.DeployAsync(new FleetDeployment(placement.Definition, "", null, true, true), (step, _, detail) => report(service, StepMark.Progress, $"{step} {detail}"), ct);
-                report(service, StepMark.Done, $"now on {store.Placements.Find(placement.Service)?.Home}");
-            }
-            catch (Exception e) when (e is StepFailedException or McpException)
-            {
-                stayed.Add(service);
-                report(service, StepMark.Failed, e.Message);
-            }
-        }
+        var told = new Dictionary<Label, string>();
+        // Until nothing is new: a deploy that was under way may have brought one.
+        while (On(name).FirstOrDefault(s => !told.ContainsKey(s)) is { } next)
+            told[next] = await MoveAsync(next, name, leaveData, report, ct);
+        await undeployer.SweepAsync(ct, name);
+        var stay = Staying(name, told);
+        if (stay.Count == 0)
+            return;
+        store.Events.Add("", "", "node.draining", $"{name} still has {string.Join("; ", stay)}");
+        throw new McpException(
+            "drain.partial",
+            $"{name} is cordoned, and is not empty yet: {string.Join("; ", stay)}",
+            $"run the drain again when the reason is gone; --leave-data moves services without their data: copy it first; mcp node uncordon {name} takes it back");
+    }
 
-        if (stayed.Count > 0)
-            throw new McpException("drain.partial", $"{string.Join(", ", stayed)} could not move from {name}; it is cordoned", "mcp events says why; repeat it when there is room elsewhere");
+    // Also what has left but for a copy: a kill may have interrupted its move.
+    private IEnumerable<Label> On(Label node) => store.Placements.List().Where(p => p.Holds(node)).Select(p => p.Service)
+        .Concat(store.Leftovers.List().Where(l => l.IsCopy && l.Node == node.Text).Select(l => Label.Parse(l.Service)));
+
+    /// <returns>Why it could not go, or not wholly; empty: it has left.</returns>
+    private async Task<string> MoveAsync(Label service, Label name, bool leaveData, StepReport report, CancellationToken ct)
+    {
+        report(service.Text, StepMark.Started, "");
+        try
+        {
+            await deployer.MoveAwayAsync(service, name, leaveData, (step, _, detail) => report(service.Text, StepMark.Progress, $"{step} {detail}"), ct);
+            report(service.Text, StepMark.Done, store.Placements.Find(service) is { } there ? $"now on {there.Home}" : "it was undeployed");
+            return "";
+        }
+        catch (Exception e) when (e is StepFailedException or McpException)
+        {
+            report(service.Text, StepMark.Failed, e.Message);
+            return e.Message;
+        }
+    }
+
+    // One that arrived elsewhere without its names is told as well: it is not well yet.
+    private List<string> Staying(Label name, Dictionary<Label, string> told)
+    {
+        var placements = store.Placements.List();
+        var there = placements.Where(p => p.Holds(name)).Select(p => p.Service).ToHashSet();
+        var stay = there.Select(s => told.GetValueOrDefault(s) is { Length: > 0 } why ? $"{s}: {why}" : $"{s} is there again").ToList();
+        stay.AddRange(told.Where(t => t.Value.Length > 0 && !there.Contains(t.Key)).Select(t => $"{t.Key} has moved, but {t.Value}"));
+        stay.AddRange(store.Leftovers.List().Where(l => l.IsCopy && l.Node == name.Text).Select(l => $"a copy of {l.Service}, which is removed by itself later: {l.Error}"));
+        return stay;
     }
 }

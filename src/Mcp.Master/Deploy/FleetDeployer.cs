@@ -9,7 +9,8 @@ namespace Mcp.Master.Deploy;
 
 /// <summary>Deploys a service on the fleet: place, deploy, dns, edge, record, leave. A step that fails stops the later ones, and what was done stands: the same command goes on from there. A killed master goes on by itself.</summary>
 /// <param name="check">Throws for a service that this fleet cannot have as it is.</param>
-public sealed class FleetDeployer(IReadOnlyList<IStep<FleetDeployment>> steps, MasterStore store, Action<ServiceDefinition> check, FleetUndeployer undeployer, ServiceLocks locks)
+public sealed class FleetDeployer(
+    IReadOnlyList<IStep<FleetDeployment>> steps, MasterStore store, Action<ServiceDefinition> check, NodeDefinitions running, FleetUndeployer undeployer, ServiceLocks locks)
 {
     public const string Kind = "deploy";
     private readonly ConcurrentDictionary<Guid, bool> _active = new();
@@ -22,16 +23,41 @@ public sealed class FleetDeployer(IReadOnlyList<IStep<FleetDeployment>> steps, M
         var service = deployment.Service;
         Check(service);
         using var held = await locks.TakeAsync(service.Name, ct);
-        foreach (var entry in store.Operations.Open().Where(o => o.Subject == service.Name.Text))
-            await ResumeHeldAsync(entry, ct);
-        await RunAsync(new JournalEntry(Guid.NewGuid(), Kind, service.Name.Text, 0, false, FleetDeployment.Write(deployment)), report, ct);
+        await FinishHeldAsync(service.Name, ct);
+        await RunAsync(New(deployment with { Name = service.Name.Text }), report, ct);
+    }
+
+    /// <summary>Moves a service away from a node, with the definition that runs there; whatever is half of it there is seen to, too.</summary>
+    /// <param name="leaveData">Although data of its stays behind.</param>
+    /// <returns>False: it has nothing to do with that node any more.</returns>
+    /// <exception cref="McpException">definition.*: this version must not start it elsewhere.</exception>
+    /// <exception cref="StepFailedException">A step failed.</exception>
+    public async Task<bool> MoveAwayAsync(Label service, Label away, bool leaveData, StepReport? report, CancellationToken ct)
+    {
+        using var held = await locks.TakeAsync(service, ct);
+        await FinishHeldAsync(service, ct);
+        // Only now nobody else changes it: read before, it would bring back what another operator has just replaced.
+        if (store.Placements.Find(service) is not { } there || !there.Holds(away))
+            return false;
+        var definition = await running.NewestAsync(there, ct) ?? there.Definition;
+        _ = StoredDefinitions.ReadWhole(service, definition);
+        var state = new FleetDeployment(definition, "", null, Leave: true, IfChanged: true) { Name = service.Text, Away = away.Text, LeaveData = leaveData };
+        await RunAsync(New(state), report, ct);
+        return true;
     }
 
     /// <summary>Goes on with a deploy or an undeploy that a kill interrupted.</summary>
     public async Task ResumeAsync(JournalEntry entry, CancellationToken ct)
     {
         using var held = await locks.TakeAsync(Label.Parse(entry.Subject), ct);
-        if (store.Operations.Open().Any(o => o.Id == entry.Id))
+        if (store.Operations.Open().FirstOrDefault(o => o.Id == entry.Id) is { } still)
+            await ResumeHeldAsync(still, ct);
+    }
+
+    /// <summary>Ends what a kill interrupted of a service, before something else is done with it. The caller holds its lock.</summary>
+    public async Task FinishHeldAsync(Label service, CancellationToken ct)
+    {
+        foreach (var entry in store.Operations.Open().Where(o => o.Subject == service.Text))
             await ResumeHeldAsync(entry, ct);
     }
 
@@ -39,6 +65,8 @@ public sealed class FleetDeployer(IReadOnlyList<IStep<FleetDeployment>> steps, M
 
     /// <exception cref="McpException">route.*, edge.*</exception>
     public void Check(ServiceDefinition service) => check(service);
+
+    private static JournalEntry New(FleetDeployment state) => new(Guid.NewGuid(), Kind, state.Subject.Text, 0, false, FleetDeployment.Write(state));
 
     private async Task ResumeHeldAsync(JournalEntry entry, CancellationToken ct)
     {
@@ -48,11 +76,19 @@ public sealed class FleetDeployer(IReadOnlyList<IStep<FleetDeployment>> steps, M
             return;
         }
 
+        if (FleetDeployment.TryRead(Label.Parse(entry.Subject), entry.State) is not { } state || entry.Step >= steps.Count)
+        {
+            // The placement says where it was going: the next deploy, drain or undeploy sees to that.
+            store.Operations.Close(entry.Id);
+            store.Events.Add(entry.Subject, "", "deploy.failed", "it was interrupted, and what was written down of it cannot be read: deploy it again");
+            return;
+        }
+
         store.Events.Add(entry.Subject, "", "deploy.resumed", $"from step {steps[entry.Step].Name}");
         try
         {
             // What the agent has finished meanwhile is not done again.
-            await RunAsync(entry with { State = FleetDeployment.Write(FleetDeployment.Read(entry.State) with { IfChanged = true }) }, null, ct);
+            await RunAsync(entry with { State = FleetDeployment.Write(state with { IfChanged = true }) }, null, ct);
         }
         catch (StepFailedException)
         {

@@ -8,7 +8,7 @@ using Mcp.Model.Names;
 namespace Mcp.Master.Deploy;
 
 /// <summary>Removes a service from the fleet: the undos of a deploy's steps, worker first, then edge, DNS, record. One that fails does not keep the others from running; it is told, remembered, and tried again.</summary>
-public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps, MasterStore store, ServiceLocks locks)
+public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps, OldCopies copies, MasterStore store, ServiceLocks locks)
 {
     public const string Kind = "undeploy";
     private readonly ConcurrentDictionary<Guid, bool> _active = new();
@@ -24,24 +24,28 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
         var there = store.Placements.Find(service) ?? throw new McpException("service.unknown", $"there is no service {service} on this fleet", "mcp list shows those that are; mcp adopt takes those that were deployed with --direct");
         foreach (var entry in store.Operations.Open().Where(o => o.Subject == service.Text))
             store.Operations.Close(entry.Id);
-        var state = new FleetDeployment(there.Definition, "", null, false, false, there.Home.Text, "", there.Node is { } node && node != there.Home ? node.Text : null);
+        var state = FleetDeployment.Removal(service, there.Definition, there.Home) with { From = there.Node is { } node && node != there.Home ? node.Text : null };
         return await RunHeldAsync(new JournalEntry(Guid.NewGuid(), Kind, service.Text, 0, false, FleetDeployment.Write(state)), state, ct);
     }
 
     /// <summary>The caller holds the service's lock.</summary>
     public async Task<IReadOnlyList<string>> RunHeldAsync(JournalEntry entry, FleetDeployment? known, CancellationToken ct)
     {
-        var state = known ?? FleetDeployment.Read(entry.State);
+        var service = Label.Parse(entry.Subject);
+        // Where what was written down is damaged, the placement knows where the service is.
+        var state = known ?? FleetDeployment.TryRead(service, entry.State) ?? new FleetDeployment("", "", null, false, false) { Name = service.Text };
         var failed = new List<string>();
         _active[entry.Id] = true;
         try
         {
-            await _runner.RunAsync(entry, (step, mark, detail) =>
+            await _runner.RunAsync(entry with { State = FleetDeployment.Write(state) }, (step, mark, detail) =>
             {
                 if (mark != StepMark.Failed)
                     return;
                 failed.Add($"{step}: {detail}");
-                store.Leftovers.Add(new Leftover(step, entry.Subject, state.Node, FleetDeployment.Write(state), detail));
+                // The agent's step keeps in mind itself on which nodes.
+                if (step != AgentStep.StepName)
+                    store.Leftovers.Add(new Leftover(step, entry.Subject, state.Node, FleetDeployment.Write(state), detail));
             }, ct);
             store.Events.Add(entry.Subject, "", failed.Count == 0 ? "undeploy.done" : "undeploy.partial", string.Join("; ", failed));
             return failed;
@@ -53,7 +57,8 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
     }
 
     /// <summary>Tries once to remove each thing that could not be removed before: node by node, all nodes at once.</summary>
-    public Task SweepAsync(CancellationToken ct) => Task.WhenAll(store.Leftovers.List().GroupBy(l => l.Node).Select(async node =>
+    /// <param name="only">Only what is on this node.</param>
+    public Task SweepAsync(CancellationToken ct, Label? only = null) => Task.WhenAll(store.Leftovers.List().Where(l => only is null || l.Node == only.Text).GroupBy(l => l.Node).Select(async node =>
     {
         foreach (var leftover in node)
             await SweepAsync(leftover, ct);
@@ -63,26 +68,40 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
     {
         var service = Label.Parse(leftover.Service);
         using var held = locks.TryTake(service);
-        var there = store.Placements.Find(service);
-        // Somebody is changing it, or it is wanted there again.
-        if (held is null || there?.Node?.Text == leftover.Node || there?.Target?.Text == leftover.Node)
+        // Somebody is changing it, or a kill interrupted who did; or it was seen to meanwhile.
+        if (held is null || store.Operations.Open().Any(o => o.Subject == service.Text) || !store.Leftovers.List().Exists(l => (l.Step, l.Service, l.Node) == (leftover.Step, leftover.Service, leftover.Node)))
             return;
-        // Its names and hostnames are one for the fleet: deployed anew, they are that one's.
-        if (there is not null && leftover.Step != AgentStep.StepName)
-        {
-            store.Leftovers.Remove(leftover.Step, leftover.Service, leftover.Node);
-            return;
-        }
-
         try
         {
-            await steps.First(s => s.Name == leftover.Step).UndoAsync(FleetDeployment.Read(leftover.State), ct);
-            store.Leftovers.Remove(leftover.Step, leftover.Service, leftover.Node);
-            store.Events.Add(leftover.Service, "", "undeploy.done", $"{leftover.Step} on {leftover.Node}, later");
+            if (leftover.IsCopy ? await CopyAsync(leftover, ct) : await OfTheFleetAsync(leftover, ct))
+                store.Events.Add(leftover.Service, "", "undeploy.done", $"{leftover.Step} on {leftover.Node}, later");
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
             store.Leftovers.Add(leftover with { Error = e.Message });
         }
+    }
+
+    private async Task<bool> CopyAsync(Leftover copy, CancellationToken ct)
+    {
+        // Older versions kept two nodes as one.
+        if (FleetDeployment.TryRead(Label.Parse(copy.Service), copy.State)?.From is { } other && other != copy.Node)
+        {
+            store.Leftovers.Add(Leftover.Copy(AgentStep.StepName, Label.Parse(copy.Service), Label.Parse(other), copy.Error));
+            store.Leftovers.Add(copy = Leftover.Copy(copy.Step, Label.Parse(copy.Service), Label.Parse(copy.Node), copy.Error));
+        }
+
+        return await copies.TryAgainAsync(copy, ct) is null;
+    }
+
+    // Names, hostnames and the record are one for the fleet: deployed anew, they are that one's.
+    private async Task<bool> OfTheFleetAsync(Leftover leftover, CancellationToken ct)
+    {
+        var service = Label.Parse(leftover.Service);
+        var gone = store.Placements.Find(service) is null;
+        if (gone)
+            await steps.First(s => s.Name == leftover.Step).UndoAsync(FleetDeployment.TryRead(service, leftover.State) ?? new FleetDeployment("", "", null, false, false) { Name = service.Text }, ct);
+        store.Leftovers.Remove(leftover.Step, leftover.Service, leftover.Node);
+        return gone;
     }
 }

@@ -1,7 +1,8 @@
 using System.Net;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Store;
-using Mcp.Model.Definition;
+using Mcp.Model;
+using Mcp.Model.Names;
 
 namespace Mcp.Master.Dns;
 
@@ -38,33 +39,50 @@ public sealed class DnsReconciler(IDnsProvider provider, MasterStore store, Serv
     {
         var there = (await provider.ListOwnedAsync(ct)).ToDictionary(r => r.Name, r => r.Address);
         var mended = new List<string>();
-        foreach (var service in there.Keys.Select(ServiceNames.Owner).Concat(store.Placements.List().Select(p => p.Service)).OfType<Model.Names.Label>().Distinct().ToList())
+        McpException? first = null;
+        foreach (var service in there.Keys.Select(ServiceNames.Owner).Concat(store.Placements.List().Select(p => p.Service)).OfType<Label>().Distinct().ToList())
         {
             using var held = locks.TryTake(service);
             var placement = store.Placements.Find(service);
             // Being changed, or not yet anywhere: its deploy knows better.
-            if (held is null || placement is { Node: null })
+            if (held is null || placement is { Node: null } || Wanted(placement) is not { } wanted)
                 continue;
-            var wanted = Wanted(placement);
-            foreach (var (name, address) in wanted.Where(w => !w.Value.Equals(there.GetValueOrDefault(w.Key))))
+            try
             {
-                await provider.SetAsync(name, address, ct);
-                mended.Add(name);
-                store.Events.Add(service.Text, "", "dns.mended", $"{name} is {address}");
+                await MendAsync(service, wanted, there, mended, ct);
             }
-
-            foreach (var name in there.Keys.Where(n => ServiceNames.Owner(n) == service && !wanted.ContainsKey(n)))
+            catch (McpException e) when (e.Code != "dns.unreachable")
             {
-                await provider.RemoveAsync(name, ct);
-                mended.Add(name);
-                store.Events.Add(service.Text, "", "dns.mended", $"{name} is removed");
+                // A name that cannot be had keeps no other service from its own.
+                first ??= e;
             }
         }
 
-        return mended;
+        return first is null ? mended : throw first;
     }
 
-    private Dictionary<string, IPAddress> Wanted(Placement? placement) => placement?.Node is { } node && store.Nodes.Find(node) is { Address.Length: > 0 } home
-        ? ServiceNames.Of(ServiceFile.Parse(placement.Definition, "service file")).ToDictionary(n => n, _ => ServiceNames.Address(home))
-        : [];
+    private async Task MendAsync(Label service, Dictionary<string, IPAddress> wanted, Dictionary<string, IPAddress> there, List<string> mended, CancellationToken ct)
+    {
+        foreach (var (name, address) in wanted.Where(w => !w.Value.Equals(there.GetValueOrDefault(w.Key))))
+        {
+            await provider.SetAsync(name, address, ct);
+            mended.Add(name);
+            store.Events.Add(service.Text, "", "dns.mended", $"{name} is {address}");
+        }
+
+        foreach (var name in there.Keys.Where(n => ServiceNames.Owner(n) == service && !wanted.ContainsKey(n)))
+        {
+            await provider.RemoveAsync(name, ct);
+            mended.Add(name);
+            store.Events.Add(service.Text, "", "dns.mended", $"{name} is removed");
+        }
+    }
+
+    // Null: this version cannot read which names it has, and leaves them as they are.
+    private Dictionary<string, IPAddress>? Wanted(Placement? placement)
+    {
+        if (placement?.Node is not { } node || store.Nodes.Find(node) is not { Address.Length: > 0 } home)
+            return [];
+        return placement.TryRead() is { } stored ? ServiceNames.Of(stored.Definition).ToDictionary(n => n, _ => ServiceNames.Address(home)) : null;
+    }
 }

@@ -35,15 +35,47 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
     public async Task<IReadOnlyList<string>> SetAsync(Label service, IReadOnlyList<Hostname> hostnames, Label node, CancellationToken ct)
     {
         var later = new List<string>();
+        McpException? first = null;
+        // One whose certificate cannot be got keeps no other from being served.
         foreach (var hostname in hostnames)
         {
-            if (await SetAsync(service, hostname, node, ct) is { } trouble)
-                later.Add($"{trouble}; it is told where {hostname} goes when it is back");
+            try
+            {
+                if (await SetAsync(service, hostname, node, ct) is { } trouble)
+                    later.Add($"{trouble}; it is told where {hostname} goes when it is back");
+            }
+            catch (McpException e)
+            {
+                first ??= e;
+            }
         }
 
+        if (first is not null)
+            throw first;
         foreach (var gone in store.EdgeRoutes.Of(service).Where(r => !hostnames.Contains(r.Hostname)))
             await RemoveAsync(gone, ct);
         return later;
+    }
+
+    public async Task<string?> StillElsewhereAsync(Label service, Label node, CancellationToken ct)
+    {
+        foreach (var route in store.EdgeRoutes.Of(service))
+        {
+            if (store.Nodes.Find(route.Node) is not { Key.Length: > 0 } at || !nodes.IsReachable(at))
+                continue;
+            try
+            {
+                var told = (await agents.Of(at).ListEdgeRoutesAsync(new ListEdgeRoutesRequest(), agents.Within(s_quick, ct))).Routes.FirstOrDefault(r => r.Hostname == route.Hostname.Text);
+                if (told is not null && told.Backend != Backend(service, node))
+                    return $"{route.Node} still sends {route.Hostname} to {Label.Clip(told.Backend)}";
+            }
+            catch (RpcException) when (!ct.IsCancellationRequested)
+            {
+                // Silent: as one that is away.
+            }
+        }
+
+        return null;
     }
 
     public async Task RemoveAsync(Label service, CancellationToken ct)

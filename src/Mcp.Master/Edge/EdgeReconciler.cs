@@ -2,7 +2,6 @@ using Mcp.Daemon.Operations;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
 using Mcp.Model;
-using Mcp.Model.Definition;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Edge;
@@ -59,7 +58,15 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
 
     private async Task MendAsync(Label service, Placement? placement, Dictionary<Label, List<Protocol.V1.EdgeRoute>> told, CancellationToken ct)
     {
-        var wanted = placement is null ? [] : EdgeCoordinator.PublicOf(ServiceFile.Parse(placement.Definition, "service file"));
+        IReadOnlyList<Hostname> wanted = [];
+        if (placement is not null)
+        {
+            // This version cannot read which hostnames it has: they stay as they are.
+            if (placement.TryRead() is not { } stored)
+                return;
+            wanted = EdgeCoordinator.PublicOf(stored.Definition);
+        }
+
         var known = store.EdgeRoutes.Of(service);
         try
         {

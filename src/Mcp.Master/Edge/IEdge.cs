@@ -16,6 +16,11 @@ public interface IEdge
     /// <exception cref="McpException">edge.*, certificate.*, acme.*, node.*: of the first that did not go well.</exception>
     Task<IReadOnlyList<string>> SetAsync(Label service, IReadOnlyList<Hostname> hostnames, Label node, CancellationToken ct);
 
+    /// <summary>Whether an edge node still sends the public to another node than this one. One that is silent follows the service's name by itself.</summary>
+    /// <returns>Which, and where to; null: none does.</returns>
+    /// <exception cref="McpException">edge.backend</exception>
+    Task<string?> StillElsewhereAsync(Label service, Label node, CancellationToken ct);
+
     /// <summary>All its hostnames; safe to repeat.</summary>
     /// <exception cref="McpException">node.*</exception>
     Task RemoveAsync(Label service, CancellationToken ct);

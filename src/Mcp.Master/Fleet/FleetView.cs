@@ -19,7 +19,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
     {
         var placements = service is null ? store.Placements.List() : store.Placements.Find(service) is { } one ? [one] : [];
         // One that the master has not placed may have been deployed with --direct anywhere.
-        var asked = service is not null && placements is [var there] ? new[] { there.Home, there.Seat }.Distinct().Select(store.Nodes.Find).OfType<StoredNode>() : Joined();
+        var asked = service is not null && placements is [var there] ? With(there).Select(store.Nodes.Find).OfType<StoredNode>() : Joined();
         var request = new StatusRequest { Service = service?.Text ?? "" };
         var homes = placements.ToDictionary(p => p.Service.Text, p => p.Seat.Text);
         var answers = await AskAsync(asked, (agent, options) => agent.StatusAsync(request, options), s_limit, ct);
@@ -38,6 +38,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
         var seen = reply.Components.Select(c => (c.Service, c.Node)).ToHashSet();
         foreach (var missing in placements.Where(p => !seen.Contains((p.Service.Text, p.Seat.Text))))
             reply.Components.AddRange(Unseen(missing, reply.Unreachable.Any(u => u.Node == missing.Seat.Text)));
+        reply.Components.AddRange(placements.Where(p => p.TryRead() is null).Select(Unreadable));
         if (service is not null && reply.Components.Count == 0)
             throw new McpException("service.unknown", $"there is no service {service} on this fleet", "mcp list shows those that are");
         if (reply.Components.Any(c => c.Routes.Any(r => r.Public)))
@@ -108,6 +109,10 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
         return reply;
     }
 
+    // Also where a copy is still to be removed.
+    private IEnumerable<Label> With(Placement placement) =>
+        new[] { placement.Home, placement.Seat }.Concat(store.Leftovers.CopiesOf(placement.Service).Select(l => Label.Parse(l.Node))).Distinct();
+
     private List<StoredNode> Joined() => store.Nodes.List().FindAll(n => n.Key.Length > 0);
 
     private Task<(StoredNode Node, T? Answer, McpException? Problem)[]> AskAsync<T>(IEnumerable<StoredNode> asked, Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<T>> call, TimeSpan limit, CancellationToken ct)
@@ -149,8 +154,17 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
         return drift;
     }
 
+    // What its node tells of it stands beside this.
+    private static ComponentStatus Unreadable(Placement placement) => new()
+    {
+        Service = placement.Service.Text,
+        Desired = "unknown",
+        Observed = "unreadable",
+        Node = placement.Seat.Text,
+    };
+
     // Placed there, and its node says nothing of it.
-    private static IEnumerable<ComponentStatus> Unseen(Placement placement, bool stale) => ServiceFile.Parse(placement.Definition, "service file").Components.Select(c => new ComponentStatus
+    private static IEnumerable<ComponentStatus> Unseen(Placement placement, bool stale) => (placement.TryRead()?.Definition.Components ?? []).Select(c => new ComponentStatus
     {
         Service = placement.Service.Text,
         Component = c.Name.Text,

@@ -8,6 +8,7 @@ using Mcp.Master.Store;
 using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Model.Names;
+using Mcp.Model.Placement;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Rpc;
@@ -31,6 +32,8 @@ internal sealed class FleetRpc(MasterNode master, IHostApplicationLifetime lifet
         var there = master.Store.Placements.Find(wanted.Service.Name);
         var candidates = master.Nodes.Candidates();
         var decision = PlaceStep.Decide(wanted, there, candidates, await master.Images.OfAsync(wanted.Service, candidates, context.CancellationToken));
+        if (decision.Node is { } chosen && await master.Place.RefusalAsync(wanted, there, chosen, context.CancellationToken) is { } refusal)
+            decision = new PlacementDecision(null, $"{refusal.Message}; {refusal.Hint}", [.. decision.Rejected, new Mcp.Model.Placement.RejectedNode(chosen, "data would stay behind")]);
         var reply = decision.Node is null ? new PlanReply() : await OnNodeAsync(decision.Node, (agent, options) => agent.PlanAsync(request, options), s_quick, context);
         (reply.Node, reply.Why) = (decision.Node?.Text ?? "", decision.Why);
         reply.Rejected.AddRange(decision.Rejected.Select(r => new Protocol.V1.RejectedNode { Node = r.Node.Text, Why = r.Why }));
@@ -66,16 +69,7 @@ internal sealed class FleetRpc(MasterNode master, IHostApplicationLifetime lifet
         if (request.DryRun)
             return reply;
         // What runs somewhere and was never placed: deployed with --direct, or the master's database was lost.
-        var known = master.Store.Placements.List().Select(p => p.Service.Text).ToHashSet();
-        var status = await master.View.StatusAsync(null, context.CancellationToken);
-        foreach (var found in status.Components.Where(c => !c.Stale && !known.Contains(c.Service) && (request.Service.Length == 0 || c.Service == request.Service)).DistinctBy(c => c.Service).ToList())
-        {
-            var node = Label.Parse(found.Node);
-            var shown = await OnNodeAsync(node, (agent, options) => agent.ShowServiceAsync(new ServiceRequest { Service = found.Service }, options), s_quick, context);
-            master.Store.Placements.Record(ServiceFile.Parse(shown.Definition, found.Service), node, shown.Definition);
-            reply.Done.Add($"placed {found.Service} on {node}, where it runs");
-        }
-
+        await master.Adopter.AdoptAsync(request.Service.Length == 0 ? null : Label.Parse(request.Service), reply, context.CancellationToken);
         return reply;
     }
 
@@ -83,7 +77,7 @@ internal sealed class FleetRpc(MasterNode master, IHostApplicationLifetime lifet
 
     public override Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context)
     {
-        var home = Placed(request.Service).Home;
+        var home = Placed(request.Service).Seat;
         return ForwardAsync(home, agent => agent.Logs(request, cancellationToken: context.CancellationToken).ResponseStream, async line =>
         {
             line.Node = home.Text;
@@ -92,14 +86,14 @@ internal sealed class FleetRpc(MasterNode master, IHostApplicationLifetime lifet
     }
 
     public override Task PullFile(PullFileRequest request, IServerStreamWriter<FileChunk> responseStream, ServerCallContext context) =>
-        ForwardAsync(Placed(request.Service).Home, agent => agent.PullFile(request, cancellationToken: context.CancellationToken).ResponseStream, chunk => responseStream.WriteAsync(chunk, context.CancellationToken), context);
+        ForwardAsync(Placed(request.Service).Seat, agent => agent.PullFile(request, cancellationToken: context.CancellationToken).ResponseStream, chunk => responseStream.WriteAsync(chunk, context.CancellationToken), context);
 
     public override async Task<PushFileReply> PushFile(IAsyncStreamReader<FileChunk> requestStream, ServerCallContext context)
     {
         var ct = context.CancellationToken;
         if (!await requestStream.MoveNext(ct))
             throw new McpException("file.path", "nothing was sent", "the first chunk names the service and the path");
-        var home = Placed(requestStream.Current.Service).Home;
+        var home = Placed(requestStream.Current.Service).Seat;
         using var call = Agent(home).PushFile(master.Agents.Within(s_slow, ct));
         try
         {
@@ -148,8 +142,11 @@ internal sealed class FleetRpc(MasterNode master, IHostApplicationLifetime lifet
 
     private static FleetDeployment Wanted(DeployRequest request)
     {
-        _ = ServiceFile.Parse(request.Definition, "service file");
-        return new FleetDeployment(request.Definition, request.Component.Length == 0 ? "" : Label.Parse(request.Component).Text, request.Node.Length == 0 ? null : Label.Parse(request.Node).Text, false, request.IfChanged);
+        // A person or a token asks for it: with the rules of today.
+        var service = ServiceFile.Parse(request.Definition, "service file");
+        var component = request.Component.Length == 0 ? "" : Label.Parse(request.Component).Text;
+        var node = request.Node.Length == 0 ? null : Label.Parse(request.Node).Text;
+        return new FleetDeployment(request.Definition, component, node, false, request.IfChanged) { Name = service.Name.Text, Force = request.Force, LeaveData = request.LeaveData };
     }
 
     private Placement Placed(string service) => master.Store.Placements.Find(Label.Parse(service))
@@ -157,7 +154,7 @@ internal sealed class FleetRpc(MasterNode master, IHostApplicationLifetime lifet
 
     private Protocol.V1.Agent.AgentClient Agent(Label node) => master.Agents.Of(master.Nodes.Get(node));
 
-    private Task<T> OnHomeAsync<T>(string service, Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<T>> call, TimeSpan limit, ServerCallContext context) => OnNodeAsync(Placed(service).Home, call, limit, context);
+    private Task<T> OnHomeAsync<T>(string service, Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<T>> call, TimeSpan limit, ServerCallContext context) => OnNodeAsync(Placed(service).Seat, call, limit, context);
 
     private async Task<T> OnNodeAsync<T>(Label node, Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<T>> call, TimeSpan limit, ServerCallContext context)
     {

@@ -53,19 +53,15 @@ internal sealed class MasterRpc(MasterNode master, FleetIdentity identity, Token
     }
 
     public override Task DrainNode(NodeRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context) =>
-        StepStream.SendAsync(report => master.Drainer.DrainAsync(Label.Parse(request.Name), report, lifetime.ApplicationStopping), responseStream, context.CancellationToken);
+        StepStream.SendAsync(report => master.Drainer.DrainAsync(Label.Parse(request.Name), report, lifetime.ApplicationStopping, request.LeaveData), responseStream, context.CancellationToken);
 
     public override Task<OperationReply> RemoveNode(RemoveNodeRequest request, ServerCallContext context)
     {
         var node = master.Nodes.Get(Label.Parse(request.Name));
-        var there = master.Store.Placements.List().Where(p => p.Home == node.Name).ToList();
-        if (there.Count > 0 && !request.Force)
-            throw new McpException("node.busy", $"{node.Name} has {string.Join(", ", there.Select(p => p.Service))}", $"mcp node drain {node.Name} first; --force forgets them");
-        there.ForEach(p => master.Store.Placements.Remove(p.Service));
-        master.Store.Nodes.Remove(node.Name);
+        var forgotten = master.Store.RemoveNode(node.Name, request.Force);
         master.Store.Events.Add("", "", "node.removed", node.Name.Text);
         var reply = new OperationReply { Done = { $"removed {node.Name}; its certificate does not count any more" } };
-        reply.Done.AddRange(there.Select(p => $"forgot {p.Service}"));
+        reply.Done.AddRange(forgotten.Select(service => $"forgot {service}"));
         return Task.FromResult(reply);
     }
 

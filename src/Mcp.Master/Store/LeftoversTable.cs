@@ -1,26 +1,46 @@
 using System.Globalization;
 using Mcp.Daemon.Storage;
+using Mcp.Master.Deploy;
+using Mcp.Master.Deploy.Steps;
+using Mcp.Model.Names;
+using Microsoft.Data.Sqlite;
 
 namespace Mcp.Master.Store;
 
 /// <summary>Something that could not be removed and still is to be.</summary>
-/// <param name="Step">The deploy step whose undo is due.</param>
+/// <param name="Step">The deploy step whose undo is due; "leave": the copy of a service that moved, once its names have moved, too.</param>
 /// <param name="State">The operation's state as JSON.</param>
-public sealed record Leftover(string Step, string Service, string Node, string State, string Error);
+public sealed record Leftover(string Step, string Service, string Node, string State, string Error)
+{
+    /// <summary>An instance of the service on the node, as opposed to its names and routes.</summary>
+    public bool IsCopy => Step is AgentStep.StepName or LeaveStep.StepName;
+
+    /// <summary>A service's instances on a node where it is not to be.</summary>
+    public static Leftover Copy(string step, Label service, Label node, string why) =>
+        new(step, service.Text, node.Text, FleetDeployment.Write(FleetDeployment.Removal(service, "", node)), why);
+}
 
 public sealed class LeftoversTable(Database database, TimeProvider time)
 {
+    private const string Columns = "step, service, node, state, error";
+
     public List<Leftover> List()
     {
         using var connection = database.Connect();
-        return connection.Query("SELECT step, service, node, state, error FROM leftovers ORDER BY created_at", r => new Leftover(r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetString(4)));
+        return connection.Query($"SELECT {Columns} FROM leftovers ORDER BY created_at", Read);
+    }
+
+    /// <summary>The service's instances that are still to be removed somewhere.</summary>
+    public List<Leftover> CopiesOf(Label service)
+    {
+        using var connection = database.Connect();
+        return connection.Query($"SELECT {Columns} FROM leftovers WHERE service = @service ORDER BY created_at", Read, ("service", service.Text)).FindAll(l => l.IsCopy);
     }
 
     public void Add(Leftover leftover)
     {
         using var connection = database.Connect();
-        connection.Run("INSERT INTO leftovers (step, service, node, state, error, created_at) VALUES (@step, @service, @node, @state, @error, @now) ON CONFLICT (step, service, node) DO UPDATE SET state = @state, error = @error",
-            ("step", leftover.Step), ("service", leftover.Service), ("node", leftover.Node), ("state", leftover.State), ("error", leftover.Error), ("now", time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture)));
+        Add(connection, leftover, Now());
     }
 
     public void Remove(string step, string service, string node)
@@ -28,4 +48,35 @@ public sealed class LeftoversTable(Database database, TimeProvider time)
         using var connection = database.Connect();
         connection.Run("DELETE FROM leftovers WHERE step = @step AND service = @service AND node = @node", ("step", step), ("service", service), ("node", node));
     }
+
+    /// <summary>There is none on this node any more.</summary>
+    public void RemoveCopies(Label service, Label node)
+    {
+        using var connection = database.Connect();
+        RemoveCopies(connection, service, node);
+    }
+
+    /// <summary>Nothing keeps the copy of a service that moved from being removed any more.</summary>
+    public void MayLeave(Leftover copy)
+    {
+        using var connection = database.Connect();
+        using var transaction = connection.BeginTransaction();
+        Add(connection, copy with { Step = AgentStep.StepName }, Now());
+        connection.Run("DELETE FROM leftovers WHERE step = @step AND service = @service AND node = @node", ("step", LeaveStep.StepName), ("service", copy.Service), ("node", copy.Node));
+        transaction.Commit();
+    }
+
+    internal static void Add(SqliteConnection connection, Leftover leftover, string now) => connection.Run("""
+        INSERT INTO leftovers (step, service, node, state, error, created_at) VALUES (@step, @service, @node, @state, @error, @now)
+        ON CONFLICT (step, service, node) DO UPDATE SET state = @state, error = @error
+        """,
+        ("step", leftover.Step), ("service", leftover.Service), ("node", leftover.Node), ("state", leftover.State), ("error", leftover.Error), ("now", now));
+
+    internal static void RemoveCopies(SqliteConnection connection, Label service, Label node) =>
+        connection.Run("DELETE FROM leftovers WHERE service = @service AND node = @node AND step IN (@deploy, @leave)",
+            ("service", service.Text), ("node", node.Text), ("deploy", AgentStep.StepName), ("leave", LeaveStep.StepName));
+
+    private static Leftover Read(SqliteDataReader r) => new(r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetString(4));
+
+    private string Now() => time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);
 }

@@ -1,23 +1,12 @@
 using System.Globalization;
 using Mcp.Daemon.Storage;
+using Mcp.Master.Deploy.Steps;
 using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Model.Names;
 using Microsoft.Data.Sqlite;
 
 namespace Mcp.Master.Store;
-
-/// <param name="Node">Where it is; null: nowhere yet.</param>
-/// <param name="Target">Where it is going; null: it stays. Kept from before the first side effect there until the deploy is recorded or undone.</param>
-/// <param name="Definition">As deployed last; while it goes somewhere, as it is to be there.</param>
-public sealed record Placement(Label Service, Label? Node, Label? Target, string Definition)
-{
-    /// <summary>Where it is to be.</summary>
-    public Label Home => Target ?? Node!;
-
-    /// <summary>Where it is as far as its names say; for one that is nowhere yet, where it is going.</summary>
-    public Label Seat => Node ?? Target!;
-}
 
 public sealed class PlacementsTable(Database database, TimeProvider time)
 {
@@ -26,13 +15,13 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
     public List<Placement> List()
     {
         using var connection = database.Connect();
-        return connection.Query($"SELECT {Columns} FROM placements ORDER BY service", Read);
+        return List(connection);
     }
 
     public Placement? Find(Label service)
     {
         using var connection = database.Connect();
-        return connection.Query($"SELECT {Columns} FROM placements WHERE service = @service", Read, ("service", service.Text)).FirstOrDefault();
+        return Find(connection, service);
     }
 
     /// <summary>How many services each node has or is about to have.</summary>
@@ -42,45 +31,95 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
         return connection.Query("SELECT COALESCE(target, node), COUNT(*) FROM placements GROUP BY 1", r => (r.GetString(0), r.GetInt32(1))).ToDictionary();
     }
 
-    /// <summary>Before anything of it is touched there; its hostnames belong to it from now on.</summary>
-    /// <exception cref="McpException">route.taken</exception>
+    /// <summary>Before anything of it is touched there; its hostnames belong to it from now on. What an earlier deploy may have left at another target is to be removed.</summary>
+    /// <exception cref="McpException">route.taken. node.unknown, node.cordoned: the node was removed or cordoned since it was chosen.</exception>
     public void Reserve(ServiceDefinition service, Label target, string definition)
     {
         using var connection = database.Connect();
         using var transaction = connection.BeginTransaction();
-        connection.Run("INSERT INTO placements (service, target, definition, updated_at) VALUES (@service, @target, @definition, @now) ON CONFLICT (service) DO UPDATE SET target = @target, updated_at = @now",
+        var there = Find(connection, service.Name);
+        RequireNode(connection, target, mayBeCordoned: there?.Holds(target) == true);
+        if (there is { Target: { } given } && given != target && given != there.Node)
+            LeftoversTable.Add(connection, Leftover.Copy(AgentStep.StepName, service.Name, given, "the service went elsewhere"), Now());
+        connection.Run("""
+            INSERT INTO placements (service, target, definition, updated_at) VALUES (@service, @target, @definition, @now)
+            ON CONFLICT (service) DO UPDATE SET target = @target, definition = CASE WHEN node IS NULL THEN @definition ELSE definition END, updated_at = @now
+            """,
             ("service", service.Name.Text), ("target", target.Text), ("definition", definition), ("now", Now()));
         HostnamesTable.Claim(connection, service);
         transaction.Commit();
     }
 
-    /// <summary>The target did not get it: back to where it was, or to nowhere.</summary>
-    public void Release(Label service)
+    /// <summary>The target refused it: back to where it was, or to nowhere.</summary>
+    /// <param name="half">An earlier deploy may have come to something at the target: it is removed there, or, of a service that is nowhere else, stays bound to it.</param>
+    public void Release(Label service, bool half)
     {
         using var connection = database.Connect();
         using var transaction = connection.BeginTransaction();
+        if (Find(connection, service) is not { Target: { } target } there || (half && there.Node is null))
+            return;
+        if (half && target != there.Node)
+            LeftoversTable.Add(connection, Leftover.Copy(AgentStep.StepName, service, target, "the service stayed where it was"), Now());
         connection.Run("DELETE FROM placements WHERE service = @service AND node IS NULL", ("service", service.Text));
         connection.Run("UPDATE placements SET target = NULL WHERE service = @service", ("service", service.Text));
-        if (connection.Scalar("SELECT definition FROM placements WHERE service = @service", ("service", service.Text)) is string definition)
-            HostnamesTable.Settle(connection, ServiceFile.Parse(definition, "service file"));
+        // The hostnames of one that cannot be read stay its own.
+        if (there.Node is not null && there.TryRead() is { } stored)
+            HostnamesTable.Settle(connection, stored.Definition);
         transaction.Commit();
     }
 
-    /// <exception cref="McpException">route.taken</exception>
-    public void Record(ServiceDefinition service, Label node, string definition)
+    /// <summary>An agent has accepted it: from now on it is there, with this definition. The copy on the node where it was is kept in mind until the names have moved. Safe to repeat.</summary>
+    /// <exception cref="McpException">route.taken. node.unknown: the node was removed meanwhile.</exception>
+    public void Accept(ServiceDefinition service, Label node, string definition)
     {
         using var connection = database.Connect();
         using var transaction = connection.BeginTransaction();
-        connection.Run("INSERT INTO placements (service, node, definition, updated_at) VALUES (@service, @node, @definition, @now) ON CONFLICT (service) DO UPDATE SET node = @node, target = NULL, definition = @definition, updated_at = @now",
+        RequireNode(connection, node, mayBeCordoned: true);
+        if (Find(connection, service.Name)?.Node is { } from && from != node)
+        {
+            LeftoversTable.RemoveCopies(connection, service.Name, from);
+            LeftoversTable.Add(connection, Leftover.Copy(LeaveStep.StepName, service.Name, from, $"its names have not moved to {node} yet"), Now());
+        }
+
+        LeftoversTable.RemoveCopies(connection, service.Name, node);
+        connection.Run("""
+            INSERT INTO placements (service, node, definition, updated_at) VALUES (@service, @node, @definition, @now)
+            ON CONFLICT (service) DO UPDATE SET node = @node, target = NULL, definition = @definition, updated_at = @now
+            """,
             ("service", service.Name.Text), ("node", node.Text), ("definition", definition), ("now", Now()));
         HostnamesTable.Settle(connection, service);
         transaction.Commit();
     }
 
+    /// <summary>A node goes for good: what is on it is forgotten, what was leaving it is only where it was going, what was going there stays where it is.</summary>
+    /// <returns>The services that are forgotten.</returns>
+    internal static List<Label> Forget(SqliteConnection connection, Label node)
+    {
+        var forgotten = List(connection).FindAll(p => p.Holds(node) && (p.Node ?? node) == node && (p.Target ?? node) == node).ConvertAll(p => p.Service);
+        foreach (var service in forgotten)
+            connection.Run("DELETE FROM placements WHERE service = @service", ("service", service.Text));
+        connection.Run("UPDATE placements SET target = NULL WHERE target = @node AND node IS NOT NULL", ("node", node.Text));
+        connection.Run("UPDATE placements SET node = NULL WHERE node = @node AND target IS NOT NULL", ("node", node.Text));
+        return forgotten;
+    }
+
+    internal static List<Placement> List(SqliteConnection connection) => connection.Query($"SELECT {Columns} FROM placements ORDER BY service", Read);
+
     public void Remove(Label service)
     {
         using var connection = database.Connect();
         connection.Run("DELETE FROM placements WHERE service = @service", ("service", service.Text));
+    }
+
+    private static Placement? Find(SqliteConnection connection, Label service) =>
+        connection.Query($"SELECT {Columns} FROM placements WHERE service = @service", Read, ("service", service.Text)).FirstOrDefault();
+
+    private static void RequireNode(SqliteConnection connection, Label node, bool mayBeCordoned)
+    {
+        if (connection.Scalar("SELECT cordoned FROM nodes WHERE name = @name", ("name", node.Text)) is not long cordoned)
+            throw new McpException("node.unknown", $"the node {node} was removed meanwhile", "mcp node list shows those that are there");
+        if (cordoned != 0 && !mayBeCordoned)
+            throw new McpException("node.cordoned", $"the node {node} was cordoned meanwhile", $"deploy again: another node is chosen; or mcp node uncordon {node}");
     }
 
     private string Now() => time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);

@@ -147,7 +147,7 @@ public sealed class FakeAgent(string name)
     {
         var reply = new StatusReply { Node = name };
         foreach (var (key, definition) in Services.Where(s => service.Length == 0 || s.Key == service).OrderBy(s => s.Key, StringComparer.Ordinal))
-            reply.Components.AddRange(_components.GetOrAdd(definition, d => [.. ServiceFile.Parse(d, key).Components.Select(c => (c.Name.Text, c.Image.Text, c.Routes is [{ Hostname: { } h }, ..] ? h.Text : "", c.Routes is [{ Public: true }, ..]))])
+            reply.Components.AddRange(_components.GetOrAdd(definition, d => [.. ServiceFile.ReadStored(d, key).Definition.Components.Select(c => (c.Name.Text, c.Image.Text, c.Routes is [{ Hostname: { } h }, ..] ? h.Text : "", c.Routes is [{ Public: true }, ..]))])
                 .Select(c => new ComponentStatus { Service = key, Component = c.Name, Image = c.Image, Runtime = "container", Generation = 1, Desired = "running", Observed = "running", Since = s_since, Routes = { new RouteStatus { Name = "http", Mode = "l7", Port = 8080, HostPort = 20000, Hostname = c.Hostname, Public = c.Public } } }));
         return reply;
     }
@@ -161,7 +161,8 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
     public override async Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
     {
         var agent = Of(context);
-        var service = ServiceFile.Parse(request.Definition, "service file");
+        // What the master sends again has been checked with the rules of its day.
+        var service = request.Sequence != 0 ? ServiceFile.ReadStored(request.Definition, "service file").Definition : ServiceFile.Parse(request.Definition, "service file");
         await agent.Hook("deploy", context.CancellationToken);
         var text = ServiceFileWriter.Write(service);
         if (!request.IfChanged || agent.Services.GetValueOrDefault(service.Name.Text) != text)

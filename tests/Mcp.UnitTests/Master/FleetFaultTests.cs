@@ -3,33 +3,12 @@ using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
 using Mcp.Model;
 using Mcp.Model.Names;
-using Mcp.TestKit.Fakes;
 
 namespace Mcp.UnitTests.Master;
 
 /// <summary>The fault matrix of a fleet: deploys, moves and undeploys, broken and killed before and after every single side effect.</summary>
-public sealed class FleetFaultTests : IAsyncLifetime
+public sealed class FleetFaultTests : FaultyFleet
 {
-    private static readonly string[] s_nodes = ["alder", "beech"];
-    private readonly string _directory = Directory.CreateTempSubdirectory("mcp-fleet-world").FullName;
-    private readonly FakeNames _names = new();
-    private CertificateAuthority _authority = null!;
-    private FakeAgents _agents = null!;
-    private int _worlds;
-
-    public async ValueTask InitializeAsync()
-    {
-        _authority = CertificateAuthority.Create(_directory, "test", TimeProvider.System.GetUtcNow());
-        _agents = await FakeAgents.StartAsync(s_nodes, _authority);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _agents.DisposeAsync();
-        _authority.Dispose();
-        Directory.Delete(_directory, recursive: true);
-    }
-
     [Fact]
     public async Task A_master_killed_at_any_side_effect_of_a_deploy_finishes_it_and_doubles_nothing()
     {
@@ -47,7 +26,7 @@ public sealed class FleetFaultTests : IAsyncLifetime
             using var after = World(directory);
             await after.RecoverAsync();
             ServesAt(after, "blog", "alder", "v1");
-            Assert.Equal(1, _agents["alder"].Deploys);
+            Assert.Equal(1, Agents["alder"].Deploys);
         }
     }
 
@@ -147,7 +126,7 @@ public sealed class FleetFaultTests : IAsyncLifetime
             Mend();
             if (calls < point)
                 return;
-            Assert.Contains("blog", _agents[world.Home("blog")!].Services.Keys);
+            Assert.Contains("blog", Agents[world.Home("blog")!].Services.Keys);
             if (failure is not null)
                 await world.DeployAsync(MasterWorld.File("blog"), "beech");
             await world.Node.Undeployer.SweepAsync(default);
@@ -159,13 +138,13 @@ public sealed class FleetFaultTests : IAsyncLifetime
     public async Task An_agent_that_says_no_releases_the_placement_and_one_that_is_silent_keeps_it()
     {
         using var world = World(Fresh());
-        _agents["alder"].Hook = (what, _) => what == "deploy" ? throw new McpException("step.failed", "step health failed and was undone") : Task.CompletedTask;
+        Agents["alder"].Hook = (what, _) => what == "deploy" ? throw new McpException("step.failed", "step health failed and was undone") : Task.CompletedTask;
         var no = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")));
         Assert.Equal("deploy", no.Step);
         Assert.Contains("node alder: step health failed", no.Message, StringComparison.Ordinal);
         Assert.Null(world.Store.Placements.Find(Label.Parse("blog")));
 
-        _agents["alder"].Hook = (what, _) => what == "deployed" ? throw new RpcException(new Status(StatusCode.Unavailable, "gone")) : Task.CompletedTask;
+        Agents["alder"].Hook = (what, _) => what == "deployed" ? throw new RpcException(new Status(StatusCode.Unavailable, "gone")) : Task.CompletedTask;
         var silent = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")));
         Assert.Equal("node.unreachable", silent.Reason.Code);
         Assert.Equal("alder", world.Store.Placements.Find(Label.Parse("blog"))?.Target?.Text);
@@ -181,11 +160,11 @@ public sealed class FleetFaultTests : IAsyncLifetime
     public async Task An_agent_that_answers_garbage_fails_its_step_and_is_believed_nothing(string lie)
     {
         using var world = World(Fresh());
-        _agents["alder"].Lie = lie;
+        Agents["alder"].Lie = lie;
         var e = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")));
         Assert.Equal(("deploy", "node.answer"), (e.Step, e.Reason.Code));
         Assert.Equal("blog", Assert.Single(world.Store.Placements.List()).Service.Text);
-        _agents["alder"].Lie = null;
+        Agents["alder"].Lie = null;
         await world.DeployAsync(MasterWorld.File("blog"));
         ServesAt(world, "blog", "alder", "v1");
     }
@@ -196,7 +175,7 @@ public sealed class FleetFaultTests : IAsyncLifetime
         using var world = World(Fresh());
         var (inside, most, perService) = (0, 0, 0);
         var both = new TaskCompletionSource();
-        foreach (var agent in _agents.All)
+        foreach (var agent in Agents.All)
         {
             agent.Hook = async (what, _) =>
             {
@@ -215,7 +194,7 @@ public sealed class FleetFaultTests : IAsyncLifetime
         Assert.Equal(2, most);
         Assert.NotEqual(world.Home("one"), world.Home("two"));
 
-        foreach (var agent in _agents.All)
+        foreach (var agent in Agents.All)
         {
             agent.Hook = async (what, _) =>
             {
@@ -240,29 +219,29 @@ public sealed class FleetFaultTests : IAsyncLifetime
         Assert.Single(outcomes, o => o is null);
         Assert.All(outcomes.OfType<Exception>(), e => Assert.Contains("shared.example.com belongs to", e.Message, StringComparison.Ordinal));
         Assert.Single(world.Store.Placements.List());
-        Assert.Single(_agents.All.SelectMany(a => a.Services.Keys));
+        Assert.Single(Agents.All.SelectMany(a => a.Services.Keys));
     }
 
     [Fact]
     public async Task A_service_goes_only_where_its_images_are_for_the_machine_and_nobody_is_asked_where_all_are_alike()
     {
         var directory = Fresh();
-        _agents["beech"].Architecture = "arm64";
+        Agents["beech"].Architecture = "arm64";
         try
         {
             using var world = World(directory);
-            _agents["alder"].Images["example.com/hello:v1"] = ["arm64"];
+            Agents["alder"].Images["example.com/hello:v1"] = ["arm64"];
             await world.DeployAsync(MasterWorld.File("blog"));
             Assert.Equal("beech", world.Home("blog"));
-            _agents["alder"].Images["example.com/hello:v1"] = ["riscv64"];
+            Agents["alder"].Images["example.com/hello:v1"] = ["riscv64"];
             var none = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("shop")));
             Assert.Contains("alder: is amd64, and the images are for riscv64", none.Message, StringComparison.Ordinal);
-            _agents["alder"].Images.Clear();
+            Agents["alder"].Images.Clear();
             Assert.Contains("cannot ask for the architectures", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("shop")))).Message, StringComparison.Ordinal);
         }
         finally
         {
-            _agents["beech"].Architecture = "amd64";
+            Agents["beech"].Architecture = "amd64";
         }
     }
 
@@ -287,80 +266,11 @@ public sealed class FleetFaultTests : IAsyncLifetime
         using var world = World(Fresh());
         await world.DeployAsync(MasterWorld.File("one"));
         await world.DeployAsync(MasterWorld.File("two"));
-        _agents["beech"].Hook = (_, ct) => Task.Delay(Timeout.Infinite, ct);
+        Agents["beech"].Hook = (_, ct) => Task.Delay(Timeout.Infinite, ct);
         var clock = TimeProvider.System.GetTimestamp();
         var status = await world.Node.View.StatusAsync(null, default);
         Assert.InRange(TimeProvider.System.GetElapsedTime(clock), TimeSpan.FromSeconds(1.9), TimeSpan.FromSeconds(10));
         Assert.Equal("beech", Assert.Single(status.Unreachable).Node);
         Assert.Equal([("one", false), ("two", true)], status.Components.Select(c => (c.Service, c.Stale)));
-    }
-
-    private static async Task<bool> FinishesAsync(Func<Task> operation, int point, Action<Func<string, Task>> hook)
-    {
-        var calls = 0;
-        var dead = new TaskCompletionSource();
-        hook(_ =>
-        {
-            if (Interlocked.Increment(ref calls) < point)
-                return Task.CompletedTask;
-            dead.TrySetResult();
-            return new TaskCompletionSource().Task;
-        });
-        var running = operation();
-        if (await Task.WhenAny(running, dead.Task) != running)
-            return false;
-        await running;
-        return true;
-    }
-
-    private Task<bool> FinishesAsync(Func<Task> operation, int point) => FinishesAsync(operation, point, Break);
-
-    private void Break(Func<string, Task> hook)
-    {
-        _names.Hook = hook;
-        foreach (var agent in _agents.All)
-            agent.Hook = (what, _) => what is "status" ? Task.CompletedTask : hook(what);
-    }
-
-    private void Mend() => Break(_ => Task.CompletedTask);
-
-    private string Fresh()
-    {
-        Mend();
-        _names.Records.Clear();
-        _names.Routes.Clear();
-        foreach (var agent in _agents.All)
-        {
-            agent.Services.Clear();
-            (agent.Deploys, agent.Lie) = (0, null);
-        }
-
-        var directory = Directory.CreateDirectory(Path.Combine(_directory, $"{++_worlds}")).FullName;
-        foreach (var file in (string[])["ca.crt", "ca.key"])
-            File.Copy(Path.Combine(_directory, file), Path.Combine(directory, file));
-        return directory;
-    }
-
-    private MasterWorld World(string directory) => new(directory, _agents, _names);
-
-    private void ServesAt(MasterWorld world, string service, string node, string tag)
-    {
-        Assert.Empty(world.Store.Operations.Open());
-        Assert.Empty(world.Store.Leftovers.List());
-        Assert.Equal((node, null), (world.Home(service), world.Store.Placements.Find(Label.Parse(service))!.Target));
-        Assert.Equal([node], _agents.All.Where(a => a.Services.ContainsKey(service)).Select(a => a.Name));
-        Assert.Equal(MasterWorld.Canonical(MasterWorld.File(service, tag)), _agents[node].Services[service]);
-        Assert.Equal([service, $"web.{service}"], _names.Records.Keys.Order(StringComparer.Ordinal));
-        Assert.Equal([$"{service}.example.com"], _names.Routes.Keys);
-    }
-
-    private void NothingIsLeft(MasterWorld world)
-    {
-        Assert.Empty(world.Store.Operations.Open());
-        Assert.Empty(world.Store.Leftovers.List());
-        Assert.Empty(world.Store.Placements.List());
-        Assert.All(_agents.All, a => Assert.Empty(a.Services));
-        Assert.Empty(_names.Records);
-        Assert.Empty(_names.Routes);
     }
 }

@@ -78,6 +78,7 @@ internal sealed class MasterWorld : IDisposable
     {
         foreach (var entry in Store.Operations.Open())
             await Node.Deployer.ResumeAsync(entry, default);
+        await Node.Pending.LookAsync(default);
         await Node.Undeployer.SweepAsync(default);
     }
 
@@ -134,6 +135,8 @@ internal sealed class FakeNames : IDnsProvider, IEdge
         await Hook("routed");
         return [];
     }
+
+    public Task<string?> StillElsewhereAsync(Label service, Label node, CancellationToken ct) => Task.FromResult<string?>(null);
 
     public async Task RemoveAsync(Label service, CancellationToken ct)
     {

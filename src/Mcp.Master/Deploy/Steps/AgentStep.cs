@@ -9,7 +9,7 @@ using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Deploy.Steps;
 
-/// <summary>Has the node's agent deploy it; the agent undoes by itself what fails there. Undone: has the agent remove it.</summary>
+/// <summary>Has the node's agent deploy it, and writes down what it has accepted; the agent undoes by itself what fails there. Undone: has every agent that may have it remove it.</summary>
 public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore store) : IStep<FleetDeployment>
 {
     public const string StepName = "deploy";
@@ -21,56 +21,118 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
 
     public async Task<FleetDeployment> RunAsync(FleetDeployment state, IProgress<string> progress, CancellationToken ct)
     {
-        var service = state.Service.Name;
-        store.Leftovers.Remove(StepName, service.Text, state.Node);
+        _ = StoredDefinitions.ReadWhole(state.Subject, state.Definition);
+        var agent = agents.Of(nodes.Get(state.At));
+        await SendAsync(agent, state, progress, ct);
+        var kept = await KeptAsync(agent, state, ct);
+        store.Placements.Accept(StoredDefinitions.Read(state.Subject, kept).Definition, state.At, kept);
+        return state with { Definition = kept };
+    }
+
+    /// <summary>On every node that may have it. What fails is kept in mind, node by node, and told.</summary>
+    public async Task UndoAsync(FleetDeployment state, CancellationToken ct)
+    {
+        var service = state.Subject;
+        var there = store.Placements.Find(service);
+        var known = new[] { state.Node, state.From, there?.Target?.Text, there?.Node?.Text }.Concat(store.Leftovers.CopiesOf(service).Select(l => l.Node));
+        var failed = new List<McpException>();
+        foreach (var node in known.Where(n => n is { Length: > 0 }).Distinct().Select(n => Label.Parse(n!)))
+        {
+            try
+            {
+                await RemoveAsync(node, service, ct);
+                store.Leftovers.RemoveCopies(service, node);
+            }
+            catch (McpException e)
+            {
+                store.Leftovers.Add(Leftover.Copy(StepName, service, node, e.Message));
+                failed.Add(e);
+            }
+        }
+
+        if (failed.Count > 0)
+            throw new McpException(failed[0].Code, string.Join("; ", failed.Select(f => f.Message)), failed[0].Hint, failed[0]);
+    }
+
+    public string Sum(FleetDeployment state) => $"on {state.Node}";
+
+    /// <summary>Removes it where it is not to be. Safe to repeat. The caller holds the service's lock.</summary>
+    /// <exception cref="McpException">node.wanted: it is placed on that node, or going there. node.*</exception>
+    public Task LeaveAsync(Label node, Label service, CancellationToken ct) => store.Placements.Find(service)?.Holds(node) == true
+        ? throw new McpException("node.wanted", $"{service} is placed on {node} and is not removed there", "")
+        : RemoveAsync(node, service, ct);
+
+    // A refusal: it is where it was before. Silence says nothing: the agent may go on, so the service stays bound to that node.
+    private async Task SendAsync(Protocol.V1.Agent.AgentClient agent, FleetDeployment state, IProgress<string> progress, CancellationToken ct)
+    {
+        var request = new DeployRequest
+        {
+            Definition = state.Definition,
+            Component = state.Component,
+            IfChanged = state.IfChanged,
+            Force = state.Force,
+            Sequence = store.NextSequence(),
+        };
         try
         {
-            var agent = agents.Of(nodes.Get(state.At));
-            using var call = agent.Deploy(new DeployRequest { Definition = state.Definition, Component = state.Component, IfChanged = state.IfChanged, Sequence = store.NextSequence() }, agents.Within(s_limit, ct));
+            using var call = agent.Deploy(request, agents.Within(s_limit, ct));
             await foreach (var step in call.ResponseStream.ReadAllAsync(ct))
             {
                 if (step.Kind is StepEvent.Types.Kind.Started or StepEvent.Types.Kind.Progress)
                     progress.Report($"{step.Step} {step.Detail}".TrimEnd());
             }
-
-            // What the agent keeps is the truth, also when only one component was deployed.
-            return state with { Definition = Believed(service, (await agent.ShowServiceAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_quick, ct))).Definition) };
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {
-            // Refused or undone there: it is where it was before. Silence says nothing: the agent may go on, so the service stays bound to that node.
             if (e.StatusCode is StatusCode.Aborted or StatusCode.InvalidArgument or StatusCode.FailedPrecondition or StatusCode.PermissionDenied or StatusCode.Unauthenticated)
-                store.Placements.Release(service);
+                await RefusedAsync(agent, state, ct);
             throw AgentPool.Explain(state.At, e);
         }
     }
 
-    public async Task UndoAsync(FleetDeployment state, CancellationToken ct)
-    {
-        foreach (var name in (IEnumerable<string>)(state.From is null ? [state.Node] : [state.Node, state.From]))
-            await RemoveAsync(Label.Parse(name), state.Service.Name, ct);
-    }
-
-    public string Sum(FleetDeployment state) => $"on {state.Node}";
-
-    // An agent may be broken, or taken over: what it says must at least be this service.
-    private static string Believed(Label service, string definition)
+    // What fails last of all may fail behind the deploy: a refusal counts only when the agent has not what it refused.
+    private async Task RefusedAsync(Protocol.V1.Agent.AgentClient agent, FleetDeployment state, CancellationToken ct)
     {
         try
         {
-            if (ServiceFile.Parse(definition, "service file").Name == service)
-                return definition;
+            var shown = (await agent.ShowServiceAsync(new ServiceRequest { Service = state.Subject.Text }, agents.Within(s_quick, ct))).Definition;
+            if (StoredDefinitions.TryRead(state.Subject, shown) is { } kept && (ServiceFileWriter.Write(kept.Definition) == ServiceFileWriter.Write(state.Service) || store.Placements.Find(state.Subject)?.Node == state.At))
+                store.Placements.Accept(kept.Definition, state.At, shown);
+            else
+                store.Placements.Release(state.Subject, state.Half);
         }
-        catch (ServiceFileException)
+        catch (RpcException e) when (e.StatusCode is StatusCode.NotFound)
         {
-            // As wrong as another service's.
+            store.Placements.Release(state.Subject, half: false);
         }
-
-        throw new McpException("node.answer", $"the agent answered with something that is not the definition of {service}", "look at the log of the agent there");
+        catch (RpcException) when (!ct.IsCancellationRequested)
+        {
+            // Silent now: bound to it, as whenever nobody knows.
+        }
     }
 
-    /// <summary>Safe to repeat: a node that was removed, or knows no such service, has nothing to remove.</summary>
-    public async Task RemoveAsync(Label name, Label service, CancellationToken ct)
+    // What the agent keeps is the truth, also when only one component was deployed.
+    private async Task<string> KeptAsync(Protocol.V1.Agent.AgentClient agent, FleetDeployment state, CancellationToken ct)
+    {
+        try
+        {
+            var shown = (await agent.ShowServiceAsync(new ServiceRequest { Service = state.Subject.Text }, agents.Within(s_quick, ct))).Definition;
+            // An agent may be broken, or taken over: what it says must at least be this service.
+            return StoredDefinitions.TryRead(state.Subject, shown) is not null
+                ? shown
+                : throw new McpException("node.answer", $"the agent answered with something that is not the definition of {state.Subject}", "look at the log of the agent there");
+        }
+        catch (RpcException e) when (!ct.IsCancellationRequested)
+        {
+            // It has accepted all that it was sent. Of one component it has made a whole that only it knows.
+            if (state.Component.Length == 0)
+                store.Placements.Accept(state.Service, state.At, ServiceFileWriter.Write(state.Service));
+            throw AgentPool.Explain(state.At, e);
+        }
+    }
+
+    // Safe to repeat: a node that was removed, or knows no such service, has nothing to remove.
+    private async Task RemoveAsync(Label name, Label service, CancellationToken ct)
     {
         if (store.Nodes.Find(name) is not { Key.Length: > 0 } node)
             return;

@@ -1,6 +1,9 @@
 using Mcp.Daemon.Operations;
 using Mcp.Master.Dns;
 using Mcp.Master.Nodes;
+using Mcp.Master.Store;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
 
 namespace Mcp.Master.Deploy.Steps;
 
@@ -12,18 +15,32 @@ public sealed class DnsStep(NodeDirectory nodes, IDnsProvider? dns) : IStep<Flee
 
     public async Task<FleetDeployment> RunAsync(FleetDeployment state, IProgress<string> progress, CancellationToken ct)
     {
-        if (dns is null)
-            return state;
-        var address = ServiceNames.Address(nodes.Get(state.At));
-        foreach (var name in ServiceNames.Of(state.Service))
-            await dns.SetAsync(name, address, ct);
+        await NameAsync(state.Service, state.At, ct);
         return state;
     }
 
+    /// <summary>Safe to repeat.</summary>
+    /// <exception cref="Model.McpException">dns.*</exception>
+    public async Task NameAsync(ServiceDefinition service, Label node, CancellationToken ct)
+    {
+        if (dns is null)
+            return;
+        var address = ServiceNames.Address(nodes.Get(node));
+        foreach (var name in ServiceNames.Of(service))
+            await dns.SetAsync(name, address, ct);
+    }
+
+    // Of one whose definition cannot be read, what is known to be its own.
     public async Task UndoAsync(FleetDeployment state, CancellationToken ct)
     {
-        foreach (var name in dns is null ? [] : ServiceNames.Of(state.Service))
-            await dns!.RemoveAsync(name, ct);
+        if (dns is null)
+            return;
+        var service = state.Subject;
+        var names = StoredDefinitions.TryRead(service, state.Definition) is { } stored
+            ? ServiceNames.Of(stored.Definition)
+            : (await dns.ListOwnedAsync(ct)).Select(r => r.Name).Where(n => ServiceNames.Owner(n) == service);
+        foreach (var name in names.ToList())
+            await dns.RemoveAsync(name, ct);
     }
 
     public string Sum(FleetDeployment state) => dns is null ? "not configured" : dns.Name;

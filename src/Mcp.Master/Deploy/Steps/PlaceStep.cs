@@ -7,8 +7,8 @@ using Mcp.Model.Placement;
 
 namespace Mcp.Master.Deploy.Steps;
 
-/// <summary>Chooses the node and writes down that the service goes there, before anything is there.</summary>
-public sealed class PlaceStep(NodeDirectory nodes, ImageArchitectures images, MasterStore store) : IStep<FleetDeployment>
+/// <summary>Chooses the node and writes down that the service goes there, before anything is there. A service whose data would stay behind goes nowhere unless it was said that it may.</summary>
+public sealed class PlaceStep(NodeDirectory nodes, ImageArchitectures images, NodeDefinitions running, MasterStore store) : IStep<FleetDeployment>
 {
     private readonly Lock _oneAtATime = new();
 
@@ -18,31 +18,60 @@ public sealed class PlaceStep(NodeDirectory nodes, ImageArchitectures images, Ma
     /// <param name="architectures">That all its images are there for; null: any.</param>
     public static PlacementDecision Decide(FleetDeployment state, Placement? there, IReadOnlyList<Candidate> candidates, IReadOnlySet<string>? architectures)
     {
-        var current = state.Leave ? null : there?.Home;
         var moveTo = state.MoveTo is { } asked ? Label.Parse(asked) : null;
-        return Placer.Place(new PlacementRequest(state.Service, architectures, current, moveTo), state.Leave ? [.. candidates.Where(c => c.Node != there?.Home)] : candidates);
+        if (!state.Leave)
+            return Placer.Place(new PlacementRequest(state.Service, architectures, there?.Home, moveTo), candidates);
+        var away = state.Away is { } leave ? Label.Parse(leave) : there?.Seat;
+        if (moveTo is null && state.Service.Node == away && away is not null)
+            return new PlacementDecision(null, $"its file says that it runs on {away}", [new RejectedNode(away, "it is to leave it")]);
+        var others = candidates.Where(c => c.Node != away).ToList();
+        // Where it is half already it goes on, if that does; else anywhere.
+        foreach (var half in new[] { there?.Node, there?.Target }.OfType<Label>().Where(n => n != away))
+        {
+            if (others.Find(c => c.Node == half) is { } begun && (half == there?.Node || !begun.Cordoned) && Placer.Place(new PlacementRequest(state.Service, architectures, half, moveTo), others) is { Node: not null } stays)
+                return stays;
+        }
+
+        return Placer.Place(new PlacementRequest(state.Service, architectures, null, moveTo), others);
     }
 
-    /// <exception cref="McpException">placement.none: no node can have it, and why not each.</exception>
+    /// <summary>Why it may not go to that node: its data would stay where it is.</summary>
+    /// <returns>move.data, with the component, the path and the node; null: it may.</returns>
+    /// <exception cref="McpException">definition.unreadable: nobody can say what would stay.</exception>
+    public async Task<McpException?> RefusalAsync(FleetDeployment state, Placement? there, Label node, CancellationToken ct)
+    {
+        if (state.LeaveData || there is null || there.Seat == node)
+            return null;
+        var left = await running.LeftByAsync(there, node, state.Service, ct);
+        return left.Count == 0 ? null : new McpException(
+            "move.data",
+            $"{state.Subject} would leave data behind: {string.Join(", ", left)}",
+            "copy it first; --leave-data moves the service without it");
+    }
+
+    /// <exception cref="McpException">placement.none: no node can have it, and why not each. move.data</exception>
     public async Task<FleetDeployment> RunAsync(FleetDeployment state, IProgress<string> progress, CancellationToken ct)
     {
-        var architectures = await images.OfAsync(state.Service, nodes.Candidates(), ct);
+        var service = state.Service;
+        var there = store.Placements.Find(service.Name);
+        var architectures = await images.OfAsync(service, nodes.Candidates(), ct);
+        var node = Choose(state, there, architectures).Node!;
+        if (await RefusalAsync(state, there, node, ct) is { } refusal)
+            throw refusal;
         // Two services at once must not both count the same node as the emptiest.
         lock (_oneAtATime)
         {
-            var service = state.Service;
-            var there = store.Placements.Find(service.Name);
-            // Run again after a kill: what was decided stands.
-            if (state.Leave && there is { Node: { } old, Target: { } going })
-                return state with { Node = going.Text, Why = "as decided before", From = old.Text };
-            var decision = Decide(state, there, nodes.Candidates(), architectures);
-            if (decision.Node is not { } node)
-                throw new McpException("placement.none", decision.Why, "mcp node list shows the nodes; mcp plan shows why each was rejected");
-            // It was going elsewhere, and may have arrived there half.
-            if (there?.Target is { } given && given != node)
-                store.Leftovers.Add(new Leftover(AgentStep.StepName, service.Name.Text, given.Text, FleetDeployment.Write(state with { Node = given.Text }), "the service went elsewhere"));
-            store.Placements.Reserve(service, node, state.Definition);
-            return state with { Node = node.Text, Why = decision.Why, From = there?.Node is { } from && from != node ? from.Text : null };
+            var decision = Choose(state, there, architectures);
+            // The nodes have changed meanwhile: one whose data nobody has asked about keeps the first choice.
+            var (chosen, why) = there is null || decision.Node == there.Seat ? (decision.Node!, decision.Why) : (node, decision.Node == node ? decision.Why : "chosen before");
+            store.Placements.Reserve(service, chosen, state.Definition);
+            return state with
+            {
+                Node = chosen.Text,
+                Why = why,
+                From = there?.Node is { } from && from != chosen ? from.Text : null,
+                Half = there?.Target == chosen && there.Node != chosen,
+            };
         }
     }
 
@@ -50,4 +79,12 @@ public sealed class PlaceStep(NodeDirectory nodes, ImageArchitectures images, Ma
     public Task UndoAsync(FleetDeployment state, CancellationToken ct) => Task.CompletedTask;
 
     public string Sum(FleetDeployment state) => $"{state.Node}: {state.Why}";
+
+    private PlacementDecision Choose(FleetDeployment state, Placement? there, IReadOnlySet<string>? architectures)
+    {
+        var decision = Decide(state, there, nodes.Candidates(), architectures);
+        return decision.Node is not null
+            ? decision
+            : throw new McpException("placement.none", decision.Why, "mcp node list shows the nodes; mcp plan shows why each was rejected");
+    }
 }

@@ -3,20 +3,20 @@ using Mcp.Master.Store;
 
 namespace Mcp.Master.Deploy.Steps;
 
-/// <summary>Writes down that the service is where it was to go.</summary>
+/// <summary>The agent's step has written down already that the service is there; this one does it for a deploy that an older version began. Undone: takes the record away.</summary>
 public sealed class RecordStep(MasterStore store) : IStep<FleetDeployment>
 {
     public string Name => "record";
 
     public Task<FleetDeployment> RunAsync(FleetDeployment state, IProgress<string> progress, CancellationToken ct)
     {
-        store.Placements.Record(state.Service, state.At, state.Definition);
+        store.Placements.Accept(state.Service, state.At, state.Definition);
         return Task.FromResult(state);
     }
 
     public Task UndoAsync(FleetDeployment state, CancellationToken ct)
     {
-        store.Placements.Remove(state.Service.Name);
+        store.Placements.Remove(state.Subject);
         return Task.CompletedTask;
     }
 }

@@ -1,0 +1,62 @@
+using Grpc.Core;
+using Mcp.Daemon.Operations;
+using Mcp.Master.Fleet;
+using Mcp.Master.Nodes;
+using Mcp.Master.Store;
+using Mcp.Model;
+using Mcp.Model.Names;
+using Mcp.Protocol.V1;
+
+namespace Mcp.Master.Deploy;
+
+/// <summary>Places services that run somewhere and are not placed: deployed with --direct, or the master's database was lost.</summary>
+public sealed class FleetAdopter(FleetView view, AgentPool agents, MasterStore store, FleetDeployer deployer, ServiceLocks locks)
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
+
+    /// <param name="only">Null: all.</param>
+    /// <param name="reply">Gets what was placed, and what could not be, each by itself.</param>
+    public async Task AdoptAsync(Label? only, OperationReply reply, CancellationToken ct)
+    {
+        var known = store.Placements.List().Select(p => p.Service.Text).ToHashSet();
+        var found = (await view.StatusAsync(null, ct)).Components.Where(c => !c.Stale && !known.Contains(c.Service) && (only is null || c.Service == only.Text));
+        foreach (var service in found.GroupBy(c => c.Service).ToList())
+        {
+            try
+            {
+                reply.Done.Add(await AdoptAsync(Label.Parse(service.Key), [.. service.Select(c => c.Node).Distinct().Select(Label.Parse)], ct));
+            }
+            catch (McpException e)
+            {
+                reply.Failed.Add($"{service.Key}: {e.Message}");
+            }
+        }
+    }
+
+    private async Task<string> AdoptAsync(Label service, IReadOnlyList<Label> nodes, CancellationToken ct)
+    {
+        using var held = await locks.TakeAsync(service, ct);
+        await deployer.FinishHeldAsync(service, ct);
+        if (store.Placements.Find(service) is { } there)
+            return $"{service} is placed on {there.Home} already";
+        // Choosing one would make the other a copy to be removed.
+        if (nodes.Count > 1)
+            throw new McpException("adopt.several", $"it runs on {string.Join(" and on ", nodes)}", "undeploy it with --direct where it is not to be");
+        var text = await ShowAsync(nodes[0], service, ct);
+        store.Placements.Accept(StoredDefinitions.Read(service, text).Definition, nodes[0], text);
+        return $"placed {service} on {nodes[0]}, where it runs";
+    }
+
+    private async Task<string> ShowAsync(Label name, Label service, CancellationToken ct)
+    {
+        var node = store.Nodes.Find(name) ?? throw new McpException("node.unknown", $"the node {name} was removed meanwhile", "");
+        try
+        {
+            return (await agents.Of(node).ShowServiceAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_limit, ct))).Definition;
+        }
+        catch (RpcException e) when (!ct.IsCancellationRequested)
+        {
+            throw AgentPool.Explain(name, e);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+using Mcp.Daemon.Operations;
+using Mcp.Master.Store;
+
+namespace Mcp.Master.Deploy;
+
+/// <summary>Deploys whose agent fell silent before it answered: when it is back, what it has accepted all the same is written down, before anything is done with what was known before.</summary>
+public sealed class PendingPlacements(NodeDefinitions running, MasterStore store, ServiceLocks locks)
+{
+    public async Task LookAsync(CancellationToken ct)
+    {
+        foreach (var service in store.Placements.List().Where(p => p.Target is not null).Select(p => p.Service))
+        {
+            using var held = locks.TryTake(service);
+            // Somebody is changing it, or goes on with it by itself.
+            if (held is not null && store.Operations.Open().All(o => o.Subject != service.Text) && store.Placements.Find(service) is { } there)
+                await LookAsync(there, ct);
+        }
+    }
+
+    // Of a move its names still lead to the old node, which goes on serving: only its operator knows whether it is still to move.
+    private async Task LookAsync(Placement there, CancellationToken ct)
+    {
+        if (there.Target is not { } target || (there.Node ?? target) != target)
+            return;
+        // As before: the agent may still be at it.
+        if (await running.OnAsync(target, there.Service, ct) is not { } text || (there.Node is not null && text == there.Definition))
+            return;
+        if (StoredDefinitions.TryRead(there.Service, text) is not { } stored)
+            return;
+        store.Placements.Accept(stored.Definition, target, text);
+        store.Events.Add(there.Service.Text, "", "deploy.accepted", $"{target} had accepted it before it fell silent");
+    }
+}

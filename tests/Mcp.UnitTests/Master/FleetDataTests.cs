@@ -1,0 +1,112 @@
+using Grpc.Core;
+using Mcp.Daemon.Operations;
+using Mcp.Master.Deploy;
+using Mcp.Model;
+using Mcp.Model.Names;
+
+namespace Mcp.UnitTests.Master;
+
+/// <summary>No service leaves its data behind unless somebody said that it may.</summary>
+public sealed class FleetDataTests : FaultyFleet
+{
+    private static readonly Label s_blog = Label.Parse("blog");
+
+    [Theory]
+    [InlineData("/srv/c/pg:/data")]
+    [InlineData("/srv/c/pg:/data:shared")]
+    public async Task A_service_with_a_writable_volume_is_moved_only_when_its_data_may_stay_behind(string volume)
+    {
+        using var world = World(Fresh());
+        await world.DeployAsync(File("blog", volume));
+        var refused = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(File("blog", volume, "v2"), "beech"));
+        Assert.Equal(("place", "move.data"), (refused.Step, refused.Reason.Code));
+        Assert.Equal("blog would leave data behind: web /srv/c/pg on alder", refused.Message);
+        Assert.Contains("--leave-data", refused.Reason.Hint, StringComparison.Ordinal);
+        Assert.Equal(("alder", null), (world.Home("blog"), world.Store.Placements.Find(s_blog)!.Target));
+        Assert.Empty(Agents["beech"].Services);
+
+        // In place it is deployed as ever.
+        await world.DeployAsync(File("blog", volume, "v2"));
+        await world.Node.Deployer.DeployAsync(new FleetDeployment(File("blog", volume, "v3"), "", "beech", false, false) { LeaveData = true }, null, default);
+        Assert.Equal("beech", world.Home("blog"));
+        Assert.Empty(Agents["alder"].Services);
+    }
+
+    [Fact]
+    public async Task What_runs_counts_and_not_what_the_new_file_says()
+    {
+        using var world = World(Fresh());
+        await world.DeployAsync(File("blog", "/srv/c/pg:/data"));
+        Assert.Equal("move.data", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog"), "beech"))).Reason.Code);
+        await world.DeployAsync(MasterWorld.File("blog"));
+        await world.DeployAsync(MasterWorld.File("blog"), "beech");
+        Assert.Equal("beech", world.Home("blog"));
+    }
+
+    [Fact]
+    public async Task A_file_that_names_another_node_moves_no_data_either()
+    {
+        using var world = World(Fresh());
+        await world.DeployAsync(File("blog", "/srv/c/pg:/data"));
+        Assert.Equal("move.data", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync("node = \"beech\"\n" + File("blog", "/srv/c/pg:/data")))).Reason.Code);
+        Assert.Equal("alder", world.Home("blog"));
+    }
+
+    [Fact]
+    public async Task A_volume_that_is_only_read_stays_nobodys_data()
+    {
+        using var world = World(Fresh());
+        await world.DeployAsync(File("blog", "/srv/www:/www:ro"));
+        await world.DeployAsync(File("blog", "/srv/www:/www:ro"), "beech");
+        Assert.Equal("beech", world.Home("blog"));
+    }
+
+    [Fact]
+    public async Task A_drain_moves_the_others_and_names_those_whose_data_stays()
+    {
+        using var world = World(Fresh());
+        await world.DeployAsync(File("blog", "/srv/c/pg:/data"), "alder");
+        await world.DeployAsync(MasterWorld.File("shop"), "alder");
+        var stay = await Assert.ThrowsAsync<McpException>(() => world.Node.Drainer.DrainAsync(Label.Parse("alder"), (_, _, _) => { }, default));
+        Assert.Equal("drain.partial", stay.Code);
+        Assert.Contains("web /srv/c/pg on alder", stay.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("shop", stay.Message, StringComparison.Ordinal);
+        Assert.Contains("--leave-data", stay.Hint, StringComparison.Ordinal);
+        Assert.Equal(("alder", "beech"), (world.Home("blog"), world.Home("shop")));
+        Assert.Equal(["blog"], Agents["alder"].Services.Keys);
+
+        await world.Node.Drainer.DrainAsync(Label.Parse("alder"), (_, _, _) => { }, default, leaveData: true);
+        Assert.Equal("beech", world.Home("blog"));
+        Assert.Empty(Agents["alder"].Services);
+    }
+
+    [Fact]
+    public async Task Data_that_only_the_agent_knows_of_counts()
+    {
+        using var world = World(Fresh());
+        await world.DeployAsync(MasterWorld.File("blog"));
+        Agents["alder"].Hook = (what, _) => what == "deployed" ? throw new RpcException(new Status(StatusCode.Unavailable, "cut")) : Task.CompletedTask;
+        await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(File("blog", "/srv/c/pg:/data", "v2")));
+        Mend();
+        Assert.Equal("move.data", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog"), "beech"))).Reason.Code);
+        await Assert.ThrowsAsync<McpException>(() => world.Node.Drainer.DrainAsync(Label.Parse("alder"), (_, _, _) => { }, default));
+        Assert.Equal(["blog"], Agents["alder"].Services.Keys);
+        Assert.Empty(Agents["beech"].Services);
+
+        // It is written down by itself, too.
+        await world.Node.Pending.LookAsync(default);
+        Assert.Contains("/srv/c/pg", world.Store.Placements.Find(s_blog)!.Definition, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Where_nobody_can_say_what_runs_the_new_file_counts_as_well()
+    {
+        using var world = World(Fresh());
+        await world.DeployAsync(MasterWorld.File("blog"));
+        Agents["alder"].Hook = (_, _) => throw new RpcException(new Status(StatusCode.Unavailable, "cut"));
+        await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(File("blog", "/srv/c/pg:/data")));
+        Assert.Equal("move.data", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(File("blog", "/srv/c/pg:/data"), "beech"))).Reason.Code);
+    }
+
+    private static string File(string name, string volume, string tag = "v1") => MasterWorld.File(name, tag).Replace("image =", $"volumes = [\"{volume}\"]\nimage =", StringComparison.Ordinal);
+}
