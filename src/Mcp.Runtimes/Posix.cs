@@ -17,6 +17,7 @@ internal static partial class Posix
     private const int CloseOnExec = 0x80000;
     private const int SetDescriptorFlags = 2;
     private const int NotThere = 2;
+    private const int Interrupted = 4;
     // linux/sched.h, linux/mount.h, linux/fcntl.h
     private const int NewMounts = 0x20000;
     private const ulong MountBind = 4096;
@@ -27,6 +28,16 @@ internal static partial class Posix
 
     /// <summary>Takes the file's lock for as long as the handle is open; the kernel lets go of it when the process dies.</summary>
     public static bool TryLock(SafeFileHandle file, bool exclusive) => Flock(file, (exclusive ? LockExclusive : LockShared) | LockNow) == 0;
+
+    /// <summary>Waits until nobody else has the file's lock, and takes it as <see cref="TryLock"/> does. It does not end by itself.</summary>
+    public static void Lock(SafeFileHandle file)
+    {
+        while (Flock(file, LockExclusive) < 0)
+        {
+            if (Marshal.GetLastPInvokeError() != Interrupted)
+                throw Failure("cannot lock a file");
+        }
+    }
 
     /// <summary>A directory to reach short paths through: /proc/self/fd/N/name.</summary>
     public static SafeFileHandle Directory(string path)
@@ -44,7 +55,7 @@ internal static partial class Posix
     }
 
     /// <summary>Lets the programs that this process starts inherit the descriptor.</summary>
-    public static void Inherit(SafeFileHandle file) => Check(Control(file, SetDescriptorFlags, 0), "cannot pass on a file");
+    public static void Inherit(SafeHandle file) => Check(Control(file, SetDescriptorFlags, 0), "cannot pass on a file");
 
     public static void Link(string existing, string path) => Check(HardLink(existing, path), $"cannot link {existing} to {path}");
 
@@ -104,7 +115,7 @@ internal static partial class Posix
     private static partial int Open(string path, int flags);
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
-    private static partial int Control(SafeFileHandle file, int command, int value);
+    private static partial int Control(SafeHandle file, int command, int value);
 
     [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int HardLink(string existing, string path);

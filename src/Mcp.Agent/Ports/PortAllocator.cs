@@ -13,7 +13,7 @@ public sealed class PortAllocator(PortsTable ports, int first, int last)
 {
     private int _next = Random.Shared.Next(first, last + 1);
 
-    /// <summary>One host port for each port inside that a route or the health check needs and that has no fixed one. Safe to repeat.</summary>
+    /// <summary>One host port for each port inside that a route or the health check needs and that has no fixed one on 127.0.0.1. Safe to repeat.</summary>
     /// <exception cref="McpException">ports.exhausted</exception>
     public void Allocate(InstanceName instance, ComponentDefinition component)
     {
@@ -29,11 +29,12 @@ public sealed class PortAllocator(PortsTable ports, int first, int last)
     /// <param name="specHash">As it is or will be stored: never computed anew from what another version has stored.</param>
     public InstanceSpec Spec(InstanceName instance, ComponentDefinition component, string specHash)
     {
-        var published = component.Ports.Concat(ports.Of(instance).Select(p => new FixedPort("127.0.0.1", p.HostPort, p.Inside))).ToList();
+        var published = component.Ports.Concat(ports.Of(instance).Select(p => new FixedPort(FixedPorts.Loopback, p.HostPort, p.Inside))).ToList();
         var env = new Dictionary<string, string>(component.Env);
         foreach (var route in component.Routes)
         {
-            var host = HostPort(instance, component, route.Port).ToString(System.Globalization.CultureInfo.InvariantCulture);
+            var port = component.Ports.FirstOrDefault(p => p.Instance == route.Port)?.Host ?? HostPort(instance, component, route.Port);
+            var host = port.ToString(System.Globalization.CultureInfo.InvariantCulture);
             var inside = route.Port.ToString(System.Globalization.CultureInfo.InvariantCulture);
             var suffix = route.Name.Text.ToUpperInvariant().Replace('-', '_');
             env.TryAdd("PORT", inside);
@@ -45,13 +46,24 @@ public sealed class PortAllocator(PortsTable ports, int first, int last)
         return new InstanceSpec(instance, component, specHash, env, published);
     }
 
-    /// <summary>The port on this host that leads to the port inside.</summary>
-    public int HostPort(InstanceName instance, ComponentDefinition component, int inside) =>
-        component.Network == "host" ? inside
-        : component.Ports.FirstOrDefault(p => p.Instance == inside)?.Host ?? ports.Of(instance).FirstOrDefault(p => p.Inside == inside)?.HostPort ?? 0;
+    /// <summary>The port on 127.0.0.1 that leads to the port inside; 0: there is none. A fixed port on another address is not asked: what answers at
+    /// that number on 127.0.0.1 may be another service's.</summary>
+    public int HostPort(InstanceName instance, ComponentDefinition component, int inside)
+    {
+        if (component.Network == "host")
+            return inside;
+        return component.Ports.FirstOrDefault(p => p.Instance == inside && p.IsOnLoopback())?.Host
+            ?? ports.Of(instance).FirstOrDefault(p => p.Inside == inside)?.HostPort
+            ?? 0;
+    }
 
-    private static IEnumerable<int> Needed(ComponentDefinition component) =>
-        component.Network == "host" ? [] : component.Routes.Select(r => r.Port).Concat(component.Health?.Port is { } port ? [port] : []).Distinct().Except(component.Ports.Select(p => p.Instance));
+    private static IEnumerable<int> Needed(ComponentDefinition component)
+    {
+        if (component.Network == "host")
+            return [];
+        var asked = component.Routes.Select(r => r.Port).Concat(component.Health?.Port is { } port ? [port] : []);
+        return asked.Distinct().Except(component.Ports.Where(p => p.IsOnLoopback()).Select(p => p.Instance));
+    }
 
     private void AllocateOne(InstanceName instance, int inside)
     {

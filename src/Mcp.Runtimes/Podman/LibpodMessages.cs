@@ -21,6 +21,8 @@ internal sealed record LibpodPort([property: JsonPropertyName("host_ip")] string
 
 internal sealed record LibpodListed(string? Id, string[]? Names, string? Image, string? State, int ExitCode, long StartedAt, Dictionary<string, string>? Labels, LibpodPort[]? Ports);
 
+internal sealed record LibpodNetwork([property: JsonPropertyName("ipv6_enabled")] bool Ipv6);
+
 internal sealed record LibpodActor(Dictionary<string, string>? Attributes);
 
 internal sealed record LibpodEvent(string? Action, LibpodActor? Actor);
@@ -79,6 +81,7 @@ internal sealed record LibpodCreate
 [JsonSerializable(typeof(LibpodPull))]
 [JsonSerializable(typeof(LibpodContainer))]
 [JsonSerializable(typeof(LibpodListed[]))]
+[JsonSerializable(typeof(LibpodNetwork))]
 [JsonSerializable(typeof(LibpodEvent))]
 [JsonSerializable(typeof(LibpodCreate))]
 [JsonSerializable(typeof(LibpodExecCreate))]

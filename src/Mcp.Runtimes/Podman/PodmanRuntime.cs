@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Mcp.Model;
@@ -15,6 +16,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     private const string OwnedFilter = "%7B%22label%22%3A%5B%22mcp.service%22%5D%7D";
     // podman 4.3 matches no event by a label without a value, so the label is looked at here.
     private const string WatchFilter = "%7B%22type%22%3A%5B%22container%22%5D%7D";
+    private const string DefaultNetwork = "podman";
     private static readonly HashSet<string> s_changes = ["start", "died", "remove"];
     private readonly PodmanOptions _options;
     private readonly PodmanSocket _socket;
@@ -70,13 +72,12 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         var existing = await InspectAsync(spec.Name, ct);
         if (existing is { State: InstanceState.Running } && existing.SpecHash == spec.SpecHash)
             return;
+        await CheckHostAsync(spec, ct);
         // Created but not started, or of another spec: a crash left it; ports and env may have changed since.
         if (existing is not null)
             await RemoveAsync(spec.Name, ct);
         try
         {
-            foreach (var volume in spec.Component.Volumes.Where(v => !Path.Exists(v.Source)))
-                throw new McpException("volume.missing", $"the volume's host path {volume.Source} does not exist", $"create it on the node: mkdir -p {volume.Source}");
             await _client.PostAsync("/containers/create", CreateRequest.Of(spec), LibpodJson.Default.LibpodCreate, s_startLimit, ct);
             await _client.CallAsync(HttpMethod.Post, $"/containers/{spec.Name}/start", s_startLimit, ct, HttpStatusCode.NotModified);
         }
@@ -186,6 +187,19 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         _socket.Dispose();
     }
 
+    // podman takes connections on an address of a family that the network does not have, and passes no byte.
+    private async Task CheckHostAsync(InstanceSpec spec, CancellationToken ct)
+    {
+        HostSide.Check(spec);
+        var sixth = spec.Ports.FirstOrDefault(p => IPAddress.Parse(p.Address).AddressFamily == AddressFamily.InterNetworkV6);
+        if (sixth is null || spec.Component.Network == "host")
+            return;
+        var network = spec.Component.Network is null or "bridge" ? DefaultNetwork : spec.Component.Network;
+        var about = await _client.GetAsync($"/networks/{Uri.EscapeDataString(network)}/json", LibpodJson.Default.LibpodNetwork, ct);
+        if (about is not { Ipv6: true })
+            throw new McpException("port.address", $"the port {FixedPorts.Format(sixth)} would lead nowhere: the network {network} has no IPv6", "use an IPv4 address, or a network that has it: podman network create --ipv6 NAME");
+    }
+
     private async Task PullNowAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
     {
         var registry = image.Text[..image.Text.IndexOf('/', StringComparison.Ordinal)];
@@ -210,7 +224,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         var state = State(listed.State);
         return new InstanceInfo(name, listed.Image ?? "", state, state is InstanceState.Exited or InstanceState.Failed ? listed.ExitCode : null,
             listed.Labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "", listed.StartedAt > 0 ? DateTimeOffset.FromUnixTimeSeconds(listed.StartedAt) : null,
-            listed.Labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "", [.. (listed.Ports ?? []).Select(p => new FixedPort(string.IsNullOrEmpty(p.HostIp) ? "0.0.0.0" : p.HostIp, p.HostPort, p.ContainerPort))]);
+            listed.Labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "", [.. (listed.Ports ?? []).Select(p => new FixedPort(string.IsNullOrEmpty(p.HostIp) ? FixedPorts.EveryAddress : p.HostIp, p.HostPort, p.ContainerPort))]);
     }
 
     // https://github.com/containers/podman: libpod/define/containerstate.go

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mcp.Model.Definition;
 using Mcp.Model.Instances;
 using Mcp.Runtimes.Qemu.Guests;
 using Mcp.Runtimes.Qemu.Guests.Linux;
@@ -38,10 +39,9 @@ internal static class QemuCommandLine
     /// <summary>Of the volume's virtiofsd.</summary>
     public static string VolumeSocket(int volume) => string.Create(CultureInfo.InvariantCulture, $"volume{volume}.sock");
 
-    /// <summary>One for each volume; ends when QEMU lets go of its socket.</summary>
+    /// <summary>One for each volume; ends when QEMU lets go of its socket. See <see cref="VolumeServer"/>.</summary>
     /// <param name="directory">Of the VM.</param>
-    public static IReadOnlyList<IReadOnlyList<string>> Beside(GuestBoot boot, VmUser? user, string directory) => [.. boot.Volumes.Select((volume, i) => (IReadOnlyList<string>)
-        [.. DiesWithKeeper(null), LinuxGuest.Virtiofsd ?? "virtiofsd", $"--socket-path={VolumeSocket(i)}", "-o", $"source={Escape(volume.ReadOnly ? Path.Combine(directory, ReadOnlyName(i)) : volume.Source)}", "-o", "cache=auto", .. user is null ? (string[])[] : [$"--socket-group={user.Group}"]])];
+    public static IReadOnlyList<IReadOnlyList<string>> Beside(GuestBoot boot, string directory) => [.. boot.Volumes.Select((volume, i) => Server(volume, i, directory))];
 
     /// <summary>Host directories that are shown once more, read-only, by their names in the VM's directory.</summary>
     public static IReadOnlyDictionary<string, string> ReadOnly(GuestBoot boot) =>
@@ -50,6 +50,12 @@ internal static class QemuCommandLine
     /// <summary>Before a program and its arguments: it dies with whoever starts it, and can become nobody else than the user.</summary>
     public static string[] DiesWithKeeper(VmUser? user) =>
         ["setpriv", "--pdeathsig", "KILL", .. user is null ? (string[])[] : ["--reuid", Number(user.Uid), "--regid", Number(user.Gid), "--init-groups", "--no-new-privs"], "--"];
+
+    private static IReadOnlyList<string> Server(VolumeMount volume, int number, string directory)
+    {
+        var source = volume.ReadOnly ? Path.Combine(directory, ReadOnlyName(number)) : volume.Source;
+        return [.. DiesWithKeeper(null), LinuxGuest.Virtiofsd ?? "virtiofsd", "-o", $"source={Escape(source)}", "-o", "cache=auto"];
+    }
 
     // Of libfuse's option lists.
     private static string Escape(string path) => path.Replace("\\", "\\\\", StringComparison.Ordinal).Replace(",", "\\,", StringComparison.Ordinal);

@@ -96,10 +96,9 @@ public sealed class QemuRuntime : IRuntime
         var existing = vm.Info();
         if (existing is { State: InstanceState.Running } && existing.SpecHash == spec.SpecHash)
             return;
+        HostSide.Check(spec);
         // Of another spec, or half made by a process that was killed.
         await RemoveAsync(spec.Name, ct);
-        foreach (var volume in spec.Component.Volumes.Where(v => !Path.Exists(v.Source)))
-            throw new McpException("volume.missing", $"the volume's host path {volume.Source} does not exist", $"create it on the node: mkdir -p {volume.Source}");
         var image = _images.Find(spec.Component.Image) ?? await _images.PullAsync(spec.Component.Image, null, ct);
         try
         {
@@ -110,7 +109,7 @@ public sealed class QemuRuntime : IRuntime
             var memory = Vm.MemoryMb(spec) + _guest.KernelMb;
             var boot = await _guest.BuildAsync(image, spec, network, vm.Machine, ct);
             vm.Write("vm.json", new VmRecord(spec.Name.ToString(), spec.Component.Image.Text, image.Digest, ServiceFileWriter.Write(spec.Component), spec.SpecHash, spec.Ports,
-                QemuCommandLine.Of(_options, spec, boot, network, await _accelerator.ChooseAsync(ct), user, memory), QemuCommandLine.Beside(boot, user, vm.Path), QemuCommandLine.ReadOnly(boot), boot.ExitFrom, boot.Own, VmLimits.Of(memory, Vm.Cpus(spec)), _options.ConsoleBytes, _options.ConsoleFiles)
+                QemuCommandLine.Of(_options, spec, boot, network, await _accelerator.ChooseAsync(ct), user, memory), QemuCommandLine.Beside(boot, vm.Path), QemuCommandLine.ReadOnly(boot), boot.ExitFrom, boot.Own, VmLimits.Of(memory, Vm.Cpus(spec)), _options.ConsoleBytes, _options.ConsoleFiles)
             {
                 User = user,
                 Bridge = network.Bridge,

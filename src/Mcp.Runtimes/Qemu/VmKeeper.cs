@@ -19,6 +19,7 @@ public static class VmKeeper
     public const string ExitDisk = "exit.img";
     private const int ExitDiskBytes = 4096;
     private static readonly TimeSpan s_lockLimit = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_lastWords = TimeSpan.FromSeconds(1);
 
     /// <summary>Becomes the keeper of the VM in a directory until it ends. Called on the main thread, since the death signal goes by the thread.</summary>
     public static int Become(string directory, string run, TimeProvider time)
@@ -26,15 +27,9 @@ public static class VmKeeper
         Posix.Detach();
         var vm = new VmDirectory(directory);
         using var file = File.OpenHandle(vm["keeper.lock"], FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
-        var clock = Stopwatch.StartNew();
-        // Somebody who looks whether a keeper lives holds it for an instant.
-        while (!Posix.TryLock(file, exclusive: true))
-        {
-            if (clock.Elapsed > s_lockLimit)
-                return 1;
-            Thread.Yield();
-        }
-
+        // Somebody who looks whether a keeper lives holds it for an instant; a keeper that lives, for longer than the limit.
+        using (new Timer(_ => Environment.Exit(1), null, s_lockLimit, Timeout.InfiniteTimeSpan))
+            Posix.Lock(file);
         RandomAccess.SetLength(file, 0);
         RandomAccess.Write(file, Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture)), 0);
         // Whoever removes a VM has looked at the lock first: a record that is there now stays.
@@ -86,42 +81,76 @@ public static class VmKeeper
                 Posix.BindReadOnly(source, Directory.CreateDirectory(vm[name]).FullName);
         }
 
-        var beside = record.Beside.Select(p => Start(p, vm.Machine)).ToList();
+        var volumes = new List<VolumeServer>();
         try
         {
-            for (var clock = Stopwatch.StartNew(); !record.Beside.Select((_, i) => Path.Combine(vm.Machine, QemuCommandLine.VolumeSocket(i))).All(File.Exists) && clock.Elapsed < s_lockLimit;)
-                Thread.Yield();
-            // After the others are started: they must not inherit the port.
-            using var network = record.Bridge is { } bridge ? BridgePort.Join(bridge) : null;
-            using var qemu = Start(network is null ? record.Program : [.. record.Program, .. network.Arguments], vm.Machine);
-            using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, c =>
-            {
-                c.Cancel = true;
-                qemu.Kill();
-            });
-            Try(() => vm.Write("run.json", new VmRun(run, qemu.Id, time.GetUtcNow()), VmJson.Default.VmRun));
-            using var over = new CancellationTokenSource();
-            var (reason, errors) = ((string?)null, "");
-            var listening = Task.WhenAll(
-                FollowAsync(vm.Machine, why => reason = why, over.Token),
-                ErrorsAsync(qemu.StandardError, text => errors = text, over.Token));
-            var console = new Thread(() => Console(qemu.StandardOutput.BaseStream, vm.Path, record, time));
-            console.Start();
-            qemu.WaitForExit();
-            console.Join();
-            over.CancelAfter(TimeSpan.FromSeconds(1));
-            ((IAsyncResult)listening).AsyncWaitHandle.WaitOne();
-            return Ended(vm, record, qemu.ExitCode, reason, errors);
+            volumes.AddRange(record.Beside.Select((program, i) => VolumeServer.Start(program, vm.Machine, QemuCommandLine.VolumeSocket(i), record.User)));
+            return Run(vm, record, run, volumes, time);
         }
         finally
         {
-            foreach (var program in beside)
-            {
-                program.Kill();
-                program.Dispose();
-            }
+            volumes.ForEach(v => v.Dispose());
         }
     }
+
+    private static (int? Code, string Reason) Run(VmDirectory vm, VmRecord record, string run, List<VolumeServer> volumes, TimeProvider time)
+    {
+        // After the others are started: they must not inherit the port.
+        using var network = record.Bridge is { } bridge ? BridgePort.Join(bridge) : null;
+        using var qemu = Start(network is null ? record.Program : [.. record.Program, .. network.Arguments], vm.Machine);
+        using var term = PosixSignalRegistration.Create(PosixSignal.SIGTERM, c =>
+        {
+            c.Cancel = true;
+            qemu.Kill();
+        });
+        Try(() => vm.Write("run.json", new VmRun(run, qemu.Id, time.GetUtcNow()), VmJson.Default.VmRun));
+        using var over = new CancellationTokenSource();
+        var (reason, errors) = ((string?)null, "");
+        var listening = Task.WhenAll(
+            FollowAsync(vm.Machine, why => reason = why, over.Token),
+            ErrorsAsync(qemu.StandardError, text => errors = text, over.Token));
+        var serving = ServeAsync(volumes, qemu, over.Token);
+        var console = new Thread(() => Console(qemu.StandardOutput.BaseStream, vm.Path, record, time));
+        console.Start();
+        qemu.WaitForExit();
+        console.Join();
+        over.CancelAfter(s_lastWords);
+        Await(Task.WhenAll(listening, serving));
+        var (code, why) = Ended(vm, record, qemu.ExitCode, reason, errors);
+        // What QEMU says of a volume whose program is gone leads nobody to the cause.
+        return code is null or KilledCode && Failure(volumes) is { } failure
+            ? (null, $"the program that shows its volumes to the guest ended: {failure}")
+            : (code, why);
+    }
+
+    // A guest whose volume is gone hangs in it. QEMU, which lets go of the volumes first when it ends, has a moment to be done.
+    private static async Task ServeAsync(List<VolumeServer> volumes, Process qemu, CancellationToken over)
+    {
+        if (volumes.Count == 0)
+            return;
+        using var limit = new CancellationTokenSource();
+        await Task.WhenAny([.. volumes.Select(v => v.Ended), Task.Delay(Timeout.InfiniteTimeSpan, over)]);
+        limit.CancelAfter(s_lastWords);
+        await qemu.WaitForExitAsync(limit.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!qemu.HasExited)
+            qemu.Kill();
+    }
+
+    private static string? Failure(List<VolumeServer> volumes)
+    {
+        string? failure = null;
+        Await(FirstAsync());
+        return failure;
+
+        async Task FirstAsync()
+        {
+            foreach (var volume in volumes)
+                failure ??= await volume.FailureAsync();
+        }
+    }
+
+    // The keeper's main thread must not change: the death signal of what it started goes by it.
+    private static void Await(Task task) => ((IAsyncResult)task).AsyncWaitHandle.WaitOne();
 
     private static (int? Code, string Reason) Ended(VmDirectory vm, VmRecord record, int status, string? reason, string errors)
     {

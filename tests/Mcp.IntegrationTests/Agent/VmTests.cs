@@ -66,6 +66,51 @@ public sealed class VmTests(NodeFixture node)
     }
 
     [Fact]
+    public async Task A_microvm_with_a_volume_is_upgraded_and_another_agents_runs_beside_it()
+    {
+        var directory = Directory.CreateTempSubdirectory("mcp-kept");
+        await using var spare = await SpareAgent.CreateAsync();
+        await spare.StartAsync();
+        try
+        {
+            await File.WriteAllTextAsync(Path.Combine(directory.FullName, "index.html"), "from the volume");
+            NodeFixture.Succeeded(await node.McpAsync("deploy", Kept("v1", directory.FullName)));
+            Assert.Equal("from the volume", await node.GetAsync("kept"));
+            NodeFixture.Succeeded(await node.McpAsync("deploy", Kept("v2", directory.FullName)));
+            Assert.Equal("from the volume", await node.GetAsync("kept"));
+            var status = NodeFixture.Succeeded(await node.McpAsync("ps"));
+            Assert.Contains("kept.web.2", status, StringComparison.Ordinal);
+            Assert.DoesNotContain("kept.web.1", status, StringComparison.Ordinal);
+            // Another agent of this machine, with the same service, and generations beside each other.
+            var other = Directory.CreateDirectory(Path.Combine(spare.Root, "other")).FullName;
+            await File.WriteAllTextAsync(Path.Combine(other, "index.html"), "another's");
+            NodeFixture.Succeeded(await spare.McpAsync("deploy", Kept("v1", other, ":ro")));
+            NodeFixture.Succeeded(await spare.McpAsync("deploy", Kept("v2", other, ":ro")));
+            Assert.Equal("from the volume", await node.GetAsync("kept"));
+            NodeFixture.Succeeded(await spare.McpAsync("undeploy", "kept"));
+        }
+        finally
+        {
+            await node.McpAsync("undeploy", "kept");
+            directory.Delete(recursive: true);
+        }
+    }
+
+    private string Kept(string tag, string directory, string option = "") => node.Write("kept", $$"""
+        name = "kept"
+        [[components]]
+        name = "web"
+        runtime = "microvm"
+        image = "{{node.Image(tag)}}"
+        volumes = ["{{directory}}:/www{{option}}"]
+        health = { http = "/", interval = "300ms", retries = 100 }
+        [[components.routes]]
+        name = "http"
+        port = 8080
+        hostname = "kept.example.com"
+        """);
+
+    [Fact]
     public async Task A_killed_VM_is_started_again()
     {
         var file = node.Write("killed", $$"""

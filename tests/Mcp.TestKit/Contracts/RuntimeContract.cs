@@ -62,6 +62,17 @@ public abstract class RuntimeContract : IAsyncLifetime
         elsewhere.Start();
     }
 
+    [Theory]
+    [InlineData("0.0.0.0", "127.0.0.1", "127.0.0.3")]
+    [InlineData("127.0.0.3", "127.0.0.3")]
+    public async Task A_fixed_port_passes_bytes_on_every_address_it_was_asked_for(string address, params string[] reached)
+    {
+        var spec = await RunAsync(address: address);
+        Assert.Equal(spec.Ports, Assert.Single(await Runtime.ListAsync(default), i => i.Name == _name).Ports);
+        foreach (var there in reached)
+            Assert.StartsWith("HTTP/1", await AnswerAsync(IPAddress.Parse(there), spec.Ports[0].Host), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Running_it_again_leaves_it_as_it_is()
     {
@@ -164,6 +175,16 @@ public abstract class RuntimeContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_port_on_an_address_of_another_host_is_an_error_that_names_it_and_leaves_nothing()
+    {
+        // RFC 5737: nobody's.
+        var e = await Assert.ThrowsAsync<McpException>(() => RunAsync(address: "203.0.113.9"));
+        Assert.Equal("port.address", e.Code);
+        Assert.Contains("203.0.113.9", e.Message, StringComparison.Ordinal);
+        Assert.Null(await Runtime.InspectAsync(_name, default));
+    }
+
+    [Fact]
     public async Task A_call_that_is_cancelled_ends()
     {
         await RunAsync();
@@ -178,7 +199,7 @@ public abstract class RuntimeContract : IAsyncLifetime
         });
     }
 
-    private async Task<InstanceSpec> RunAsync(int? hostPort = null)
+    private async Task<InstanceSpec> RunAsync(int? hostPort = null, string address = "127.0.0.1")
     {
         var component = ServiceFile.Parse($"""
             name = "{_name.Service}"
@@ -186,7 +207,7 @@ public abstract class RuntimeContract : IAsyncLifetime
             name = "web"
             image = "{Image}"
             """, "contract").Components[0];
-        var spec = new InstanceSpec(_name, component, SpecHash.Of(component), new Dictionary<string, string> { ["PORT"] = "8080" }, [new FixedPort("127.0.0.1", hostPort ?? FreePort(), 8080)]);
+        var spec = new InstanceSpec(_name, component, SpecHash.Of(component), new Dictionary<string, string> { ["PORT"] = "8080" }, [new FixedPort(address, hostPort ?? FreePort(), 8080)]);
         await Runtime.PullAsync(Image, null, default);
         await Runtime.RunAsync(spec, default);
         return spec;
@@ -208,6 +229,30 @@ public abstract class RuntimeContract : IAsyncLifetime
             {
                 await Task.Delay(50, limit.Token);
             }
+        }
+    }
+
+    /// <summary>The first line that comes back. That a connection is taken says nothing: whoever keeps the port may take it for an instance that hears nothing.</summary>
+    private static async Task<string> AnswerAsync(IPAddress address, int port)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (true)
+        {
+            try
+            {
+                using var client = new TcpClient();
+                await client.ConnectAsync(address, port, limit.Token);
+                await client.GetStream().WriteAsync("GET / HTTP/1.0\r\n\r\n"u8.ToArray(), limit.Token);
+                using var reader = new StreamReader(client.GetStream());
+                if (await reader.ReadLineAsync(limit.Token) is { } line)
+                    return line;
+            }
+            catch (Exception e) when (e is SocketException or IOException)
+            {
+                // Not listening yet.
+            }
+
+            await Task.Delay(50, limit.Token);
         }
     }
 

@@ -177,10 +177,41 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
             {
                 listener.Start();
                 _listeners.Add(listener);
+                _ = AnswerAsync(listener);
             }
             catch (SocketException e)
             {
-                throw new McpException("port.in_use", $"cannot start {spec.Name}: port {port.Host} is in use", "", e);
+                listener.Dispose();
+                throw e.SocketErrorCode == SocketError.AddressNotAvailable
+                    ? new McpException("port.address", $"{port.Address} is not an address of this host", "", e)
+                    : new McpException("port.in_use", $"cannot start {spec.Name}: port {port.Host} is in use", "", e);
+            }
+        }
+
+        private static async Task AnswerAsync(TcpListener listener)
+        {
+            try
+            {
+                while (true)
+                    _ = AnswerAsync(await listener.AcceptTcpClientAsync());
+            }
+            catch (Exception e) when (e is SocketException or ObjectDisposedException or InvalidOperationException)
+            {
+                // It has ended.
+            }
+        }
+
+        private static async Task AnswerAsync(TcpClient client)
+        {
+            using var asking = client;
+            try
+            {
+                if (await client.GetStream().ReadAsync(new byte[4096]) > 0)
+                    await client.GetStream().WriteAsync("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"u8.ToArray());
+            }
+            catch (IOException)
+            {
+                // Whoever asked went away.
             }
         }
     }

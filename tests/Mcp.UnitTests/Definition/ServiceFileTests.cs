@@ -132,4 +132,35 @@ public class ServiceFileTests
             return e.Problems.Count > 0 && e.Problems.All(p => p.Line >= 1 && p.Column >= 1);
         }
     }
+
+    [Theory]
+    [InlineData("container", "", "[::]:80:8080", "a container cannot be published on [::]")]
+    [InlineData("container", "", "[::1]:80:8080", "IPv6 loopback")]
+    [InlineData("container", "", "[::ffff:10.1.2.3]:80:8080", "10.1.2.3")]
+    [InlineData("container", "network = \"host\"", "80:8080", "the same number inside and outside")]
+    [InlineData("microvm", "", "[fd00::2]:80:8080", "no IPv6 connections")]
+    [InlineData("unikernel", "network = \"user\"", "[::]:80:8080", "no IPv6 connections")]
+    public void A_port_that_could_pass_no_byte_is_refused(string runtime, string network, string port, string why)
+    {
+        var e = Assert.Throws<ServiceFileException>(() => ServiceFile.Parse(WithPort(runtime, network, port), "blog.toml"));
+        Assert.Contains(why, Assert.Single(e.Problems).ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("container", "", "[fd00::2]:80:8080")]
+    [InlineData("container", "", "10.1.2.3:80:8080")]
+    [InlineData("container", "network = \"host\"", "53:53")]
+    [InlineData("microvm", "network = \"bridge\"", "[::]:80:8080")]
+    public void A_port_that_may_pass_bytes_is_taken(string runtime, string network, string port) =>
+        Assert.Single(ServiceFile.Parse(WithPort(runtime, network, port), "blog.toml").Components[0].Ports);
+
+    private static string WithPort(string runtime, string network, string port) => $"""
+        name = "blog"
+        [[components]]
+        name = "web"
+        image = "localhost/web:1"
+        runtime = "{runtime}"
+        ports = ["{port}"]
+        {network}
+        """;
 }

@@ -1,0 +1,38 @@
+using System.Net;
+using System.Net.Sockets;
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Instances;
+
+namespace Mcp.Runtimes;
+
+/// <summary>What an instance takes from this host: directories and addresses.</summary>
+internal static class HostSide
+{
+    /// <summary>Before anything is made of it.</summary>
+    /// <exception cref="McpException">volume.missing, port.address: this host has no such directory, no such address.</exception>
+    public static void Check(InstanceSpec spec)
+    {
+        foreach (var volume in spec.Component.Volumes.Where(v => !Path.Exists(v.Source)))
+            throw new McpException("volume.missing", $"the volume's host path {volume.Source} does not exist", $"create it on the node: mkdir -p {volume.Source}");
+        foreach (var port in spec.Ports.DistinctBy(p => p.Address).Where(p => !IsHere(IPAddress.Parse(p.Address))))
+        {
+            throw new McpException("port.address", $"{port.Address} of the port {FixedPorts.Format(port)} is not an address of this host",
+                "ip addr shows those that are; without an address the port is published on all of them");
+        }
+    }
+
+    private static bool IsHere(IPAddress address)
+    {
+        try
+        {
+            using var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(new IPEndPoint(address, 0));
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+}
