@@ -21,8 +21,8 @@ public sealed class RoleTable
         }
     }
 
-    /// <summary>grpc.health.v1 answers anyone: it tells no more than an open port does.</summary>
-    public static bool IsOpen(string method) => method.StartsWith("/grpc.health.v1.Health/", StringComparison.Ordinal);
+    /// <summary>One question for the health, with one answer, is anybody's: it tells no more than an open port does. Watching it would hold a stream for ever, and is nobody's.</summary>
+    public static bool IsOpen(string method) => method == "/grpc.health.v1.Health/Check";
 
     public Role? Needed(string method) => _roles.TryGetValue(method, out var role) ? role : null;
 }

@@ -1,9 +1,10 @@
 using System.Collections.Concurrent;
 using System.Net;
+using Mcp.Daemon.Doors;
 
 namespace Mcp.Master.Dns.Builtin;
 
-/// <summary>How many questions a source may ask in a second over UDP, where anybody can pretend to be anybody: a bucket for each address that fills by itself.</summary>
+/// <summary>How many questions a source may ask in a second over UDP, where anybody can pretend to be anybody: a bucket for each <see cref="Source"/> that fills by itself.</summary>
 /// <param name="perSecond">0: no limit.</param>
 public sealed class SourceLimit(int perSecond, TimeProvider time)
 {
@@ -16,7 +17,7 @@ public sealed class SourceLimit(int perSecond, TimeProvider time)
             return true;
         if (_buckets.Count > MostSources)
             _buckets.Clear();
-        return _buckets.GetOrAdd(source, _ => new Bucket(perSecond, time.GetTimestamp())).TryTake(perSecond, time);
+        return _buckets.GetOrAdd(Source.Of(source), _ => new Bucket(perSecond, time.GetTimestamp())).TryTake(perSecond, time);
     }
 
     private sealed class Bucket(double left, long since)

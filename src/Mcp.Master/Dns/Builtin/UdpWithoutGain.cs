@@ -3,7 +3,7 @@ using ARSoft.Tools.Net.Dns;
 
 namespace Mcp.Master.Dns.Builtin;
 
-/// <summary>UDP, but whoever is told "no" is told it in no more bytes than were sent, or not at all: broken and foreign questions in somebody else's name gain nothing.</summary>
+/// <summary>UDP, but what is no question gets no answer, and whoever is told "no" is told it in no more bytes than were sent, or not at all: broken and foreign questions in somebody else's name gain nothing.</summary>
 internal sealed class UdpWithoutGain(IPEndPoint listen) : IServerTransport
 {
     private readonly UdpServerTransport _udp = new(listen);
@@ -20,11 +20,11 @@ internal sealed class UdpWithoutGain(IPEndPoint listen) : IServerTransport
 
     public void Close() => _udp.Close();
 
-    public async Task<IServerConnection?> AcceptConnectionAsync(CancellationToken token = default) => await _udp.AcceptConnectionAsync(token) is { } connection ? new Measured(connection) : null;
+    public async Task<IServerConnection?> AcceptConnectionAsync(CancellationToken token = default) => await _udp.AcceptConnectionAsync(token) is { } connection ? new Measured(connection, listen) : null;
 
     public void Dispose() => ((IDisposable)_udp).Dispose();
 
-    private sealed class Measured(IServerConnection connection) : IServerConnection
+    private sealed class Measured(IServerConnection connection, IPEndPoint listen) : IServerConnection
     {
         private int _asked;
 
@@ -41,7 +41,9 @@ internal sealed class UdpWithoutGain(IPEndPoint listen) : IServerTransport
         public async Task<DnsReceivedRawPackage?> ReceiveAsync(CancellationToken token = default)
         {
             var received = await connection.ReceiveAsync(token);
-            _asked = received?.Length ?? 0;
+            if (received is null || !Question.Is(received.ToArraySegment(false)) || !Question.MayComeFrom(RemoteEndPoint, listen))
+                return null;
+            _asked = received.Length;
             return received;
         }
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using ARSoft.Tools.Net.Dns;
+using Mcp.Daemon.Doors;
 using Mcp.Model;
 
 namespace Mcp.Master.Dns.Builtin;
@@ -8,8 +9,11 @@ namespace Mcp.Master.Dns.Builtin;
 /// <summary>Serves the zone over UDP and TCP. A source that asks too much over UDP is told to come by TCP, in an answer no longer than its question: nobody can be flooded through it.</summary>
 public sealed class ZoneServer : IDisposable
 {
-    private const int TcpTimeoutMs = 5000;
-    private const int TcpKeepAliveMs = 5000;
+    private const int MostConnections = 1000;
+    private const int ConnectionsOfOneSource = 50;
+
+    // Of the files that the master may have open.
+    private const int PartOfFiles = 8;
     private readonly DnsServer _server;
     private readonly Zone _zone;
     private readonly SourceLimit _limit;
@@ -18,7 +22,8 @@ public sealed class ZoneServer : IDisposable
     public ZoneServer(Zone zone, IPEndPoint listen, SourceLimit limit)
     {
         (_zone, _limit) = (zone, limit);
-        _server = new DnsServer(new UdpWithoutGain(listen), new TcpServerTransport(listen, TcpTimeoutMs, TcpKeepAliveMs));
+        var connections = new ConnectionLimit($"DNS over TCP on {listen}", OpenFiles.Share(MostConnections, PartOfFiles), ConnectionsOfOneSource, Console.Error.WriteLine, TimeProvider.System);
+        _server = new DnsServer(new UdpWithoutGain(listen), new TcpWithLimits(listen, connections));
         _server.QueryReceived += AnswerAsync;
         try
         {
