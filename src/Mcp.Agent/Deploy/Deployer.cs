@@ -34,7 +34,9 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
         await SettleAsync(service.Name, ct);
         if (options.IfChanged && registry.Components.Text(service.Name) == ServiceFileWriter.Write(service))
             return;
-        if (await rollouts.PrepareAsync(service, options, ct) is { } deployment)
+        var deployment = await rollouts.PrepareAsync(service, options, ct);
+        report?.Invoke("plan", StepMark.Done, deployment is null ? "nothing changed" : deployment.Summary());
+        if (deployment is not null)
             await RunAsync(new JournalEntry(Guid.NewGuid(), Kind, service.Name.Text, 0, false, Deployment.Write(deployment)), report, ct);
     }
 

@@ -41,6 +41,20 @@ public sealed record Deployment(
             r.OldWanted))];
     }
 
+    /// <summary>For people: what becomes of each component.</summary>
+    public string Summary()
+    {
+        string? Part(string what, IEnumerable<string> components) => string.Join(", ", components) is { Length: > 0 } names ? $"{what} {names}" : null;
+        var parts = new[]
+        {
+            Part("create", Rollouts.Where(r => r.OldGeneration == 0).Select(r => r.Component)),
+            Part("replace", Rollouts.Where(r => r.OldGeneration > 0).Select(r => r.StopsFirst ? $"{r.Component} (stops first)" : r.Component)),
+            Part("remove", Removals.Select(r => r.Component)),
+            Part("keep", Kept().Select(k => k.Component.Text)),
+        };
+        return string.Join("; ", parts.OfType<string>());
+    }
+
     /// <summary>The instances of components that did not change.</summary>
     public IEnumerable<InstanceName> Kept() => (Before ?? [])
         .Where(row => Rollouts.Concat(Removals).All(r => r.Component != row.Name))

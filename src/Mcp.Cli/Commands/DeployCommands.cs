@@ -10,28 +10,32 @@ internal static class DeployCommands
 {
     public static IEnumerable<Command> All()
     {
-        var target = new Argument<string>("service|file[/component]") { Description = "a service file, or the name of one in $MCP_HOME/services" };
-        var node = new Option<string?>("--node") { Description = "place it on this node, or move it there", HelpName = "NODE" };
         var dryRun = new Option<bool>("--dry-run") { Description = "only show what would change" };
-        yield return AgentCommand.Create("deploy", "Deploy a service: pull, start beside the old generation, wait for health, switch, retire", [target, node, dryRun],
-            (parsed, agent, printer, ct) => parsed.GetValue(dryRun) ? PlanAsync(parsed.GetValue(target)!, parsed.GetValue(node), agent, printer, ct) : DeployAsync(parsed.GetValue(target)!, agent, printer, ct, parsed.GetValue(node)));
-        var planned = new Argument<string>("service|file[/component]") { Description = "a service file, or the name of one in $MCP_HOME/services" };
-        var planNode = new Option<string?>("--node") { Description = "as if it were to go there", HelpName = "NODE" };
-        yield return AgentCommand.Create("plan", "Show what a deploy would change", [planned, planNode], (parsed, agent, printer, ct) => PlanAsync(parsed.GetValue(planned)!, parsed.GetValue(planNode), agent, printer, ct));
+        var deploy = new Choices("place it on this node, or move it there");
+        yield return AgentCommand.Create("deploy", "Deploy a service: what changed is replaced, health-gated; what did not is kept", [.. deploy.All, dryRun],
+            (parsed, agent, printer, ct) => parsed.GetValue(dryRun)
+                ? PlanAsync(deploy.Read(parsed), agent, printer, ct)
+                : DeployAsync(deploy.Read(parsed), agent, printer, ct));
+        var plan = new Choices("as if it were to go there");
+        yield return AgentCommand.Create("plan", "Show what a deploy would change", [.. plan.All], (parsed, agent, printer, ct) => PlanAsync(plan.Read(parsed), agent, printer, ct));
     }
 
-    public static async Task<int> DeployAsync(string target, AgentConnection agent, Printer printer, CancellationToken ct, string? node = null)
+    public static Task<int> DeployAsync(string target, AgentConnection agent, Printer printer, CancellationToken ct)
     {
         var (_, text, definition, component) = ServiceSource.Read(target);
-        using var call = agent.Client.Deploy(new DeployRequest { Definition = text, Component = component, Node = node ?? "" }, agent.Call(null, ct));
-        await LiveSteps.ShowAsync(call.ResponseStream.ReadAllAsync(ct), $"deployed {definition.Name}", printer);
+        return DeployAsync((new DeployRequest { Definition = text, Component = component }, $"{definition.Name}"), agent, printer, ct);
+    }
+
+    private static async Task<int> DeployAsync((DeployRequest Request, string Service) wanted, AgentConnection agent, Printer printer, CancellationToken ct)
+    {
+        using var call = agent.Client.Deploy(wanted.Request, agent.Call(null, ct));
+        await LiveSteps.ShowAsync(call.ResponseStream.ReadAllAsync(ct), $"deployed {wanted.Service}", printer);
         return 0;
     }
 
-    private static async Task<int> PlanAsync(string target, string? node, AgentConnection agent, Printer printer, CancellationToken ct)
+    private static async Task<int> PlanAsync((DeployRequest Request, string Service) wanted, AgentConnection agent, Printer printer, CancellationToken ct)
     {
-        var (_, text, _, component) = ServiceSource.Read(target);
-        var plan = await agent.Client.PlanAsync(new DeployRequest { Definition = text, Component = component, Node = node ?? "" }, agent.Call(AgentCommand.Quick, ct));
+        var plan = await agent.Client.PlanAsync(wanted.Request, agent.Call(AgentCommand.Quick, ct));
         printer.Show(plan, ["COMPONENT", "ACTION", "DETAIL"], plan.Changes.Select(c => new[] { c.Component, c.Action, c.Detail }), "nothing would change");
         if (printer.Json || plan.Why.Length == 0)
             return 0;
@@ -39,5 +43,30 @@ internal static class DeployCommands
         foreach (var rejected in plan.Rejected)
             await Console.Out.WriteLineAsync($"  not {rejected.Node}: {rejected.Why}");
         return plan.Node.Length > 0 ? 0 : 1;
+    }
+
+    /// <summary>What deploy and plan are asked for in the same words.</summary>
+    private sealed class Choices(string nodeMeans)
+    {
+        private readonly Argument<string> _target = new("service|file[/component]") { Description = "a service file, or the name of one in $MCP_HOME/services" };
+        private readonly Option<string?> _node = new("--node") { Description = nodeMeans, HelpName = "NODE" };
+        private readonly Option<bool> _force = new("--force") { Description = "replace components that did not change, too" };
+        private readonly Option<bool> _leaveData = new("--leave-data") { Description = "move the service although data of its stays on its node" };
+
+        public IEnumerable<Symbol> All => [_target, _node, _force, _leaveData];
+
+        public (DeployRequest Request, string Service) Read(ParseResult parsed)
+        {
+            var (_, text, definition, component) = ServiceSource.Read(parsed.GetValue(_target)!);
+            var request = new DeployRequest
+            {
+                Definition = text,
+                Component = component,
+                Node = parsed.GetValue(_node) ?? "",
+                Force = parsed.GetValue(_force),
+                LeaveData = parsed.GetValue(_leaveData),
+            };
+            return (request, $"{definition.Name}");
+        }
     }
 }
