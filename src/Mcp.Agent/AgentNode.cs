@@ -45,7 +45,7 @@ public sealed class AgentNode : IDisposable
             [RuntimeKind.Container] = _podman,
             [RuntimeKind.Microvm] = QemuRuntime.Microvms(config.Qemu, _bridge),
             [RuntimeKind.Unikernel] = QemuRuntime.Unikernels(config.Qemu, _bridge),
-        });
+        }, Registry.Components.AreTogether);
         Ports = new PortAllocator(Registry.Ports, config.Ports.First, config.Ports.Last);
         Proxy = new RoutePush(config, Registry, Ports);
         Restarts = new RestartKeeper(time);

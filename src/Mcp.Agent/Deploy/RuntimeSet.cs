@@ -11,11 +11,13 @@ namespace Mcp.Agent.Deploy;
 /// <summary>All runtimes of the node: selects by component, lists over all. Each starts only what the guard of the volumes lets it.</summary>
 public sealed class RuntimeSet : IDisposable
 {
+    private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(1);
     private readonly Dictionary<RuntimeKind, IRuntime> _byKind;
 
-    public RuntimeSet(IReadOnlyDictionary<RuntimeKind, IRuntime> byKind)
+    /// <param name="together">See <see cref="VolumeGuard"/>.</param>
+    public RuntimeSet(IReadOnlyDictionary<RuntimeKind, IRuntime> byKind, Func<InstanceName, InstanceName, bool>? together = null)
     {
-        Guard = new VolumeGuard([.. byKind.Values.Distinct()]);
+        Guard = new VolumeGuard([.. byKind.Values.Distinct()], together);
         var guarded = byKind.Values.Distinct().ToDictionary(r => r, r => new GuardedRuntime(r, Guard));
         _byKind = byKind.ToDictionary(r => r.Key, r => (IRuntime)guarded[r.Value]);
     }
@@ -86,6 +88,4 @@ public sealed class RuntimeSet : IDisposable
             return s_longest;
         }
     }
-
-    private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(1);
 }

@@ -99,6 +99,17 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
         return Read(connection, service);
     }
 
+    /// <summary>Whether the two were deployed as components of one service that write to one directory, as files could say before <c>:shared</c>.
+    /// Today's rules refuse that, so only what an older version took is stored so.</summary>
+    public bool AreTogether(InstanceName one, InstanceName other)
+    {
+        if (one.Service != other.Service || one.Component == other.Component)
+            return false;
+        var stored = List(one.Service);
+        return stored.Find(c => c.Instance == one) is { } a && stored.Find(c => c.Instance == other) is { } b
+            && a.Definition.Volumes.Any(v => !v.ReadOnly && b.Definition.Volumes.Any(w => !w.ReadOnly && VolumePaths.Overlap(v.Source, w.Source)));
+    }
+
     private string Now() => time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);
 
     private static bool IsSame(ComponentRow one, ComponentRow other) =>

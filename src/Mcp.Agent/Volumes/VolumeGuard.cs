@@ -7,7 +7,8 @@ namespace Mcp.Agent.Volumes;
 
 /// <summary>One writer for each path. Before an instance starts, the runtimes are asked what runs, never a table; what is not certain counts as running.
 /// Two that start at once claim their paths here until their runtimes know them.</summary>
-public sealed class VolumeGuard(IReadOnlyCollection<IRuntime> runtimes) : IDisposable
+/// <param name="together">Whether two instances were deployed together on one directory before a volume had one writer; null: none were.</param>
+public sealed class VolumeGuard(IReadOnlyCollection<IRuntime> runtimes, Func<InstanceName, InstanceName, bool>? together = null) : IDisposable
 {
     /// <summary>Code of the refusal: somebody else may be writing there.</summary>
     public const string HeldCode = "volume.held";
@@ -25,7 +26,7 @@ public sealed class VolumeGuard(IReadOnlyCollection<IRuntime> runtimes) : IDispo
         await _asking.WaitAsync(ct);
         try
         {
-            await CheckAsync(name.ToString(), writable, holder => holder.Instance == name, ct);
+            await CheckAsync(name.ToString(), writable, holder => holder.Instance is { } other && (other == name || together?.Invoke(name, other) == true), ct);
             var claim = new VolumeHolder(name.ToString(), name, false, writable);
             lock (_claims)
                 _claims.Add(claim);

@@ -30,7 +30,7 @@ internal sealed class World : IDisposable
         var kinds = new Dictionary<RuntimeKind, IRuntime> { [RuntimeKind.Container] = runtime };
         if (vms is not null)
             kinds[RuntimeKind.Microvm] = vms;
-        var runtimes = new RuntimeSet(kinds);
+        var runtimes = new RuntimeSet(kinds, Registry.Components.AreTogether);
         var ports = new PortAllocator(Registry.Ports, 20000, 29999);
         Proxy = new FakeProxy(Registry, runtime);
         var locks = new ServiceLocks();
