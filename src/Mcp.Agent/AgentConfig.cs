@@ -7,6 +7,7 @@ using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Model.Definition.Toml;
 using Mcp.Model.Names;
+using Mcp.Runtimes.Images;
 using Mcp.Runtimes.Podman;
 using Mcp.Runtimes.Qemu;
 
@@ -163,6 +164,9 @@ public sealed record AgentConfig
         BuildLimit = qemu.Duration("build_limit", TimeSpan.FromMinutes(5), TimeSpan.FromHours(1)),
         PullLimit = qemu.Duration("pull_limit", TimeSpan.FromMinutes(10), TimeSpan.FromHours(6)),
         ConsoleBytes = (qemu.Integer("console_mb", 1, 1024) ?? 10) * 1024L * 1024,
+        ImageLimits = new ImageLimits(
+            qemu.Integer("image_max_mb", 1, 1024 * 1024) * 1024L * 1024 ?? ImageLimits.Default.MaxBytes,
+            qemu.Integer("image_max_entries", 1, 100_000_000) ?? ImageLimits.Default.MaxEntries),
     };
 
     private static (string Name, string Network) ReadBridge(TomlFields qemu)

@@ -15,6 +15,10 @@ internal static partial class Posix
     private const int PathOnly = 0x200000;
     private const int OpenDirectory = 0x10000;
     private const int CloseOnExec = 0x80000;
+    private const int ReadWrite = 2;
+    private const int Create = 0x40;
+    private const int NoFollow = 0x20000;
+    private const int OwnerMayReadAndWrite = 0x180; // 0600
     private const int SetDescriptorFlags = 2;
     private const int NotThere = 2;
     private const int Interrupted = 4;
@@ -52,6 +56,13 @@ internal static partial class Posix
         var descriptor = Open(path, CloseOnExec);
         return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true)
             : Marshal.GetLastPInvokeError() == NotThere ? null : throw Failure($"cannot open {path}");
+    }
+
+    /// <summary>For reading and writing, made if it is not there, without the lock that .NET takes of its own accord. A link is refused.</summary>
+    public static SafeFileHandle OwnFile(string path)
+    {
+        var descriptor = OpenNew(path, ReadWrite | Create | NoFollow | CloseOnExec, OwnerMayReadAndWrite);
+        return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : throw Failure($"cannot open {path}");
     }
 
     /// <summary>Lets the programs that this process starts inherit the descriptor.</summary>
@@ -113,6 +124,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int OpenNew(string path, int flags, int mode);
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     private static partial int Control(SafeHandle file, int command, int value);

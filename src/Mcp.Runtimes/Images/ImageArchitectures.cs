@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Mcp.Model;
 using Mcp.Model.Names;
 
@@ -17,12 +16,17 @@ public sealed class ImageArchitectures(string? authFile)
         limit.CancelAfter(s_limit);
         try
         {
-            using var registry = new RegistryClient(image, new RegistryCredentials(authFile));
+            // Nothing is downloaded, so of any size.
+            using var registry = new RegistryClient(image, new RegistryCredentials(authFile), long.MaxValue / OciReader.MaxLayers);
             return await registry.ArchitecturesAsync(limit.Token);
         }
-        catch (Exception e) when (e is IOException or HttpRequestException or JsonException or OperationCanceledException && !ct.IsCancellationRequested)
+        catch (McpException e)
         {
-            throw new McpException("image.architectures", $"cannot ask for the architectures of {image}: {(e is OperationCanceledException ? $"no answer within {s_limit.TotalSeconds} s" : e.Message)}", "is the registry reachable from this node?", e);
+            throw new McpException("image.architectures", $"cannot ask for the architectures of {image}: {e.Message}", e.Hint, e);
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            throw new McpException("image.architectures", $"cannot ask for the architectures of {image}: no answer within {s_limit.TotalSeconds} s", "is the registry reachable from this node?", e);
         }
     }
 }

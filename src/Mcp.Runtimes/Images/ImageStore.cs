@@ -1,24 +1,27 @@
 using System.Collections.Concurrent;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Mcp.Model;
 using Mcp.Model.Names;
 using ZstdSharp;
+using ZstdSharp.Unsafe;
 
 namespace Mcp.Runtimes.Images;
 
 /// <summary>OCI images unpacked, by the digest of their manifest: DIGEST/{config.json, rootfs/}. What lies under a digest is complete, since it is
-/// renamed into place; refs/ says which digest a reference had last. Parts of a broken download are kept and gone on with.</summary>
-internal sealed class ImageStore(string directory, RegistryCredentials credentials)
+/// renamed into place; what is half done goes with whoever made it, or is swept by the next.</summary>
+internal sealed class ImageStore(string directory, RegistryCredentials credentials, ImageLimits? limits = null)
 {
+    private const string ConfigFile = "config.json";
+    private const string RootDirectory = "rootfs";
+    // 32 MiB, what zstd's level 20 needs; a packed file may claim 2 GiB.
+    private const int ZstdWindowLog = 25;
     private static readonly TimeSpan s_keep = TimeSpan.FromDays(7);
-    // Gzip makes a layer about a third of its size.
-    private const int Unpacked = 3;
-    private const int NoSpaceLeft = 28;
-    private readonly ConcurrentDictionary<string, SemaphoreSlim> _pulls = new();
+    // Of all stores of this process: microvms and unikernels share a directory.
+    private static readonly ConcurrentDictionary<string, SemaphoreSlim> s_pulls = new();
+    private readonly ImageLimits _limits = limits ?? ImageLimits.Default;
+    private readonly StoreDirectory _store = new(directory);
 
     public static string Architecture { get; } = RuntimeInformation.OSArchitecture switch
     {
@@ -27,100 +30,168 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
     };
 
     /// <summary>Null: was never pulled, or is gone again.</summary>
-    public StoredImage? Find(ImageReference image)
-    {
-        var reference = Reference(image);
-        return File.Exists(reference) ? Open(File.ReadAllText(reference)) : null;
-    }
+    public StoredImage? Find(ImageReference image) => _store.Meaning(image) is { } digest ? Open(digest) : null;
 
     /// <summary>Safe to repeat and to interrupt. A floating reference is looked up again.</summary>
+    /// <exception cref="McpException">image.pull, image.architecture, image.too_large, image.login, disk.full; names the image.</exception>
     public async Task<StoredImage> PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
     {
-        if (!image.Floats && Find(image) is { } here)
-            return here;
-        using var registry = new RegistryClient(image, credentials);
-        var (name, manifest) = await registry.ManifestAsync(Architecture, ct);
-        var digest = name["sha256:".Length..];
-        var turn = _pulls.GetOrAdd(digest, _ => new SemaphoreSlim(1, 1));
+        try
+        {
+            if (!image.Floats && Find(image) is { } here)
+                return here;
+            using var registry = new RegistryClient(image, credentials, _limits.MaxBytes);
+            var (digest, manifest) = await registry.ManifestAsync(Architecture, ct);
+            await UnpackOnceAsync(image, registry, digest, manifest, progress, ct);
+            _store.Remember(image, digest);
+            return Open(digest.Hex) ?? throw new McpException("image.pull", "it was evicted while it was pulled", "deploy again");
+        }
+        catch (McpException e) when (e.Code != "image.architecture")
+        {
+            throw new McpException(e.Code, $"cannot pull {image}: {e.Message}", e.Hint, e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw DiskRoom.Of(e, directory) is { } full
+                ? new McpException(full.Code, $"cannot pull {image}: {full.Message}", full.Hint, e)
+                : new McpException("image.pull", $"cannot pull {image}: {e.Message}", $"is {directory} writable, and only this program's?", e);
+        }
+    }
+
+    /// <summary>As PullAsync, in so much time; what is here already serves where the registry does not.</summary>
+    /// <exception cref="McpException">As of PullAsync.</exception>
+    public async Task<StoredImage> RenewAsync(ImageReference image, TimeSpan limit, IProgress<string>? progress, CancellationToken ct)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        over.CancelAfter(limit);
+        McpException failure;
+        try
+        {
+            return await PullAsync(image, progress, over.Token);
+        }
+        catch (McpException e) when (e.Code == "image.pull")
+        {
+            failure = e;
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            failure = new McpException("image.pull", $"cannot pull {image}: the registry did not deliver in time ({limit.TotalSeconds:0} s)", "is the registry slow? pull_limit in [qemu] of agent.toml gives it more time", e);
+        }
+
+        if (Find(image) is not { } here)
+            throw failure;
+        progress?.Report($"{failure.Message}; the copy on this node serves");
+        return here;
+    }
+
+    /// <summary>Removes what no instance needs and nobody asked for in a week.</summary>
+    public void Evict(IReadOnlySet<string> needed, DateTimeOffset now)
+    {
+        foreach (var image in _store.Images().Where(i => now - i.LastWriteTimeUtc > s_keep && !needed.Contains(i.Name)).ToList())
+            image.Delete(recursive: true);
+    }
+
+    /// <summary>Removes what a killed process left half done, of images and of what is made of them. When the program starts.</summary>
+    public void Sweep()
+    {
+        if (!Directory.Exists(directory))
+            return;
+        try
+        {
+            _store.Sweep();
+            _store.SweepHalves();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Whoever pulls next is told.
+        }
+    }
+
+    private async Task UnpackOnceAsync(ImageReference image, RegistryClient registry, Digest digest, ImageManifest manifest, IProgress<string>? progress, CancellationToken ct)
+    {
+        var turn = s_pulls.GetOrAdd(_store.Home(digest.Hex), _ => new SemaphoreSlim(1, 1));
         await turn.WaitAsync(ct);
         try
         {
-            if (Open(digest) is null)
-                await UnpackAsync(image, registry, digest, manifest, progress, ct);
-        }
-        catch (IOException e) when (e.HResult == NoSpaceLeft)
-        {
-            throw new McpException("disk.full", $"cannot unpack {image}: the disk of {directory} is full", "free some space (mcp node show says how much there is); nothing was lost", e);
+            if (Open(digest.Hex) is not null)
+                return;
+            var config = await registry.ConfigAsync(manifest, ct);
+            if (config is { Os: not (null or "linux") } || (config.Architecture ?? Architecture) != Architecture)
+                throw new McpException("image.architecture", $"{image} is for {OciReader.Shown($"{config.Os ?? "linux"}/{config.Architecture}")}, and this node is linux/{Architecture}", "build the image for this platform too");
+            var (work, claim) = await _store.BeginAsync(ct);
+            using (claim)
+            {
+                try
+                {
+                    await UnpackAsync(image, registry, work, manifest, progress, ct);
+                    await File.WriteAllTextAsync(Path.Combine(work, ConfigFile), JsonSerializer.Serialize(config, OciJson.Default.OciConfig), ct);
+                    _store.Complete(work, digest);
+                }
+                catch
+                {
+                    if (Directory.Exists(work))
+                        Directory.Delete(work, recursive: true);
+                    throw;
+                }
+            }
         }
         finally
         {
             turn.Release();
         }
-
-        Directory.CreateDirectory(Path.GetDirectoryName(Reference(image))!);
-        Atomically.Write(Reference(image), digest);
-        return Open(digest) ?? throw new McpException("image.pull", $"{image} was evicted while it was pulled", "deploy again");
     }
 
-    /// <summary>Removes what no instance needs and nobody asked for in a week, and what a killed process left half done.</summary>
-    public void Evict(IReadOnlySet<string> needed, DateTimeOffset now)
+    private async Task UnpackAsync(ImageReference image, RegistryClient registry, string work, ImageManifest manifest, IProgress<string>? progress, CancellationToken ct)
     {
-        if (!Directory.Exists(directory))
-            return;
-        foreach (var image in Directory.EnumerateDirectories(directory).Where(d => Path.GetFileName(d) is not "refs"))
-        {
-            var age = now - Directory.GetLastWriteTimeUtc(image);
-            if (age > s_keep && !needed.Contains(Path.GetFileName(image)))
-                Directory.Delete(image, recursive: true);
-        }
-    }
-
-    private async Task UnpackAsync(ImageReference image, RegistryClient registry, string digest, OciManifest manifest, IProgress<string>? progress, CancellationToken ct)
-    {
-        var config = await registry.ConfigAsync(manifest.Config!, ct);
-        if (config.Architecture is { } architecture && architecture != Architecture)
-            throw new McpException("image.architecture", $"{image} is for {architecture}, and this node is {Architecture}", "build the image for this architecture too");
-        Directory.CreateDirectory(directory);
-        var layers = manifest.Layers!;
-        var (needs, free) = (layers.Sum(l => l.Size) * (1 + Unpacked), new DriveInfo(directory).AvailableFreeSpace);
-        if (needs > free)
-            throw new McpException("disk.full", $"{image} needs about {needs / 1024 / 1024} MiB in {directory}, and {free / 1024 / 1024} MiB are free", "free some space, or give the node a larger disk");
-        var work = Path.Combine(directory, $".{digest}");
-        var root = Path.Combine(work, "rootfs");
-        if (Directory.Exists(root))
-            Directory.Delete(root, recursive: true);
+        var room = new DiskRoom(work);
+        room.Need(manifest.Layers.Sum(l => l.Size));
+        var allowance = new Allowance(_limits, room);
+        var root = Path.Combine(work, RootDirectory);
         Directory.CreateDirectory(root);
-        for (var i = 0; i < layers.Count; i++)
+        for (var i = 0; i < manifest.Layers.Count; i++)
         {
-            progress?.Report($"layer {i + 1} of {layers.Count} of {image}, {layers[i].Size / 1024} KiB");
-            var blob = Path.Combine(work, layers[i].Digest.Replace(':', '-'));
-            await registry.BlobAsync(layers[i], blob, ct);
-            await using (var packed = File.OpenRead(blob))
-            await using (var tar = Decompressed(packed, layers[i].MediaType ?? ""))
-                await new Layer(root).UnpackAsync(tar, ct);
-            File.Delete(blob);
+            var layer = manifest.Layers[i];
+            progress?.Report($"layer {i + 1} of {manifest.Layers.Count} of {image}, {layer.Size / 1024} KiB");
+            var file = Path.Combine(work, "layer");
+            await using var packed = new FileStream(file, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+            // Without a name it goes with this process, however that ends.
+            File.Delete(file);
+            await registry.BlobAsync(layer, packed, room, ct);
+            await using var tar = Decompressed(packed, layer.Packing);
+            await new Layer(root, allowance).UnpackAsync(tar, ct);
         }
-
-        await File.WriteAllTextAsync(Path.Combine(work, "config.json"), JsonSerializer.Serialize(config, OciJson.Default.OciConfig), ct);
-        Directory.Move(work, Path.Combine(directory, digest));
     }
 
-    private static Stream Decompressed(Stream packed, string mediaType) =>
-        mediaType.EndsWith("zstd", StringComparison.Ordinal) ? new DecompressionStream(packed)
-        : mediaType.EndsWith("gzip", StringComparison.Ordinal) ? new GZipStream(packed, CompressionMode.Decompress)
-        : packed;
+    internal static Stream Decompressed(Stream packed, LayerPacking packing)
+    {
+        if (packing == LayerPacking.Gzip)
+            return new GZipStream(packed, CompressionMode.Decompress);
+        if (packing == LayerPacking.None)
+            return packed;
+        var zstd = new DecompressionStream(packed);
+        zstd.SetParameter(ZSTD_dParameter.ZSTD_d_windowLogMax, ZstdWindowLog);
+        return zstd;
+    }
 
     private StoredImage? Open(string digest)
     {
-        var home = Path.Combine(directory, digest);
-        var file = Path.Combine(home, "config.json");
-        if (!File.Exists(file))
+        var home = _store.Home(digest);
+        var file = new FileInfo(Path.Combine(home, ConfigFile));
+        if (StoreDirectory.IsLink(home) || !file.Exists || file.LinkTarget is not null || !Directory.Exists(Path.Combine(home, RootDirectory)))
             return null;
         // Asked for just now: see Evict.
         Directory.SetLastWriteTimeUtc(home, TimeProvider.System.GetUtcNow().UtcDateTime);
-        var config = JsonSerializer.Deserialize(File.ReadAllText(file), OciJson.Default.OciConfig)?.Config;
-        return new StoredImage(digest, home, config?.Env ?? [], config?.Entrypoint ?? [], config?.Cmd ?? [], config?.WorkingDir is { Length: > 0 } at ? at : "/", config?.User ?? "");
+        try
+        {
+            var config = JsonSerializer.Deserialize(File.ReadAllText(file.FullName), OciJson.Default.OciConfig)?.Config;
+            return new StoredImage(digest, home, config?.Env ?? [], config?.Entrypoint ?? [], config?.Cmd ?? [], WorkingDir(config), config?.User ?? "");
+        }
+        catch (JsonException)
+        {
+            // Not written by this program, so as good as none.
+            return null;
+        }
     }
 
-    private string Reference(ImageReference image) => Path.Combine(directory, "refs", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(image.Text)))[..32]);
+    private static string WorkingDir(OciImageConfig? config) => Path.Combine("/", config?.WorkingDir is { Length: > 0 } at ? at : "/");
 }

@@ -2,14 +2,17 @@ using System.Text.Json.Serialization;
 
 namespace Mcp.Runtimes.Images;
 
+// As they come, and everything may be missing: OciReader checks them.
 // https://github.com/opencontainers/image-spec: manifest.md, image-index.md, config.md; and Docker's older forms of the same.
 internal sealed record OciPlatform(string? Architecture, string? Os);
 
-internal sealed record OciDescriptor(string? MediaType, string Digest, long Size, OciPlatform? Platform);
+internal sealed record OciDescriptor(string? MediaType, string? Digest, long? Size, OciPlatform? Platform);
 
-internal sealed record OciManifest(string? MediaType, IReadOnlyList<OciDescriptor>? Manifests, OciDescriptor? Config, IReadOnlyList<OciDescriptor>? Layers);
+internal sealed record OciManifest(string? MediaType, IReadOnlyList<OciDescriptor?>? Manifests, OciDescriptor? Config, IReadOnlyList<OciDescriptor?>? Layers);
 
-internal sealed record OciConfig(string? Architecture, string? Os, OciImageConfig? Config);
+internal sealed record OciConfig(string? Architecture, string? Os, OciImageConfig? Config, OciRootfs? Rootfs);
+
+internal sealed record OciRootfs([property: JsonPropertyName("diff_ids")] IReadOnlyList<string?>? DiffIds);
 
 internal sealed record OciImageConfig(
     [property: JsonPropertyName("Env")] IReadOnlyList<string>? Env,
@@ -22,7 +25,7 @@ internal sealed record TokenReply(string? Token, [property: JsonPropertyName("ac
 
 internal sealed record AuthEntry(string? Auth);
 
-internal sealed record AuthFile(IReadOnlyDictionary<string, AuthEntry>? Auths);
+internal sealed record AuthFile(IReadOnlyDictionary<string, AuthEntry?>? Auths);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(OciManifest))]

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Mcp.Model;
 
 namespace Mcp.Runtimes.Images;
 
@@ -7,16 +8,32 @@ namespace Mcp.Runtimes.Images;
 internal sealed class RegistryCredentials(string? file)
 {
     /// <summary>The value of a Basic authorization header; null: none are kept for this registry.</summary>
+    /// <exception cref="McpException">image.login: a file of logins cannot be read.</exception>
     public string? For(string registry)
     {
         foreach (var path in Files().Where(File.Exists))
         {
-            var auths = JsonSerializer.Deserialize(File.ReadAllText(path), OciJson.Default.AuthFile)?.Auths;
-            if (auths?.GetValueOrDefault(registry)?.Auth is { Length: > 0 } basic)
-                return basic;
+            if (Read(path)?.Auths?.GetValueOrDefault(registry)?.Auth is { Length: > 0 } basic)
+                return basic.All(c => char.IsAsciiLetterOrDigit(c) || c is '+' or '/' or '=' or '-' or '_') ? basic : throw Unreadable(path, $"the login for {registry} is not base64", null);
         }
 
         return null;
+    }
+
+    private static AuthFile? Read(string path)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllText(path), OciJson.Default.AuthFile);
+        }
+        catch (JsonException e)
+        {
+            throw Unreadable(path, "it is not the JSON that podman writes", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Unreadable(path, e.Message, e);
+        }
     }
 
     private IEnumerable<string> Files()
@@ -25,6 +42,12 @@ internal sealed class RegistryCredentials(string? file)
             return [file];
         var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
         var run = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR") ?? "/run";
-        return ((string?[])[Environment.GetEnvironmentVariable("REGISTRY_AUTH_FILE"), Path.Combine(run, "containers", "auth.json"), "/run/containers/0/auth.json", Path.Combine(home, ".config", "containers", "auth.json"), Path.Combine(home, ".docker", "config.json")]).OfType<string>();
+        return ((string?[])
+        [
+            Environment.GetEnvironmentVariable("REGISTRY_AUTH_FILE"), Path.Combine(run, "containers", "auth.json"), "/run/containers/0/auth.json",
+            Path.Combine(home, ".config", "containers", "auth.json"), Path.Combine(home, ".docker", "config.json"),
+        ]).OfType<string>();
     }
+
+    private static McpException Unreadable(string path, string why, Exception? cause) => new("image.login", $"the logins in {path} cannot be read: {why}", "podman login writes that file", cause);
 }

@@ -1,3 +1,5 @@
+using Mcp.Runtimes.Images;
+
 namespace Mcp.Runtimes.Qemu;
 
 public enum Acceleration { Auto, Kvm, Tcg }
@@ -22,6 +24,9 @@ public sealed record QemuOptions(string State, IReadOnlyList<string> Launcher)
 
     public TimeSpan PullLimit { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>No image may take more.</summary>
+    public ImageLimits ImageLimits { get; init; } = ImageLimits.Default;
+
     /// <summary>User that QEMU runs as; null: the agent's.</summary>
     public string? User { get; init; }
 
@@ -39,4 +44,7 @@ public sealed record QemuOptions(string State, IReadOnlyList<string> Launcher)
     public string Guests => Path.Combine(State, "guests");
 
     public string Images => Path.Combine(State, "images");
+
+    /// <summary>Where ops keeps its kernel, and for a moment what it builds.</summary>
+    public string OpsHome => Path.Combine(State, "ops");
 }

@@ -33,9 +33,10 @@ public sealed class QemuRuntime : IRuntime
     private QemuRuntime(QemuOptions options, IsolatedBridge bridge, Accelerator accelerator, IGuest guest)
     {
         (_options, _bridge, _accelerator, _guest) = (options, bridge, accelerator, guest);
-        _images = new ImageStore(options.Images, new RegistryCredentials(options.AuthFile));
+        _images = new ImageStore(options.Images, new RegistryCredentials(options.AuthFile), options.ImageLimits);
         _vms = Path.Combine(options.Vms, Name);
         VmDirectory.Sweep(_vms);
+        _images.Sweep();
     }
 
     public string Name => Spellings.Runtimes.Spell(_guest.Kind);
@@ -74,20 +75,8 @@ public sealed class QemuRuntime : IRuntime
     {
         if (await ProbeAsync(ct) is RuntimeAvailability.Unusable { Reason: var reason, Hint: var hint })
             throw new McpException("runtime.missing", $"this node cannot run a {Name}: {reason}", hint);
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(_options.PullLimit);
-        try
-        {
-            await _images.PullAsync(image, progress, limit.Token);
-            _images.Evict(NeededImages(), TimeProvider.System.GetUtcNow());
-        }
-        catch (Exception e) when (e is IOException or HttpRequestException or InvalidDataException or System.Text.Json.JsonException or UnauthorizedAccessException || (e is OperationCanceledException && !ct.IsCancellationRequested))
-        {
-            var why = e is OperationCanceledException ? "the registry did not deliver in time" : e.Message;
-            if (_images.Find(image) is null)
-                throw new McpException("image.pull", $"cannot pull {image}: {why}", "does the image exist, and is its registry reachable from this node?", e);
-            progress?.Report($"the registry did not answer ({why}); the copy of {image} on this node serves");
-        }
+        await _images.RenewAsync(image, _options.PullLimit, progress, ct);
+        _images.Evict(NeededImages(), TimeProvider.System.GetUtcNow());
     }
 
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
@@ -99,7 +88,7 @@ public sealed class QemuRuntime : IRuntime
         HostSide.Check(spec);
         // Of another spec, or half made by a process that was killed.
         await RemoveAsync(spec.Name, ct);
-        var image = _images.Find(spec.Component.Image) ?? await _images.PullAsync(spec.Component.Image, null, ct);
+        var image = _images.Find(spec.Component.Image) ?? await _images.RenewAsync(spec.Component.Image, _options.PullLimit, null, ct);
         try
         {
             vm.Create();

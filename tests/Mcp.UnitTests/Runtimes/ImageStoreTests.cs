@@ -1,12 +1,7 @@
-using System.Collections.Concurrent;
 using System.Formats.Tar;
-using System.IO.Compression;
-using System.Net;
-using System.Net.Sockets;
-using System.Security.Cryptography;
-using System.Text;
 using Mcp.Model;
 using Mcp.Model.Names;
+using Mcp.Runtimes;
 using Mcp.Runtimes.Images;
 
 namespace Mcp.UnitTests.Runtimes;
@@ -18,6 +13,8 @@ public sealed class ImageStoreTests : IDisposable
     private readonly ScriptedRegistry _registry = new();
 
     private ImageReference Image => ImageReference.Parse($"127.0.0.1:{_registry.Port}/team/app:v1");
+
+    private string Images => Path.Combine(_directory, "images");
 
     public void Dispose()
     {
@@ -36,16 +33,106 @@ public sealed class ImageStoreTests : IDisposable
     }
 
     [Fact]
-    public async Task What_an_earlier_try_has_of_a_layer_is_not_asked_for_again()
+    public async Task What_a_pull_that_failed_has_of_a_layer_goes()
     {
         _registry.Publish();
         _registry.BreakLayerAfter = 50_000;
         _registry.Broken = int.MaxValue;
-        await Assert.ThrowsAnyAsync<Exception>(() => Store().PullAsync(Image, null, default));
+        var e = await Assert.ThrowsAsync<McpException>(() => Store().PullAsync(Image, null, default));
+        Assert.Contains("a layer broke off after 50000 of", e.Message, StringComparison.Ordinal);
+        NothingIsLeft();
         _registry.Broken = 0;
-        var before = _registry.Ranges.Count;
+        Assert.NotNull(await Store().PullAsync(Image, null, default));
+    }
+
+    [Fact]
+    public async Task What_a_pull_that_is_cancelled_has_of_a_layer_goes()
+    {
+        using var over = new CancellationTokenSource();
+        _registry.Publish();
+        _registry.Instead = context =>
+        {
+            if (!context.Request.Url!.AbsolutePath.EndsWith(_registry.Layer, StringComparison.Ordinal))
+                return false;
+            context.Response.ContentLength64 = 100_000;
+            context.Response.OutputStream.Write(new byte[50_000]);
+            context.Response.OutputStream.Flush();
+            over.Cancel();
+            return true;
+        };
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Store().PullAsync(Image, null, over.Token));
+        NothingIsLeft();
+    }
+
+    [Fact]
+    public async Task What_a_killed_process_left_half_done_goes_with_the_next_pull_and_at_the_next_start()
+    {
+        _registry.Publish();
+        var image = await Store().PullAsync(Image, null, default);
+        string[] left = [Path.Combine(Images, "work-0123"), Path.Combine(Images, $".{image.Digest}"), Path.Combine(image.Directory, "nanos-1.half")];
+        foreach (var half in left)
+            await File.WriteAllTextAsync(Path.Combine(Directory.CreateDirectory(half).FullName, "layer"), "half");
+        Store().Sweep();
+        Assert.All(left, half => Assert.False(Directory.Exists(half)));
+        Directory.CreateDirectory(left[0]);
+        Directory.Delete(image.Root, recursive: true);
         await Store().PullAsync(Image, null, default);
-        Assert.Equal(["bytes=50000-"], _registry.Ranges.Skip(before));
+        Assert.False(Directory.Exists(left[0]));
+        Assert.True(File.Exists(Path.Combine(image.Root, "data")));
+    }
+
+    [Fact]
+    public async Task What_another_process_has_under_way_is_left_alone()
+    {
+        var (work, claim) = await new StoreDirectory(Images).BeginAsync(default);
+        using (claim)
+        {
+            Store().Sweep();
+            _registry.Publish();
+            await Store().PullAsync(Image, null, default);
+            Assert.True(Directory.Exists(work));
+        }
+
+        Store().Sweep();
+        Assert.False(Directory.Exists(work));
+    }
+
+    [Fact]
+    public async Task Pulls_of_one_image_at_once_by_several_stores_end_with_that_image()
+    {
+        _registry.Publish();
+        var all = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Store().PullAsync(Image, null, default)));
+        Assert.Single(all.Select(i => i.Directory).Distinct());
+        Assert.Equal(ScriptedRegistry.Content, await File.ReadAllBytesAsync(Path.Combine(all[0].Root, "data")));
+        Assert.Equal([all[0].Digest, "lock", "refs"], Directory.EnumerateFileSystemEntries(Images).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_link_in_the_stores_directory_is_not_followed()
+    {
+        var elsewhere = Directory.CreateDirectory(Path.Combine(_directory, "elsewhere")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(elsewhere, "victim"), "mine");
+        _registry.Publish();
+        var image = await Store().PullAsync(Image, null, default);
+        Directory.Delete(Images, recursive: true);
+        Directory.CreateDirectory(Images);
+        foreach (var name in (string[])["refs", image.Digest, $".{image.Digest}", "work-1"])
+            File.CreateSymbolicLink(Path.Combine(Images, name), elsewhere);
+        Assert.Null(Store().Find(Image));
+        Assert.True(File.Exists(Path.Combine((await Store().PullAsync(Image, null, default)).Root, "data")));
+        Store().Evict(new HashSet<string>(), TimeProvider.System.GetUtcNow().AddDays(30));
+        Assert.Equal(["victim"], Directory.EnumerateFileSystemEntries(elsewhere).Select(Path.GetFileName));
+        Assert.Equal("mine", await File.ReadAllTextAsync(Path.Combine(elsewhere, "victim")));
+    }
+
+    [Fact]
+    public async Task A_reference_that_somebody_else_wrote_leads_nowhere()
+    {
+        _registry.Publish();
+        await Store().PullAsync(Image, null, default);
+        var reference = Assert.Single(Directory.GetFiles(Path.Combine(Images, "refs")));
+        await File.WriteAllTextAsync(reference, "../../../etc");
+        Assert.Null(Store().Find(Image));
     }
 
     [Fact]
@@ -53,9 +140,10 @@ public sealed class ImageStoreTests : IDisposable
     {
         _registry.Publish();
         _registry.Lies = true;
-        var e = await Assert.ThrowsAsync<IOException>(() => Store().PullAsync(Image, null, default));
+        var e = await Assert.ThrowsAsync<McpException>(() => Store().PullAsync(Image, null, default));
         Assert.Contains("what the registry delivered is not sha256:", e.Message, StringComparison.Ordinal);
         Assert.Null(Store().Find(Image));
+        NothingIsLeft();
         _registry.Lies = false;
         Assert.NotNull(await Store().PullAsync(Image, null, default));
     }
@@ -67,7 +155,7 @@ public sealed class ImageStoreTests : IDisposable
     {
         _registry.Publish();
         _registry.Scheme = scheme;
-        var refused = await Assert.ThrowsAsync<HttpRequestException>(() => Store().PullAsync(Image, null, default));
+        var refused = await Assert.ThrowsAsync<McpException>(() => Store().PullAsync(Image, null, default));
         Assert.Contains("podman login", refused.Message, StringComparison.Ordinal);
         var auth = Path.Combine(_directory, "auth.json");
         await File.WriteAllTextAsync(auth, $$"""{"auths":{"127.0.0.1:{{_registry.Port}}":{"auth":"{{ScriptedRegistry.Login}}"} } }""");
@@ -100,136 +188,63 @@ public sealed class ImageStoreTests : IDisposable
         Assert.NotNull(await Store().PullAsync(Image, null, default));
     }
 
-    private ImageStore Store(string? auth = null) => new(Path.Combine(_directory, "images"), new RegistryCredentials(auth ?? Path.Combine(_directory, "no-such-file")));
-
-    private sealed class ScriptedRegistry : IDisposable
+    [Theory]
+    [InlineData("a layer of zeros in gzip", ScriptedRegistry.LayerType)]
+    [InlineData("a layer of zeros in zstd", "application/vnd.oci.image.layer.v1.tar+zstd")]
+    public async Task A_layer_that_unpacks_to_more_than_is_allowed_is_refused_and_nothing_is_left(string what, string type)
     {
-        public static readonly string Login = Convert.ToBase64String("me:secret"u8);
-        public static readonly byte[] Content = RandomNumberGenerator.GetBytes(100_000);
-        private const string Token = "a-token";
-        private readonly HttpListener _listener = new();
-        private readonly ConcurrentDictionary<string, byte[]> _blobs = new();
-        private string _manifest = "";
-        private string _layer = "";
+        var tar = ScriptedRegistry.Tar(new PaxTarEntry(TarEntryType.RegularFile, what) { DataStream = new MemoryStream(new byte[8 * 1024 * 1024]) });
+        using var zstd = new ZstdSharp.Compressor();
+        _registry.Publish(type == ScriptedRegistry.LayerType ? ScriptedRegistry.Gzip(tar) : zstd.Wrap(tar).ToArray(), type);
+        var limits = new ImageLimits(4 * 1024 * 1024, 10);
+        var e = await Assert.ThrowsAsync<McpException>(() => Store(limits: limits).PullAsync(Image, null, default));
+        Assert.Equal(("image.too_large", $"cannot pull {Image}: it is larger than 4 MiB"), (e.Code, e.Message));
+        Assert.Contains("image_max_mb", e.Hint, StringComparison.Ordinal);
+        NothingIsLeft();
+        Assert.NotNull(await Store().PullAsync(Image, null, default));
+    }
 
-        public ScriptedRegistry()
+    [Fact]
+    public async Task The_last_of_a_disk_is_left_to_the_node()
+    {
+        Assert.SkipUnless(Posix.IsRoot, "needs root, for a disk of its own");
+        Directory.CreateDirectory(Images);
+        await MountAsync("mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", Images);
+        try
         {
-            using (var free = new TcpListener(IPAddress.Loopback, 0))
+            // Fits with what is left of 20 MiB, and not with what is kept.
+            foreach (var megabytes in (int[])[10, 18])
             {
-                free.Start();
-                Port = ((IPEndPoint)free.LocalEndpoint).Port;
-            }
-
-            _listener.Prefixes.Add($"http://127.0.0.1:{Port}/");
-            _listener.Start();
-            _ = ServeAsync();
-        }
-
-        public int Port { get; }
-
-        public List<string> Ranges { get; } = [];
-
-        /// <summary>The layer's connection ends after so many bytes, as often as Broken says.</summary>
-        public int BreakLayerAfter { get; set; }
-
-        public int Broken { get; set; } = 1;
-
-        public bool Lies { get; set; }
-
-        public string Scheme { get; set; } = "";
-
-        public void Publish(params (string Os, string Architecture)[] platforms)
-        {
-            using var packed = new MemoryStream();
-            using (var gzip = new GZipStream(packed, CompressionLevel.Fastest, leaveOpen: true))
-            using (var tar = new TarWriter(gzip))
-                tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, "data") { DataStream = new MemoryStream(Content) });
-            _layer = Keep(packed.ToArray());
-            var config = Keep(Encoding.UTF8.GetBytes($$"""{"architecture":"{{ImageStore.Architecture}}","config":{"Cmd":["/data"] } }"""));
-            _manifest = $$"""{"config":{"digest":"{{config}}","size":1},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"{{_layer}}","size":{{packed.Length}}}]}""";
-            if (platforms.Length > 0)
-            {
-                var digest = Keep(Encoding.UTF8.GetBytes(_manifest));
-                _manifest = $$"""{"manifests":[{{string.Join(',', platforms.Select(p => $$"""{"digest":"{{digest}}","size":1,"platform":{"os":"{{p.Os}}","architecture":"{{p.Architecture}}" } }"""))}}]}""";
-            }
-        }
-
-        public void Dispose() => _listener.Close();
-
-        private string Keep(byte[] bytes)
-        {
-            var digest = $"sha256:{Convert.ToHexStringLower(SHA256.HashData(bytes))}";
-            _blobs[digest] = bytes;
-            return digest;
-        }
-
-        private async Task ServeAsync()
-        {
-            while (_listener.IsListening)
-            {
-                try
+                _registry.Publish(ScriptedRegistry.Gzip(ScriptedRegistry.Tar(new PaxTarEntry(TarEntryType.RegularFile, "zeros") { DataStream = new MemoryStream(new byte[megabytes * 1024 * 1024 * 7 / 6]) })));
+                if (megabytes == 10)
                 {
-                    Answer(await _listener.GetContextAsync());
+                    Assert.NotNull(await Store().PullAsync(Image, null, default));
+                    Directory.Delete(Assert.Single(Directory.GetDirectories(Images), d => !d.EndsWith("refs", StringComparison.Ordinal)), recursive: true);
+                    continue;
                 }
-                catch (Exception e) when (e is HttpListenerException or ObjectDisposedException)
-                {
-                    // Broken off on purpose, or the end.
-                }
+
+                var least = long.MaxValue;
+                using var watch = new Timer(_ => least = Math.Min(least, new DriveInfo(Images).AvailableFreeSpace), null, 0, 1);
+                var e = await Assert.ThrowsAsync<McpException>(() => Store().PullAsync(Image, null, default));
+                Assert.Equal("disk.full", e.Code);
+                Assert.Contains("the last 1 MiB are kept for the node itself", e.Message, StringComparison.Ordinal);
+                Assert.InRange(least, 1024 * 1024, long.MaxValue);
+                NothingIsLeft();
             }
         }
-
-        private void Answer(HttpListenerContext context)
+        finally
         {
-            var (path, response) = (context.Request.Url!.AbsolutePath, context.Response);
-            var given = context.Request.Headers["Authorization"];
-            if (path == "/token")
-            {
-                var known = given == $"Basic {Login}" && context.Request.QueryString["scope"] == "repository:team/app:pull" && context.Request.QueryString["service"] == "here";
-                Send(response, known ? 200 : 401, Encoding.UTF8.GetBytes($$"""{"token":"{{Token}}"}"""));
-                return;
-            }
-
-            if (Scheme.Length > 0 && given != (Scheme == "Basic" ? $"Basic {Login}" : $"Bearer {Token}"))
-            {
-                response.AddHeader("WWW-Authenticate", Scheme == "Basic" ? "Basic realm=\"here\"" : $"Bearer realm=\"http://127.0.0.1:{Port}/token\",service=\"here\",scope=\"repository:team/app:pull\"");
-                Send(response, 401, []);
-                return;
-            }
-
-            var name = path.Split('/')[^1];
-            if (path.Contains("/manifests/v", StringComparison.Ordinal))
-                Send(response, 200, Encoding.UTF8.GetBytes(_manifest));
-            else if (name == _layer)
-                SendLayer(context.Request.Headers["Range"] ?? "", response);
-            else
-                Send(response, _blobs.ContainsKey(name) ? 200 : 404, _blobs.GetValueOrDefault(name) ?? []);
-        }
-
-        private void SendLayer(string range, HttpListenerResponse response)
-        {
-            Ranges.Add(range);
-            var all = Lies ? new byte[_blobs[_layer].Length] : _blobs[_layer];
-            var from = range.Length > 0 ? int.Parse(range["bytes=".Length..^1], System.Globalization.CultureInfo.InvariantCulture) : 0;
-            if (BreakLayerAfter > 0 && Broken-- > 0)
-            {
-                response.StatusCode = from > 0 ? 206 : 200;
-                response.ContentLength64 = all.Length - from;
-                if (from < BreakLayerAfter)
-                    response.OutputStream.Write(all, from, BreakLayerAfter - from);
-                response.OutputStream.Flush();
-                response.Abort();
-                return;
-            }
-
-            Send(response, from > 0 ? 206 : 200, all[from..]);
-        }
-
-        private static void Send(HttpListenerResponse response, int status, byte[] body)
-        {
-            response.StatusCode = status;
-            response.ContentLength64 = body.Length;
-            response.OutputStream.Write(body);
-            response.Close();
+            await MountAsync("umount", Images);
         }
     }
+
+    private static async Task MountAsync(string program, params string[] arguments)
+    {
+        var (code, said) = await Programs.RunAsync(Programs.Start(program, arguments), TimeSpan.FromSeconds(10), default);
+        Assert.True(code == 0, said);
+    }
+
+    private void NothingIsLeft() => Assert.All(Directory.EnumerateFileSystemEntries(Images), e => Assert.True(Path.GetFileName(e) is "lock" or "refs", e));
+
+    private ImageStore Store(string? auth = null, ImageLimits? limits = null) => new(Images, new RegistryCredentials(auth ?? Path.Combine(_directory, "no-such-file")), limits);
 }

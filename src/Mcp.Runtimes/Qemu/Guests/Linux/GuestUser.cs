@@ -8,6 +8,8 @@ namespace Mcp.Runtimes.Qemu.Guests.Linux;
 /// <param name="Known">Has an entry in the image's /etc/passwd.</param>
 internal sealed record GuestUser(int Uid, int Gid, string Home, bool Known)
 {
+    private const long MaxTableBytes = 1024 * 1024;
+
     /// <exception cref="McpException">image.user</exception>
     public static GuestUser Of(StoredImage image)
     {
@@ -24,6 +26,8 @@ internal sealed record GuestUser(int Uid, int Gid, string Home, bool Known)
     private static List<string[]> Table(StoredImage image, string file)
     {
         var path = RootedPath.Resolve(image.Root, file, followLast: true);
+        if (File.Exists(path) && new FileInfo(path).Length > MaxTableBytes)
+            throw new McpException("image.user", $"the image's {file} is larger than {MaxTableBytes / 1024} KiB", "name the user by numbers, and make that file smaller");
         return File.Exists(path) ? [.. File.ReadLines(path).Select(l => l.Split(':'))] : [];
     }
 

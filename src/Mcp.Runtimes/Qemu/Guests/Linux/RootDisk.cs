@@ -9,11 +9,12 @@ namespace Mcp.Runtimes.Qemu.Guests.Linux;
 internal static class RootDisk
 {
     private const long MiB = 1024 * 1024;
+    private const long BlockBytes = 4096;
     private const int NoSpaceInside = 3;
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(5);
     private static readonly ConcurrentDictionary<string, SemaphoreSlim> s_turns = new();
 
-    /// <exception cref="McpException">image.disk</exception>
+    /// <exception cref="McpException">image.disk, disk.full</exception>
     public static async Task<string> MakeAsync(StoredImage image, CancellationToken ct)
     {
         var disk = Path.Combine(image.Directory, "root.ext4");
@@ -25,6 +26,11 @@ internal static class RootDisk
                 await FormatAsync(image, disk, ct);
             return disk;
         }
+        catch
+        {
+            File.Delete(Half(disk));
+            throw;
+        }
         finally
         {
             turn.Release();
@@ -33,9 +39,10 @@ internal static class RootDisk
 
     private static async Task FormatAsync(StoredImage image, string disk, CancellationToken ct)
     {
-        var files = new DirectoryInfo(image.Root).EnumerateFileSystemInfos("*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 }).ToList();
-        var bytes = files.Sum(f => f is FileInfo { LinkTarget: null } file ? file.Length + 4096 : 4096);
-        var half = $"{disk}.half";
+        var files = TreeWalk.Of(image.Root).Select(f => f is FileInfo { LinkTarget: null } file ? file.Length + BlockBytes : BlockBytes).ToList();
+        var bytes = files.Sum();
+        new DiskRoom(image.Directory).Need(bytes);
+        var half = Half(disk);
         for (var size = (bytes * 5 / 4) + (8 * MiB); ; size *= 2)
         {
             File.Delete(half);
@@ -51,4 +58,6 @@ internal static class RootDisk
         File.SetUnixFileMode(half, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
         File.Move(half, disk, overwrite: true);
     }
+
+    private static string Half(string disk) => $"{disk}.half";
 }

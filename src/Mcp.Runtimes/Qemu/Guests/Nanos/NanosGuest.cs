@@ -10,12 +10,20 @@ using Mcp.Runtimes.Qemu.Network;
 namespace Mcp.Runtimes.Qemu.Guests.Nanos;
 
 /// <summary>runtime = "unikernel": one ELF program on the Nanos kernel, made into a disk by ops.</summary>
-internal sealed class NanosGuest(QemuOptions options) : IGuest
+internal sealed class NanosGuest : IGuest
 {
     private const string Disk = "disk.img";
     private const string Overlay = "disk.qcow2";
     private static readonly TimeSpan s_overlay = TimeSpan.FromSeconds(30);
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _turns = new();
+    private readonly QemuOptions _options;
+    private readonly OpsBuild _build;
+
+    public NanosGuest(QemuOptions options)
+    {
+        (_options, _build) = (options, new OpsBuild(options));
+        _build.Sweep();
+    }
 
     public RuntimeKind Kind => RuntimeKind.Unikernel;
 
@@ -23,7 +31,7 @@ internal sealed class NanosGuest(QemuOptions options) : IGuest
     public int KernelMb => 0;
 
     public Task<RuntimeAvailability> ProbeAsync(CancellationToken ct) => Task.FromResult<RuntimeAvailability>(
-        Programs.Find(options.Ops) is not { } ops ? new RuntimeAvailability.Unusable($"there is no program {options.Ops}", "install NanoVMs ops (https://ops.city), or name it: [qemu] ops = \"/path/ops\" in agent.toml")
+        Programs.Find(_options.Ops) is not { } ops ? new RuntimeAvailability.Unusable($"there is no program {_options.Ops}", "install NanoVMs ops (https://ops.city), or name it: [qemu] ops = \"/path/ops\" in agent.toml")
         : Programs.Find("qemu-img") is null ? new RuntimeAvailability.Unusable("there is no program qemu-img", "install the package qemu-utils")
         : new RuntimeAvailability.Usable($"ops {ops}"));
 
@@ -42,7 +50,7 @@ internal sealed class NanosGuest(QemuOptions options) : IGuest
     // Cached by what goes in: the image, the configuration, the volumes' files.
     private async Task<string> MadeAsync(StoredImage image, InstanceSpec spec, GuestNetwork network, string program, CancellationToken ct)
     {
-        var inputs = StagingTree.Fingerprint(spec.Component.Volumes).Prepend(OpsConfig.Of(image, spec, network, [], []).Text()).Prepend(program);
+        var inputs = StagingTree.Fingerprint(spec.Component.Volumes).Prepend(OpsConfig.Of(image, spec, network, program, StagedTree.Unknown).Text()).Prepend(image.Digest);
         var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', inputs))))[..16];
         var made = Path.Combine(image.Directory, $"nanos-{key}");
         var turn = _turns.GetOrAdd(made, _ => new SemaphoreSlim(1, 1));
@@ -67,16 +75,21 @@ internal sealed class NanosGuest(QemuOptions options) : IGuest
         var staging = Path.Combine(half, "staging");
         try
         {
-            var (files, directories) = StagingTree.Make(staging, image, spec.Component.Volumes);
+            var tree = StagingTree.Make(staging, image, spec.Component.Volumes);
+            ElfNeeds.Check(staging, program);
+            new DiskRoom(image.Directory).Need(tree.Bytes);
+            var stub = StubProgram.Write(staging);
             var config = Path.Combine(half, "config.json");
-            Atomically.Write(config, OpsConfig.Of(image, spec, network, files, directories).Text());
-            var disk = await new OpsBuild(options).RunAsync(staging, program.TrimStart('/'), config, Path.GetFileName(made), ct);
+            Atomically.Write(config, OpsConfig.Of(image, spec, network, program, tree).Text());
+            var temporary = Path.Combine(half, $"{Path.GetFileName(made)}.tmp");
+            var disk = await _build.RunAsync(staging, stub, config, temporary, ct);
             File.Move(disk, Path.Combine(half, Disk));
             File.SetUnixFileMode(Path.Combine(half, Disk), UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
             var (code, output) = await Programs.RunAsync(Programs.Start(Programs.Find("qemu-img") ?? "qemu-img", ["create", "-q", "-f", "qcow2", "-b", Disk, "-F", "raw", Overlay], half), s_overlay, ct);
             if (code != 0)
                 throw new McpException("unikernel.build", $"cannot make an overlay of the disk: {output}", "");
             Directory.Delete(staging, recursive: true);
+            Directory.Delete(temporary, recursive: true);
             File.Delete(config);
             Directory.Move(half, made);
         }

@@ -1,0 +1,120 @@
+using System.Security.Cryptography;
+using System.Text;
+using Mcp.Model.Names;
+using Microsoft.Win32.SafeHandles;
+
+namespace Mcp.Runtimes.Images;
+
+/// <summary>The directory of the images, this program's alone. Every name in it is made here: DIGEST for a complete image, refs/HASH for what a reference
+/// meant last, work-NUMBER for what is under way. A link in the place of one of them was put there by somebody else: it is removed, never followed.</summary>
+internal sealed class StoreDirectory(string path)
+{
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+    private const string Refs = "refs";
+    private const string Work = "work-";
+    private const string Half = ".half";
+    private const int ReferenceLength = 32;
+    private static readonly TimeSpan s_again = TimeSpan.FromMilliseconds(20);
+
+    public string Path { get; } = path;
+
+    public string Home(string digest) => System.IO.Path.Combine(Path, digest);
+
+    /// <summary>The digest that a reference had last, in hexadecimal; null: none is known.</summary>
+    public string? Meaning(ImageReference image)
+    {
+        var file = new FileInfo(Reference(image));
+        if (!file.Exists || file.LinkTarget is not null || IsLink(Directory(Refs)))
+            return null;
+        var text = File.ReadAllText(file.FullName);
+        return Digest.IsHex(text) ? text : null;
+    }
+
+    public void Remember(ImageReference image, Digest digest)
+    {
+        Own(Directory(Refs));
+        Atomically.Write(Reference(image), digest.Hex);
+    }
+
+    /// <summary>Only of images that are complete.</summary>
+    public IEnumerable<DirectoryInfo> Images() => System.IO.Directory.Exists(Path)
+        ? new DirectoryInfo(Path).EnumerateDirectories().Where(d => d.LinkTarget is null && Digest.IsHex(d.Name))
+        : [];
+
+    /// <summary>An empty directory for what is under way, for as long as the handle is open; nobody takes it for left behind meanwhile.</summary>
+    public async Task<(string Work, SafeFileHandle Claim)> BeginAsync(CancellationToken ct)
+    {
+        Sweep();
+        var claim = Lock();
+        try
+        {
+            // Somebody sweeps just now.
+            while (!Posix.TryLock(claim, exclusive: false))
+                await Task.Delay(s_again, ct);
+            var work = Directory(Work + Guid.NewGuid().ToString("N"));
+            System.IO.Directory.CreateDirectory(work, OwnerOnly);
+            return (work, claim);
+        }
+        catch
+        {
+            claim.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What was made becomes the image of this digest, whole or not at all.</summary>
+    public void Complete(string work, Digest digest)
+    {
+        var home = Home(digest.Hex);
+        if (IsLink(home))
+            File.Delete(home);
+        else if (System.IO.Directory.Exists(home))
+            System.IO.Directory.Delete(home, recursive: true);
+        System.IO.Directory.Move(work, home);
+    }
+
+    /// <summary>Removes what a process that was killed left half done; nothing while somebody is at work.</summary>
+    public void Sweep()
+    {
+        Own(Path);
+        using var all = Lock();
+        if (!Posix.TryLock(all, exclusive: true))
+            return;
+        foreach (var left in new DirectoryInfo(Path).EnumerateDirectories().Where(d => d.LinkTarget is not null || !(d.Name == Refs || Digest.IsHex(d.Name))))
+        {
+            if (left.LinkTarget is not null)
+                File.Delete(left.FullName);
+            else
+                left.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>Removes what was being made of the images when the process was killed. Only when nothing is made: when the program starts.</summary>
+    public void SweepHalves()
+    {
+        foreach (var half in Images().SelectMany(i => i.EnumerateFileSystemInfos($"*{Half}")))
+        {
+            if (half is DirectoryInfo { LinkTarget: null } directory)
+                directory.Delete(recursive: true);
+            else
+                half.Delete();
+        }
+    }
+
+    public static bool IsLink(string path) => new FileInfo(path).LinkTarget is not null;
+
+    private string Directory(string name) => System.IO.Path.Combine(Path, name);
+
+    private SafeFileHandle Lock() => Posix.OwnFile(Directory("lock"));
+
+    private string Reference(ImageReference image) =>
+        System.IO.Path.Combine(Directory(Refs), Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(image.Text)))[..ReferenceLength]);
+
+    // The store itself may be a link of the node's owner, to a larger disk.
+    private void Own(string directory)
+    {
+        if (directory != Path && IsLink(directory))
+            File.Delete(directory);
+        System.IO.Directory.CreateDirectory(directory, OwnerOnly);
+    }
+}
