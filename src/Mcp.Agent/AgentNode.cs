@@ -46,6 +46,7 @@ public sealed class AgentNode : IDisposable
         });
         Ports = new PortAllocator(Registry.Ports, config.Ports.First, config.Ports.Last);
         Proxy = new RoutePush(config, Registry, Ports);
+        Hostnames = new Hostnames(config, Registry.Components);
         Restarts = new RestartKeeper(time);
         Files = new ServiceFiles(config.Files);
         Images = new ImageArchitectures(config.Qemu.AuthFile);
@@ -75,6 +76,8 @@ public sealed class AgentNode : IDisposable
     public PortAllocator Ports { get; }
 
     public RoutePush Proxy { get; }
+
+    public Hostnames Hostnames { get; }
 
     /// <summary>Of services' names, in a fleet.</summary>
     public ServiceCertificates Certificates { get; }

@@ -24,7 +24,7 @@ public sealed class MasterNode
         Store = store;
         Agents = agents;
         Nodes = new NodeDirectory(config, store, time);
-        Membership = new Membership(store, identity, time);
+        Membership = new Membership(store, identity, config.Dns.Zone.Text, time);
         Images = new ImageArchitectures(agents, store);
         var locks = new ServiceLocks();
         var coordinator = new EdgeCoordinator(Nodes, agents, store, config.Dns.Zone, config.Dns.Resolver(config.Listen));

@@ -17,7 +17,7 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
 {
     public override async Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
     {
-        var service = ServiceFile.Parse(request.Definition, "service file");
+        var service = Wanted(request, context);
         var events = Channel.CreateUnbounded<StepEvent>();
         var started = time.GetTimestamp();
         var stepStarted = started;
@@ -38,7 +38,7 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
 
     public override Task<PlanReply> Plan(DeployRequest request, ServerCallContext context)
     {
-        var service = ServiceFile.Parse(request.Definition, "service file");
+        var service = Wanted(request, context);
         var only = Component(request.Component);
         var stored = node.Registry.Components.List(service.Name);
         var reply = new PlanReply();
@@ -164,6 +164,15 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
         reply.Done.AddRange(await operation);
         await node.Reconciler.RefreshAsync(context.CancellationToken);
         return reply;
+    }
+
+    // What the master sends it has checked itself, and it may move a service that is older than a rule.
+    private ServiceDefinition Wanted(DeployRequest request, ServerCallContext context)
+    {
+        var service = ServiceFile.Parse(request.Definition, "service file");
+        if (!AuthInterceptor.CallerOf(context).IsMaster)
+            node.Hostnames.Check(service);
+        return service;
     }
 
     private static Label? Service(string text) => text.Length == 0 ? null : Label.Parse(text);

@@ -6,8 +6,12 @@ namespace Mcp.Daemon.Identity;
 public enum Role { Viewer, Deployer, Admin, Node, Anyone }
 
 /// <summary>Who calls.</summary>
-/// <param name="Key">Of a node: the SHA-256 of its certificate's public key; empty for people.</param>
-public sealed record Caller(string Name, Role Role, DateTimeOffset Expires, string Key = "");
+/// <param name="Key">Of a node or the master: the SHA-256 of its certificate's public key; empty for people.</param>
+public sealed record Caller(string Name, Role Role, DateTimeOffset Expires, string Key = "")
+{
+    /// <summary>By its certificate.</summary>
+    public bool IsMaster => Role == Role.Admin && Key.Length > 0;
+}
 
 public static class Roles
 {

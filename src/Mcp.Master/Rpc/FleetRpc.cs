@@ -146,9 +146,10 @@ internal sealed class FleetRpc(MasterNode master, IHostApplicationLifetime lifet
 
     public override Task<OperationReply> RemoveEdgeRoute(EdgeRouteRequest request, ServerCallContext context) => throw new McpException("edge.master", "the master removes edge routes by itself", "deploy the service without the public route, or undeploy it");
 
-    private static FleetDeployment Wanted(DeployRequest request)
+    // Not where a service moves: one that is older than a rule must be able to.
+    private FleetDeployment Wanted(DeployRequest request)
     {
-        _ = ServiceFile.Parse(request.Definition, "service file");
+        Model.Routes.ZoneNames.Check(master.Config.Dns.Zone.Text, ServiceFile.Parse(request.Definition, "service file"));
         return new FleetDeployment(request.Definition, request.Component.Length == 0 ? "" : Label.Parse(request.Component).Text, request.Node.Length == 0 ? null : Label.Parse(request.Node).Text, false, request.IfChanged);
     }
 
