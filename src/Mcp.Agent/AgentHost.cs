@@ -39,12 +39,21 @@ internal sealed class AgentHost(AgentConfig config)
     {
         _member = Member.Find(config.State);
         _node.Certificates.Join(_member);
-        return _member is not null ? _member : _own = new ServerCertificate(config.State, _node.Registry.Events, TimeProvider.System);
+        if (_member is not null)
+        {
+            _node.Endings.Watch(() => [.. _member.Endings, .. _node.Certificates.Endings]);
+            return _member;
+        }
+
+        _own = new ServerCertificate(config.State, _node.Registry.Events, TimeProvider.System);
+        _node.Endings.Watch(() => _own.Endings);
+        return _own;
     }
 
     private AuditLog Authorise()
     {
         _tokens = new TokenSigner(_member?.TokenKey ?? File.ReadAllText(Path.Combine(config.State, "token.key")), TimeProvider.System);
+        _tokens.Expiring += _node.Endings.Hear;
         _roles = new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent));
         return _audit = new AuditLog(Path.Combine(config.State, "audit.log"), TimeProvider.System);
     }

@@ -113,7 +113,7 @@ internal static class AgentInit
 
             # [alerts]                             # the event is in MCP_EVENT, MCP_SERVICE, MCP_COMPONENT, MCP_DETAIL, MCP_NODE, MCP_TIME
             # command = ["/usr/local/bin/alert"]
-            # on = ["component.flapping", "deploy.failed", "drift.failed", "boot.late", "retire.failed"]
+            # on = ["component.flapping", "deploy.failed", "drift.failed", "boot.late", "retire.failed", "certificate.failed", "certificate.expiring", "certificate.expired"]
 
             [qemu]                                 # for runtime = "microvm" and "unikernel"
             # accel = "auto"                       # auto | kvm | tcg; auto takes KVM where a guest really boots on it

@@ -45,6 +45,13 @@ public sealed class ServerCertificate : IDisposable
         }
     }
 
+    /// <summary>Its own and its CA's.</summary>
+    public IEnumerable<Expiry> Endings =>
+    [
+        Expiry.Of("certificate of this agent", _current, "it is renewed by itself: certificate.failed in mcp events says what keeps it from that"),
+        Expiry.OfAuthority("CA of this agent", Authority, "nobody can log in after that: set up a new state directory with mcp-agent init, and log in again"),
+    ];
+
     public static string FileOf(string state) => Path.Combine(state, "server.pem");
 
     /// <summary>For `mcp-agent init`.</summary>

@@ -1,3 +1,4 @@
+using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Deploy;
 using Mcp.Master.Deploy.Steps;
@@ -40,6 +41,8 @@ public sealed class MasterNode
         Names = new FleetNames(config.Dns, dns, store);
         View = new FleetView(Nodes, agents, store);
         Events = new FleetEvents(agents, store, time);
+        Endings = new ExpiryWatch(store.Events, time);
+        Endings.Watch(() => identity.Endings);
 
         void Check(ServiceDefinition service)
         {
@@ -80,8 +83,11 @@ public sealed class MasterNode
 
     public FleetEvents Events { get; }
 
+    /// <summary>Of what the master is known by.</summary>
+    public ExpiryWatch Endings { get; }
+
     /// <summary>Everything the master does without being asked, until cancelled: finishes what a kill interrupted, removes what could not be removed, sees nodes fall silent.</summary>
-    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("leftovers", SweepAsync, ct), Dns is null ? Task.CompletedTask : AgainAsync("dns", Dns.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct));
+    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("leftovers", SweepAsync, ct), Dns is null ? Task.CompletedTask : AgainAsync("dns", Dns.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct), AgainAsync("endings", Endings.RunAsync, ct));
 
     private Task ResumeAsync(CancellationToken ct) =>
         Task.WhenAll(Store.Operations.Open().Where(e => !Deployer.IsActive(e.Id) && !Undeployer.IsActive(e.Id)).Select(e => Deployer.ResumeAsync(e, ct)).ToList());
