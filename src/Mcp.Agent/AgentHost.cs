@@ -1,5 +1,4 @@
 using System.Net;
-using System.Security.Cryptography.X509Certificates;
 using Grpc.Health.V1;
 using Grpc.HealthCheck;
 using Mcp.Agent.Membership;
@@ -15,7 +14,7 @@ internal sealed class AgentHost(AgentConfig config)
 {
     private AgentNode _node = null!;
     private Member? _member;
-    private X509Certificate2? _own;
+    private ServerCertificate? _own;
     private TokenSigner _tokens = null!;
     private RoleTable _roles = null!;
     private AuditLog _audit = null!;
@@ -41,14 +40,20 @@ internal sealed class AgentHost(AgentConfig config)
         _member = Member.Find(config.State);
         _node.Certificates.Join(_member);
         if (_member is not null)
+        {
+            _node.Endings.Watch(() => [.. _member.Endings, .. _node.Certificates.Endings]);
             return _member;
-        using var pem = X509Certificate2.CreateFromPemFile(Path.Combine(config.State, "server.crt"), Path.Combine(config.State, "server.key"));
-        return _own = X509CertificateLoader.LoadPkcs12(pem.Export(X509ContentType.Pkcs12), null);
+        }
+
+        _own = new ServerCertificate(config.State, _node.Registry.Events, TimeProvider.System);
+        _node.Endings.Watch(() => _own.Endings);
+        return _own;
     }
 
     private AuditLog Authorise()
     {
         _tokens = new TokenSigner(_member?.TokenKey ?? File.ReadAllText(Path.Combine(config.State, "token.key")), TimeProvider.System);
+        _tokens.Expiring += _node.Endings.Hear;
         _roles = new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent));
         return _audit = new AuditLog(Path.Combine(config.State, "audit.log"), TimeProvider.System);
     }
@@ -58,7 +63,7 @@ internal sealed class AgentHost(AgentConfig config)
         var builder = Bare.Builder();
         builder.Services.AddRouting();
         builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenGrpc(IPEndPoint.Parse(config.Listen), () => _member?.Certificate ?? _own!, _member?.Authority));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenGrpc(IPEndPoint.Parse(config.Listen), () => _member?.Certificate ?? _own!.Current, _member?.Authority));
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(_node);
         builder.Services.AddSingleton(_tokens);
@@ -83,7 +88,8 @@ internal sealed class AgentHost(AgentConfig config)
     private Func<Task> Work()
     {
         var end = new CancellationTokenSource();
-        var work = Task.WhenAll(_node.WorkAsync(end.Token), _member is null ? Task.CompletedTask : new Heartbeats(_node, _member, TimeProvider.System).RunAsync(end.Token));
+        var identity = _member is null ? _own!.KeepAsync(end.Token) : new Heartbeats(_node, _member, TimeProvider.System).RunAsync(end.Token);
+        var work = Task.WhenAll(_node.WorkAsync(end.Token), identity);
         return async () =>
         {
             await end.CancelAsync();

@@ -22,10 +22,11 @@ internal static class AgentInit
         if (File.Exists(config))
             throw new McpException("init.exists", $"{state} is set up already", "run it: mcp-agent run --config " + config);
         Directory.CreateDirectory(state, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        foreach (var half in (string[])["ca.key", "server.key", "token.key", "admin.token"])
+        foreach (var half in (string[])["ca.key", "server.pem", "token.key", "admin.token"])
             File.Delete(Path.Combine(state, half));
         var now = time.GetUtcNow();
-        CertificateAuthority.Create(state, $"mcp {name}", now).IssueServer(state, "server", ServerNames.Of(endpoint, name), now);
+        using (var authority = CertificateAuthority.Create(state, $"mcp {name}", now))
+            ServerCertificate.Create(state, authority, ServerNames.Of(endpoint, name), now);
         var key = TokenSigner.NewKey();
         SecretFile.Write(Path.Combine(state, "token.key"), key);
         SecretFile.Write(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
@@ -112,7 +113,7 @@ internal static class AgentInit
 
             # [alerts]                             # the event is in MCP_EVENT, MCP_SERVICE, MCP_COMPONENT, MCP_DETAIL, MCP_NODE, MCP_TIME
             # command = ["/usr/local/bin/alert"]
-            # on = ["component.flapping", "deploy.failed", "drift.failed", "boot.late", "retire.failed"]
+            # on = ["component.flapping", "deploy.failed", "drift.failed", "boot.late", "retire.failed", "certificate.failed", "certificate.expiring", "certificate.expired"]
 
             [qemu]                                 # for runtime = "microvm" and "unikernel"
             # accel = "auto"                       # auto | kvm | tcg; auto takes KVM where a guest really boots on it

@@ -12,6 +12,7 @@ using Mcp.Agent.Reconcile;
 using Mcp.Agent.Recovery;
 using Mcp.Agent.Registry;
 using Mcp.Agent.Volumes;
+using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
@@ -36,7 +37,7 @@ public sealed class AgentNode : IDisposable
 
     public AgentNode(AgentConfig config, TimeProvider time)
     {
-        Config = config;
+        (Config, Time) = (config, time);
         Registry = AgentRegistry.Open(config.Registry, time);
         _podman = new PodmanRuntime(config.Podman);
         _bridge = new IsolatedBridge(config.Bridge.Name, config.Bridge.Network);
@@ -48,7 +49,9 @@ public sealed class AgentNode : IDisposable
         }, Registry.Components.AreTogether);
         Ports = new PortAllocator(Registry.Ports, config.Ports.First, config.Ports.Last);
         Proxy = new RoutePush(config, Registry, Ports);
+        Hostnames = new Hostnames(config, Registry.Components);
         Restarts = new RestartKeeper(time);
+        Endings = new ExpiryWatch(Registry.Events, time);
         Files = new ServiceFiles(config.Files);
         Images = new ImageArchitectures(config.Qemu.AuthFile);
         Certificates = new ServiceCertificates(config, Registry, Proxy, time);
@@ -82,6 +85,8 @@ public sealed class AgentNode : IDisposable
 
     public AgentConfig Config { get; }
 
+    public TimeProvider Time { get; }
+
     public AgentRegistry Registry { get; }
 
     public RuntimeSet Runtimes { get; }
@@ -90,10 +95,15 @@ public sealed class AgentNode : IDisposable
 
     public RoutePush Proxy { get; }
 
+    public Hostnames Hostnames { get; }
+
     /// <summary>Of services' names, in a fleet.</summary>
     public ServiceCertificates Certificates { get; }
 
     public EdgeRoutes Edge { get; }
+
+    /// <summary>Of what this agent is known by.</summary>
+    public ExpiryWatch Endings { get; }
 
     public ServiceFiles Files { get; }
 
@@ -118,7 +128,7 @@ public sealed class AgentNode : IDisposable
     {
         _boot.Hold();
         // The resumer first: unfinished operations hold their services' locks, so the reconciler leaves those alone.
-        return Task.WhenAll(AgainAsync("journal", _resumer.RunAsync, ct), Proxy.KeepAsync(ct), Reconciler.RunAsync(ct), AgainAsync("boot sequence", _boot.RunAsync, ct), AgainAsync("alerts", _alerts.RunAsync, ct), AgainAsync("certificates", Certificates.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct));
+        return Task.WhenAll(AgainAsync("journal", _resumer.RunAsync, ct), Proxy.KeepAsync(ct), Reconciler.RunAsync(ct), AgainAsync("boot sequence", _boot.RunAsync, ct), AgainAsync("alerts", _alerts.RunAsync, ct), AgainAsync("certificates", Certificates.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct), AgainAsync("endings", Endings.RunAsync, ct));
     }
 
     private ICertificateSource Source(EdgeOptions edge, TimeProvider time) => edge.Certificates switch

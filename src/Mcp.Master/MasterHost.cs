@@ -57,6 +57,7 @@ internal sealed class MasterHost(MasterConfig config)
     private async Task<Func<Task>> ServeAsync(CancellationToken ct)
     {
         _node = new MasterNode(config, _store, _identity, _agents, _dns.Chosen, edge: null, _time);
+        _tokens.Expiring += _node.Endings.Hear;
         var builder = Bare.Builder();
         builder.Services.AddRouting();
         builder.WebHost.UseKestrelHttpsConfiguration();

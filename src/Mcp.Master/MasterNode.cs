@@ -1,3 +1,4 @@
+using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Deploy;
 using Mcp.Master.Deploy.Steps;
@@ -24,7 +25,7 @@ public sealed class MasterNode
         Store = store;
         Agents = agents;
         Nodes = new NodeDirectory(config, store, time);
-        Membership = new Membership(store, identity, time);
+        Membership = new Membership(store, identity, config.Dns.Zone.Text, time);
         Images = new ImageArchitectures(agents, store);
         var locks = new ServiceLocks();
         var coordinator = new EdgeCoordinator(Nodes, agents, store, config.Dns.Zone, config.Dns.Resolver(config.Listen));
@@ -46,6 +47,8 @@ public sealed class MasterNode
         Adopter = new FleetAdopter(View, agents, store, Deployer, locks);
         Definitions = new DefinitionWatch(store, time);
         Events = new FleetEvents(agents, store, time);
+        Endings = new ExpiryWatch(store.Events, time);
+        Endings.Watch(() => identity.Endings);
 
         void Check(ServiceDefinition service)
         {
@@ -94,8 +97,11 @@ public sealed class MasterNode
 
     public FleetEvents Events { get; }
 
+    /// <summary>Of what the master is known by.</summary>
+    public ExpiryWatch Endings { get; }
+
     /// <summary>Everything the master does without being asked, until cancelled: finishes what a kill interrupted, removes what could not be removed, sees nodes fall silent.</summary>
-    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("leftovers", SweepAsync, ct), Dns is null ? Task.CompletedTask : AgainAsync("dns", Dns.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct), AgainAsync("definitions", Definitions.RunAsync, ct));
+    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("leftovers", SweepAsync, ct), Dns is null ? Task.CompletedTask : AgainAsync("dns", Dns.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct), AgainAsync("definitions", Definitions.RunAsync, ct), AgainAsync("endings", Endings.RunAsync, ct));
 
     private Task ResumeAsync(CancellationToken ct) =>
         Task.WhenAll(Store.Operations.Open().Where(e => !Deployer.IsActive(e.Id) && !Undeployer.IsActive(e.Id)).Select(e => Deployer.ResumeAsync(e, ct)).ToList());

@@ -8,14 +8,13 @@ namespace Mcp.Agent.Alerts;
 /// <param name="On">Kinds of events that alert.</param>
 public sealed record AlertOptions(IReadOnlyList<string> Command, IReadOnlySet<string> On)
 {
-    public static readonly IReadOnlyList<string> DefaultKinds = ["component.flapping", "deploy.failed", "drift.failed", "boot.late", "retire.failed"];
-
-    /// <summary>All kinds but alert.failed, which would alert about itself.</summary>
-    public static readonly IReadOnlyList<string> AllKinds =
+    public static readonly IReadOnlyList<string> DefaultKinds =
     [
-        .. DefaultKinds, "deploy.done", "deploy.resumed", "deploy.undone", "undeploy.done", "drift.mended", "proxy.restarted", "boot.unknown",
-        "component.started", "component.stopped", "component.restarted", "component.adopted",
+        "component.flapping", "deploy.failed", "drift.failed", "boot.late", "retire.failed", "certificate.failed", "certificate.expiring", "certificate.expired",
     ];
+
+    /// <summary>All that an agent writes but alert.failed, which would alert about itself.</summary>
+    public static readonly IReadOnlyList<string> AllKinds = [.. EventKinds.OfAgents.Where(k => k != EventKinds.AlertFailed)];
 }
 
 /// <summary>Runs the operator's command for events, one at a time, without a shell. The event is in its environment:

@@ -26,9 +26,10 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
     /// <summary>Looks the backend up, insists on the overlay, gets a certificate, lets the requests in. Safe to repeat; what fails leaves nothing new.</summary>
     /// <param name="backend">https://SERVICE.zone:PORT</param>
     /// <param name="sequence">Of the master's requests for the service.</param>
-    /// <exception cref="McpException">edge.*, certificate.*, acme.*, request.superseded</exception>
+    /// <exception cref="McpException">edge.*, certificate.*, acme.*, route.zone, request.superseded</exception>
     public async Task<EdgeRoute> SetupAsync(Hostname hostname, Label service, string backend, string resolver, long sequence, CancellationToken ct)
     {
+        ZoneNames.Check(config.Zone, hostname);
         var (options, keeper) = Edge();
         var (name, port) = Parse(service, backend);
         using var held = await locks.TakeAsync(service, ct);

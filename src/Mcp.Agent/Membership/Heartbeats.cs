@@ -39,6 +39,7 @@ internal sealed class Heartbeats(AgentNode node, Member member, TimeProvider tim
         var facts = NodeFacts.Read(node.Config);
         (facts.Version, facts.Proxy) = (_facts.Version, _facts.Proxy);
         facts.Runtimes.AddRange(_facts.Runtimes);
+        facts.Endings.AddRange(NodeView.Endings(node));
         var status = NodeView.Status(node, null);
         facts.Services = status.Components.Select(c => c.Service).Distinct().Count();
         var reply = await master.HeartbeatAsync(new HeartbeatRequest { Facts = facts, Status = status }, deadline: Deadline(), cancellationToken: ct);

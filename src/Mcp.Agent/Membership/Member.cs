@@ -30,6 +30,13 @@ internal sealed class Member : IDisposable
 
     public X509Certificate2 Certificate => _certificate;
 
+    /// <summary>The node's certificate and the fleet's CA.</summary>
+    public IEnumerable<Expiry> Endings =>
+    [
+        Expiry.Of("certificate of this node", _certificate, $"the master {Master} renews it: is it there, and is the node still a member? else let it join anew: mcp node join-token"),
+        Expiry.OfAuthority("CA of the fleet", Authority, "no node is believed after that: a new master, and all nodes join it"),
+    ];
+
     public static string DirectoryOf(string state) => Path.Combine(state, "member");
 
     /// <summary>Null: this node has joined no fleet.</summary>

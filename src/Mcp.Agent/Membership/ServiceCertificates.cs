@@ -43,6 +43,20 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
         }
     }
 
+    /// <summary>Of the certificates that are here.</summary>
+    public IEnumerable<Expiry> Endings
+    {
+        get
+        {
+            foreach (var service in registry.Components.List().Select(c => c.Service).Distinct())
+            {
+                using var there = Read(config.CertificateOf(service));
+                if (there is not null)
+                    yield return Expiry.Of($"certificate of the service {service}", there, "the master renews it: is it there, and the service placed here?");
+            }
+        }
+    }
+
     public void Dispose() => _issuing.Dispose();
 
     private bool IsWanted(IEnumerable<ComponentDefinition> components) => _member is not null && config.Proxy.Overlay is not null && components.SelectMany(c => c.Routes).Any(r => r.Mode == RouteMode.L7);
@@ -75,17 +89,20 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
 
     private bool IsDue(string file)
     {
-        if (!File.Exists(file))
-            return true;
+        using var there = Read(file);
+        return there is null || CertificateAuthority.RenewalIsDue(there, time.GetUtcNow());
+    }
+
+    private static X509Certificate2? Read(string file)
+    {
         try
         {
-            using var there = X509Certificate2.CreateFromPem(File.ReadAllText(file));
-            return CertificateAuthority.RenewalIsDue(there, time.GetUtcNow());
+            return File.Exists(file) ? X509Certificate2.CreateFromPem(File.ReadAllText(file)) : null;
         }
-        catch (CryptographicException)
+        catch (Exception e) when (e is CryptographicException or IOException)
         {
             // Written half, or by somebody else.
-            return true;
+            return null;
         }
     }
 

@@ -7,6 +7,7 @@ using Mcp.Agent.Registry;
 using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Model.Names;
+using Mcp.Model.Routes;
 
 namespace Mcp.Agent.Proxy;
 
@@ -142,7 +143,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         }
     }
 
-    private ProxyRoutes Routes()
+    internal ProxyRoutes Routes()
     {
         var http = new Dictionary<string, (int Port, bool Held)>();
         var passed = new Dictionary<string, (int Port, bool Held)>();
@@ -155,7 +156,8 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
             {
                 var port = (ports.HostPort(stored.Instance, stored.Definition, route.Port), held);
                 var table = route.Mode == RouteMode.L7 ? http : passed;
-                if (route.Hostname is { } hostname)
+                // One in the zone was stored by an older version: it may be another service's name.
+                if (route.Hostname is { } hostname && !ZoneNames.Has(config.Zone, hostname.Text))
                     table[hostname.Text] = port;
                 table.TryAdd($"{stored.Definition.Name}.{stored.Service}.{config.Zone}", port);
                 table.TryAdd($"{stored.Service}.{config.Zone}", port);
@@ -174,7 +176,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         var certificates = new CertificateStore(config.EdgeCertificates, TimeProvider.System);
         return from route in config.Edge is null ? [] : registry.EdgeRoutes.List()
                let certificate = certificates.FileOf(route.Hostname)
-               where File.Exists(certificate)
+               where File.Exists(certificate) && !ZoneNames.Has(config.Zone, route.Hostname.Text)
                select new PublicRoute(route.Hostname.Text, route.Service.Text, route.Backend.Text, [.. route.Addresses.Select(a => a.ToString())], route.Port, certificate);
     }
 

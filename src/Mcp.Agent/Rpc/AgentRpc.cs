@@ -142,12 +142,6 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
         return Task.FromResult(reply);
     }
 
-    // What a person asks for is held to today's rules. What the master sends again, it or an older one took at its own door.
-    private static ServiceDefinition Wanted(DeployRequest request, ServerCallContext context) => AuthInterceptor.CallerOf(context).IsMaster
-        && ServiceFile.ReadStored(request.Definition, "service file") is { UnknownKeys.Count: 0 } stored
-        ? stored.Definition
-        : ServiceFile.Parse(request.Definition, "service file");
-
     private static DeployOptions Options(DeployRequest request) => new(Component(request.Component), request.Force, request.IfChanged, request.Sequence);
 
     private static Hostname Host(string text) => Hostname.TryParse(text, out var hostname) ? hostname : throw new McpException("edge.hostname", $"'{Label.Clip(text)}' is not a hostname", Hostname.Allowed);
@@ -158,6 +152,17 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
         reply.Done.AddRange(await operation);
         await node.Reconciler.RefreshAsync(context.CancellationToken);
         return reply;
+    }
+
+    // What a person asks for is held to today's rules. What the master sends, it or an older one took at its own door, and it may move a service that is
+    // older than a rule.
+    private ServiceDefinition Wanted(DeployRequest request, ServerCallContext context)
+    {
+        if (AuthInterceptor.CallerOf(context).IsMaster && ServiceFile.ReadStored(request.Definition, "service file") is { UnknownKeys.Count: 0 } stored)
+            return stored.Definition;
+        var service = ServiceFile.Parse(request.Definition, "service file");
+        node.Hostnames.Check(service);
+        return service;
     }
 
     private static Label? Service(string text) => text.Length == 0 ? null : Label.Parse(text);

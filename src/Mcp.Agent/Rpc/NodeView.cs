@@ -1,3 +1,4 @@
+using Google.Protobuf.WellKnownTypes;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 
@@ -22,8 +23,15 @@ internal static class NodeView
         reply.Version = typeof(NodeView).Assembly.GetName().Version?.ToString(3) ?? "";
         reply.Services = node.Registry.Components.List().Select(c => c.Service).Distinct().Count();
         reply.Proxy = await node.Proxy.AnswersAsync(ct);
+        reply.Endings.AddRange(Endings(node));
         foreach (var runtime in node.Runtimes.All)
             reply.Runtimes.Add((await runtime.ProbeAsync(ct)).ToWire(runtime.Name));
         return reply;
+    }
+
+    public static IEnumerable<Ending> Endings(AgentNode node)
+    {
+        var now = node.Time.GetUtcNow();
+        return node.Endings.All.Select(e => new Ending { What = e.What, End = e.End.ToTimestamp(), Near = e.IsNear(now), Hint = e.Hint });
     }
 }

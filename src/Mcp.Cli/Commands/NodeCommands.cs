@@ -48,9 +48,11 @@ internal static class NodeCommands
     {
         var reply = await agent.Nodes.ListNodesAsync(new ListNodesRequest(), agent.Call(AgentCommand.Quick, ct));
         var checks = new List<string[]> { new[] { "ok", "connection", $"TLS to {me.Node} as {me.Name} ({me.Role})" } };
+        checks.AddRange(Endings.Of(me, reply.Endings));
+        checks.AddRange(reply.Nodes.SelectMany(n => Endings.Near($"node {n.Name}: ", n.Facts?.Endings ?? [])));
         checks.AddRange(reply.Nodes.Select(n => new[] { n.State == "reachable" ? "ok" : "failed", $"node {n.Name}", n.State == "reachable" ? string.Join(", ", n.Facts.Runtimes.Select(Say)) : $"{n.State}; mcp doctor --direct {n.Address} looks closer" }));
         printer.Show(reply, ["RESULT", "CHECK", "DETAIL"], checks, "");
-        return checks.All(c => c[0] == "ok") ? 0 : 1;
+        return checks.Any(c => c[0] == "failed") ? 1 : 0;
     }
 
     public static string Gib(long bytes) => (bytes / 1073741824.0).ToString("0.0 GiB", CultureInfo.InvariantCulture);

@@ -64,9 +64,10 @@ internal static class StatusCommands
             new[] { node.Proxy ? "ok" : "failed", "node proxy", node.Proxy ? "answers" : "does not answer; the agent's log says why" },
             new[] { node.DiskFreeBytes > node.DiskBytes / 20 ? "ok" : "failed", "disk", $"{NodeCommands.Gib(node.DiskFreeBytes)} of {NodeCommands.Gib(node.DiskBytes)} free" },
         };
+        checks.AddRange(Endings.Of(me, node.Endings));
         checks.AddRange(node.Runtimes.Select(r => new[] { r.Usable ? "ok" : "failed", $"runtime {r.Name}", r.Usable ? r.Version : $"{r.Reason} -> {r.Hint}" }));
         printer.Show(node, ["RESULT", "CHECK", "DETAIL"], checks, "");
-        return checks.All(c => c[0] == "ok") ? 0 : 1;
+        return checks.Any(c => c[0] == "failed") ? 1 : 0;
     }
 
     private static string[] Row(ComponentStatus c, bool fleet, bool certified) =>

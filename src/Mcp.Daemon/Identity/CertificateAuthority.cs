@@ -14,8 +14,9 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
     // Clocks of nodes differ; a certificate must count at once on one that is behind.
     private static readonly TimeSpan s_skew = TimeSpan.FromHours(1);
 
-    /// <summary>A third of its life is left, or less.</summary>
-    public static bool RenewalIsDue(X509Certificate2 certificate, DateTimeOffset now) => now > certificate.NotAfter - ((certificate.NotAfter - certificate.NotBefore - s_skew) / 3);
+    /// <summary>A third of its life is left, or less; or it does not count yet, as after a clock that was ahead was set right.</summary>
+    public static bool RenewalIsDue(X509Certificate2 certificate, DateTimeOffset now) =>
+        now < certificate.NotBefore || now > certificate.NotAfter - ((certificate.NotAfter - certificate.NotBefore - s_skew) / 3);
 
     public X509Certificate2 Certificate => certificate;
 
@@ -34,14 +35,17 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
 
     public static CertificateAuthority Load(string directory) => new(X509Certificate2.CreateFromPemFile(Path.Combine(directory, "ca.crt"), Path.Combine(directory, "ca.key")));
 
-    /// <summary>Writes NAME.crt and NAME.key (0600): a server certificate for these addresses and names, valid for a year.</summary>
-    public void IssueServer(string directory, string name, IEnumerable<string> hosts, DateTimeOffset now)
+    /// <summary>A server certificate for these addresses and names, with a new key; both in PEM.</summary>
+    public string IssueServer(string name, IEnumerable<string> hosts, DateTimeOffset now, TimeSpan life)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        using var issued = Issue(new PublicKey(key), new X500DistinguishedName($"CN={name}"), hosts, [ServerUse], now, TimeSpan.FromDays(365));
-        SecretFile.Write(Path.Combine(directory, name + ".key"), key.ExportPkcs8PrivateKeyPem());
-        File.WriteAllText(Path.Combine(directory, name + ".crt"), issued.ExportCertificatePem());
+        using var issued = Issue(new PublicKey(key), new X500DistinguishedName($"CN={name}"), hosts, [ServerUse], now, life);
+        return $"{issued.ExportCertificatePem()}\n{key.ExportPkcs8PrivateKeyPem()}\n";
     }
+
+    /// <summary>The addresses and names that a certificate carries.</summary>
+    public static IEnumerable<string> HostsOf(X509Certificate2 certificate) =>
+        certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>().SelectMany(n => n.EnumerateDnsNames().Concat(n.EnumerateIPAddresses().Select(a => a.ToString())));
 
     /// <summary>A certificate for a master or a node, as client and as server, with a new key.</summary>
     public X509Certificate2 IssuePeer(PeerName peer, IEnumerable<string> hosts, DateTimeOffset now, TimeSpan life)
@@ -93,6 +97,15 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([.. uses.Select(u => new Oid(u))], false));
         request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(certificate, true, false));
-        return request.Create(certificate, now - s_skew, now + life, RandomNumberGenerator.GetBytes(16));
+        var (begin, end) = Within(now - s_skew, now + life);
+        return request.Create(certificate, begin, end, RandomNumberGenerator.GetBytes(16));
+    }
+
+    // Nobody believes what a CA signs for longer than it counts itself.
+    private (DateTimeOffset Begin, DateTimeOffset End) Within(DateTimeOffset begin, DateTimeOffset end)
+    {
+        DateTimeOffset first = certificate.NotBefore.ToUniversalTime(), last = certificate.NotAfter.ToUniversalTime();
+        return (begin = begin < first ? first : begin) < (end = end > last ? last : end) ? (begin, end)
+            : throw new McpException("certificate.authority", $"the CA counts from {first:yyyy-MM-dd} to {last:yyyy-MM-dd} and cannot sign now", "is the clock of this machine right?");
     }
 }

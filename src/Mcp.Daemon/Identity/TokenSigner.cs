@@ -10,10 +10,13 @@ namespace Mcp.Daemon.Identity;
 public sealed class TokenSigner(string keyPem, TimeProvider time)
 {
     private const int MostVerified = 1000;
-    private readonly ConcurrentDictionary<string, Caller> _verified = new();
+    private readonly ConcurrentDictionary<string, (Caller Caller, DateTimeOffset Warn)> _verified = new();
     private const string Issuer = "mcp";
     private readonly ECDsaSecurityKey _key = new(FromPem(keyPem)) { KeyId = "1" };
     private readonly JsonWebTokenHandler _handler = new() { MapInboundClaims = false, SetDefaultTimesOnTokenCreation = false };
+
+    /// <summary>Raised each time a token is used that ends soon.</summary>
+    public event Action<Caller>? Expiring;
 
     public static string NewKey()
     {
@@ -44,8 +47,8 @@ public sealed class TokenSigner(string keyPem, TimeProvider time)
     public async Task<(Caller? Caller, string Refusal)> VerifyAsync(string token)
     {
         // A signature that held once holds: only the time goes on.
-        if (_verified.TryGetValue(token, out var known) && time.GetUtcNow() < known.Expires)
-            return (known, "");
+        if (_verified.TryGetValue(token, out var known) && time.GetUtcNow() < known.Caller.Expires)
+            return Seen(known);
         var result = await _handler.ValidateTokenAsync(token, new TokenValidationParameters
         {
             ValidIssuer = Issuer,
@@ -63,7 +66,14 @@ public sealed class TokenSigner(string keyPem, TimeProvider time)
             return (null, "the token names no known role");
         if (_verified.Count >= MostVerified)
             _verified.Clear();
-        return (_verified[token] = new Caller(jwt.Subject, parsed, jwt.ValidTo), "");
+        return Seen(_verified[token] = (new Caller(jwt.Subject, parsed, jwt.ValidTo), jwt.ValidTo - Expiry.WarnOf(jwt.ValidTo - jwt.IssuedAt)));
+    }
+
+    private (Caller? Caller, string Refusal) Seen((Caller Caller, DateTimeOffset Warn) known)
+    {
+        if (time.GetUtcNow() >= known.Warn)
+            Expiring?.Invoke(known.Caller);
+        return (known.Caller, "");
     }
 
     private static ECDsa FromPem(string pem)

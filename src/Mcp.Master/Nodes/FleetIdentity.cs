@@ -26,6 +26,13 @@ public sealed class FleetIdentity(MasterConfig config, TimeProvider time) : IDis
         }
     }
 
+    /// <summary>The master's certificate and the fleet's CA.</summary>
+    public IEnumerable<Expiry> Endings =>
+    [
+        Expiry.Of("certificate of the master", Own, "it is made anew by itself: is the clock right?"),
+        Expiry.OfAuthority("CA of the fleet", Authority, "no node is believed after that: set up a new master, and let all nodes join it"),
+    ];
+
     public X509Certificate2 Sign(string requestPem, PeerName node, string address) =>
         _authority.Sign(requestPem, node, [node.Name.Text, "127.0.0.1", "::1", "localhost", address], time.GetUtcNow(), config.CertificateLife);
 

@@ -5,11 +5,13 @@ using Mcp.Daemon.Identity;
 using Mcp.Master.Store;
 using Mcp.Model;
 using Mcp.Model.Names;
+using Mcp.Model.Routes;
 
 namespace Mcp.Master.Nodes;
 
 /// <summary>Who may join, and who has: tokens that count once, certificates, and that a node is the one it says.</summary>
-public sealed class Membership(MasterStore store, FleetIdentity identity, TimeProvider time)
+/// <param name="zone">Of services' names.</param>
+public sealed class Membership(MasterStore store, FleetIdentity identity, string zone, TimeProvider time)
 {
     private static readonly TimeSpan s_longestLife = TimeSpan.FromDays(7);
 
@@ -71,7 +73,8 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, TimePr
     public X509Certificate2 IssueHostname(Caller node, string hostname, string requestPem)
     {
         var there = Check(node);
-        return Hostname.TryParse(hostname, out var name) && store.EdgeRoutes.Find(name)?.Node == there.Name
+        // Names below mcp are identities of the fleet, those in the zone are services': neither is a public hostname, whatever was stored.
+        return Hostname.TryParse(hostname, out var name) && !ZoneNames.Has(zone, name.Text) && !ZoneNames.Has("mcp", name.Text) && store.EdgeRoutes.Find(name)?.Node == there.Name
             ? identity.SignHostname(requestPem, name)
             : throw new McpException("certificate.elsewhere", $"{there.Name} has no route for '{Label.Clip(hostname)}'", "mcp edge list shows which node has which");
     }

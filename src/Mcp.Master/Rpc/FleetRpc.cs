@@ -140,10 +140,12 @@ internal sealed class FleetRpc(MasterNode master, IHostApplicationLifetime lifet
 
     public override Task<OperationReply> RemoveEdgeRoute(EdgeRouteRequest request, ServerCallContext context) => throw new McpException("edge.master", "the master removes edge routes by itself", "deploy the service without the public route, or undeploy it");
 
-    private static FleetDeployment Wanted(DeployRequest request)
+    // Not where a service moves: one that is older than a rule must be able to.
+    private FleetDeployment Wanted(DeployRequest request)
     {
         // A person or a token asks for it: with the rules of today.
         var service = ServiceFile.Parse(request.Definition, "service file");
+        Model.Routes.ZoneNames.Check(master.Config.Dns.Zone.Text, service);
         var component = request.Component.Length == 0 ? "" : Label.Parse(request.Component).Text;
         var node = request.Node.Length == 0 ? null : Label.Parse(request.Node).Text;
         return new FleetDeployment(request.Definition, component, node, false, request.IfChanged) { Name = service.Name.Text, Force = request.Force, LeaveData = request.LeaveData };

@@ -11,7 +11,7 @@ using Membership = Mcp.Protocol.V1.Membership;
 namespace Mcp.Master.Rpc;
 
 /// <summary>The RPCs about nodes: map, call, map back; no decisions.</summary>
-internal sealed class MasterRpc(MasterNode master, FleetIdentity identity, TokenSigner tokens, IHostApplicationLifetime lifetime) : Protocol.V1.Master.MasterBase
+internal sealed class MasterRpc(MasterNode master, FleetIdentity identity, TokenSigner tokens, IHostApplicationLifetime lifetime, TimeProvider time) : Protocol.V1.Master.MasterBase
 {
     public override Task<AuthorityReply> Authority(AuthorityRequest request, ServerCallContext context) => Task.FromResult(new AuthorityReply { Ca = identity.Authority.ExportCertificatePem() });
 
@@ -42,7 +42,14 @@ internal sealed class MasterRpc(MasterNode master, FleetIdentity identity, Token
         return Task.FromResult(new JoinTokenReply { Token = token.ToString(), Expires = expires.ToTimestamp() });
     }
 
-    public override Task<ListNodesReply> ListNodes(ListNodesRequest request, ServerCallContext context) => Task.FromResult(master.View.Nodes());
+    public override Task<ListNodesReply> ListNodes(ListNodesRequest request, ServerCallContext context) => Task.FromResult(Nodes());
+
+    private ListNodesReply Nodes()
+    {
+        var (reply, now) = (master.View.Nodes(), time.GetUtcNow());
+        reply.Endings.AddRange(master.Endings.All.Select(e => new Ending { What = e.What, End = e.End.ToTimestamp(), Near = e.IsNear(now), Hint = e.Hint }));
+        return reply;
+    }
 
     public override Task<OperationReply> CordonNode(CordonNodeRequest request, ServerCallContext context)
     {

@@ -68,7 +68,7 @@ public class AccessTests(NodeFixture node)
     [Theory]
     [InlineData("admin.token")]
     [InlineData("ca.key")]
-    [InlineData("server.key")]
+    [InlineData("server.pem")]
     [InlineData("token.key")]
     [InlineData("registry.db")]
     public void Secrets_are_readable_by_their_owner_only(string file) =>

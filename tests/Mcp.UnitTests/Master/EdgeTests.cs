@@ -1,6 +1,7 @@
 using Grpc.Core;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
+using Mcp.Master.Store;
 using Mcp.Model;
 using Mcp.Model.Names;
 using Mcp.TestKit.Fakes;
@@ -162,6 +163,20 @@ public sealed class EdgeTests : IAsyncLifetime
         Assert.True(signed.MatchesHostname("blog.example.com", allowWildcards: false, allowCommonName: false));
         foreach (var (node, hostname) in ((string, string)[])[("fir", "blog.example.com"), ("alder", "blog.example.com"), ("elder", "other.example.com"), ("elder", "alder.node.mcp"), ("elder", "")])
             Assert.Equal("certificate.elsewhere", Assert.Throws<McpException>(() => _world.Node.Membership.IssueHostname(new Caller(node, Role.Node, DateTimeOffset.MaxValue, "key"), hostname, request)).Code);
+    }
+
+    [Theory]
+    [InlineData("shop.mcp.internal")]
+    [InlineData("mcp.internal")]
+    [InlineData("alder.node.mcp")]
+    [InlineData("master.mcp")]
+    public void No_certificate_is_given_for_a_name_of_the_zone_or_of_the_fleet_whatever_routes_are_stored(string hostname)
+    {
+        _world.Store.EdgeRoutes.Set(new StoredEdgeRoute(MasterWorld.Host(hostname), Label.Parse("thief"), Label.Parse("elder"), null));
+        using var key = System.Security.Cryptography.ECDsa.Create();
+        var request = new System.Security.Cryptography.X509Certificates.CertificateRequest("CN=x", key, System.Security.Cryptography.HashAlgorithmName.SHA256).CreateSigningRequestPem();
+        var elder = new Caller("elder", Role.Node, DateTimeOffset.MaxValue, "key");
+        Assert.Equal("certificate.elsewhere", Assert.Throws<McpException>(() => _world.Node.Membership.IssueHostname(elder, hostname, request)).Code);
     }
 
     private MasterWorld World() => new(_directory, _agents, _names, null, "elder", "fir");

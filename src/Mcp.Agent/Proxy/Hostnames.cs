@@ -1,0 +1,25 @@
+using Mcp.Agent.Registry;
+using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Routes;
+
+namespace Mcp.Agent.Proxy;
+
+/// <summary>Which hostnames a service may have on this node. Asked where a person wants something new, never of what is there.</summary>
+public sealed class Hostnames(AgentConfig config, ComponentsTable components)
+{
+    /// <exception cref="McpException">route.zone: in the zone. route.taken: another service of this node has it.</exception>
+    public void Check(ServiceDefinition service)
+    {
+        ZoneNames.Check(config.Zone, service);
+        var wanted = Of(service.Components).ToHashSet();
+        foreach (var other in components.List().Where(c => c.Service != service.Name))
+        {
+            if (Of([other.Definition]).FirstOrDefault(wanted.Contains) is { } twice)
+                throw new McpException("route.taken", $"{twice} is a hostname of the service {other.Service} here", "one hostname leads to one service: undeploy that one first, or deploy it without the hostname");
+        }
+    }
+
+    private static IEnumerable<Model.Names.Hostname> Of(IEnumerable<ComponentDefinition> components) =>
+        components.SelectMany(c => c.Routes).Select(r => r.Hostname).OfType<Model.Names.Hostname>();
+}
