@@ -74,6 +74,7 @@ internal sealed class MasterHost(MasterConfig config)
         var app = builder.Build();
         app.Use(KestrelDoors.CountAsync);
         app.Use(app.Services.GetRequiredService<Strangers>().PassAsync);
+        app.Use(new HeartbeatDoor(_time).PassAsync);
         app.MapGrpcService<FleetRpc>();
         app.MapGrpcService<MasterRpc>();
         await app.StartAsync(ct);

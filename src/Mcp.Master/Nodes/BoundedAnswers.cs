@@ -16,9 +16,8 @@ internal sealed class BoundedAnswers : Interceptor
     /// <summary>Of all: the status of a node with some 30,000 components.</summary>
     public const int Longest = 8 * 1024 * 1024;
 
-    // A service file has at most 1 MiB.
-    private const int LongestDefinition = 2 * 1024 * 1024;
-    private const int LongestUsual = 512 * 1024;
+    // A service file has at most 1 MiB; ten thousand lines of what was adopted take as much.
+    private const int LongestUsual = 2 * 1024 * 1024;
 
     // Texts and messages in one answer; a component has some fifteen.
     private const int MostParts = 400_000;
@@ -78,8 +77,7 @@ internal sealed class BoundedAnswers : Interceptor
     {
         var longest = method switch
         {
-            "Status" or "LiveCheck" or "Sync" => Longest,
-            "ShowService" => LongestDefinition,
+            "Status" or "LiveCheck" or "Sync" or "ListEdgeRoutes" or "Logs" => Longest,
             _ => LongestUsual,
         };
         if (payload.PayloadLength > longest)
