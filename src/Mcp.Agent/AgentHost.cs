@@ -3,6 +3,7 @@ using Grpc.Health.V1;
 using Grpc.HealthCheck;
 using Mcp.Agent.Membership;
 using Mcp.Agent.Rpc;
+using Mcp.Daemon.Doors;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Lifecycle;
 
@@ -70,11 +71,14 @@ internal sealed class AgentHost(AgentConfig config)
         builder.Services.AddSingleton(_roles);
         builder.Services.AddSingleton(_audit);
         builder.Services.AddSingleton<AuthInterceptor>();
+        builder.Services.AddSingleton<Strangers>();
         var health = new HealthServiceImpl();
         health.SetStatus("", HealthCheckResponse.Types.ServingStatus.Serving);
         builder.Services.AddSingleton(health);
         builder.Services.AddGrpc(grpc => grpc.Interceptors.Add<AuthInterceptor>());
         var app = builder.Build();
+        app.Use(KestrelDoors.CountAsync);
+        app.Use(app.Services.GetRequiredService<Strangers>().PassAsync);
         app.MapGrpcService<AgentRpc>();
         app.MapGrpcService<HealthServiceImpl>();
         await app.StartAsync(ct);

@@ -1,5 +1,6 @@
 using System.Text;
 using Grpc.Core;
+using Mcp.Cli.Output;
 using Mcp.Model;
 using Mcp.Model.Definition;
 
@@ -24,9 +25,9 @@ internal static class Failure
             RpcException rpc => (1, rpc.Status.Detail, Hint(rpc)),
             _ => (1, e.Message, ""),
         };
-        Console.Error.WriteLine($"mcp: {what}");
+        Console.Error.WriteLine(Visible.Lines($"mcp: {what}"));
         if (hint.Length > 0)
-            Console.Error.WriteLine($"  -> {hint}");
+            Console.Error.WriteLine(Visible.Lines($"  -> {hint}"));
         return code;
     }
 

@@ -1,3 +1,4 @@
+using Mcp.Daemon.Doors;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Lifecycle;
 using Mcp.Master.Dns;
@@ -69,8 +70,12 @@ internal sealed class MasterHost(MasterConfig config)
         builder.Services.AddSingleton(_roles);
         builder.Services.AddSingleton(_audit);
         builder.Services.AddSingleton<AuthInterceptor>();
+        builder.Services.AddSingleton<Strangers>();
         builder.Services.AddGrpc(grpc => grpc.Interceptors.Add<AuthInterceptor>());
         var app = builder.Build();
+        app.Use(KestrelDoors.CountAsync);
+        app.Use(app.Services.GetRequiredService<Strangers>().PassAsync);
+        app.Use(new HeartbeatDoor(_time).PassAsync);
         app.MapGrpcService<FleetRpc>();
         app.MapGrpcService<MasterRpc>();
         await app.StartAsync(ct);

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Security;
 using System.Security.Authentication;
+using Mcp.Daemon.Doors;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
@@ -10,7 +11,16 @@ namespace Mcp.Agent.Proxy;
 /// <summary>Where the proxy listens.</summary>
 internal static class Listeners
 {
+    // Each listener's; a connection has another one to the instance, and there are up to six listeners.
+    private const int MostConnections = 20_000;
+    private const int PartOfFiles = 12;
+
+    // Of the public: a big office behind one address has some hundred browsers.
+    private const int ConnectionsOfOneSource = 1000;
+
     private static readonly TimeSpan s_headers = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_handshake = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(20);
 
     public static void Open(KestrelServerOptions kestrel, AgentConfig config, ProxyTables tables, FleetPeer peer)
     {
@@ -30,7 +40,12 @@ internal static class Listeners
                 Listen(kestrel, metrics, EntranceKind.Metrics, HttpProtocols.Http1);
         }
 
-        kestrel.Listen(IPEndPoint.Parse(config.Proxy.Tls), listen => listen.Run(new SniPassthrough(tables.Local).CarryAsync));
+        var tls = IPEndPoint.Parse(config.Proxy.Tls);
+        kestrel.Listen(tls, listen =>
+        {
+            listen.Bound(Limit(tls, EntranceKind.Local));
+            listen.Run(new SniPassthrough(tables.Local).CarryAsync);
+        });
         File.Delete(config.ProxySocket);
         kestrel.ListenUnixSocket(config.ProxySocket, listen => Entrance.Mark(listen, EntranceKind.Control));
     }
@@ -39,10 +54,20 @@ internal static class Listeners
     private static void Listen(KestrelServerOptions kestrel, IPEndPoint at, EntranceKind kind, HttpProtocols protocols, Func<string?, SslServerAuthenticationOptions>? tls = null) => kestrel.Listen(at, listen =>
     {
         listen.Protocols = protocols;
+        listen.Bound(Limit(at, kind));
         Entrance.Mark(listen, kind);
         if (tls is not null)
-            listen.UseHttps(new TlsHandshakeCallbackOptions { OnConnection = hello => ValueTask.FromResult(tls(hello.ClientHelloInfo.ServerName)) });
+            listen.UseHttps(new TlsHandshakeCallbackOptions { HandshakeTimeout = s_handshake, OnConnection = hello => ValueTask.FromResult(tls(hello.ClientHelloInfo.ServerName)) });
     });
+
+    // Of other nodes each request may have a connection of its own, so only the public is counted by source.
+    private static ConnectionLimit Limit(IPEndPoint at, EntranceKind kind) => new(
+        $"the proxy's listener {at}",
+        OpenFiles.Share(MostConnections, PartOfFiles),
+        kind is EntranceKind.Public or EntranceKind.PublicPlain ? ConnectionsOfOneSource : null,
+        s_silence,
+        Console.Error.WriteLine,
+        TimeProvider.System);
 
     // An edge node shows who it is; other clients need not.
     private static SslServerAuthenticationOptions ForNodes(CertificateTable certificates, FleetPeer peer, string? name) => new()

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Mcp.Agent.Membership;
 using Mcp.Agent.Proxy.Public;
+using Mcp.Daemon.Doors;
 using Mcp.Daemon.Lifecycle;
 using OpenTelemetry.Metrics;
 using Yarp.ReverseProxy.Forwarder;
@@ -38,6 +39,7 @@ internal static class ProxyHost
         if (config.Edge?.Metrics is not null)
             builder.Services.AddOpenTelemetry().WithMetrics(m => m.AddMeter(PublicMetrics.MeterName).AddPrometheusExporter());
         await using var app = builder.Build();
+        app.Use(KestrelDoors.CountAsync);
         if (config.Edge?.Metrics is not null)
             app.UseOpenTelemetryPrometheusScrapingEndpoint(context => Entrance.Of(context) == EntranceKind.Metrics && context.Request.Path == "/metrics");
         using var forwarder = new L7Forwarder(tables.Local, app.Services.GetRequiredService<IHttpForwarder>());

@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
+using Mcp.Daemon.Doors;
 using Microsoft.AspNetCore.Connections;
 
 namespace Mcp.Agent.Proxy;
@@ -27,6 +28,8 @@ internal sealed class SniPassthrough(RouteTable table)
             return;
         }
 
+        var slot = client.Features.Get<ConnectionSlot>();
+        slot?.Begin();
         try
         {
             await CarryAsync(client, backend.Port);
@@ -38,6 +41,7 @@ internal sealed class SniPassthrough(RouteTable table)
         finally
         {
             backend.Leave();
+            slot?.End();
         }
     }
 

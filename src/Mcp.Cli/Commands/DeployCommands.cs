@@ -39,9 +39,9 @@ internal static class DeployCommands
         printer.Show(plan, ["COMPONENT", "ACTION", "DETAIL"], plan.Changes.Select(c => new[] { c.Component, c.Action, c.Detail }), "nothing would change");
         if (printer.Json || plan.Why.Length == 0)
             return 0;
-        await Console.Out.WriteLineAsync(plan.Node.Length > 0 ? $"on {plan.Node}: {plan.Why}" : $"nowhere: {plan.Why}");
+        await Console.Out.WriteLineAsync(Visible.Text(plan.Node.Length > 0 ? $"on {plan.Node}: {plan.Why}" : $"nowhere: {plan.Why}"));
         foreach (var rejected in plan.Rejected)
-            await Console.Out.WriteLineAsync($"  not {rejected.Node}: {rejected.Why}");
+            await Console.Out.WriteLineAsync(Visible.Text($"  not {rejected.Node}: {rejected.Why}"));
         return plan.Node.Length > 0 ? 0 : 1;
     }
 

@@ -19,7 +19,7 @@ internal static class EventsCommand
                 if (printer.Json)
                     Printer.Message(e);
                 else
-                    await Console.Out.WriteLineAsync($"{e.Time.ToDateTimeOffset():yyyy-MM-dd HH:mm:ssZ}  {(e.Node.Length > 0 ? $"{e.Node}: " : "")}{e.Kind,-18}  {e.Service}{(e.Component.Length > 0 ? "/" + e.Component : "")}  {e.Detail}");
+                    await Console.Out.WriteLineAsync(Visible.Text($"{e.Time.ToDateTimeOffset():yyyy-MM-dd HH:mm:ssZ}  {(e.Node.Length > 0 ? $"{e.Node}: " : "")}{e.Kind,-18}  {e.Service}{(e.Component.Length > 0 ? "/" + e.Component : "")}  {e.Detail}"));
             }
 
             return 0;

@@ -51,9 +51,9 @@ internal static class LifecycleCommands
         }
 
         foreach (var line in reply.Done.DefaultIfEmpty(reply.Failed.Count == 0 ? "nothing to do" : "nothing done"))
-            Console.Out.WriteLine(line);
+            Console.Out.WriteLine(Visible.Lines(line));
         foreach (var line in reply.Failed)
-            Console.Error.WriteLine($"mcp: {line}");
+            Console.Error.WriteLine(Visible.Lines($"mcp: {line}"));
         return reply.Failed.Count == 0 ? 0 : 1;
     }
 }

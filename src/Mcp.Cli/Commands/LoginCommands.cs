@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Mcp.Cli.Connection;
+using Mcp.Cli.Output;
 using Mcp.Model;
 using Mcp.Protocol.V1;
 
@@ -29,7 +30,7 @@ internal static class LoginCommands
                 using var agent = new AgentConnection(fresh, null);
                 var me = await agent.Client.WhoAmIAsync(new WhoAmIRequest(), agent.Call(AgentCommand.Quick, ct));
                 fresh.Write();
-                await Console.Out.WriteLineAsync($"logged in to {me.Node} as {me.Name} ({me.Role}) until {me.Expires.ToDateTimeOffset():yyyy-MM-dd}");
+                await Console.Out.WriteLineAsync(Visible.Text($"logged in to {me.Node} as {me.Name} ({me.Role}) until {me.Expires.ToDateTimeOffset():yyyy-MM-dd}"));
                 return 0;
             }
             catch (Exception e) when (e is not OutOfMemoryException)

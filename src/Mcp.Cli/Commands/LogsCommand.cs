@@ -29,10 +29,18 @@ internal static class LogsCommand
                 if (printer.Json)
                     Printer.Message(line);
                 else
-                    await (line.Stderr ? Console.Error : Console.Out).WriteLineAsync($"{(parsed.GetValue(stamps) ? $"{line.Time.ToDateTimeOffset():yyyy-MM-ddTHH:mm:ss.fffZ} " : "")}{(component.Length == 0 ? $"{line.Component} | " : "")}{line.Text}");
+                    await WriteAsync(line, parsed.GetValue(stamps), component.Length == 0);
             }
 
             return 0;
         });
+    }
+
+    private static Task WriteAsync(LogLine line, bool stamped, bool named)
+    {
+        var stamp = stamped ? $"{line.Time.ToDateTimeOffset():yyyy-MM-ddTHH:mm:ss.fffZ} " : "";
+        var name = named ? Visible.Text($"{line.Component} | ") : "";
+        var toTerminal = line.Stderr ? !Console.IsErrorRedirected : !Console.IsOutputRedirected;
+        return (line.Stderr ? Console.Error : Console.Out).WriteLineAsync($"{stamp}{name}{Visible.Output(line.Text, toTerminal)}");
     }
 }

@@ -74,7 +74,7 @@ internal static class NodeCommands
             }
 
             // The token alone on standard output, so that it can be piped to where it is needed.
-            await Console.Out.WriteLineAsync(reply.Token);
+            await Console.Out.WriteLineAsync(Visible.Text(reply.Token));
             await Console.Error.WriteLineAsync($"counts once, until {reply.Expires.ToDateTimeOffset():yyyy-MM-dd HH:mm:ss}Z; on the node: mcp-agent join --master {Login.Read().Address} --token-file FILE --state DIR --listen ADDRESS:PORT");
             return 0;
         });

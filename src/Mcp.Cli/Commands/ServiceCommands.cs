@@ -37,7 +37,7 @@ internal static class ServiceCommands
             if (printer.Json)
                 Printer.Message(reply);
             else
-                await Console.Out.WriteAsync(reply.Definition);
+                await Console.Out.WriteAsync(Console.IsOutputRedirected ? reply.Definition : Visible.Lines(reply.Definition));
             return 0;
         }));
         var exported = new Argument<string>("service");

@@ -46,7 +46,7 @@ internal static class StatusCommands
         if (printer.Json)
             return;
         foreach (var drift in reply.Drift)
-            await Console.Out.WriteLineAsync($"drift: {(fleet ? $"{drift.Node} " : "")}{drift.Instance} {drift.What} ({drift.Repair})");
+            await Console.Out.WriteLineAsync(Visible.Text($"drift: {(fleet ? $"{drift.Node} " : "")}{drift.Instance} {drift.What} ({drift.Repair})"));
         await ShowUnreachableAsync(reply.Unreachable);
     }
 
@@ -78,7 +78,7 @@ internal static class StatusCommands
     public static async Task ShowUnreachableAsync(IEnumerable<NodeProblem> nodes)
     {
         foreach (var node in nodes)
-            await Console.Out.WriteLineAsync($"unreachable: {node.What}");
+            await Console.Out.WriteLineAsync(Visible.Text($"unreachable: {node.What}"));
     }
 
     private static string Say(RouteStatus r) => string.Create(CultureInfo.InvariantCulture, $"{(r.Hostname.Length > 0 ? r.Hostname : r.Name)}=127.0.0.1:{r.HostPort}");

@@ -86,7 +86,7 @@ internal static class WatchCommand
         if (printer.Json)
             Printer.Message(reply);
         foreach (var change in printer.Json ? [] : changes)
-            await Console.Out.WriteLineAsync($"{TimeProvider.System.GetUtcNow():yyyy-MM-dd HH:mm:ssZ}  {change}");
+            await Console.Out.WriteLineAsync(Visible.Text($"{TimeProvider.System.GetUtcNow():yyyy-MM-dd HH:mm:ssZ}  {change}"));
         before.Clear();
         foreach (var (key, line) in now)
             before[key] = line;

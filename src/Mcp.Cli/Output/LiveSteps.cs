@@ -30,9 +30,9 @@ internal static class LiveSteps
         await foreach (var step in steps)
         {
             if (step.Kind is StepEvent.Types.Kind.Started or StepEvent.Types.Kind.Progress)
-                now($"{step.Step} {step.Detail}");
+                now(Visible.Text($"{step.Step} {step.Detail}"));
             else if (Line(step, finished) is { } line)
-                write(line);
+                write(Visible.Text(line));
         }
     }
 

@@ -25,10 +25,10 @@ internal sealed class Printer(bool json)
             return;
         }
 
-        var all = rows.ToList();
+        var all = rows.Select(row => Array.ConvertAll(row, Visible.Text)).ToList();
         if (all.Count == 0)
         {
-            Console.Out.WriteLine(nothing);
+            Console.Out.WriteLine(Visible.Text(nothing));
             return;
         }
 

@@ -10,16 +10,19 @@ namespace Mcp.Daemon.Doors;
 /// </summary>
 /// <param name="listener">For people, such as "DNS over TCP".</param>
 /// <param name="ofOneSource">Of one <see cref="Source"/>; null: only <paramref name="most"/> counts.</param>
+/// <param name="silence">How long a connection may be there and never have asked anything; null: its owner sees to that.</param>
 /// <param name="tell">Where to say that it is full.</param>
-public sealed class ConnectionLimit(string listener, int most, int? ofOneSource, Action<string> tell, TimeProvider time)
+public sealed class ConnectionLimit(string listener, int most, int? ofOneSource, TimeSpan? silence, Action<string> tell, TimeProvider time)
 {
     // So that a flood does not have all of them looked through for each of its connections.
     private const int PlacesMadeAtOnce = 32;
+    private static readonly TimeSpan s_look = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_tellAgain = TimeSpan.FromMinutes(10);
     private readonly Lock _lock = new();
     private readonly HashSet<ConnectionSlot> _all = [];
     private readonly Dictionary<IPAddress, HashSet<ConnectionSlot>> _bySource = [];
     private long? _told;
+    private ITimer? _sweep;
 
     public int Count
     {
@@ -75,8 +78,22 @@ public sealed class ConnectionLimit(string listener, int most, int? ofOneSource,
         return string.Create(CultureInfo.InvariantCulture, $"{listener}: full with {what}; those that ask nothing make room for new ones, and where there are none new ones are refused");
     }
 
+    private void Sweep()
+    {
+        List<ConnectionSlot> silent;
+        lock (_lock)
+        {
+            silent = [.. _all.Where(s => s.IsIdle && !s.HasAsked && time.GetElapsedTime(s.Since) > silence)];
+            silent.ForEach(Remove);
+        }
+
+        silent.ForEach(s => s.Close());
+    }
+
     private void Add(ConnectionSlot slot)
     {
+        if (silence is not null)
+            _sweep ??= time.CreateTimer(static state => ((ConnectionLimit)state!).Sweep(), this, s_look, s_look);
         _all.Add(slot);
         if (slot.Source is not { } source)
             return;

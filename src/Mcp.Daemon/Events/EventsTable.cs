@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mcp.Daemon.Doors;
 using Mcp.Daemon.Storage;
 
 namespace Mcp.Daemon.Events;
@@ -15,6 +16,8 @@ public sealed class EventsTable(Database database, TimeProvider time)
 
     public void Add(string service, string component, string kind, string detail)
     {
+        // Some are another program's words.
+        detail = Texts.Cut(detail);
         using var connection = database.Connect();
         var now = time.GetUtcNow();
         var id = (long)connection.Scalar("INSERT INTO events (time, service, component, kind, detail) VALUES (@time, @service, @component, @kind, @detail) RETURNING id",

@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Grpc.Net.Client;
+using Mcp.Daemon.Doors;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
@@ -12,8 +13,16 @@ namespace Mcp.Daemon.Identity;
 /// <summary>TLS 1.3 between people, agents and the master: one CA is trusted and no other; the machine's own trust store never counts.</summary>
 public static class PeerTls
 {
-    /// <summary>Of an answer: the status of some hundred thousand components.</summary>
-    private const int LongestMessage = 64 * 1024 * 1024;
+    /// <summary>Of what a master says to an agent: certificates and short answers.</summary>
+    public const int LongestMessage = 1024 * 1024;
+
+    // Of the programs' own gRPC: a fleet of some thousand nodes, and people. A quarter of the files that may be open is the most.
+    private const int MostConnections = 4000;
+    private const int ConnectionsOfOneSource = 500;
+    private const int PartOfFiles = 4;
+
+    private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan s_handshake = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan s_connect = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_ping = TimeSpan.FromSeconds(10);
@@ -28,8 +37,10 @@ public static class PeerTls
         kestrel.Listen(endpoint, listen =>
         {
             listen.Protocols = HttpProtocols.Http2;
+            listen.Bound(new ConnectionLimit($"gRPC on {endpoint}", OpenFiles.Share(MostConnections, PartOfFiles), ConnectionsOfOneSource, s_silence, Console.Error.WriteLine, TimeProvider.System));
             listen.UseHttps(https =>
             {
+                https.HandshakeTimeout = s_handshake;
                 https.SslProtocols = SslProtocols.Tls13;
                 https.ServerCertificateSelector = (_, _) => certificate();
                 if (authority is null)
@@ -41,16 +52,19 @@ public static class PeerTls
 
     /// <param name="name">Whom the other side's certificate must name.</param>
     /// <param name="own">What we show; null: nothing.</param>
-    public static GrpcChannel Channel(string address, string name, X509Certificate2 authority, X509Certificate2? own) => GrpcChannel.ForAddress($"https://{address}", new GrpcChannelOptions
+    /// <param name="longest">Of a message that comes, in bytes.</param>
+    public static GrpcChannel Channel(string address, string name, X509Certificate2 authority, X509Certificate2? own, int longest = LongestMessage) => GrpcChannel.ForAddress($"https://{address}", new GrpcChannelOptions
     {
         DisposeHttpClient = true,
-        MaxReceiveMessageSize = LongestMessage,
+        MaxReceiveMessageSize = longest,
         InitialReconnectBackoff = s_firstPause,
         MaxReconnectBackoff = s_longestPause,
         HttpHandler = new SocketsHttpHandler
         {
             ConnectTimeout = s_connect,
             UseProxy = false,
+            // A hundred followed logs would keep a hundred-and-first call from a node.
+            EnableMultipleHttp2Connections = true,
             KeepAlivePingDelay = s_ping,
             KeepAlivePingTimeout = s_pingLimit,
             PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,

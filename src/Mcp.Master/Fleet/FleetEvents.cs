@@ -11,13 +11,18 @@ namespace Mcp.Master.Fleet;
 /// <summary>The events of the master and of all its agents as one stream: the last ones by time, then, with follow, each as it comes. A node that is away is asked again until it is back, and goes on where it was left.</summary>
 public sealed class FleetEvents(AgentPool agents, MasterStore store, TimeProvider time)
 {
+    // Each agent keeps the newest 10,000.
+    private const int MostAtOnce = 10_000;
+
+    // Of one node's last events: one that says more is cut short.
+    private const int MostBytes = 4 * 1024 * 1024;
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_again = TimeSpan.FromSeconds(1);
 
     public async Task SendAsync(EventsRequest request, Func<Event, Task> send, CancellationToken stopping, CancellationToken ct)
     {
         var nodes = store.Nodes.List().FindAll(n => n.Key.Length > 0);
-        var tail = request.Tail > 0 ? request.Tail : 50;
+        var tail = request.Tail > 0 ? Math.Min(request.Tail, MostAtOnce) : 50;
         var own = store.Events.After(0, tail).ConvertAll(Own);
         var theirs = await Task.WhenAll(nodes.Select(n => LastAsync(n, tail, ct)));
         var all = theirs.SelectMany(t => t ?? []).Concat(own).OrderBy(e => e.Time.ToDateTimeOffset()).ToList();
@@ -53,8 +58,14 @@ public sealed class FleetEvents(AgentPool agents, MasterStore store, TimeProvide
         try
         {
             using var call = agents.Of(node).Events(new EventsRequest { Tail = tail }, agents.Within(s_limit, ct));
+            var bytes = 0;
             await foreach (var e in call.ResponseStream.ReadAllAsync(ct))
+            {
+                bytes += e.CalculateSize();
+                if (last.Count == tail || bytes > MostBytes)
+                    break;
                 last.Add(Marked(e, node));
+            }
         }
         catch (RpcException) when (!ct.IsCancellationRequested)
         {

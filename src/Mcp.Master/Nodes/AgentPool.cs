@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using Grpc.Core;
+using Grpc.Core.Interceptors;
 using Grpc.Net.Client;
+using Mcp.Daemon.Doors;
 using Mcp.Daemon.Identity;
 using Mcp.Master.Store;
 using Mcp.Model;
@@ -12,6 +14,7 @@ namespace Mcp.Master.Nodes;
 /// <param name="identity">Asked at the first call: the pool is there before the master's certificate is.</param>
 public sealed class AgentPool(Func<FleetIdentity> identity, TimeProvider time) : IDisposable
 {
+    private const int LongestCode = 64;
     private readonly ConcurrentDictionary<Label, Connection> _connections = new();
 
     /// <exception cref="McpException">node.expected: it has not joined yet.</exception>
@@ -22,7 +25,7 @@ public sealed class AgentPool(Func<FleetIdentity> identity, TimeProvider time) :
         var own = identity().Own;
         while (true)
         {
-            var there = _connections.GetOrAdd(node.Name, _ => new Connection(node.Address, node.Key, own.Thumbprint, PeerTls.Channel(node.Address, new PeerName(node.Name, false).TlsName, identity().Authority, own)));
+            var there = _connections.GetOrAdd(node.Name, _ => new Connection(node.Address, node.Key, own.Thumbprint, PeerTls.Channel(node.Address, new PeerName(node.Name, false).TlsName, identity().Authority, own, BoundedAnswers.Longest)));
             if (there.Address == node.Address && there.Key == node.Key && there.Own == own.Thumbprint)
                 return there.Client;
             // It has moved, joined anew, or our certificate was renewed.
@@ -40,9 +43,14 @@ public sealed class AgentPool(Func<FleetIdentity> identity, TimeProvider time) :
         // A connection that broke under a call is no answer of the agent's either.
         // Cancelled, by none of our callers: connecting took too long.
         var silent = e.StatusCode is StatusCode.DeadlineExceeded or StatusCode.Cancelled ? "does not answer in time" : e.StatusCode == StatusCode.Unavailable || e.Status.DebugException is HttpRequestException or IOException ? "cannot be reached" : null;
-        return silent is not null
-            ? new McpException("node.unreachable", $"node {node} {silent}", "mcp node list shows which nodes are there", e)
-            : new McpException(e.Trailers.GetValue("mcp-code") ?? "node.failed", $"node {node}: {e.Status.Detail}", e.Trailers.GetValueBytes("mcp-hint-bin") is { } hint ? System.Text.Encoding.UTF8.GetString(hint) : "", e);
+        if (silent is not null)
+            return new McpException("node.unreachable", $"node {node} {silent}", "mcp node list shows which nodes are there", e);
+        var code = e.Trailers.GetValue("mcp-code");
+        var detail = Texts.Cut(e.Status.Detail);
+        if (code is null && e.StatusCode == StatusCode.ResourceExhausted)
+            return new McpException("node.answer", $"node {node} said more than a node may: {detail}", "is its agent broken, or not ours? its log on the node says more; mcp node cordon keeps new services away", e);
+        var hint = e.Trailers.GetValueBytes("mcp-hint-bin") is { } bytes ? Texts.Cut(System.Text.Encoding.UTF8.GetString(bytes)) : "";
+        return new McpException(Texts.Cut(code ?? "node.failed", LongestCode), $"node {node}: {detail}", hint, e);
     }
 
     public void Dispose()
@@ -53,6 +61,6 @@ public sealed class AgentPool(Func<FleetIdentity> identity, TimeProvider time) :
 
     private sealed record Connection(string Address, string Key, string Own, GrpcChannel Channel)
     {
-        public Protocol.V1.Agent.AgentClient Client { get; } = new(Channel);
+        public Protocol.V1.Agent.AgentClient Client { get; } = new(Channel.Intercept(new BoundedAnswers()));
     }
 }

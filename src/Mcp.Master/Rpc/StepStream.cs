@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using System.Threading.Channels;
 using Grpc.Core;
+using Mcp.Daemon.Doors;
 using Mcp.Daemon.Operations;
 using Mcp.Protocol.V1;
 
@@ -11,7 +11,7 @@ internal static class StepStream
 {
     public static async Task SendAsync(Func<StepReport, Task> run, IServerStreamWriter<StepEvent> output, CancellationToken ct)
     {
-        var events = Channel.CreateUnbounded<StepEvent>();
+        var events = new StepFeed();
         var results = new List<StepResult>();
         var whole = Stopwatch.StartNew();
         var step = new Stopwatch();
@@ -21,14 +21,13 @@ internal static class StepStream
                 step.Restart();
             var happened = new StepEvent { Kind = Kind(mark), Step = name, Detail = detail, DurationMs = step.ElapsedMilliseconds };
             if (mark is StepMark.Done or StepMark.Failed)
-                results.Add(new StepResult { Name = name, Ok = mark == StepMark.Done, Detail = detail, DurationMs = happened.DurationMs });
+                results.Add(new StepResult { Name = name, Ok = mark == StepMark.Done, Detail = Texts.Cut(detail), DurationMs = happened.DurationMs });
             if (mark == StepMark.Failed)
                 happened.Results.AddRange(results);
-            events.Writer.TryWrite(happened);
+            events.Add(happened);
         });
-        _ = operation.ContinueWith(_ => events.Writer.TryComplete(), TaskScheduler.Default);
-        await foreach (var happened in events.Reader.ReadAllAsync(ct))
-            await output.WriteAsync(happened, ct);
+        _ = operation.ContinueWith(_ => events.Complete(), TaskScheduler.Default);
+        await events.SendAsync(output, ct);
         await operation;
         var finished = new StepEvent { Kind = StepEvent.Types.Kind.Finished, DurationMs = whole.ElapsedMilliseconds };
         finished.Results.AddRange(results);

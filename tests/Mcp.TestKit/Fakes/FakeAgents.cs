@@ -119,6 +119,12 @@ public sealed class FakeAgent(string name)
     /// <summary>What it says of a service's definition instead of the truth; null: the truth.</summary>
     public string? Lie { get; set; }
 
+    /// <summary>What it says of all its services instead of the truth; null: the truth.</summary>
+    public StatusReply? Told { get; set; }
+
+    /// <summary>What it tells in a deploy before its end.</summary>
+    public Func<IServerStreamWriter<StepEvent>, CancellationToken, Task> Telling { get; set; } = (_, _) => Task.CompletedTask;
+
     /// <summary>What kind of machine it is on.</summary>
     public string Architecture { get; set; } = "amd64";
 
@@ -164,6 +170,7 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
         // What the master sends again has been checked with the rules of its day.
         var service = request.Sequence != 0 ? ServiceFile.ReadStored(request.Definition, "service file").Definition : ServiceFile.Parse(request.Definition, "service file");
         await agent.Hook("deploy", context.CancellationToken);
+        await agent.Telling(responseStream, context.CancellationToken);
         var text = ServiceFileWriter.Write(service);
         if (!request.IfChanged || agent.Services.GetValueOrDefault(service.Name.Text) != text)
         {
@@ -195,7 +202,7 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
     {
         var agent = Of(context);
         await agent.Hook("status", context.CancellationToken);
-        var reply = agent.Status(request.Service);
+        var reply = agent.Told ?? agent.Status(request.Service);
         return request.Service.Length > 0 && reply.Components.Count == 0 ? throw new McpException("service.unknown", $"there is no service {request.Service} on this node") : reply;
     }
 
