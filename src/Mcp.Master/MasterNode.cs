@@ -33,7 +33,7 @@ public sealed class MasterNode
         var agentStep = new AgentStep(Nodes, agents, store);
         var (names, wayIn, record) = (new DnsStep(Nodes, dns), new EdgeStep(ways), new RecordStep(store));
         var copies = new OldCopies(agentStep, names, ways, store, config.Settle, time);
-        var running = new NodeDefinitions(agents, store);
+        var running = new NodeDefinitions(Nodes, agents, store);
         Place = new PlaceStep(Nodes, Images, running, store);
         Undeployer = new FleetUndeployer([agentStep, wayIn, names, record], copies, store, locks);
         Deployer = new FleetDeployer([Place, agentStep, names, wayIn, record, new LeaveStep(copies, store)], store, Check, running, Undeployer, locks);

@@ -83,10 +83,11 @@ internal static class NodeCommands
     private static Command Drain()
     {
         var drained = new Argument<string>("node");
-        return AgentCommand.Create("drain", "Cordon a node and move its services elsewhere", [drained], async (parsed, agent, printer, ct) =>
+        var leaveData = DeployCommands.LeaveData();
+        return AgentCommand.Create("drain", "Cordon a node and move its services elsewhere", [drained, leaveData], async (parsed, agent, printer, ct) =>
         {
             var name = Label.Parse(parsed.GetValue(drained)!).Text;
-            using var call = agent.Nodes.DrainNode(new NodeRequest { Name = name }, agent.Call(null, ct));
+            using var call = agent.Nodes.DrainNode(new NodeRequest { Name = name, LeaveData = parsed.GetValue(leaveData) }, agent.Call(null, ct));
             await LiveSteps.ShowAsync(call.ResponseStream.ReadAllAsync(ct), $"drained {name}", printer);
             return 0;
         });

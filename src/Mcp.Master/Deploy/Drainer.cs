@@ -9,6 +9,8 @@ namespace Mcp.Master.Deploy;
 /// <summary>Cordons a node and moves its services elsewhere, one after the other; one that cannot move stays and is told.</summary>
 public sealed class Drainer(NodeDirectory nodes, MasterStore store, FleetDeployer deployer, FleetUndeployer undeployer)
 {
+    private const int Named = 20;
+
     /// <param name="report">The "step" is the service.</param>
     /// <param name="leaveData">Also those whose data stays behind.</param>
     /// <exception cref="McpException">drain.partial: names everything that is still on the node, or going there, and why.</exception>
@@ -25,10 +27,12 @@ public sealed class Drainer(NodeDirectory nodes, MasterStore store, FleetDeploye
         var stay = Staying(name, told);
         if (stay.Count == 0)
             return;
-        store.Events.Add("", "", "node.draining", $"{name} still has {string.Join("; ", stay)}");
+        // A message has to fit into the trailer of an answer.
+        var named = string.Join("; ", stay.Take(Named)) + (stay.Count > Named ? $"; and {stay.Count - Named} more, see mcp status" : "");
+        store.Events.Add("", "", "node.draining", $"{name} still has {named}");
         throw new McpException(
             "drain.partial",
-            $"{name} is cordoned, and is not empty yet: {string.Join("; ", stay)}",
+            $"{name} is cordoned, and is not empty yet: {named}",
             $"run the drain again when the reason is gone; --leave-data moves services without their data: copy it first; mcp node uncordon {name} takes it back");
     }
 

@@ -14,7 +14,7 @@ public sealed record LeftData(Label Node, Label Component, string Path)
 }
 
 /// <summary>What the nodes of a service have of it, whatever the master has written down: an answer may have been lost, or somebody deployed with --direct.</summary>
-public sealed class NodeDefinitions(AgentPool agents, MasterStore store)
+public sealed class NodeDefinitions(NodeDirectory nodes, AgentPool agents, MasterStore store)
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
 
@@ -67,7 +67,8 @@ public sealed class NodeDefinitions(AgentPool agents, MasterStore store)
     /// <returns>As the node's agent keeps it, unread; null: it is silent, or has no such service.</returns>
     public async Task<string?> OnAsync(Label name, Label service, CancellationToken ct)
     {
-        if (store.Nodes.Find(name) is not { Key.Length: > 0, Address.Length: > 0 } node)
+        // One that has fallen silent long since is not waited for again, service by service.
+        if (store.Nodes.Find(name) is not { Key.Length: > 0, Address.Length: > 0 } node || !nodes.IsReachable(node))
             return null;
         try
         {

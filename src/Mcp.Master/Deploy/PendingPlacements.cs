@@ -1,5 +1,6 @@
 using Mcp.Daemon.Operations;
 using Mcp.Master.Store;
+using Mcp.Model;
 
 namespace Mcp.Master.Deploy;
 
@@ -27,7 +28,14 @@ public sealed class PendingPlacements(NodeDefinitions running, MasterStore store
             return;
         if (StoredDefinitions.TryRead(there.Service, text) is not { } stored)
             return;
-        store.Placements.Accept(stored.Definition, target, text);
-        store.Events.Add(there.Service.Text, "", "deploy.accepted", $"{target} had accepted it before it fell silent");
+        try
+        {
+            store.Placements.Accept(stored.Definition, target, text);
+            store.Events.Add(there.Service.Text, "", "deploy.accepted", $"{target} had accepted it before it fell silent");
+        }
+        catch (McpException)
+        {
+            // Another service has one of its hostnames by now: it stays undecided until its operator deploys it again.
+        }
     }
 }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Mcp.Daemon.Identity;
+using Mcp.Master.Deploy.Steps;
 using Mcp.Master.Store;
 using Mcp.Model;
 using Mcp.Model.Names;
@@ -63,7 +64,8 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
     {
         var there = Check(node);
         var label = Label.Parse(service);
-        return store.Placements.Find(label) is { } placement && (placement.Node == there.Name || placement.Target == there.Name)
+        // A copy that names still lead to serves on, too.
+        return store.Placements.Find(label)?.Holds(there.Name) == true || store.Leftovers.CopiesOf(label).Exists(l => l.Step == LeaveStep.StepName && l.Node == there.Name.Text)
             ? identity.SignService(requestPem, label)
             : throw new McpException("certificate.elsewhere", $"the service {label} is not placed on {there.Name}", "mcp status shows where it is; mcp adopt places what was deployed with --direct");
     }

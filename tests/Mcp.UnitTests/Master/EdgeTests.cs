@@ -133,6 +133,63 @@ public sealed class EdgeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_routes_of_a_service_whose_definition_cannot_be_read_stay()
+    {
+        await _world.DeployAsync(MasterWorld.File("blog"));
+        await _world.DeployAsync(MasterWorld.File("shop"));
+        await using (var connection = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={Path.Combine(_directory, "master.db")};Pooling=False"))
+        {
+            await connection.OpenAsync(TestContext.Current.CancellationToken);
+            await using var command = connection.CreateCommand();
+            command.CommandText = "UPDATE placements SET definition = 'public of next year' WHERE service = 'blog'";
+            await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        }
+
+        _agents["fir"].Routes.Clear();
+        await _world.Node.Edge.MendAsync(default);
+        Assert.Equal(["blog.example.com"], Elder.Routes.Keys);
+        Assert.Equal(["shop.example.com"], _agents["fir"].Routes.Keys);
+        Assert.Empty(await _world.Node.Undeployer.UndeployAsync(Label.Parse("blog"), default));
+        Assert.Empty(Elder.Routes);
+    }
+
+    [Fact]
+    public async Task A_hostname_whose_certificate_cannot_be_got_keeps_no_other_from_being_served()
+    {
+        var asked = 0;
+        Elder.Hook = (what, _) => what == "route" && asked++ == 0 ? throw new McpException("acme.failed", "no certificate") : Task.CompletedTask;
+        var two = MasterWorld.File("blog") + """
+
+            [[components.routes]]
+            name = "second"
+            port = 8081
+            hostname = "second.example.com"
+            public = true
+            """;
+        var failed = await Assert.ThrowsAsync<StepFailedException>(() => _world.DeployAsync(two));
+        Assert.Equal("edge", failed.Step);
+        Assert.Equal(["second.example.com"], Elder.Routes.Keys);
+    }
+
+    [Fact]
+    public async Task The_old_copy_of_a_move_stays_while_an_edge_node_sends_the_public_there()
+    {
+        await _world.DeployAsync(MasterWorld.File("blog"));
+        _agents["beech"].OverlayPort = 9444;
+        _world.Store.Nodes.Seen(Label.Parse("beech"), _agents["beech"].Facts, _agents["beech"].Status(""));
+        Elder.Hook = (what, _) => what == "route" ? throw new McpException("certificate.file", "there is no certificate") : Task.CompletedTask;
+        await Assert.ThrowsAsync<StepFailedException>(() => _world.DeployAsync(MasterWorld.File("blog"), "beech"));
+        await _world.Node.Undeployer.SweepAsync(default);
+        Assert.Contains("blog", _agents["alder"].Services.Keys);
+        Assert.Contains("still sends blog.example.com", Assert.Single(_world.Store.Leftovers.List()).Error, StringComparison.Ordinal);
+        Elder.Hook = (_, _) => Task.CompletedTask;
+        await _world.Node.Edge.MendAsync(default);
+        await _world.Node.Undeployer.SweepAsync(default);
+        Assert.Empty(_agents["alder"].Services);
+        Assert.Empty(_world.Store.Leftovers.List());
+    }
+
+    [Fact]
     public async Task What_could_not_be_removed_is_removed_later_and_not_from_a_service_deployed_anew()
     {
         await _world.DeployAsync(MasterWorld.File("blog"));

@@ -53,6 +53,18 @@ public sealed class FleetDataTests : FaultyFleet
     }
 
     [Fact]
+    public async Task One_component_does_not_move_without_the_others()
+    {
+        using var world = World(Fresh());
+        await world.DeployAsync(MasterWorld.File("blog"));
+        var alone = new FleetDeployment(MasterWorld.File("blog", "v2"), "web", "beech", false, false) { LeaveData = true };
+        var refused = await Assert.ThrowsAsync<StepFailedException>(() => world.Node.Deployer.DeployAsync(alone, null, default));
+        Assert.Equal(("place", "move.component"), (refused.Step, refused.Reason.Code));
+        Assert.Equal(["blog"], Agents["alder"].Services.Keys);
+        Assert.Empty(Agents["beech"].Services);
+    }
+
+    [Fact]
     public async Task A_volume_that_is_only_read_stays_nobodys_data()
     {
         using var world = World(Fresh());

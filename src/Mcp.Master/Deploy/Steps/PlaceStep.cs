@@ -35,12 +35,16 @@ public sealed class PlaceStep(NodeDirectory nodes, ImageArchitectures images, No
         return Placer.Place(new PlacementRequest(state.Service, architectures, null, moveTo), others);
     }
 
-    /// <summary>Why it may not go to that node: its data would stay where it is.</summary>
-    /// <returns>move.data, with the component, the path and the node; null: it may.</returns>
+    /// <summary>Why it may not go to that node: its data, or its other components, would stay where it is.</summary>
+    /// <returns>move.data, with the component, the path and the node; move.component: the others would stay; null: it may.</returns>
     /// <exception cref="McpException">definition.unreadable: nobody can say what would stay.</exception>
     public async Task<McpException?> RefusalAsync(FleetDeployment state, Placement? there, Label node, CancellationToken ct)
     {
-        if (state.LeaveData || there is null || there.Seat == node)
+        if (there is null || there.Seat == node)
+            return null;
+        if (state.Component.Length > 0)
+            return new McpException("move.component", $"{state.Subject} is on {there.Seat}, and only a whole service moves, not {state.Component} alone", "deploy its whole file");
+        if (state.LeaveData)
             return null;
         var left = await running.LeftByAsync(there, node, state.Service, ct);
         return left.Count == 0 ? null : new McpException(
