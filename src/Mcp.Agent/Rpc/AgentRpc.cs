@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Mcp.Agent.Deploy;
@@ -18,7 +17,7 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
     public override async Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
     {
         var service = Wanted(request, context);
-        var events = Channel.CreateUnbounded<StepEvent>();
+        var events = new StepFeed();
         var started = time.GetTimestamp();
         var stepStarted = started;
         // The deploy goes on when the client goes away: a broken terminal must not undo it.
@@ -26,11 +25,10 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
         {
             if (mark == StepMark.Started)
                 stepStarted = time.GetTimestamp();
-            events.Writer.TryWrite(new StepEvent { Kind = Kind(mark), Step = step, Detail = detail, DurationMs = (long)time.GetElapsedTime(stepStarted).TotalMilliseconds });
+            events.Add(new StepEvent { Kind = Kind(mark), Step = step, Detail = detail, DurationMs = (long)time.GetElapsedTime(stepStarted).TotalMilliseconds });
         }, lifetime.ApplicationStopping);
-        _ = deploy.ContinueWith(_ => events.Writer.TryComplete(), TaskScheduler.Default);
-        await foreach (var step in events.Reader.ReadAllAsync(context.CancellationToken))
-            await responseStream.WriteAsync(step, context.CancellationToken);
+        _ = deploy.ContinueWith(_ => events.Complete(), TaskScheduler.Default);
+        await events.SendAsync(responseStream, context.CancellationToken);
         await deploy;
         await node.Reconciler.RefreshAsync(context.CancellationToken);
         await responseStream.WriteAsync(new StepEvent { Kind = StepEvent.Types.Kind.Finished, DurationMs = (long)time.GetElapsedTime(started).TotalMilliseconds }, context.CancellationToken);

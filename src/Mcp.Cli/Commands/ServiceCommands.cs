@@ -50,7 +50,7 @@ internal static class ServiceCommands
             await using (var stream = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }))
             await using (var writer = new StreamWriter(stream))
                 await writer.WriteAsync(reply.Definition);
-            await Console.Out.WriteLineAsync($"wrote {path}: service {ServiceFile.Parse(reply.Definition, path).Name}");
+            await Console.Out.WriteLineAsync($"wrote {path}: service {ServiceFile.ReadStored(reply.Definition, path).Definition.Name}");
             return 0;
         }));
         var edited = new Argument<string>("service");

@@ -84,7 +84,7 @@ public sealed class CertificateTests : IAsyncLifetime
     {
         var made = await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), ["token", "--config", _spare.Config, "--name", "anna", "--role", "admin", "--days", "30"], Later);
         await File.WriteAllTextAsync(Token, NodeFixture.Succeeded(made));
-        (int ExitCode, string Output, string Error) tried = default;
+        var tried = (ExitCode: 1, Output: "", Error: "");
         await NodeFixture.UntilAsync(
             async () => (tried = await McpAsync("login", "--direct", _spare.Address, "--ca", Path.Combine(_spare.State, "ca.crt"), "--token-file", Token)).ExitCode == 0,
             "a login is taken", () => Task.FromResult(tried.Error));

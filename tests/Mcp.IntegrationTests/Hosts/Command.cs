@@ -19,13 +19,18 @@ internal static class Command
         return Process.Start(start)!;
     }
 
-    public static async Task<(int ExitCode, string Output, string Error)> RunAsync(string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    /// <param name="limit">Null: two minutes.</param>
+    public static async Task<(int ExitCode, string Output, string Error)> RunAsync(
+        string program,
+        IReadOnlyList<string> arguments,
+        IReadOnlyDictionary<string, string>? environment = null,
+        TimeSpan? limit = null)
     {
         using var process = Start(program, arguments, environment);
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
-        var output = process.StandardOutput.ReadToEndAsync(limit.Token);
-        var error = process.StandardError.ReadToEndAsync(limit.Token);
-        await process.WaitForExitAsync(limit.Token);
+        using var over = new CancellationTokenSource(limit ?? TimeSpan.FromMinutes(2));
+        var output = process.StandardOutput.ReadToEndAsync(over.Token);
+        var error = process.StandardError.ReadToEndAsync(over.Token);
+        await process.WaitForExitAsync(over.Token);
         return (process.ExitCode, await output, await error);
     }
 

@@ -22,11 +22,12 @@ internal sealed class SpareAgent : IAsyncDisposable
     public string Config => Path.Combine(State, "agent.toml");
 
     /// <summary>Set up, not started.</summary>
-    public static async Task<SpareAgent> CreateAsync(string? podman = null, string? directory = null)
+    /// <param name="bin">Where the programs are; null: those of today.</param>
+    public static async Task<SpareAgent> CreateAsync(string? podman = null, string? directory = null, string? bin = null)
     {
-        var agent = new SpareAgent(directory ?? Directory.CreateTempSubdirectory("mcp-spare").FullName);
+        var agent = new SpareAgent(directory ?? Directory.CreateTempSubdirectory("mcp-spare").FullName) { Bin = bin ?? Command.Bin };
         agent.Address = $"127.0.0.1:{NodeFixture.FreePort()}";
-        NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), ["init", "--state", agent.State, "--listen", agent.Address, "--name", "spare"]));
+        NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(agent.Bin, "mcp-agent"), ["init", "--state", agent.State, "--listen", agent.Address, "--name", "spare"]));
         var toml = (await File.ReadAllTextAsync(agent.Config))
             .Replace("# ops = \"/usr/local/bin/ops\"", $"ops = \"{Command.Repository}/tests/ops-stand-in/ops\"\naccel = \"tcg\"\n#", StringComparison.Ordinal).Replace("127.0.0.1:8080", $"127.0.0.1:{NodeFixture.FreePort()}", StringComparison.Ordinal).Replace("127.0.0.1:8443", $"127.0.0.1:{NodeFixture.FreePort()}", StringComparison.Ordinal);
         await File.WriteAllTextAsync(agent.Config, toml + (podman ?? NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "podman-here"), [agent.Root]))));
@@ -35,14 +36,22 @@ internal sealed class SpareAgent : IAsyncDisposable
 
     public string Address { get; private set; } = "";
 
+    /// <summary>Another one is the same machine after an upgrade, or back.</summary>
+    public string Bin { get; set; } = "";
+
     public async Task StartAsync(IReadOnlyDictionary<string, string>? environment = null)
     {
-        _agent = Command.Start(Path.Combine(Command.Bin, "mcp-agent"), ["run", "--config", Config], environment);
+        _agent = Command.Start(Path.Combine(Bin, "mcp-agent"), ["run", "--config", Config], environment);
         NodeFixture.Swallow(_agent);
         await NodeFixture.UntilAsync(async () => (await McpAsync("login", "--direct", Address, "--ca", Path.Combine(State, "ca.crt"), "--token-file", Path.Combine(State, "admin.token"))).ExitCode == 0, "the spare agent takes a login");
     }
 
-    public Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) => Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, _environment);
+    public Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) => Command.RunAsync(Path.Combine(Bin, "mcp"), arguments, _environment);
+
+    public Task<(int ExitCode, string Output, string Error)> PodmanAsync(params string[] arguments) => Command.RunAsync(
+        "podman",
+        ["--root", $"{Root}/podman", "--runroot", $"{Root}/podman-run", .. arguments],
+        new Dictionary<string, string> { ["CONTAINERS_CONF"] = $"{Root}/containers.conf" });
 
     public async Task KillAsync()
     {
