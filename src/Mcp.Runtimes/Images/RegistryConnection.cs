@@ -108,7 +108,7 @@ internal sealed class RegistryConnection(ImageReference image, RegistryCredentia
     {
         while (e.InnerException is { } inner)
             e = inner;
-        return e.Message;
+        return OciReader.Plain(e.Message);
     }
 
     public void Dispose() => _http.Dispose();
