@@ -100,7 +100,8 @@ internal sealed class OciReader(long maxBytes)
     {
         if (platforms.Count > MaxPlatforms)
             throw Wrong($"the index lists {platforms.Count} images; {MaxPlatforms} are allowed");
-        return [.. platforms.Select(p => new PlatformManifest(Check(p, "an image of the index", MaxDocumentBytes).Digest, Name(p!.Platform?.Os), Name(p.Platform?.Architecture)))];
+        return [.. platforms.Select(p => (Blob: Check(p, "an image of the index", MaxDocumentBytes), p!.Platform))
+            .Select(p => new PlatformManifest(p.Blob.Digest, Name(p.Platform?.Os), Name(p.Platform?.Architecture)))];
     }
 
     private static Blob Config(OciDescriptor config)
@@ -119,7 +120,9 @@ internal sealed class OciReader(long maxBytes)
         {
             var blob = Check(layer, "a layer", maxBytes);
             var type = layer!.MediaType ?? throw Wrong("a layer's type is missing");
-            all.Add(s_layers.TryGetValue(type, out var packing) ? new LayerBlob(blob.Digest, blob.Size, packing) : throw Wrong($"a layer is of the type {Shown(type)}, not a packed file system"));
+            if (!s_layers.TryGetValue(type, out var packing))
+                throw Wrong($"a layer is of the type {Shown(type)}, not a packed file system");
+            all.Add(new LayerBlob(blob.Digest, blob.Size, packing));
         }
 
         return all.Sum(l => l.Size) <= maxBytes ? all : throw Allowance.TooLarge(maxBytes);
@@ -139,7 +142,8 @@ internal sealed class OciReader(long maxBytes)
         };
     }
 
-    private static string? Name(string? text) => text is { Length: > 0 and <= MaxPlatformName } && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-') ? text : null;
+    private static string? Name(string? text) =>
+        text is { Length: > 0 and <= MaxPlatformName } && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-') ? text : null;
 
     private static T Parse<T>(ReadOnlySpan<byte> bytes, string what, JsonTypeInfo<T> type)
         where T : class
