@@ -29,7 +29,8 @@ internal sealed record ElfFile(string? Interpreter, IReadOnlyList<string> Needed
         if (header is null || !header.AsSpan().StartsWith("\u007fELF\u0002\u0001"u8))
             return null;
         var count = BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(56));
-        var segments = BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(54)) == SegmentBytes && count <= MaxSegments ? At(file, Number(header, 32), count * SegmentBytes) : null;
+        var usual = BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(54)) == SegmentBytes && count <= MaxSegments;
+        var segments = usual ? At(file, Number(header, 32), count * SegmentBytes) : null;
         if (segments is null)
             return null;
         var all = Enumerable.Range(0, count).Select(i => Segment.Of(segments.AsSpan(i * SegmentBytes))).ToList();
@@ -40,7 +41,10 @@ internal sealed record ElfFile(string? Interpreter, IReadOnlyList<string> Needed
     private static List<string> Libraries(FileStream file, Segment dynamic, List<Segment> all)
     {
         var table = At(file, dynamic.Offset, (int)Math.Min(dynamic.Bytes, MaxDynamicBytes)) ?? [];
-        var entries = Enumerable.Range(0, table.Length / DynamicBytes).Select(i => (Tag: Number(table, i * DynamicBytes), Value: Number(table, (i * DynamicBytes) + 8))).TakeWhile(e => e.Tag != 0).ToList();
+        var entries = Enumerable.Range(0, table.Length / DynamicBytes)
+            .Select(i => (Tag: Number(table, i * DynamicBytes), Value: Number(table, (i * DynamicBytes) + 8)))
+            .TakeWhile(e => e.Tag != 0)
+            .ToList();
         var strings = entries.FirstOrDefault(e => e.Tag == StringsTag).Value;
         if (all.FirstOrDefault(s => s.Type == Load && strings >= s.Address && strings - s.Address < s.Bytes) is not { } home)
             return [];

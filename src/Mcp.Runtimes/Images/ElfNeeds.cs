@@ -27,7 +27,8 @@ internal static partial class ElfNeeds
             var name = Path.GetFileName(library);
             if (!there.Contains(name))
                 throw Missing(program, $"the library {OciReader.Shown(library)}");
-            var file = there[name].Select(p => RootedPath.Resolve(root, p, followLast: true)).Where(File.Exists).Select(ElfFile.Read).OfType<ElfFile>().FirstOrDefault();
+            var files = there[name].Select(p => RootedPath.Resolve(root, p, followLast: true)).Where(File.Exists);
+            var file = files.Select(ElfFile.Read).OfType<ElfFile>().FirstOrDefault();
             foreach (var next in file?.Needed ?? [])
                 left.Enqueue(next);
         }

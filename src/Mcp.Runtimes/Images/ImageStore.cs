@@ -75,7 +75,8 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
-            failure = new McpException("image.pull", $"cannot pull {image}: the registry did not deliver in time ({limit.TotalSeconds:0} s)", "is the registry slow? pull_limit in [qemu] of agent.toml gives it more time", e);
+            var what = $"cannot pull {image}: the registry did not deliver in time ({limit.TotalSeconds:0} s)";
+            failure = new McpException("image.pull", what, "is the registry slow? pull_limit in [qemu] of agent.toml gives it more time", e);
         }
 
         if (Find(image) is not { } here)
@@ -107,7 +108,8 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         }
     }
 
-    private async Task UnpackOnceAsync(ImageReference image, RegistryClient registry, Digest digest, ImageManifest manifest, IProgress<string>? progress, CancellationToken ct)
+    private async Task UnpackOnceAsync(
+        ImageReference image, RegistryClient registry, Digest digest, ImageManifest manifest, IProgress<string>? progress, CancellationToken ct)
     {
         var turn = s_pulls.GetOrAdd(_store.Home(digest.Hex), _ => new SemaphoreSlim(1, 1));
         await turn.WaitAsync(ct);
@@ -117,7 +119,11 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
                 return;
             var config = await registry.ConfigAsync(manifest, ct);
             if (config is { Os: not (null or "linux") } || (config.Architecture ?? Architecture) != Architecture)
-                throw new McpException("image.architecture", $"{image} is for {OciReader.Shown($"{config.Os ?? "linux"}/{config.Architecture}")}, and this node is linux/{Architecture}", "build the image for this platform too");
+            {
+                var its = OciReader.Shown($"{config.Os ?? "linux"}/{config.Architecture}");
+                throw new McpException("image.architecture", $"{image} is for {its}, and this node is linux/{Architecture}", "build the image for this platform too");
+            }
+
             var (work, claim) = await _store.BeginAsync(ct);
             using (claim)
             {
@@ -141,7 +147,8 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         }
     }
 
-    private async Task UnpackAsync(ImageReference image, RegistryClient registry, string work, ImageManifest manifest, IProgress<string>? progress, CancellationToken ct)
+    private async Task UnpackAsync(
+        ImageReference image, RegistryClient registry, string work, ImageManifest manifest, IProgress<string>? progress, CancellationToken ct)
     {
         var room = new DiskRoom(work);
         room.Need(manifest.Layers.Sum(l => l.Size));

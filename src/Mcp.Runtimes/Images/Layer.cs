@@ -42,7 +42,8 @@ internal sealed class Layer(string root, Allowance? allowance = null)
         catch (Exception e) when (e is not (McpException or OperationCanceledException or OutOfMemoryException))
         {
             // Readers of archives and of packed data throw all kinds of things at damaged ones.
-            throw DiskRoom.Of(e, root) ?? OciReader.Wrong($"a layer cannot be unpacked: {(e is (IOException or UnauthorizedAccessException) and not EndOfStreamException ? e.Message : "it is damaged")}", e);
+            var why = e is (IOException or UnauthorizedAccessException) and not EndOfStreamException ? OciReader.Plain(e.Message) : "it is damaged";
+            throw DiskRoom.Of(e, root) ?? OciReader.Wrong($"a layer cannot be unpacked: {why}", e);
         }
     }
 

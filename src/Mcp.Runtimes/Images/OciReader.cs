@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Mcp.Model;
@@ -14,6 +15,7 @@ internal sealed class OciReader(long maxBytes)
     public const int MaxLayers = 500;
     private const int MaxPlatforms = 1000;
     private const int MaxPlatformName = 32;
+    private const int MaxText = 500;
     private static readonly string[] s_documents =
     [
         "application/vnd.oci.image.index.v1+json", "application/vnd.oci.image.manifest.v1+json",
@@ -84,7 +86,11 @@ internal sealed class OciReader(long maxBytes)
         Digest.TryParse(text, out var digest) ? digest : throw Wrong($"{what} is {(text is null ? "missing" : $"{Shown(text)}, not {Digest.Allowed}")}");
 
     /// <summary>A word from outside, short and without control characters, for a message.</summary>
-    public static string Shown(string text) => $"'{new string([.. Label.Clip(text).Select(c => char.IsControl(c) ? '?' : c)])}'";
+    public static string Shown(string text) => $"'{Plain(Label.Clip(text))}'";
+
+    /// <summary>A text that may have something from outside in it: nothing that moves a terminal's cursor or turns its text round.</summary>
+    public static string Plain(string text) =>
+        new([.. (text.Length > MaxText ? text[..MaxText] : text).Select(c => char.IsControl(c) || char.GetUnicodeCategory(c) is UnicodeCategory.Format ? '?' : c)]);
 
     /// <summary>The registry, or who speaks for it, says what cannot be.</summary>
     public static McpException Wrong(string what, Exception? cause = null) =>
@@ -94,7 +100,8 @@ internal sealed class OciReader(long maxBytes)
     {
         if (platforms.Count > MaxPlatforms)
             throw Wrong($"the index lists {platforms.Count} images; {MaxPlatforms} are allowed");
-        return [.. platforms.Select(p => new PlatformManifest(Check(p, "an image of the index", MaxDocumentBytes).Digest, Name(p!.Platform?.Os), Name(p.Platform?.Architecture)))];
+        return [.. platforms.Select(p => (Blob: Check(p, "an image of the index", MaxDocumentBytes), p!.Platform))
+            .Select(p => new PlatformManifest(p.Blob.Digest, Name(p.Platform?.Os), Name(p.Platform?.Architecture)))];
     }
 
     private static Blob Config(OciDescriptor config)
@@ -113,7 +120,9 @@ internal sealed class OciReader(long maxBytes)
         {
             var blob = Check(layer, "a layer", maxBytes);
             var type = layer!.MediaType ?? throw Wrong("a layer's type is missing");
-            all.Add(s_layers.TryGetValue(type, out var packing) ? new LayerBlob(blob.Digest, blob.Size, packing) : throw Wrong($"a layer is of the type {Shown(type)}, not a packed file system"));
+            if (!s_layers.TryGetValue(type, out var packing))
+                throw Wrong($"a layer is of the type {Shown(type)}, not a packed file system");
+            all.Add(new LayerBlob(blob.Digest, blob.Size, packing));
         }
 
         return all.Sum(l => l.Size) <= maxBytes ? all : throw Allowance.TooLarge(maxBytes);
@@ -133,7 +142,8 @@ internal sealed class OciReader(long maxBytes)
         };
     }
 
-    private static string? Name(string? text) => text is { Length: > 0 and <= MaxPlatformName } && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-') ? text : null;
+    private static string? Name(string? text) =>
+        text is { Length: > 0 and <= MaxPlatformName } && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-') ? text : null;
 
     private static T Parse<T>(ReadOnlySpan<byte> bytes, string what, JsonTypeInfo<T> type)
         where T : class

@@ -46,7 +46,9 @@ internal static class RegistryAddress
         if (to is null || !Uri.TryCreate(from, to, out var next))
             throw OciReader.Wrong($"{from.Host} names {what}, but not where");
         var clear = next.Scheme == Uri.UriSchemeHttp && next.IsLoopback && from.Scheme == Uri.UriSchemeHttp && from.IsLoopback;
-        return next.Scheme == Uri.UriSchemeHttps || clear ? next : throw OciReader.Wrong($"{from.Host} names {what} that is not https: {OciReader.Shown(next.GetLeftPart(UriPartial.Path))}");
+        return next.Scheme == Uri.UriSchemeHttps || clear
+            ? next
+            : throw OciReader.Wrong($"{from.Host} names {what} that is not https: {OciReader.Shown(next.GetLeftPart(UriPartial.Path))}");
     }
 
     /// <summary>The very same server.</summary>
@@ -59,8 +61,8 @@ internal static class RegistryAddress
             return true;
         if (registry.HostNameType != UriHostNameType.Dns || tokens.HostNameType != UriHostNameType.Dns)
             return false;
-        var common = registry.IdnHost.Split('.').Reverse().Zip(tokens.IdnHost.Split('.').Reverse()).TakeWhile(p => string.Equals(p.First, p.Second, StringComparison.OrdinalIgnoreCase)).Count();
-        return common >= CommonLabels;
+        var labels = registry.IdnHost.Split('.').Reverse().Zip(tokens.IdnHost.Split('.').Reverse());
+        return labels.TakeWhile(p => string.Equals(p.First, p.Second, StringComparison.OrdinalIgnoreCase)).Count() >= CommonLabels;
     }
 
     private static bool IsHere(string registry) =>

@@ -108,7 +108,7 @@ internal sealed class RegistryConnection(ImageReference image, RegistryCredentia
     {
         while (e.InnerException is { } inner)
             e = inner;
-        return e.Message;
+        return OciReader.Plain(e.Message);
     }
 
     public void Dispose() => _http.Dispose();
@@ -122,7 +122,8 @@ internal sealed class RegistryConnection(ImageReference image, RegistryCredentia
         return status switch
         {
             HttpStatusCode.NotFound => new McpException("image.pull", $"{registry} has no {what}", "is the image's name right, and was it pushed?"),
-            HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new McpException("image.pull", $"{registry} refuses access: podman login {registry} on the node as the agent's user", _login.Withheld ?? "does the login still count?"),
+            HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new McpException(
+                "image.pull", $"{registry} refuses access: podman login {registry} on the node as the agent's user", _login.Withheld ?? "does the login still count?"),
             _ => new McpException("image.pull", $"{registry} answered {(int)status}", "try again later, or ask whoever runs the registry"),
         };
     }

@@ -13,8 +13,10 @@ internal sealed class RegistryCredentials(string? file)
     {
         foreach (var path in Files().Where(File.Exists))
         {
-            if (Read(path)?.Auths?.GetValueOrDefault(registry)?.Auth is { Length: > 0 } basic)
-                return basic.All(c => char.IsAsciiLetterOrDigit(c) || c is '+' or '/' or '=' or '-' or '_') ? basic : throw Unreadable(path, $"the login for {registry} is not base64", null);
+            if (Read(path)?.Auths?.GetValueOrDefault(registry)?.Auth is not { Length: > 0 } basic)
+                continue;
+            var encoded = basic.All(c => char.IsAsciiLetterOrDigit(c) || c is '+' or '/' or '=' or '-' or '_');
+            return encoded ? basic : throw Unreadable(path, $"the login for {registry} is not base64", null);
         }
 
         return null;
@@ -49,5 +51,6 @@ internal sealed class RegistryCredentials(string? file)
         ]).OfType<string>();
     }
 
-    private static McpException Unreadable(string path, string why, Exception? cause) => new("image.login", $"the logins in {path} cannot be read: {why}", "podman login writes that file", cause);
+    private static McpException Unreadable(string path, string why, Exception? cause) =>
+        new("image.login", $"the logins in {path} cannot be read: {why}", "podman login writes that file", cause);
 }

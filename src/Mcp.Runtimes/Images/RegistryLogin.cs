@@ -43,7 +43,8 @@ internal sealed partial class RegistryLogin(ImageReference image, RegistryCreden
         var realm = RegistryAddress.Follow(registry, Uri.TryCreate(known.GetValueOrDefault("realm"), UriKind.Absolute, out var said) ? said : null, "a token server");
         var scope = $"repository:{RegistryAddress.Split(image).Repository}:pull";
         var query = $"service={Uri.EscapeDataString(known.GetValueOrDefault("service") ?? "")}&scope={Uri.EscapeDataString(scope)}";
-        using var request = new HttpRequestMessage(HttpMethod.Get, new UriBuilder(realm) { Fragment = "", UserName = "", Password = "", Query = realm.Query.Length > 1 ? $"{realm.Query}&{query}" : query }.Uri);
+        var address = new UriBuilder(realm) { Fragment = "", UserName = "", Password = "", Query = realm.Query.Length > 1 ? $"{realm.Query}&{query}" : query };
+        using var request = new HttpRequestMessage(HttpMethod.Get, address.Uri);
         if (basic is not null && RegistryAddress.Trusts(registry, realm))
             request.Headers.Authorization = new AuthenticationHeaderValue("Basic", basic);
         else if (basic is not null)
