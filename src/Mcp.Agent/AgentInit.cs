@@ -46,7 +46,8 @@ internal static class AgentInit
     {
         state = Path.GetFullPath(state);
         var config = Path.Combine(state, "agent.toml");
-        if (!File.Exists(config))
+        var made = !File.Exists(config);
+        if (made)
         {
             if (listen is null || !IPEndPoint.TryParse(listen, out var endpoint) || endpoint.Port == 0)
                 throw new McpException("init.listen", $"'{Label.Clip(listen)}' is not an address with port", "--listen: where this agent is reached in the overlay, such as 100.64.0.2:7443");
@@ -54,12 +55,7 @@ internal static class AgentInit
             WriteConfig(config, state, listen, Label.Parse(name ?? Environment.MachineName.Split('.')[0].ToLowerInvariant()), "");
         }
 
-        var agent = AgentConfig.Read(config);
-        var address = IPEndPoint.Parse(agent.Listen).Address;
-        if (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any))
-            throw new McpException("join.address", $"{config} has the agent listen on {agent.Listen}, and the master needs one address to reach it", "write this node's overlay address there");
-        var token = tokenFile == "-" ? await Console.In.ReadToEndAsync(ct) : await File.ReadAllTextAsync(tokenFile, ct);
-        var roles = await Joining.RunAsync(state, master, token, agent.Name.Text, agent.Listen, ct);
+        var (agent, roles) = await JoinedAsync(state, config, made, master, tokenFile, ct);
         if (roles.Contains("edge") && agent.Edge is null)
             OpenEdge(config);
         Console.WriteLine($"""
@@ -67,6 +63,25 @@ internal static class AgentInit
               mcp-agent run --config {config}
             """);
         return 0;
+    }
+
+    // A directory with agent.toml is complete: one that was made for a join that failed goes again.
+    private static async Task<(AgentConfig Agent, IReadOnlyList<string> Roles)> JoinedAsync(string state, string config, bool made, string master, string tokenFile, CancellationToken ct)
+    {
+        try
+        {
+            var agent = AgentConfig.Read(config);
+            var address = IPEndPoint.Parse(agent.Listen).Address;
+            if (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any))
+                throw new McpException("join.address", $"{config} has the agent listen on {agent.Listen}, and the master needs one address to reach it", "write this node's overlay address there");
+            var token = tokenFile == "-" ? await Console.In.ReadToEndAsync(ct) : await File.ReadAllTextAsync(tokenFile, ct);
+            return (agent, await Joining.RunAsync(state, master, token, agent.Name.Text, agent.Listen, ct));
+        }
+        catch when (made)
+        {
+            File.Delete(config);
+            throw;
+        }
     }
 
     // What the role says is what the node does: a section of a table that was not there goes to the end of the file.

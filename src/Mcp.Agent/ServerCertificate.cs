@@ -27,7 +27,8 @@ public sealed class ServerCertificate : IDisposable
     public ServerCertificate(string state, EventsTable events, TimeProvider time)
     {
         (_state, _events, _time) = (state, events, time);
-        Authority = X509CertificateLoader.LoadCertificateFromFile(Path.Combine(state, "ca.crt"));
+        var authority = Path.Combine(state, "ca.crt");
+        Authority = File.Exists(authority) ? X509CertificateLoader.LoadCertificateFromFile(authority) : throw Missing();
         _current = Read(FileOf(state), FileOf(state)) ?? Read(Old("crt"), Old("key")) ?? Repaired();
         RenewWhenDue();
     }
@@ -127,8 +128,11 @@ public sealed class ServerCertificate : IDisposable
             }
         }
 
-        throw new McpException("certificate.missing", $"there is no certificate in {_state}", "was a join broken off? repeat it: mcp-agent join; for an agent in no fleet, remove agent.toml and run mcp-agent init");
+        throw Missing();
     }
+
+    private McpException Missing() => new("certificate.missing", $"there is no certificate of this agent in {_state}",
+        "was a join broken off? repeat it: mcp-agent join; for an agent in no fleet, remove agent.toml and run mcp-agent init");
 
     private string Old(string kind) => Path.Combine(_state, $"server.{kind}");
 

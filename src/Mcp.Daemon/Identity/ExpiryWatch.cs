@@ -8,7 +8,7 @@ namespace Mcp.Daemon.Identity;
 public sealed class ExpiryWatch(EventsTable events, TimeProvider time)
 {
     private const int MostTokens = 1000;
-    private static readonly TimeSpan s_look = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_look = TimeSpan.FromSeconds(10);
     private readonly ConcurrentDictionary<string, string> _told = new();
     private readonly ConcurrentDictionary<(string, DateTimeOffset), bool> _tokens = new();
     private Func<IEnumerable<Expiry>> _all = () => [];

@@ -67,6 +67,25 @@ public sealed class CertificateTests : IAsyncLifetime
         await NodeFixture.UntilAsync(async () => (await McpAsync("events")).Output.Contains("CA of this agent: ends", StringComparison.Ordinal), "the end of the CA is an event");
     }
 
+    [Fact]
+    public async Task A_join_that_fails_leaves_no_agent_behind_that_cannot_start()
+    {
+        var (state, token) = (Path.Combine(_spare.Root, "joining"), Path.Combine(_spare.Root, "no-token"));
+        await File.WriteAllTextAsync(token, "no token");
+        var agent = Path.Combine(Command.Bin, "mcp-agent");
+        var (code, _, error) = await Command.RunAsync(agent, ["join", "--state", state, "--master", "127.0.0.1:1", "--token-file", token, "--listen", "127.0.0.1:7443", "--name", "elm"]);
+        Assert.Equal(1, code);
+        Assert.Contains("not a join token", error, StringComparison.Ordinal);
+        Assert.False(File.Exists(Path.Combine(state, "agent.toml")));
+        NodeFixture.Succeeded(await Command.RunAsync(agent, ["init", "--state", state, "--listen", "127.0.0.1:7443", "--name", "elm"]));
+        // As a kill in the middle of a join leaves it.
+        foreach (var file in (string[])["ca.crt", "ca.key", "server.pem"])
+            File.Delete(Path.Combine(state, file));
+        var run = await Command.RunAsync(agent, ["run", "--config", Path.Combine(state, "agent.toml")]);
+        Assert.NotEqual(0, run.ExitCode);
+        Assert.Contains("mcp-agent join", run.Error, StringComparison.Ordinal);
+    }
+
     private void StartAgent()
     {
         _agent = Command.Start(Path.Combine(Command.Bin, "mcp-agent"), ["run", "--config", _spare.Config], Later);
@@ -87,7 +106,7 @@ public sealed class CertificateTests : IAsyncLifetime
         var tried = (ExitCode: 1, Output: "", Error: "");
         await NodeFixture.UntilAsync(
             async () => (tried = await McpAsync("login", "--direct", _spare.Address, "--ca", Path.Combine(_spare.State, "ca.crt"), "--token-file", Token)).ExitCode == 0,
-            "a login is taken", () => Task.FromResult(tried.Error));
+            "a login is taken", () => Task.FromResult($"{tried.Error}"));
     }
 
     private Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) => Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, Later);

@@ -147,10 +147,12 @@ public sealed class ServerCertificateTests : IDisposable
         Renewed(own, first);
     }
 
-    [Fact]
-    public void Without_any_certificate_the_agent_says_what_to_do()
+    [Theory]
+    [InlineData("server.pem")]
+    [InlineData("ca.crt")]
+    public void Without_any_certificate_the_agent_says_what_to_do(string missing)
     {
-        File.Delete(ServerCertificate.FileOf(_state));
+        File.Delete(Path.Combine(_state, missing));
         Assert.Equal("certificate.missing", Assert.Throws<McpException>(() => Open()).Code);
     }
 
