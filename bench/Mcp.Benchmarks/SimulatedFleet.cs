@@ -54,7 +54,8 @@ internal sealed class SimulatedFleet(string bin, string directory, int nodes, in
         _master = Start("run", "--config", Path.Combine(_state, "master.toml"));
         using var authority = CertificateAuthority.Load(_state);
         var trusted = X509CertificateLoader.LoadCertificateFromFile(Path.Combine(_state, "ca.crt"));
-        var channel = PeerTls.Channel(_address, PeerName.MasterTlsName, trusted, null);
+        // The status of the whole fleet, as mcp takes it.
+        var channel = PeerTls.Channel(_address, PeerName.MasterTlsName, trusted, null, 64 * 1024 * 1024);
         _channels.Add(channel);
         (_client, _members) = (new Agent.AgentClient(channel), new Master.MasterClient(channel));
         _headers = new Metadata { { "authorization", $"Bearer {(await File.ReadAllTextAsync(Path.Combine(_state, "admin.token"))).Trim()}" } };

@@ -3,7 +3,10 @@ using System.Text;
 
 namespace Mcp.Cli.Output;
 
-/// <summary>Texts of other programs before a terminal sees them: characters that would move its cursor, change its title or turn the text around are shown as what they are, such as \x1B.</summary>
+/// <summary>
+/// Texts of other programs before a terminal sees them: characters that would move its cursor, change its title or turn the text around
+/// are shown as what they are, such as \x1B.
+/// </summary>
 internal static class Visible
 {
     private const char Escape = '\e';
@@ -39,7 +42,8 @@ internal static class Visible
     }
 
     // Control characters, and those that turn the direction of text (Unicode UAX 9) or end a line.
-    private static bool IsHidden(char c) => char.IsControl(c) || c is (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069') or '\u2028' or '\u2029';
+    private static bool IsHidden(char c) =>
+        char.IsControl(c) || c is (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069') or '\u2028' or '\u2029';
 
     // ECMA-48 8.3.117, SGR: ESC [ numbers m.
     private static int ColourAt(string text, int at)

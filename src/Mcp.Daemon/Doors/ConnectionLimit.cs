@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 
 namespace Mcp.Daemon.Doors;
@@ -69,13 +68,14 @@ public sealed class ConnectionLimit(string listener, int most, int? ofOneSource,
     // Null: it was told already.
     private string? Full(HashSet<ConnectionSlot> among, List<ConnectionSlot> ended, string what)
     {
-        var idle = among.Where(s => s.IsIdle).OrderBy(s => s.HasAsked).ThenBy(s => s.Since).Take(Math.Max(1, among.Count / PlacesMadeAtOnce)).ToList();
+        var places = Math.Max(1, among.Count / PlacesMadeAtOnce);
+        var idle = among.Where(s => s.IsIdle).OrderBy(s => s.HasAsked).ThenBy(s => s.Since).Take(places).ToList();
         idle.ForEach(Remove);
         ended.AddRange(idle);
         if (_told is { } told && time.GetElapsedTime(told) < s_tellAgain)
             return null;
         _told = time.GetTimestamp();
-        return string.Create(CultureInfo.InvariantCulture, $"{listener}: full with {what}; those that ask nothing make room for new ones, and where there are none new ones are refused");
+        return $"{listener}: full with {what}; those that ask nothing make room for new ones, and where there are none new ones are refused";
     }
 
     private void Sweep()

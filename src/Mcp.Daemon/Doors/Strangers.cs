@@ -5,13 +5,14 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Mcp.Daemon.Doors;
 
 /// <summary>
-/// Middleware before gRPC, which reads a whole message before anybody asks who sent it. Calls without a certificate of ours or a token that counts
-/// (a node that joins, a question for the health, whoever is to be refused) may send 64 KiB each and take 10 s, and 128 of them may be under way; the rest is cut off.
+/// Middleware before gRPC, which reads a whole message before anybody asks who sent it.
+/// Calls without a certificate of ours or a token that counts (a node that joins, a question for the health, whoever is to be refused) may send 64 KiB each and take 10 s,
+/// and 1,000 of them may be under way; the rest is cut off.
 /// </summary>
 public sealed class Strangers(TokenSigner tokens, TimeProvider time)
 {
     private const int LongestBody = 64 * 1024;
-    private const int MostAtOnce = 128;
+    private const int MostAtOnce = 1000;
     private const string Bearer = "Bearer ";
     private static readonly TimeSpan s_longest = TimeSpan.FromSeconds(10);
     private int _underWay;
@@ -34,7 +35,7 @@ public sealed class Strangers(TokenSigner tokens, TimeProvider time)
                 return;
             }
 
-            await using var limit = time.CreateTimer(static state => ((HttpContext)state!).Abort(), context, s_longest, Timeout.InfiniteTimeSpan);
+            await using var limit = time.CreateTimer(End, context, s_longest, Timeout.InfiniteTimeSpan);
             await next(context);
         }
         finally
@@ -42,6 +43,8 @@ public sealed class Strangers(TokenSigner tokens, TimeProvider time)
             Interlocked.Decrement(ref _underWay);
         }
     }
+
+    private static void End(object? context) => ((HttpContext)context!).Abort();
 
     private async ValueTask<bool> IsKnownAsync(HttpContext context)
     {

@@ -47,7 +47,8 @@ internal sealed class TcpWithLimits(IPEndPoint listen, ConnectionLimit limit) : 
             catch (SocketException)
             {
                 client?.Close();
-                await Task.Delay(s_again, TimeProvider.System, token);
+                // Also when it was closed: the next try says so.
+                await Task.Delay(s_again, TimeProvider.System, token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch (Exception e) when (e is ObjectDisposedException or OperationCanceledException)
             {

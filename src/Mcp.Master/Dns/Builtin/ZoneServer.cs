@@ -22,7 +22,8 @@ public sealed class ZoneServer : IDisposable
     public ZoneServer(Zone zone, IPEndPoint listen, SourceLimit limit)
     {
         (_zone, _limit) = (zone, limit);
-        var connections = new ConnectionLimit($"DNS over TCP on {listen}", OpenFiles.Share(MostConnections, PartOfFiles), ConnectionsOfOneSource, null, Console.Error.WriteLine, TimeProvider.System);
+        var most = OpenFiles.Share(MostConnections, PartOfFiles);
+        var connections = new ConnectionLimit($"DNS over TCP on {listen}", most, ConnectionsOfOneSource, null, Console.Error.WriteLine, TimeProvider.System);
         _server = new DnsServer(new UdpWithoutGain(listen), new TcpWithLimits(listen, connections));
         _server.QueryReceived += AnswerAsync;
         try
