@@ -20,6 +20,9 @@ internal static class DeployCommands
         yield return AgentCommand.Create("plan", "Show what a deploy would change", [.. plan.All], (parsed, agent, printer, ct) => PlanAsync(plan.Read(parsed), agent, printer, ct));
     }
 
+    /// <summary>For every command that moves services.</summary>
+    public static Option<bool> LeaveData() => new("--leave-data") { Description = "move it although data in its writable volumes stays behind" };
+
     public static Task<int> DeployAsync(string target, AgentConnection agent, Printer printer, CancellationToken ct)
     {
         var (_, text, definition, component) = ServiceSource.Read(target);
@@ -51,7 +54,7 @@ internal static class DeployCommands
         private readonly Argument<string> _target = new("service|file[/component]") { Description = "a service file, or the name of one in $MCP_HOME/services" };
         private readonly Option<string?> _node = new("--node") { Description = nodeMeans, HelpName = "NODE" };
         private readonly Option<bool> _force = new("--force") { Description = "replace components that did not change, too" };
-        private readonly Option<bool> _leaveData = new("--leave-data") { Description = "move the service although data of its stays on its node" };
+        private readonly Option<bool> _leaveData = LeaveData();
 
         public IEnumerable<Symbol> All => [_target, _node, _force, _leaveData];
 

@@ -17,13 +17,13 @@ public static class EventKinds
     [
         .. s_both, AlertFailed, "boot.late", "boot.unknown", "certificate.failed", "certificate.renewed",
         "component.adopted", "component.flapping", "component.restarted", "component.started", "component.stopped",
-        "deploy.undone", "drift.failed", "drift.mended", "edge.down", "edge.failed", "edge.moved", "edge.refused", "edge.up",
+        "deploy.undo_unwell", "deploy.undone", "drift.failed", "drift.mended", "edge.down", "edge.failed", "edge.moved", "edge.refused", "edge.up",
         "proxy.restarted", "retire.failed",
     ];
 
     public static readonly IReadOnlyList<string> OfTheMaster =
     [
-        .. s_both, "dns.failed", "dns.mended", "dns.well", "edge.failed", "edge.mended",
+        .. s_both, "definition.unreadable", "definition.well", "deploy.accepted", "dns.failed", "dns.mended", "dns.well", "edge.failed", "edge.mended",
         "node.cordoned", "node.draining", "node.joined", "node.reachable", "node.removed", "node.uncordoned", "node.unreachable", "node.zone", "node.zone.well",
         "undeploy.partial",
     ];
