@@ -31,7 +31,7 @@ internal sealed class World : IDisposable
         if (vms is not null)
             kinds[RuntimeKind.Microvm] = vms;
         var runtimes = new RuntimeSet(kinds, Registry.Components.AreTogether);
-        var ports = new PortAllocator(Registry.Ports, 20000, 29999);
+        var ports = Ports = new PortAllocator(Registry.Ports, 20000, 29999);
         Proxy = new FakeProxy(Registry, runtime);
         var locks = new ServiceLocks();
         var gate = new HealthGate(runtimes, ports, _probe);
@@ -63,6 +63,8 @@ internal sealed class World : IDisposable
     public FakeRuntime Runtime { get; }
 
     public FakeProxy Proxy { get; }
+
+    public PortAllocator Ports { get; }
 
     public AgentRegistry Registry { get; }
 

@@ -1,0 +1,67 @@
+using System.Text.Json;
+using Mcp.Daemon.Operations;
+using Mcp.Model.Definition;
+using Mcp.TestKit.Fakes;
+
+namespace Mcp.UnitTests.Agent;
+
+/// <summary>An agent of before is killed in the middle of a deploy, and the next one is of today: its journal has other steps.</summary>
+public sealed class LegacyJournalTests : IDisposable
+{
+    private static readonly string[] s_steps = ["pull", "ports", "start", "health", "switch", "retire"];
+    private readonly string _directory = Directory.CreateTempSubdirectory("mcp-legacy").FullName;
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Theory]
+    [InlineData("", "pull", false, "v1")]
+    [InlineData("", "start", false, "v1")]
+    [InlineData("", "health", false, "v1")]
+    [InlineData("", "health", true, "v1")]
+    [InlineData("", "switch", false, "v2")]
+    [InlineData("", "switch", true, "v1")]
+    [InlineData("", "retire", false, "v2")]
+    [InlineData("ports = [\"127.0.0.1:28081:8080\"]", "start", false, "v1")]
+    [InlineData("ports = [\"127.0.0.1:28081:8080\"]", "start", true, "v1")]
+    [InlineData("ports = [\"127.0.0.1:28081:8080\"]", "health", false, "v1")]
+    [InlineData("ports = [\"127.0.0.1:28081:8080\"]", "switch", false, "v2")]
+    [InlineData("ports = [\"127.0.0.1:28081:8080\"]", "switch", true, "v1")]
+    public async Task A_deploy_that_an_older_agent_left_half_done_ends_with_one_generation(string extra, string step, bool undoing, string tag)
+    {
+        using var runtime = new FakeRuntime(TimeProvider.System) { Images = { "example.com/hello:v1", "example.com/hello:v2" } };
+        var (before, after) = (World.Service("blog", "v1", extra), World.Service("blog", "v2", extra));
+        using var world = new World(_directory, runtime);
+        await world.DeployAsync(before);
+        await AsFarAsAsync(world, runtime, after, step);
+        var state = JsonSerializer.Serialize(new
+        {
+            Definition = ServiceFileWriter.Write(after),
+            Previous = ServiceFileWriter.Write(before),
+            Rollouts = new[] { new { Component = "web", OldGeneration = 1, Generation = 2 } },
+            Removals = Array.Empty<object>(),
+        });
+        world.Registry.Operations.Save(new JournalEntry(Guid.NewGuid(), "deploy", "blog", Array.IndexOf(s_steps, step), undoing, state));
+        await world.RecoverAsync();
+        var stored = Assert.Single(world.Registry.Components.List());
+        Assert.Equal(tag, stored.Definition.Image.Text[^2..]);
+        Assert.Equal([stored.Instance.ToString()], await world.RunningAsync());
+        Assert.Equal([stored.Instance.ToString()], await world.InstancesAsync());
+        Assert.Empty(world.Registry.Operations.Open());
+    }
+
+    // What the steps of that version had done by then.
+    private static async Task AsFarAsAsync(World world, FakeRuntime runtime, ServiceDefinition after, string step)
+    {
+        var component = after.Components[0];
+        var old = new Model.Names.InstanceName(after.Name, component.Name, 1);
+        var come = old with { Generation = 2 };
+        if (step == "pull")
+            return;
+        world.Ports.Allocate(come, component);
+        if (component.Ports.Count > 0)
+            await runtime.StopAsync(old, TimeSpan.FromSeconds(1), default);
+        await runtime.RunAsync(world.Ports.Spec(come, component, Model.Instances.SpecHash.Of(component)), default);
+        if (step is "switch" or "retire")
+            world.Registry.Components.Store(after, new Dictionary<string, int> { ["web"] = 2 });
+    }
+}

@@ -1,0 +1,107 @@
+using Mcp.Model.Definition;
+using Mcp.Model.Instances;
+
+namespace Mcp.UnitTests.Definition;
+
+/// <summary>What is stored is read with the rules of its day; what a person asks for, with today's.</summary>
+public sealed class StoredDefinitionTests
+{
+    private const string Twins = """
+        name = "twins"
+        [[components]]
+        name = "one"
+        image = "x.lan/y:1"
+        volumes = ["/srv/both:/data"]
+        [[components]]
+        name = "two"
+        image = "x.lan/y:1"
+        volumes = ["/srv/both/below:/data"]
+        """;
+
+    [Fact]
+    public void A_rule_of_today_is_for_those_who_ask_today()
+    {
+        var e = Assert.Throws<ServiceFileException>(() => ServiceFile.Parse(Twins, "f.toml"));
+        var problem = Assert.Single(e.Problems);
+        Assert.Equal((9, "component one writes to /srv/both, too"), (problem.Line, problem.Message));
+        Assert.Equal(2, ServiceFile.ReadStored(Twins, "registry").Definition.Components.Count);
+    }
+
+    [Fact]
+    public void Keys_of_a_newer_version_are_named_and_the_rest_is_read()
+    {
+        var stored = ServiceFile.ReadStored("""
+            name = "s"
+            colour = "red"
+            [[components]]
+            name = "web"
+            image = "x.lan/y:1"
+            stop_grace = "30s"
+            health = { tcp = true, port = 1, every = "1s" }
+            [[components.routes]]
+            name = "http"
+            port = 80
+            idle_timeout = "1h"
+            """, "registry");
+        Assert.Equal(["colour", "every", "idle_timeout", "stop_grace"], stored.UnknownKeys.Order());
+        Assert.Equal(80, stored.Definition.Components[0].Routes[0].Port);
+    }
+
+    [Theory]
+    [InlineData("volumes = [\"data:/x\"]")]
+    [InlineData("restart = \"sometimes\"")]
+    [InlineData("volumes = 7")]
+    [InlineData("cmd = [")]
+    public void A_value_that_this_version_cannot_take_is_never_left_out(string line) =>
+        Assert.Throws<ServiceFileException>(() => ServiceFile.ReadStored($"name = \"s\"\n[[components]]\nname = \"web\"\nimage = \"x.lan/y:1\"\n{line}\n", "registry"));
+
+    [Theory]
+    [InlineData("volumes = [\"/a:/b\"]", "stop-first", "two instances write to one volume")]
+    [InlineData("ports = [\"1:1\"]", "stop-first", "fixed ports or the host network")]
+    [InlineData("volumes = [\"/a:/b:shared\"]", null, "")]
+    [InlineData("volumes = [\"/a:/b:ro\"]", null, "")]
+    public void Beside_goes_only_with_what_two_instances_can_hold(string line, string? instead, string says)
+    {
+        var text = $"name = \"s\"\n[[components]]\nname = \"web\"\nimage = \"x.lan/y:1\"\nupdate = \"beside\"\n{line}\n";
+        if (instead is null)
+            Assert.Equal(UpdateMode.Beside, ServiceFile.Parse(text, "f").Components[0].Update);
+        else
+            Assert.Contains(says, Assert.Throws<ServiceFileException>(() => ServiceFile.Parse(text, "f")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Update_and_shared_survive_writing_and_reading()
+    {
+        var text = "name = \"s\"\n[[components]]\nname = \"web\"\nimage = \"x.lan/y:1\"\nupdate = \"stop-first\"\nvolumes = [\"/a:/b:shared\", \"/c:/d\", \"/e:/f:ro\"]\n";
+        var component = ServiceFile.Parse(ServiceFileWriter.Write(ServiceFile.Parse(text, "f")), "again").Components[0];
+        Assert.Equal(UpdateMode.StopFirst, component.Update);
+        Assert.Equal([(false, true), (false, false), (true, false)], component.Volumes.Select(v => (v.ReadOnly, v.Shared)));
+    }
+
+    /// <summary>A hash that changed by itself would have every instance of every node made anew at the next upgrade.</summary>
+    [Fact]
+    public void The_hash_of_a_definition_never_changes_by_itself()
+    {
+        var component = ServiceFile.Parse("""
+            name = "blog"
+            [[components]]
+            name = "web"
+            image = "registry.lan:5000/blog:v1"
+            memory_mb = 256
+            vcpus = 2
+            cmd = ["a b", "c"]
+            env = { Z = "1", A = "x \"y\"" }
+            volumes = ["/srv/blog:/srv/blog:ro", "/srv/data:/data"]
+            ports = ["127.0.0.1:8443:8443", "9000:90"]
+            user = "1000:1000"
+            restart = "on-failure"
+            health = { http = "/healthz", port = 8080, interval = "500ms" }
+            [[components.routes]]
+            name = "http"
+            port = 8080
+            hostname = "blog.example.com"
+            public = true
+            """, "f").Components[0];
+        Assert.Equal("cfb268310f490e14", SpecHash.Of(component));
+    }
+}
