@@ -46,7 +46,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
 
     public async Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
     {
-        var here = await _client.CallAsync(HttpMethod.Get, $"/images/{Uri.EscapeDataString(image.Text)}/exists", s_startLimit, ct, HttpStatusCode.NotFound) == HttpStatusCode.NoContent;
+        var exists = $"/images/{Uri.EscapeDataString(image.Text)}/exists";
+        var here = await ToldAsync($"cannot look for {image}", () => _client.CallAsync(HttpMethod.Get, exists, s_startLimit, ct, HttpStatusCode.NotFound)) == HttpStatusCode.NoContent;
         if (here && (!image.Floats || image.Text.StartsWith("localhost/", StringComparison.Ordinal)))
             return;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
@@ -101,15 +102,24 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
     }
 
-    public Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct) =>
-        _client.CallAsync(HttpMethod.Post, $"/containers/{name}/stop?timeout={(int)Math.Ceiling(grace.TotalSeconds)}", grace + s_startLimit, ct, HttpStatusCode.NotModified, HttpStatusCode.NotFound);
+    public Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct) => ToldAsync($"cannot stop {name}", () => _client.CallAsync(
+        HttpMethod.Post,
+        $"/containers/{name}/stop?timeout={(int)Math.Ceiling(grace.TotalSeconds)}",
+        grace + s_startLimit,
+        ct,
+        HttpStatusCode.NotModified,
+        HttpStatusCode.NotFound));
 
-    public Task RemoveAsync(InstanceName name, CancellationToken ct) =>
-        _client.CallAsync(HttpMethod.Delete, $"/containers/{name}?force=true&v=true&timeout=0", s_startLimit, ct, HttpStatusCode.NotFound);
+    public Task RemoveAsync(InstanceName name, CancellationToken ct) => ToldAsync($"cannot remove {name}", () => _client.CallAsync(
+        HttpMethod.Delete,
+        $"/containers/{name}?force=true&v=true&timeout=0",
+        s_startLimit,
+        ct,
+        HttpStatusCode.NotFound));
 
     public async Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct)
     {
-        var container = await _client.GetAsync($"/containers/{name}/json", LibpodJson.Default.LibpodContainer, ct);
+        var container = await ToldAsync($"cannot look at {name}", () => _client.GetAsync($"/containers/{name}/json", LibpodJson.Default.LibpodContainer, ct));
         if (container?.State is not { } state)
             return null;
         var parsed = State(state.Status);
@@ -119,7 +129,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
 
     public async Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct)
     {
-        var listed = await _client.GetAsync($"/containers/json?all=true&filters={OwnedFilter}", LibpodJson.Default.LibpodListedArray, ct) ?? [];
+        var path = $"/containers/json?all=true&filters={OwnedFilter}";
+        var listed = await ToldAsync("cannot list the containers", () => _client.GetAsync(path, LibpodJson.Default.LibpodListedArray, ct)) ?? [];
         return [.. listed.Select(Info).OfType<InstanceInfo>()];
     }
 
@@ -225,6 +236,18 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         return new InstanceInfo(name, listed.Image ?? "", state, state is InstanceState.Exited or InstanceState.Failed ? listed.ExitCode : null,
             listed.Labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "", listed.StartedAt > 0 ? DateTimeOffset.FromUnixTimeSeconds(listed.StartedAt) : null,
             listed.Labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "", [.. (listed.Ports ?? []).Select(p => new FixedPort(string.IsNullOrEmpty(p.HostIp) ? FixedPorts.EveryAddress : p.HostIp, p.HostPort, p.ContainerPort))]);
+    }
+
+    private static async Task<T> ToldAsync<T>(string what, Func<Task<T>> call)
+    {
+        try
+        {
+            return await call();
+        }
+        catch (LibpodException e)
+        {
+            throw new McpException("podman.failed", $"{what}: {e.Message}", "run podman ps -a on the node", e);
+        }
     }
 
     // https://github.com/containers/podman: libpod/define/containerstate.go
