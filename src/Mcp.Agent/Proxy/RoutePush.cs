@@ -109,9 +109,9 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         timer.CancelAfter(limit);
         try
         {
-            foreach (var port in registry.Ports.Of(instance))
+            foreach (var port in PortsOf(instance))
             {
-                while (await _http.GetStringAsync(new Uri($"in-flight/{port.HostPort}", UriKind.Relative), timer.Token) != "0")
+                while (await _http.GetStringAsync(new Uri($"in-flight/{port}", UriKind.Relative), timer.Token) != "0")
                     await Task.Delay(20, timer.Token);
             }
         }
@@ -119,6 +119,14 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         {
             // The limit, or the proxy is gone and its connections with it.
         }
+    }
+
+    // A fixed port is not among those that were allocated, and routes lead there, too.
+    private List<int> PortsOf(InstanceName instance)
+    {
+        var stored = registry.Components.List(instance.Service).Find(c => c.Instance == instance);
+        var routed = stored is null ? [] : stored.Definition.Routes.Select(r => ports.HostPort(instance, stored.Definition, r.Port));
+        return [.. registry.Ports.Of(instance).Select(p => p.HostPort).Concat(routed).Where(p => p > 0).Distinct()];
     }
 
     public void Dispose()

@@ -17,6 +17,7 @@ public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeP
     public async Task<IReadOnlyList<string>> AdoptAsync(Label? only, bool dryRun, CancellationToken ct)
     {
         var done = new List<string>();
+        var failed = new List<McpException>();
         foreach (var service in (await runtimes.ListAsync(ct)).Where(i => only is null || i.Name.Service == only).GroupBy(i => i.Name.Service).OrderBy(g => g.Key.Text, StringComparer.Ordinal))
         {
             using var held = await locks.TakeAsync(service.Key, ct);
@@ -24,16 +25,27 @@ public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeP
             var strangers = service.Where(i => !known.Contains(i.Name.Component)).GroupBy(i => i.Name.Component).Select(Newest).ToList();
             if (strangers.Count == 0)
                 continue;
-            if (!dryRun)
+            try
             {
-                Adopt(service.Key, strangers);
-                await proxy.PushAsync(ct);
-            }
+                if (!dryRun)
+                {
+                    Adopt(service.Key, strangers);
+                    await proxy.PushAsync(ct);
+                }
 
-            done.AddRange(strangers.Select(i => $"{(dryRun ? "would adopt" : "adopted")} {i.Name}"));
+                done.AddRange(strangers.Select(i => $"{(dryRun ? "would adopt" : "adopted")} {i.Name}"));
+            }
+            catch (McpException e)
+            {
+                // One that cannot be adopted keeps no other from it.
+                failed.Add(e);
+            }
         }
 
-        return done;
+        if (failed.Count == 0)
+            return done;
+        var others = done.Count == 0 ? "" : $" ({string.Join(", ", done)})";
+        throw new McpException("adopt.failed", string.Join("; ", failed.Select(e => e.Message)) + others, failed[0].Hint, failed[0]);
     }
 
     // The older generations are left over from a deploy; the reconciler removes them.

@@ -69,7 +69,8 @@ public sealed class StepFailedException(string step, McpException cause, Excepti
 /// <summary>Runs steps in order, each journaled before it begins. The one saga engine.</summary>
 public sealed class OperationRunner<TState>(IReadOnlyList<IStep<TState>> steps, IJournal journal, Func<TState, string> write, Func<string, TState> read, OnFailure onFailure = OnFailure.Undo)
 {
-    private static readonly TimeSpan s_undoLimit = TimeSpan.FromMinutes(2);
+    // Of one step: instances that write to volumes have a minute each to end, and those that start again one to be well.
+    private static readonly TimeSpan s_undoLimit = TimeSpan.FromMinutes(10);
 
     /// <exception cref="StepFailedException">A step failed; the exception says what became of the steps before it. Not with <see cref="OnFailure.GoOn"/>.</exception>
     /// <exception cref="OperationCanceledException">With Stop and GoOn: cancelled; the operation stays in the journal.</exception>

@@ -14,7 +14,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
 {
     public const string StepName = "deploy";
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(30);
-    private static readonly TimeSpan s_undoLimit = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan s_undoLimit = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan s_quick = TimeSpan.FromSeconds(10);
 
     public string Name => StepName;
