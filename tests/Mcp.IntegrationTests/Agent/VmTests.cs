@@ -88,6 +88,20 @@ public sealed class VmTests(NodeFixture node)
             NodeFixture.Succeeded(await spare.McpAsync("deploy", Kept("v2", other, ":ro")));
             Assert.Equal("from the volume", await node.GetAsync("kept"));
             NodeFixture.Succeeded(await spare.McpAsync("undeploy", "kept"));
+            // A container may not write beside the VM, and takes the directory over from it.
+            var rival = node.Write("rival", $"""
+                name = "rival"
+                [[components]]
+                name = "web"
+                image = "{node.Image("v1")}"
+                volumes = ["{directory.FullName}:/data"]
+                """);
+            var (exitCode, _, error) = await node.McpAsync("deploy", rival);
+            Assert.Equal(1, exitCode);
+            Assert.Contains("kept.web.2", error, StringComparison.Ordinal);
+            NodeFixture.Succeeded(await node.McpAsync("deploy", Kept("v2", directory.FullName, runtime: "container")));
+            Assert.Equal("from the volume", await node.GetAsync("kept"));
+            Assert.DoesNotContain("microvm", NodeFixture.Succeeded(await node.McpAsync("ps")).Split('\n').Single(l => l.StartsWith("kept.", StringComparison.Ordinal)), StringComparison.Ordinal);
         }
         finally
         {
@@ -96,11 +110,11 @@ public sealed class VmTests(NodeFixture node)
         }
     }
 
-    private string Kept(string tag, string directory, string option = "") => node.Write("kept", $$"""
+    private string Kept(string tag, string directory, string option = "", string runtime = "microvm") => node.Write("kept", $$"""
         name = "kept"
         [[components]]
         name = "web"
-        runtime = "microvm"
+        runtime = "{{runtime}}"
         image = "{{node.Image(tag)}}"
         volumes = ["{{directory}}:/www{{option}}"]
         health = { http = "/", interval = "300ms", retries = 100 }
