@@ -61,7 +61,8 @@ public sealed record AgentConfig
     public string ProxyOptionsFile => Path.Combine(State, "proxy.options");
 
     /// <summary>Everything of this file that the proxy reads at its start.</summary>
-    public string ProxyFingerprint => $"{Proxy} {Edge}";
+    // The number: what the agent tells the proxy. 2: held routes.
+    public string ProxyFingerprint => $"2 {Proxy} {Edge}";
 
     /// <summary>The certificate and key of a service's names, in PEM, 0600.</summary>
     public string CertificateOf(Label service) => Path.Combine(State, "member", "services", $"{service}.pem");

@@ -70,6 +70,9 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
         if (_undo.ContainsKey(entry.Id))
             entry = entry with { Undoing = true };
         entry = LegacyJournal.Translate(entry, Kind, steps);
+        // One that an older agent began has given numbers that are written down nowhere.
+        foreach (var rollout in Deployment.Read(entry.State).Rollouts)
+            registry.Generations.Give(Label.Parse(entry.Subject), Label.Parse(rollout.Component), rollout.Generation);
         registry.Events.Add(entry.Subject, "", "deploy.resumed", entry.Undoing ? "undoing" : $"from step {steps[entry.Step].Name}");
         try
         {
@@ -90,6 +93,10 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
             rollouts.Outages.Forget(done.Going().Select(o => o.Instance));
             registry.Events.Add(entry.Subject, "", entry.Undoing ? "deploy.undone" : "deploy.done", string.Join(", ", done.Rollouts.Select(r => $"{r.Component} generation {r.Generation}")));
             _undo.TryRemove(entry.Id, out _);
+        }
+        catch (OperationCanceledException e) when (ct.IsCancellationRequested)
+        {
+            throw new McpException("agent.stopping", "the agent is told to stop; the deploy goes on when it starts again", "mcp events shows how it ends", e);
         }
         catch (StepFailedException e)
         {

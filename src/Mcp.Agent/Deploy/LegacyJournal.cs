@@ -19,9 +19,14 @@ internal static class LegacyJournal
         var switched = step is "switch" or "retire";
         var state = Deployment.Read(entry.State);
         var components = state.Service.Components;
+        var ran = state.PreviousService is { Active: true };
         state = state with
         {
-            Rollouts = [.. state.Rollouts.Select(r => r with { StopsFirst = r.OldGeneration > 0 && components.Any(c => c.Name.Text == r.Component && c.StopFirst) })],
+            Rollouts = [.. state.Rollouts.Select(r => r with
+            {
+                StopsFirst = r.OldGeneration > 0 && components.Any(c => c.Name.Text == r.Component && c.StopFirst),
+                OldWanted = ran,
+            })],
         };
         return entry with
         {

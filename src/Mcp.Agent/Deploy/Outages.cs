@@ -12,6 +12,9 @@ public sealed class Outages(TimeProvider time)
 
     public void Stopped(InstanceName old) => _outages.TryAdd(old, new Outage(time.GetUtcNow(), null, null));
 
+    /// <summary>It was stopped, and nothing is known of a start since.</summary>
+    public bool IsStopped(InstanceName old) => _outages.TryGetValue(old, out var outage) && outage.Started is null;
+
     /// <param name="verdict">How it was then; ended: it does not run.</param>
     public void StartedAgain(InstanceName old, HealthVerdict verdict) =>
         _outages[old] = (_outages.GetValueOrDefault(old) ?? new Outage(null, null, null)) with { Started = time.GetUtcNow(), Verdict = verdict };

@@ -3,6 +3,7 @@ using Mcp.Agent.Volumes;
 using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
+using Mcp.Model.Drift;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
@@ -17,10 +18,20 @@ public sealed class Rollouts(AgentRegistry registry, RuntimeSet runtimes, Planne
     /// <exception cref="McpException">component.unknown, volume.held, volume.unsure</exception>
     public async Task<RolloutPlan> PlanAsync(ServiceDefinition service, DeployOptions options, CancellationToken ct)
     {
-        var running = (await runtimes.ListAsync(ct)).Where(i => i.Name.Service == service.Name && i.State is InstanceState.Running or InstanceState.Starting)
-            .Select(i => i.Name).ToHashSet();
-        var current = registry.Components.List(service.Name)
-            .Select(c => new CurrentComponent(c.Definition, c.SpecHash, c.Generation, c.Desired == DesiredState.Running, running.Contains(c.Instance)));
+        var stored = registry.Components.List(service.Name);
+        var desired = stored.Select(c => new Desired(c.Service, c.Definition.Name, c.Generation, c.SpecHash, c.Desired, c.Definition.Restart)).ToList();
+        var observed = (await runtimes.ListAsync(ct)).Where(i => i.Name.Service == service.Name);
+        // What has ended and by its restart policy stays so is as it is wanted.
+        var sick = DriftRules.Compare(desired, [.. observed.Select(i => new Observed(i.Name, i.State, i.ExitCode, i.SpecHash, i.Ending))])
+            .Where(d => d.Repair is Repair.Recreate or Repair.Restart or Repair.Redeploy)
+            .Select(d => d.Component)
+            .ToHashSet();
+        var current = stored.Select(c => new CurrentComponent(
+            c.Definition,
+            c.SpecHash,
+            c.Generation,
+            c.Desired == DesiredState.Running,
+            !sick.Contains(c.Definition.Name)));
         var plan = planner.Plan(service, registry.Components.Find(service.Name), [.. current], options.Only, options.Force);
         await CheckVolumesAsync(plan, ct);
         return plan;
@@ -31,7 +42,8 @@ public sealed class Rollouts(AgentRegistry registry, RuntimeSet runtimes, Planne
     {
         var plan = await PlanAsync(service, options, ct);
         var before = registry.Components.List(service.Name);
-        if (plan.Changes.All(c => c.Kind == ChangeKind.Keep) && registry.Components.Find(service.Name) is { } there && SameHead(plan.Target, there))
+        var stopsNone = plan.Target.Active || before.All(c => c.Desired != DesiredState.Running);
+        if (stopsNone && plan.Changes.All(c => c.Kind == ChangeKind.Keep) && registry.Components.Find(service.Name) is { } there && SameHead(plan.Target, there))
             return null;
         var observed = await runtimes.ListAsync(ct);
         var wanted = before.ToDictionary(c => c.Definition.Name, c => c.Desired == DesiredState.Running);
@@ -39,7 +51,9 @@ public sealed class Rollouts(AgentRegistry registry, RuntimeSet runtimes, Planne
             .Select(c => new Rollout(c.Component.Text, c.Old, Give(service.Name, c.Component, observed), c.StopsFirst, wanted.GetValueOrDefault(c.Component)));
         var removals = plan.Changes.Where(c => c.Kind == ChangeKind.Remove)
             .Select(c => new Rollout(c.Component.Text, c.Old, 0, false, wanted.GetValueOrDefault(c.Component)));
-        return new Deployment(ServiceFileWriter.Write(plan.Target), registry.Components.Text(service.Name), [.. rolling], [.. removals], [.. before.Select(c => c.Row)]);
+        // As far as this version reads it; the rows are what an undo writes back.
+        var previous = registry.Components.Find(service.Name) is { } found ? ServiceFileWriter.Write(found) : null;
+        return new Deployment(ServiceFileWriter.Write(plan.Target), previous, [.. rolling], [.. removals], [.. before.Select(c => c.Row)]);
     }
 
     // Tier, node, active, and the order of the components.
@@ -65,7 +79,7 @@ public sealed class Rollouts(AgentRegistry registry, RuntimeSet runtimes, Planne
         throw new McpException(
             VolumeGuard.HeldCode,
             $"{service}.{component.Name} is not started beside {holder.Instance} of service {holder.Service}: {planner.Clash(component, holder.Definition)}",
-            $"stop it first (mcp stop {holder.Service}), or say :shared on both where several writers are meant");
+            $"stop it first (mcp stop {holder.Service}); where several writers of a volume are meant, say :shared on both");
     }
 
     // Before anything is touched. Whoever goes in this deploy will have ended.
@@ -77,6 +91,8 @@ public sealed class Rollouts(AgentRegistry registry, RuntimeSet runtimes, Planne
         foreach (var change in plan.Changes.Where(c => c.Rolls))
         {
             var component = plan.Target.Components.First(c => c.Name == change.Component);
+            if (component.Volumes.FirstOrDefault(v => !Path.Exists(v.Source)) is { } missing)
+                throw new McpException("volume.missing", $"the volume's host path {missing.Source} does not exist", $"create it on the node: mkdir -p {missing.Source}");
             CheckWanted(plan.Target.Name, component);
             await runtimes.Guard.CheckAsync($"{plan.Target.Name}.{component.Name}", component.Volumes, h => h.Instance is { } instance && goes.Contains(instance), ct);
         }

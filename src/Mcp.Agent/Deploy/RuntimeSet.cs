@@ -11,7 +11,6 @@ namespace Mcp.Agent.Deploy;
 /// <summary>All runtimes of the node: selects by component, lists over all. Each starts only what the guard of the volumes lets it.</summary>
 public sealed class RuntimeSet : IDisposable
 {
-    private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(1);
     private readonly Dictionary<RuntimeKind, IRuntime> _byKind;
 
     /// <param name="together">See <see cref="VolumeGuard"/>.</param>
@@ -60,7 +59,7 @@ public sealed class RuntimeSet : IDisposable
     {
         if (await FindAsync(name, ct) is not { } runtime)
             return;
-        var grace = GraceOf(await runtime.InspectAsync(name, ct));
+        var grace = StopGrace.Of(await runtime.InspectAsync(name, ct));
         await runtime.StopAsync(name, grace, ct);
         if (await runtime.InspectAsync(name, ct) is { State: not (InstanceState.Exited or InstanceState.Failed or InstanceState.Removed) } left)
             throw new McpException("instance.stop", $"{name} was asked to stop and is still {left.State.ToString().ToLowerInvariant()}", "mcp ps shows what its runtime says of it");
@@ -75,17 +74,4 @@ public sealed class RuntimeSet : IDisposable
     }
 
     public void Dispose() => Guard.Dispose();
-
-    private static TimeSpan GraceOf(InstanceInfo? instance)
-    {
-        try
-        {
-            return StoredDefinition.Read(instance?.Definition ?? "").StopGrace;
-        }
-        catch (ServiceFileException)
-        {
-            // Another version's: it may write to a volume.
-            return s_longest;
-        }
-    }
 }

@@ -42,8 +42,8 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
             using var held = locks.TryTake(instance.Service);
             if (held is null || registry.Components.List(instance.Service).Any(c => c.Definition.Name == instance.Component))
                 continue;
-            if (!dryRun)
-                await retire.RetireAsync(instance, ct);
+            if (!dryRun && !await retire.RetireAsync(instance, ct))
+                throw new McpException("purge.failed", $"{instance} could not be removed{(done.Count == 0 ? "" : $" ({string.Join(", ", done)})")}", "mcp events says why");
             done.Add($"{(dryRun ? "would remove" : "removed")} {instance}");
         }
 
@@ -77,6 +77,14 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
     private async Task<IReadOnlyList<string>> ChangeAsync(Label service, Label? component, DesiredState desired, Func<StoredComponent, Task<string>> act, CancellationToken ct)
     {
         using var held = await locks.TakeAsync(service, ct);
+        if (registry.Operations.Open().FirstOrDefault(o => o.Subject == service.Text) is { } open)
+        {
+            throw new McpException(
+                "deploy.unfinished",
+                $"a deploy of {service} is not {(open.Undoing ? "undone" : "finished")} yet; it is tried again by itself",
+                "mcp events says why; mcp undeploy ends it, too");
+        }
+
         var done = new List<string>();
         foreach (var stored in Find(service, component))
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Mcp.Agent.Deploy;
@@ -57,10 +58,10 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
     public async Task<HealthVerdict> SettleAsync(ComponentDefinition component, InstanceName instance, TimeSpan limit, CancellationToken ct)
     {
         var check = Effective(component);
-        for (var left = limit; ; left -= check?.Interval ?? limit)
+        for (var clock = Stopwatch.StartNew(); ;)
         {
             var verdict = await AskAsync(component, instance, ct);
-            if (verdict.Healthy || left <= TimeSpan.Zero || verdict.Ended)
+            if (verdict.Healthy || clock.Elapsed >= limit || verdict.Ended)
                 return verdict;
             await Task.Delay(check?.Interval ?? s_acceptEvery, ct);
         }

@@ -145,7 +145,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
             response.EnsureSuccessStatusCode();
             return true;
         }
-        catch (HttpRequestException e)
+        catch (Exception e) when (e is HttpRequestException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
             return last ? throw new McpException("proxy.unreachable", $"the node proxy does not take routes: {(e.InnerException ?? e).Message}", "mcp doctor; proxy.log in the agent's state directory says more", e) : false;
         }

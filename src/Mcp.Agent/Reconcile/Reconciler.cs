@@ -87,8 +87,17 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
         _observed = observed;
         var drift = DriftRules.Compare(desired, [.. observed.Select(o => new Observed(o.Name, o.State, o.ExitCode, o.SpecHash, o.Ending))]);
         var troubles = stored.Where(c => c.Trouble.Length > 0).Select(c => new DriftItem(c.Service, c.Definition.Name, c.Generation, c.Trouble, Repair.Report));
-        return _drift = [.. drift, .. troubles];
+        return _drift = [.. drift.Select(d => Left(d, stored)), .. troubles];
     }
+
+    // An instance of a component that a deploy has removed from a service that is here, with a number that this registry gave: its end failed then.
+    private DriftItem Left(DriftItem item, List<StoredComponent> stored) =>
+        item.Repair == Repair.Report
+        && stored.Any(c => c.Service == item.Service)
+        && stored.All(c => c.Service != item.Service || c.Definition.Name != item.Component)
+        && registry.Generations.Last(item.Service, item.Component) >= item.Generation
+            ? item with { What = "left over of a component that was removed", Repair = Repair.Remove }
+            : item;
 
     private async Task MendAsync(DriftItem item, CancellationToken ct)
     {
@@ -99,7 +108,8 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
             switch (item.Repair)
             {
                 case Repair.Remove:
-                    await retire.RetireAsync(name, ct);
+                    if (!await retire.RetireAsync(name, ct))
+                        return;
                     break;
                 case Repair.Stop when stored is not null:
                     await runtimes.StopAsync(name, ct);

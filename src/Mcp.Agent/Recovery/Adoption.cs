@@ -55,11 +55,16 @@ public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeP
     {
         var before = registry.Components.Find(service) ?? new ServiceDefinition(service, Tier.Worker, null, true, []);
         var components = strangers.Select(i => Definition(i)).ToList();
-        registry.Components.Store(before with { Components = [.. before.Components, .. components] }, strangers.ToDictionary(i => i.Name.Component.Text, i => i.Name.Generation));
+        // A component that is known and has no ports would have no routes either.
         foreach (var (instance, component) in strangers.Zip(components))
         {
             foreach (var port in instance.Ports.Except(component.Ports))
                 registry.Ports.TryTake(instance.Name, port.Host, port.Instance);
+        }
+
+        registry.Components.Store(before with { Components = [.. before.Components, .. components] }, strangers.ToDictionary(i => i.Name.Component.Text, i => i.Name.Generation));
+        foreach (var (instance, component) in strangers.Zip(components))
+        {
             registry.Generations.Give(service, component.Name, instance.Name.Generation);
             registry.Events.Add(service.Text, component.Name.Text, "component.adopted", instance.Name.ToString());
         }

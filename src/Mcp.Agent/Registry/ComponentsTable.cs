@@ -26,10 +26,11 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
             : ComponentRow.Of(c, generation, desired))]);
     }
 
-    /// <summary>The same, with the rows as they are to be. Whoever waits at the node proxy for the service waits no longer.</summary>
+    /// <summary>The same, with the rows as they are to be.</summary>
     /// <param name="service">Its components do not count.</param>
+    /// <param name="holds">Whoever waits at the node proxy for the service goes on waiting.</param>
     /// <exception cref="McpException">route.taken</exception>
-    public void Store(ServiceDefinition service, IReadOnlyList<ComponentRow> rows)
+    public void Store(ServiceDefinition service, IReadOnlyList<ComponentRow> rows, bool holds = false)
     {
         using var connection = database.Connect();
         using var transaction = connection.BeginTransaction();
@@ -51,7 +52,8 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
                 Insert(connection, service.Name, rows[i], i);
         }
 
-        connection.Run("DELETE FROM holds WHERE service = @service", ("service", service.Name.Text));
+        if (!holds)
+            connection.Run("DELETE FROM holds WHERE service = @service", ("service", service.Name.Text));
         transaction.Commit();
     }
 

@@ -1,3 +1,4 @@
+using Mcp.Agent.Registry;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
@@ -20,7 +21,7 @@ public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard) : IRuntime
             return;
         // The runtime makes it anew, and would kill what runs.
         if (existing is { State: InstanceState.Running or InstanceState.Starting or InstanceState.Unknown })
-            await inner.StopAsync(spec.Name, spec.Component.StopGrace, ct);
+            await inner.StopAsync(spec.Name, StopGrace.Of(existing), ct);
         using var claim = await guard.ClaimAsync(spec.Name, spec.Component.Volumes, ct);
         await inner.RunAsync(spec, ct);
     }

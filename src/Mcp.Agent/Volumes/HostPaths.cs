@@ -15,8 +15,15 @@ public static class HostPaths
         if (VolumePaths.Overlap(a, b))
             return true;
         var mounts = Mounts();
-        var (x, y) = (Identity(a, mounts), Identity(b, mounts));
-        return x.Device == y.Device && x.Device.Length > 0 && VolumePaths.Overlap(x.Path, y.Path);
+        var shown = Shown(b, mounts);
+        return Shown(a, mounts).Any(x => shown.Any(y => x.Device == y.Device && x.Device.Length > 0 && VolumePaths.Overlap(x.Path, y.Path)));
+    }
+
+    // What is seen there: the directory, and whatever is mounted below it.
+    private static List<(string Device, string Path)> Shown(string path, List<(string Device, string Root, string Point)> mounts)
+    {
+        var below = path == "/" ? path : path + "/";
+        return [Identity(path, mounts), .. mounts.Where(m => m.Point.StartsWith(below, StringComparison.Ordinal)).Select(m => (m.Device, m.Root))];
     }
 
     /// <summary>With every link on the way followed; what is not there stays as it is written.</summary>

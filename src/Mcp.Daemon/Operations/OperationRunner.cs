@@ -73,7 +73,7 @@ public sealed class OperationRunner<TState>(IReadOnlyList<IStep<TState>> steps, 
     private static readonly TimeSpan s_undoLimit = TimeSpan.FromMinutes(10);
 
     /// <exception cref="StepFailedException">A step failed; the exception says what became of the steps before it. Not with <see cref="OnFailure.GoOn"/>.</exception>
-    /// <exception cref="OperationCanceledException">With Stop and GoOn: cancelled; the operation stays in the journal.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the operation stays in the journal, at its step.</exception>
     public async Task<TState> RunAsync(JournalEntry entry, StepReport? report, CancellationToken ct)
     {
         var state = read(entry.State);
@@ -93,7 +93,8 @@ public sealed class OperationRunner<TState>(IReadOnlyList<IStep<TState>> steps, 
                 ct.ThrowIfCancellationRequested();
                 state = await steps[i].RunAsync(state, new StepProgress(steps[i].Name, report), ct);
             }
-            catch (Exception e) when (onFailure == OnFailure.Undo || !ct.IsCancellationRequested)
+            // Whoever is told to end leaves it in the journal, at this step.
+            catch (Exception e) when (!ct.IsCancellationRequested)
             {
                 var reason = Reason(e);
                 report?.Invoke(steps[i].Name, StepMark.Failed, reason.Message);

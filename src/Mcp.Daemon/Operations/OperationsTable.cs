@@ -11,7 +11,7 @@ public sealed class OperationsTable(Database database, TimeProvider time) : IJou
         using var connection = database.Connect();
         connection.Run("""
             INSERT INTO operations (id, kind, subject, step, undoing, state, updated_at) VALUES (@id, @kind, @subject, @step, @undoing, @state, @now)
-            ON CONFLICT (id) DO UPDATE SET step = @step, undoing = @undoing, state = @state, updated_at = @now
+            ON CONFLICT (id) DO UPDATE SET kind = @kind, step = @step, undoing = @undoing, state = @state, updated_at = @now
             """,
             ("id", entry.Id.ToString()), ("kind", entry.Kind), ("subject", entry.Subject), ("step", entry.Step), ("undoing", entry.Undoing), ("state", entry.State),
             ("now", time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture)));

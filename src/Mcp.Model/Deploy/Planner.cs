@@ -42,7 +42,8 @@ public sealed class Planner(Func<string, string, bool> overlap)
     {
         var component = wanted.Components.FirstOrDefault(c => c.Name == only)
             ?? throw new McpException("component.unknown", $"service {wanted.Name} has no component {only}", $"it has: {string.Join(", ", wanted.Components.Select(c => c.Name))}");
-        return wanted with { Components = [.. (before?.Components ?? []).Where(c => c.Name != only), component] };
+        var there = before?.Components ?? [];
+        return wanted with { Components = there.Any(c => c.Name == only) ? [.. there.Select(c => c.Name == only ? component : c)] : [.. there, component] };
     }
 
     private void OneWriter(ServiceDefinition target)

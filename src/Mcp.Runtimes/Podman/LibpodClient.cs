@@ -15,6 +15,7 @@ internal sealed class LibpodException(HttpStatusCode status, string message, Exc
 /// <summary>Thin client of podman's libpod REST API over a Unix socket. Every call has a time limit; streams end with their token.</summary>
 internal sealed class LibpodClient : IDisposable
 {
+    private static readonly TimeSpan s_question = TimeSpan.FromSeconds(30);
     private const string Prefix = "http://podman/v4.0.0/libpod";
     private readonly HttpClient _http;
 
@@ -22,34 +23,32 @@ internal sealed class LibpodClient : IDisposable
         _http = new HttpClient(new SocketsHttpHandler { ConnectCallback = (_, ct) => socket.ConnectAsync(ct), PooledConnectionIdleTimeout = TimeSpan.FromSeconds(20) }, disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
 
     public async Task<T?> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken ct)
-        where T : class
+        where T : class => await WithinAsync(s_question, async token =>
     {
-        using var limit = Limit(TimeSpan.FromSeconds(30), ct);
-        using var response = await SendAsync(HttpMethod.Get, path, null, HttpCompletionOption.ResponseContentRead, limit.Token);
+        using var response = await SendAsync(HttpMethod.Get, path, null, HttpCompletionOption.ResponseContentRead, token);
         if (response.StatusCode == HttpStatusCode.NotFound)
             return null;
-        await EnsureAsync(response, limit.Token);
-        return await response.Content.ReadFromJsonAsync(type, limit.Token);
-    }
+        await EnsureAsync(response, token);
+        return await response.Content.ReadFromJsonAsync(type, token);
+    }, ct);
 
-    public async Task<HttpStatusCode> CallAsync(HttpMethod method, string path, TimeSpan time, CancellationToken ct, params HttpStatusCode[] alsoFine)
-    {
-        using var limit = Limit(time, ct);
-        using var response = await SendAsync(method, path, null, HttpCompletionOption.ResponseContentRead, limit.Token);
-        if (!alsoFine.Contains(response.StatusCode))
-            await EnsureAsync(response, limit.Token);
-        return response.StatusCode;
-    }
+    public Task<HttpStatusCode> CallAsync(HttpMethod method, string path, TimeSpan time, CancellationToken ct, params HttpStatusCode[] alsoFine) =>
+        WithinAsync(time, async token =>
+        {
+            using var response = await SendAsync(method, path, null, HttpCompletionOption.ResponseContentRead, token);
+            if (!alsoFine.Contains(response.StatusCode))
+                await EnsureAsync(response, token);
+            return response.StatusCode;
+        }, ct);
 
-    public async Task<string> PostAsync<T>(string path, T body, JsonTypeInfo<T> type, TimeSpan time, CancellationToken ct)
+    public Task<string> PostAsync<T>(string path, T body, JsonTypeInfo<T> type, TimeSpan time, CancellationToken ct) => WithinAsync(time, async token =>
     {
-        using var limit = Limit(time, ct);
         using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, type));
         content.Headers.ContentType = new("application/json");
-        using var response = await SendAsync(HttpMethod.Post, path, content, HttpCompletionOption.ResponseContentRead, limit.Token);
-        await EnsureAsync(response, limit.Token);
-        return await response.Content.ReadAsStringAsync(limit.Token);
-    }
+        using var response = await SendAsync(HttpMethod.Post, path, content, HttpCompletionOption.ResponseContentRead, token);
+        await EnsureAsync(response, token);
+        return await response.Content.ReadAsStringAsync(token);
+    }, ct);
 
     /// <summary>The caller owns the response and its stream.</summary>
     public async Task<HttpResponseMessage> StreamAsync(HttpMethod method, string path, CancellationToken ct)
@@ -105,10 +104,22 @@ internal sealed class LibpodClient : IDisposable
         throw new LibpodException(response.StatusCode, text.Trim());
     }
 
-    private static CancellationTokenSource Limit(TimeSpan time, CancellationToken ct)
+    // A podman that hangs or answers half is no different from one that is away.
+    private static async Task<T> WithinAsync<T>(TimeSpan time, Func<CancellationToken, Task<T>> call, CancellationToken ct)
     {
-        var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
         limit.CancelAfter(time);
-        return limit;
+        try
+        {
+            return await call(limit.Token);
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            throw new LibpodException(0, $"podman did not answer within {time.TotalSeconds:0} s", e);
+        }
+        catch (Exception e) when (e is JsonException or IOException)
+        {
+            throw new LibpodException(0, $"podman's answer cannot be read: {e.Message}", e);
+        }
     }
 }

@@ -15,7 +15,8 @@ internal static class PodmanHolders
         try
         {
             var holders = new List<VolumeHolder>();
-            foreach (var listed in await client.GetAsync("/containers/json?all=true", LibpodJson.Default.LibpodListedArray, ct) ?? [])
+            var all = await client.GetAsync("/containers/json?all=true", LibpodJson.Default.LibpodListedArray, ct) ?? throw new LibpodException(0, "its list of containers is empty words");
+            foreach (var listed in all)
             {
                 if (await HolderAsync(client, listed, ct) is { } holder)
                     holders.Add(holder);
@@ -48,8 +49,11 @@ internal static class PodmanHolders
         var mounts = (container?.Mounts ?? []).Where(m => m is { Writable: true, Source.Length: > 0 });
         return container is null
             ? null
-            : new VolumeHolder(instance is null ? $"container {who}" : who, instance, ended, [.. mounts.Select(m => new VolumeMount(m.Source!, m.Destination ?? "", false))]);
+            : new VolumeHolder(instance is null ? $"container {who}" : who, instance, ended, [.. mounts.Select(m => Mount(m, foreign: instance is null))]);
     }
+
+    // Of somebody else nothing says whether several writers are meant: our side does.
+    private static VolumeMount Mount(LibpodMounted mounted, bool foreign) => new(mounted.Source!, mounted.Destination ?? "", false, Shared: foreign);
 
     // Null: another version wrote it, and podman knows better what is mounted.
     private static IReadOnlyList<VolumeMount>? Declared(string? definition)

@@ -96,19 +96,31 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         {
             await _client.CallAsync(HttpMethod.Post, $"/containers/{name}/start", s_startLimit, ct, HttpStatusCode.NotModified);
         }
-        catch (LibpodException e)
+        catch (LibpodException e) when (e.Status != 0)
         {
             throw new McpException("instance.start", $"cannot start {name}: {e.Message}", "", e);
         }
+        catch (LibpodException e)
+        {
+            throw new McpException("podman.failed", $"cannot start {name}: {e.Message}", "run podman ps -a on the node", e);
+        }
     }
 
-    public Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct) => ToldAsync($"cannot stop {name}", () => _client.CallAsync(
-        HttpMethod.Post,
-        $"/containers/{name}/stop?timeout={(int)Math.Ceiling(grace.TotalSeconds)}",
-        grace + s_startLimit,
-        ct,
-        HttpStatusCode.NotModified,
-        HttpStatusCode.NotFound));
+    public async Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct)
+    {
+        var path = $"/containers/{name}/json";
+        var container = await ToldAsync($"cannot look at {name}", () => _client.GetAsync(path, LibpodJson.Default.LibpodContainer, ct));
+        // podman stops nothing that is paused.
+        if (container?.State?.Status == "paused")
+            await ToldAsync($"cannot resume {name}", () => _client.CallAsync(HttpMethod.Post, $"/containers/{name}/unpause", s_startLimit, ct, HttpStatusCode.NotFound));
+        await ToldAsync($"cannot stop {name}", () => _client.CallAsync(
+            HttpMethod.Post,
+            $"/containers/{name}/stop?timeout={(int)Math.Ceiling(grace.TotalSeconds)}",
+            grace + s_startLimit,
+            ct,
+            HttpStatusCode.NotModified,
+            HttpStatusCode.NotFound));
+    }
 
     public Task RemoveAsync(InstanceName name, CancellationToken ct) => ToldAsync($"cannot remove {name}", () => _client.CallAsync(
         HttpMethod.Delete,
@@ -120,8 +132,9 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     public async Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct)
     {
         var container = await ToldAsync($"cannot look at {name}", () => _client.GetAsync($"/containers/{name}/json", LibpodJson.Default.LibpodContainer, ct));
-        if (container?.State is not { } state)
+        if (container is null)
             return null;
+        var state = container.State ?? new LibpodState(null, 0, default, null);
         var parsed = State(state.Status);
         return new InstanceInfo(name, container.ImageName ?? "", parsed, parsed is InstanceState.Exited or InstanceState.Failed ? state.ExitCode : null,
             container.Config?.Labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "", state.StartedAt.Year > 1 ? state.StartedAt : null, container.Config?.Labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "", []);

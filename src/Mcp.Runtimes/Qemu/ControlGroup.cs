@@ -73,7 +73,24 @@ internal sealed class ControlGroup(string root, string name)
     }
 
     /// <summary>False also where VMs run without a group.</summary>
-    public bool HasProcesses() => Directories.Select(d => Path.Combine(d, "cgroup.procs")).Where(File.Exists).Any(f => File.ReadLines(f).Any());
+    public bool HasProcesses() => Directories.Any(HasProcesses);
+
+    private static bool HasProcesses(string directory)
+    {
+        try
+        {
+            return File.ReadLines(Path.Combine(directory, "cgroup.procs")).Any();
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return false;
+        }
+        catch (IOException)
+        {
+            // It goes while it is read, or cannot be read: only the first is certain to have ended.
+            return Directory.Exists(directory);
+        }
+    }
 
     /// <summary>Nothing happens where it is not there. One that still has processes stays; its next run takes it.</summary>
     public void Remove()

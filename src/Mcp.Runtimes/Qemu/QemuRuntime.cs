@@ -127,6 +127,8 @@ public sealed class QemuRuntime : IRuntime
             throw new McpException("instance.start", $"there is no {name}", "");
         if (vm.Keeper() is not null)
             return;
+        if (!await EndedAsync(vm, s_quit, ct))
+            throw new McpException("instance.start", $"{name} is not started: processes of its last run have not ended", "look at them: ps axf");
         if (record.Bridge is not null)
             await _bridge.EnsureAsync(ct);
         var run = Guid.NewGuid().ToString("N");
@@ -148,7 +150,7 @@ public sealed class QemuRuntime : IRuntime
     public async Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct)
     {
         var vm = Directory(name);
-        if (vm.Keeper() is null)
+        if (vm.HasEnded())
             return;
         // Pressed again and again: a guest that has just begun to boot does not see the button yet.
         for (var clock = Stopwatch.StartNew(); clock.Elapsed < grace;)
@@ -290,7 +292,7 @@ public sealed class QemuRuntime : IRuntime
     private static async Task<bool> EndedAsync(VmDirectory vm, TimeSpan limit, CancellationToken ct)
     {
         var clock = Stopwatch.StartNew();
-        while (vm.Keeper() is not null)
+        while (!vm.HasEnded())
         {
             if (clock.Elapsed > limit)
                 return false;

@@ -12,6 +12,7 @@ namespace Mcp.Runtimes.Qemu;
 /// dead process; so no process number is ever believed by itself.</summary>
 internal sealed class VmDirectory(string path)
 {
+    private const string Source = "source=";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     public string Path { get; } = path;
@@ -64,13 +65,14 @@ internal sealed class VmDirectory(string path)
         return new InstanceInfo(name, record.Image, state, code, record.SpecHash, run?.Started, record.Definition, record.Ports, reason);
     }
 
+    /// <summary>A keeper that was killed takes QEMU and its helpers with it, but not at the same instant.</summary>
+    public bool HasEnded() => Keeper() is null && !Group.HasProcesses();
+
     /// <summary>What it may write to. One that runs and whose record cannot be read may write anywhere.</summary>
     public VolumeHolder Holder()
     {
         var name = System.IO.Path.GetFileName(Path);
-        // A keeper that was killed takes QEMU and its helpers with it, but not at the same instant.
-        var ended = Keeper() is null && !Group.HasProcesses();
-        return new VolumeHolder(name, InstanceName.Parse(name), ended, Declared() ?? [new VolumeMount("/", "/", false)]);
+        return new VolumeHolder(name, InstanceName.Parse(name), HasEnded(), Declared() ?? [new VolumeMount("/", "/", false)]);
     }
 
     private IReadOnlyList<VolumeMount>? Declared()
@@ -80,12 +82,15 @@ internal sealed class VmDirectory(string path)
         try
         {
             var stored = ServiceFile.ReadStored($"name = \"stored\"\n{record.Definition}", "vm.json");
-            return [.. stored.Definition.Components.SelectMany(c => c.Volumes).Where(v => !v.ReadOnly)];
+            if (stored.UnknownKeys.Count == 0)
+                return [.. stored.Definition.Components.SelectMany(c => c.Volumes).Where(v => !v.ReadOnly)];
         }
         catch (ServiceFileException)
         {
-            return null;
+            // Another version's words; what it has started says the same.
         }
+
+        return [.. record.Beside.SelectMany(program => program).Where(a => a.StartsWith(Source, StringComparison.Ordinal)).Select(a => new VolumeMount(a[Source.Length..].Split(',')[0], "", false))];
     }
 
     /// <summary>Out of sight at once, then deleted; a crash between leaves only what Sweep takes.</summary>

@@ -51,6 +51,18 @@ public sealed class HostPathsTests : IDisposable
             Assert.True(HostPaths.Overlap(Path.Combine(shown, "b"), Path.Combine(_root, "abs")));
             Assert.True(HostPaths.Overlap(shown, Path.Combine(_root, "a", "b")));
             Assert.False(HostPaths.Overlap(shown, Path.Combine(_root, "c")));
+            // Below a directory, too: whoever has that sees the mount.
+            var parent = Directory.CreateDirectory(Path.Combine(_root, "parent", "inner")).FullName;
+            Assert.Equal(0, await RunAsync("mount", "--bind", Path.Combine(_root, "a", "b"), parent));
+            try
+            {
+                Assert.True(HostPaths.Overlap(Path.Combine(_root, "parent"), Path.Combine(_root, "a")));
+                Assert.False(HostPaths.Overlap(Path.Combine(_root, "parent"), Path.Combine(_root, "c")));
+            }
+            finally
+            {
+                Assert.Equal(0, await RunAsync("umount", parent));
+            }
         }
         finally
         {

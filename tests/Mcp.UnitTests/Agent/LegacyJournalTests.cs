@@ -47,6 +47,9 @@ public sealed class LegacyJournalTests : IDisposable
         Assert.Equal([stored.Instance.ToString()], await world.RunningAsync());
         Assert.Equal([stored.Instance.ToString()], await world.InstancesAsync());
         Assert.Empty(world.Registry.Operations.Open());
+        // The number that it had given is not given again.
+        await world.DeployAsync(World.Service("blog", "v1", $"env = {{ A = \"1\" }}\n{extra}"));
+        Assert.Equal(["blog.web.3"], await world.RunningAsync());
     }
 
     // What the steps of that version had done by then.

@@ -46,7 +46,7 @@ public sealed class ReplaceStep(AgentRegistry registry, RuntimeSet runtimes, INo
             back.AddRange(Losing(state, rolling).Where(o => o.Wanted && back.All(b => b.Instance != o.Instance)));
         }
 
-        foreach (var old in state.PreviousService is { Active: true } ? back : [])
+        foreach (var old in back)
             await StartAgainAsync(old, ct);
         registry.Holds.Clear(state.Service.Name);
         await proxy.PushAsync(ct);
@@ -61,14 +61,18 @@ public sealed class ReplaceStep(AgentRegistry registry, RuntimeSet runtimes, INo
         progress.Report($"{old.Component}: waits for requests under way");
         await proxy.DrainAsync(old, RetireStep.Drain, ct);
         progress.Report($"{old.Component}: stops");
-        parts.Outages.Stopped(old);
         await runtimes.StopAsync(old, ct);
+        parts.Outages.Stopped(old);
     }
 
     private async Task StartAgainAsync(Going old, CancellationToken ct)
     {
         // One that somebody removed is made anew by the reconciler.
-        if (await runtimes.FindAsync(old.Instance, ct) is not { } runtime || await runtime.InspectAsync(old.Instance, ct) is { State: InstanceState.Running })
+        if (await runtimes.FindAsync(old.Instance, ct) is not { } runtime)
+            return;
+        // Never stopped, or started already by an undo that was cut off.
+        var runs = await runtime.InspectAsync(old.Instance, ct) is { State: InstanceState.Running };
+        if (runs && !parts.Outages.IsStopped(old.Instance))
             return;
         var verdict = await StartedAsync(runtime, old, ct);
         parts.Outages.StartedAgain(old.Instance, verdict);
@@ -79,16 +83,17 @@ public sealed class ReplaceStep(AgentRegistry registry, RuntimeSet runtimes, INo
         }
     }
 
-    // It may not open data that the newer one has changed, and somebody else may have its volume by now. Either is told; it stays wanted.
+    // It may not open data that the newer one has changed, and somebody else may have its volume or its port by now. Either is told; it stays
+    // wanted, and the reconciler tries again.
     private async Task<HealthVerdict> StartedAsync(IRuntime runtime, Going old, CancellationToken ct)
     {
         try
         {
             await runtime.StartAsync(old.Instance, ct);
         }
-        catch (McpException e) when (e.Code == VolumeGuard.HeldCode)
+        catch (McpException e) when (e.Code is VolumeGuard.HeldCode or "instance.start" or "port.in_use" or "volume.missing" or "port.address")
         {
-            return new HealthVerdict(false, "its volumes", e.Message, Ended: true);
+            return new HealthVerdict(false, "its start", e.Message, Ended: true);
         }
 
         return old.Definition is { } definition

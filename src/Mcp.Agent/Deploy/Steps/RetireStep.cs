@@ -3,6 +3,7 @@ using Mcp.Agent.Proxy;
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Names;
+using Microsoft.Data.Sqlite;
 
 namespace Mcp.Agent.Deploy.Steps;
 
@@ -18,23 +19,44 @@ public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, INodePr
         foreach (var old in state.Going())
             await RetireAsync(old.Instance, ct);
         foreach (var kept in state.Service.Active ? [] : state.Kept())
-            await runtimes.StopAsync(kept, ct);
+            await TryAsync(kept, () => runtimes.StopAsync(kept, ct), ct);
         return state;
     }
 
     public Task UndoAsync(Deployment state, CancellationToken ct) => Task.CompletedTask;
 
-    public async Task RetireAsync(InstanceName old, CancellationToken ct)
+    /// <summary>False: it could not be ended; an event says why.</summary>
+    public Task<bool> RetireAsync(InstanceName old, CancellationToken ct) => TryAsync(old, async () =>
+    {
+        await proxy.DrainAsync(old, Drain, ct);
+        await runtimes.EndAsync(old, ct);
+        ports.Release(old);
+    }, ct);
+
+    // The new generation serves already: nothing that fails here may take it back.
+    private async Task<bool> TryAsync(InstanceName instance, Func<Task> act, CancellationToken ct)
     {
         try
         {
-            await proxy.DrainAsync(old, Drain, ct);
-            await runtimes.EndAsync(old, ct);
-            ports.Release(old);
+            await act();
+            return true;
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
-            events.Add(old.Service.Text, old.Component.Text, "retire.failed", $"{old}: {e.Message}");
+            Note(instance, e);
+            return false;
+        }
+    }
+
+    private void Note(InstanceName instance, Exception failure)
+    {
+        try
+        {
+            events.Add(instance.Service.Text, instance.Component.Text, "retire.failed", $"{instance}: {failure.Message}");
+        }
+        catch (SqliteException)
+        {
+            // The disk is full, and the reconciler tries again.
         }
     }
 }

@@ -21,15 +21,16 @@ public sealed class SwitchStep(ComponentsTable components, INodeProxy proxy, Fun
         return state;
     }
 
-    public async Task UndoAsync(Deployment state, CancellationToken ct)
+    // The proxy follows when the step before has started again what was stopped; until then clients wait.
+    public Task UndoAsync(Deployment state, CancellationToken ct)
     {
         if (state.PreviousService is not { } previous)
             components.Delete(state.Service.Name);
         else if (state.Before is { } rows)
-            components.Store(previous, rows);
+            components.Store(previous, rows, holds: true);
         else
             components.Store(previous, state.Rollouts.Concat(state.Removals).Where(r => r.OldGeneration > 0).ToDictionary(r => r.Component, r => r.OldGeneration));
-        await proxy.PushAsync(ct);
+        return Task.CompletedTask;
     }
 
     // What is kept keeps its row, as whatever version wrote it.
