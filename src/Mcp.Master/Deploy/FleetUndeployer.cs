@@ -23,7 +23,13 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
         using var held = await locks.TakeAsync(service, ct);
         var there = store.Placements.Find(service) ?? throw new McpException("service.unknown", $"there is no service {service} on this fleet", "mcp list shows those that are; mcp adopt takes those that were deployed with --direct");
         foreach (var entry in store.Operations.Open().Where(o => o.Subject == service.Text))
+        {
+            // Older versions wrote down only here where a move came from.
+            if (FleetDeployment.TryRead(service, entry.State)?.From is { Length: > 0 } from && !there.Holds(Label.Parse(from)))
+                store.Leftovers.Add(Leftover.Copy(AgentStep.StepName, service, Label.Parse(from), "the service was undeployed"));
             store.Operations.Close(entry.Id);
+        }
+
         var state = FleetDeployment.Removal(service, there.Definition, there.Home) with { From = there.Node is { } node && node != there.Home ? node.Text : null };
         return await RunHeldAsync(new JournalEntry(Guid.NewGuid(), Kind, service.Text, 0, false, FleetDeployment.Write(state)), state, ct);
     }
