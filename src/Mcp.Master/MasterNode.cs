@@ -101,17 +101,34 @@ public sealed class MasterNode
     public ExpiryWatch Endings { get; }
 
     /// <summary>Everything the master does without being asked, until cancelled: finishes what a kill interrupted, removes what could not be removed, sees nodes fall silent.</summary>
-    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("leftovers", SweepAsync, ct), Dns is null ? Task.CompletedTask : AgainAsync("dns", Dns.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct), AgainAsync("definitions", Definitions.RunAsync, ct), AgainAsync("endings", Endings.RunAsync, ct));
+    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("pending", PendingAsync, ct), AgainAsync("leftovers", SweepAsync, ct), Dns is null ? Task.CompletedTask : AgainAsync("dns", Dns.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct), AgainAsync("definitions", Definitions.RunAsync, ct), AgainAsync("endings", Endings.RunAsync, ct));
 
     private Task ResumeAsync(CancellationToken ct) =>
         Task.WhenAll(Store.Operations.Open().Where(e => !Deployer.IsActive(e.Id) && !Undeployer.IsActive(e.Id)).Select(e => Deployer.ResumeAsync(e, ct)).ToList());
 
     private async Task SweepAsync(CancellationToken ct)
     {
+        try
+        {
+            while (!ct.IsCancellationRequested)
+            {
+                await Undeployer.BeginSweepsAsync(ct);
+                await Task.Delay(s_sweep, _time, ct);
+            }
+        }
+        finally
+        {
+            // At the master's end; after a failure they simply go on.
+            if (ct.IsCancellationRequested)
+                await Undeployer.EndSweepsAsync();
+        }
+    }
+
+    private async Task PendingAsync(CancellationToken ct)
+    {
         while (!ct.IsCancellationRequested)
         {
             await Pending.LookAsync(ct);
-            await Undeployer.SweepAsync(ct);
             await Task.Delay(s_sweep, _time, ct);
         }
     }

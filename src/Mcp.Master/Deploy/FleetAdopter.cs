@@ -14,7 +14,7 @@ public sealed class FleetAdopter(FleetView view, AgentPool agents, MasterStore s
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
 
-    /// <param name="only">Null: all.</param>
+    /// <param name="only">Null: all but what was undeployed and could not be removed yet.</param>
     /// <param name="reply">Gets what was placed, and what could not be, each by itself.</param>
     public async Task AdoptAsync(Label? only, OperationReply reply, CancellationToken ct)
     {
@@ -24,21 +24,34 @@ public sealed class FleetAdopter(FleetView view, AgentPool agents, MasterStore s
         {
             try
             {
-                reply.Done.Add(await AdoptAsync(Label.Parse(service.Key), [.. service.Select(c => c.Node).Distinct().Select(Label.Parse)], ct));
+                var nodes = service.Select(c => c.Node).Distinct().Select(Label.Parse).ToList();
+                reply.Done.Add(await AdoptAsync(Label.Parse(service.Key), nodes, asked: only is not null, ct));
             }
             catch (McpException e)
             {
-                reply.Failed.Add($"{service.Key}: {e.Message}");
+                reply.Failed.Add($"{service.Key}: {e.Message}{(e.Hint.Length > 0 ? $"; {e.Hint}" : "")}");
             }
         }
     }
 
-    private async Task<string> AdoptAsync(Label service, IReadOnlyList<Label> nodes, CancellationToken ct)
+    private async Task<string> AdoptAsync(Label service, List<Label> nodes, bool asked, CancellationToken ct)
     {
         using var held = await locks.TakeAsync(service, ct);
         await deployer.FinishHeldAsync(service, ct);
         if (store.Placements.Find(service) is { } there)
             return $"{service} is placed on {there.Home} already";
+        // Copies that are still to be removed are no reason to have it again, unless somebody says so.
+        var wanted = nodes.Where(n => !store.Leftovers.IsLeftAt(service, n.Text)).ToList();
+        if (wanted.Count > 0)
+            nodes = wanted;
+        else if (!asked)
+        {
+            throw new McpException(
+                "adopt.undeployed",
+                $"it is to be removed from {string.Join(" and from ", nodes)}, which was not possible yet",
+                $"mcp adopt {service} keeps it instead");
+        }
+
         // Choosing one would make the other a copy to be removed.
         if (nodes.Count > 1)
             throw new McpException("adopt.several", $"it runs on {string.Join(" and on ", nodes)}", "undeploy it with --direct where it is not to be");

@@ -87,8 +87,8 @@ public sealed class FleetDeployer(
         store.Events.Add(entry.Subject, "", "deploy.resumed", $"from step {steps[entry.Step].Name}");
         try
         {
-            // What the agent has finished meanwhile is not done again.
-            await RunAsync(entry with { State = FleetDeployment.Write(state with { IfChanged = true }) }, null, ct);
+            // What the agent has finished meanwhile is not done again; of a forced one nobody can tell whether it has.
+            await RunAsync(entry with { State = FleetDeployment.Write(state with { IfChanged = !state.Force }) }, null, ct);
         }
         catch (StepFailedException)
         {

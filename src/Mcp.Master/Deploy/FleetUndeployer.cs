@@ -11,7 +11,11 @@ namespace Mcp.Master.Deploy;
 public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps, OldCopies copies, MasterStore store, ServiceLocks locks)
 {
     public const string Kind = "undeploy";
+
+    // The agent goes on with what it has begun; the next round hears what came of it.
+    private static readonly TimeSpan s_roundLimit = TimeSpan.FromSeconds(15);
     private readonly ConcurrentDictionary<Guid, bool> _active = new();
+    private readonly Dictionary<string, Task> _sweeps = [];
     private readonly OperationRunner<FleetDeployment> _runner = new([.. steps.Select(s => new Undone(s))], store.Operations, FleetDeployment.Write, FleetDeployment.Read, OnFailure.GoOn);
 
     public bool IsActive(Guid operation) => _active.ContainsKey(operation);
@@ -23,7 +27,13 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
         using var held = await locks.TakeAsync(service, ct);
         var there = store.Placements.Find(service) ?? throw new McpException("service.unknown", $"there is no service {service} on this fleet", "mcp list shows those that are; mcp adopt takes those that were deployed with --direct");
         foreach (var entry in store.Operations.Open().Where(o => o.Subject == service.Text))
+        {
+            // Older versions wrote down only here where a move came from.
+            if (FleetDeployment.TryRead(service, entry.State)?.From is { Length: > 0 } from && !there.Holds(Label.Parse(from)))
+                store.Leftovers.Add(Leftover.Copy(AgentStep.StepName, service, Label.Parse(from), "the service was undeployed"));
             store.Operations.Close(entry.Id);
+        }
+
         var state = FleetDeployment.Removal(service, there.Definition, there.Home) with { From = there.Node is { } node && node != there.Home ? node.Text : null };
         return await RunHeldAsync(new JournalEntry(Guid.NewGuid(), Kind, service.Text, 0, false, FleetDeployment.Write(state)), state, ct);
     }
@@ -58,13 +68,35 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
 
     /// <summary>Tries once to remove each thing that could not be removed before: node by node, all nodes at once.</summary>
     /// <param name="only">Only what is on this node.</param>
-    public Task SweepAsync(CancellationToken ct, Label? only = null) => Task.WhenAll(store.Leftovers.List().Where(l => only is null || l.Node == only.Text).GroupBy(l => l.Node).Select(async node =>
+    public Task SweepAsync(CancellationToken ct, Label? only = null) =>
+        Task.WhenAll(Left().Where(n => only is null || n.Key == only.Text).Select(n => SweepAsync(n, AgentStep.UndoLimit, ct)));
+
+    /// <summary>Begins a sweep of each node that has none under way, and does not wait for it: a node that hangs keeps no other waiting, and a service's lock for no longer than <see cref="s_roundLimit"/>.</summary>
+    /// <remarks>One caller at a time.</remarks>
+    public async Task BeginSweepsAsync(CancellationToken ct)
+    {
+        foreach (var (node, sweep) in _sweeps.Where(s => s.Value.IsCompleted).ToList())
+        {
+            _sweeps.Remove(node);
+            await sweep;
+        }
+
+        foreach (var node in Left().Where(n => !_sweeps.ContainsKey(n.Key)))
+            _sweeps[node.Key] = SweepAsync(node, s_roundLimit, ct);
+    }
+
+    /// <summary>Waits for the sweeps under way, which are to be cancelled.</summary>
+    public async Task EndSweepsAsync() => await Task.WhenAll(_sweeps.Values).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    private IEnumerable<IGrouping<string, Leftover>> Left() => store.Leftovers.List().GroupBy(l => l.Node);
+
+    private async Task SweepAsync(IEnumerable<Leftover> node, TimeSpan limit, CancellationToken ct)
     {
         foreach (var leftover in node)
-            await SweepAsync(leftover, ct);
-    }));
+            await SweepAsync(leftover, limit, ct);
+    }
 
-    private async Task SweepAsync(Leftover leftover, CancellationToken ct)
+    private async Task SweepAsync(Leftover leftover, TimeSpan limit, CancellationToken ct)
     {
         var service = Label.Parse(leftover.Service);
         using var held = locks.TryTake(service);
@@ -73,7 +105,7 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
             return;
         try
         {
-            if (leftover.IsCopy ? await CopyAsync(leftover, ct) : await OfTheFleetAsync(leftover, ct))
+            if (leftover.IsCopy ? await CopyAsync(leftover, limit, ct) : await OfTheFleetAsync(leftover, ct))
                 store.Events.Add(leftover.Service, "", "undeploy.done", $"{leftover.Step} on {leftover.Node}, later");
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
@@ -82,7 +114,7 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
         }
     }
 
-    private async Task<bool> CopyAsync(Leftover copy, CancellationToken ct)
+    private async Task<bool> CopyAsync(Leftover copy, TimeSpan limit, CancellationToken ct)
     {
         // Older versions kept two nodes as one.
         if (FleetDeployment.TryRead(Label.Parse(copy.Service), copy.State)?.From is { } other && other != copy.Node)
@@ -91,7 +123,7 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
             store.Leftovers.Add(copy = Leftover.Copy(copy.Step, Label.Parse(copy.Service), Label.Parse(copy.Node), copy.Error));
         }
 
-        return await copies.TryAgainAsync(copy, ct) is null;
+        return await copies.TryAgainAsync(copy, limit, ct) is null;
     }
 
     // Names, hostnames and the record are one for the fleet: deployed anew, they are that one's.

@@ -19,11 +19,12 @@ public sealed class NodeDefinitions(NodeDirectory nodes, AgentPool agents, Maste
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
 
     /// <summary>As an agent keeps it that has accepted it last: where it was going, else where it is.</summary>
+    /// <remarks>An old copy that is still to be removed says nothing.</remarks>
     /// <returns>Null: none of them has it, or none answers.</returns>
     /// <exception cref="Mcp.Model.McpException">definition.unreadable</exception>
     public async Task<string?> NewestAsync(Placement there, CancellationToken ct)
     {
-        foreach (var node in Nodes(there))
+        foreach (var node in Nodes(there).Where(n => !store.Leftovers.IsLeftAt(there.Service, n.Text)))
         {
             if (await OnAsync(node, there.Service, ct) is { } text)
                 return StoredDefinitions.TryRead(there.Service, text) is null ? throw StoredDefinitions.Unreadable(there.Service) : text;

@@ -23,7 +23,7 @@ public sealed class OldCopies(AgentStep agents, DnsStep dns, IEdge edge, MasterS
         foreach (var copy in waiting)
         {
             store.Leftovers.MayLeave(copy);
-            if (await TryRemoveAsync(service, Label.Parse(copy.Node), ct) is { } trouble)
+            if (await TryRemoveAsync(service, Label.Parse(copy.Node), AgentStep.UndoLimit, ct) is { } trouble)
                 failed.Add(trouble);
         }
 
@@ -31,8 +31,9 @@ public sealed class OldCopies(AgentStep agents, DnsStep dns, IEdge edge, MasterS
     }
 
     /// <summary>Tries once to remove a copy, names first.</summary>
+    /// <param name="limit">How long its agent is waited for.</param>
     /// <returns>Null: it is gone.</returns>
-    public async Task<string?> TryAgainAsync(Leftover copy, CancellationToken ct)
+    public async Task<string?> TryAgainAsync(Leftover copy, TimeSpan limit, CancellationToken ct)
     {
         var (service, node) = (Label.Parse(copy.Service), Label.Parse(copy.Node));
         // It is wanted there, or on its way there: its deploy knows better.
@@ -48,7 +49,7 @@ public sealed class OldCopies(AgentStep agents, DnsStep dns, IEdge edge, MasterS
             store.Leftovers.MayLeave(copy);
         }
 
-        return await TryRemoveAsync(service, node, ct);
+        return await TryRemoveAsync(service, node, limit, ct);
     }
 
     // Null: everybody who asks for the service is led to where it is.
@@ -67,11 +68,11 @@ public sealed class OldCopies(AgentStep agents, DnsStep dns, IEdge edge, MasterS
         }
     }
 
-    private async Task<string?> TryRemoveAsync(Label service, Label node, CancellationToken ct)
+    private async Task<string?> TryRemoveAsync(Label service, Label node, TimeSpan limit, CancellationToken ct)
     {
         try
         {
-            await agents.LeaveAsync(node, service, ct);
+            await agents.LeaveAsync(node, service, limit, ct);
             store.Leftovers.RemoveCopies(service, node);
             return null;
         }

@@ -1,15 +1,21 @@
 using Mcp.Daemon.Operations;
 using Mcp.Master.Store;
 using Mcp.Model;
+using Mcp.Model.Definition;
+using Mcp.Model.Names;
 
 namespace Mcp.Master.Deploy;
 
 /// <summary>Deploys whose agent fell silent before it answered: when it is back, what it has accepted all the same is written down, before anything is done with what was known before.</summary>
 public sealed class PendingPlacements(NodeDefinitions running, MasterStore store, ServiceLocks locks)
 {
-    public async Task LookAsync(CancellationToken ct)
+    public Task LookAsync(CancellationToken ct) =>
+        Task.WhenAll(store.Placements.List().Where(p => p.Target is not null).GroupBy(p => p.Target!).Select(n => LookAsync(n.Select(p => p.Service), ct)));
+
+    // Those of one node, one after the other.
+    private async Task LookAsync(IEnumerable<Label> services, CancellationToken ct)
     {
-        foreach (var service in store.Placements.List().Where(p => p.Target is not null).Select(p => p.Service))
+        foreach (var service in services)
         {
             using var held = locks.TryTake(service);
             // Somebody is changing it, or goes on with it by itself.
@@ -17,6 +23,10 @@ public sealed class PendingPlacements(NodeDefinitions running, MasterStore store
                 await LookAsync(there, ct);
         }
     }
+
+    // Otherwise it is what was to be removed there before.
+    private static bool IsAsked(Placement there, ServiceDefinition kept) =>
+        there.TryRead() is { } asked && ServiceFileWriter.Write(asked.Definition) == ServiceFileWriter.Write(kept);
 
     // Of a move its names still lead to the old node, which goes on serving: only its operator knows whether it is still to move.
     private async Task LookAsync(Placement there, CancellationToken ct)
@@ -27,6 +37,8 @@ public sealed class PendingPlacements(NodeDefinitions running, MasterStore store
         if (await running.OnAsync(target, there.Service, ct) is not { } text || (there.Node is not null && text == there.Definition))
             return;
         if (StoredDefinitions.TryRead(there.Service, text) is not { } stored)
+            return;
+        if (store.Leftovers.IsLeftAt(there.Service, target.Text) && !IsAsked(there, stored.Definition))
             return;
         try
         {

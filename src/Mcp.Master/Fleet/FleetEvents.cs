@@ -16,6 +16,11 @@ public sealed class FleetEvents(AgentPool agents, MasterStore store, TimeProvide
 
     // Of one node's last events: one that says more is cut short.
     private const int MostBytes = 4 * 1024 * 1024;
+
+    // Of the years 1 to 9999.
+    private const long FirstSecond = -62_135_596_800;
+    private const long LastSecond = 253_402_300_799;
+    private const int LastNano = 999_999_999;
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_again = TimeSpan.FromSeconds(1);
 
@@ -64,7 +69,7 @@ public sealed class FleetEvents(AgentPool agents, MasterStore store, TimeProvide
                 bytes += e.CalculateSize();
                 if (last.Count == tail || bytes > MostBytes)
                     break;
-                last.Add(Marked(e, node));
+                last.Add(Marked(e, node, time.GetUtcNow()));
             }
         }
         catch (RpcException) when (!ct.IsCancellationRequested)
@@ -88,7 +93,7 @@ public sealed class FleetEvents(AgentPool agents, MasterStore store, TimeProvide
                 await foreach (var e in call.ResponseStream.ReadAllAsync(ct))
                 {
                     last = e.Id;
-                    await merged.WriteAsync(Marked(e, node), ct);
+                    await merged.WriteAsync(Marked(e, node, time.GetUtcNow()), ct);
                 }
             }
             catch (RpcException) when (!ct.IsCancellationRequested)
@@ -106,9 +111,12 @@ public sealed class FleetEvents(AgentPool agents, MasterStore store, TimeProvide
             await merged.WriteAsync(Own(e), ct);
     }
 
-    private static Event Marked(Event e, StoredNode node)
+    /// <summary>As the fleet tells it. An agent may say anything: a time that is none becomes the one at which it was heard.</summary>
+    internal static Event Marked(Event e, StoredNode node, DateTimeOffset now)
     {
         e.Node = node.Name.Text;
+        if (e.Time is not { Seconds: >= FirstSecond and <= LastSecond, Nanos: >= 0 and <= LastNano })
+            e.Time = now.ToTimestamp();
         return e;
     }
 }

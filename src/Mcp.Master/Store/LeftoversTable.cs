@@ -37,6 +37,17 @@ public sealed class LeftoversTable(Database database, TimeProvider time)
         return connection.Query($"SELECT {Columns} FROM leftovers WHERE service = @service ORDER BY created_at", Read, ("service", service.Text)).FindAll(l => l.IsCopy);
     }
 
+    /// <summary>What runs of the service on this node, if anything, is an old copy that is still to be removed, not what was asked for there last.</summary>
+    /// <returns>False where the service is; it may be going there.</returns>
+    public bool IsLeftAt(Label service, string node)
+    {
+        using var connection = database.Connect();
+        return connection.Scalar("""
+            SELECT 1 FROM leftovers WHERE service = @service AND node = @node AND step IN (@deploy, @leave)
+            AND NOT EXISTS (SELECT 1 FROM placements WHERE service = @service AND node = @node)
+            """, ("service", service.Text), ("node", node), ("deploy", AgentStep.StepName), ("leave", LeaveStep.StepName)) is not null;
+    }
+
     public void Add(Leftover leftover)
     {
         using var connection = database.Connect();

@@ -13,8 +13,10 @@ namespace Mcp.Master.Deploy.Steps;
 public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore store) : IStep<FleetDeployment>
 {
     public const string StepName = "deploy";
+
+    /// <summary>Of one removal that somebody waits for: instances that write to volumes have a minute each to end.</summary>
+    public static readonly TimeSpan UndoLimit = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(30);
-    private static readonly TimeSpan s_undoLimit = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan s_quick = TimeSpan.FromSeconds(10);
 
     public string Name => StepName;
@@ -40,7 +42,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         {
             try
             {
-                await RemoveAsync(node, service, ct);
+                await RemoveAsync(node, service, UndoLimit, ct);
                 store.Leftovers.RemoveCopies(service, node);
             }
             catch (McpException e)
@@ -57,10 +59,11 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
     public string Sum(FleetDeployment state) => $"on {state.Node}";
 
     /// <summary>Removes it where it is not to be. Safe to repeat. The caller holds the service's lock.</summary>
+    /// <param name="limit">How long its agent is waited for; it goes on after that.</param>
     /// <exception cref="McpException">node.wanted: it is placed on that node, or going there. node.*</exception>
-    public Task LeaveAsync(Label node, Label service, CancellationToken ct) => store.Placements.Find(service)?.Holds(node) == true
+    public Task LeaveAsync(Label node, Label service, TimeSpan limit, CancellationToken ct) => store.Placements.Find(service)?.Holds(node) == true
         ? throw new McpException("node.wanted", $"{service} is placed on {node} and is not removed there", "")
-        : RemoveAsync(node, service, ct);
+        : RemoveAsync(node, service, limit, ct);
 
     // A refusal: it is where it was before. Silence says nothing: the agent may go on, so the service stays bound to that node.
     private async Task SendAsync(Protocol.V1.Agent.AgentClient agent, FleetDeployment state, IProgress<string> progress, CancellationToken ct)
@@ -69,7 +72,8 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         {
             Definition = state.Definition,
             Component = state.Component,
-            IfChanged = state.IfChanged,
+            // A copy that was to be removed there is not what is wanted, even if it looks like it: its removal may be under way.
+            IfChanged = state.IfChanged && !store.Leftovers.IsLeftAt(state.Subject, state.Node),
             Force = state.Force,
             Sequence = store.NextSequence(),
         };
@@ -84,11 +88,16 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {
-            if (e.StatusCode is StatusCode.Aborted or StatusCode.InvalidArgument or StatusCode.FailedPrecondition or StatusCode.PermissionDenied or StatusCode.Unauthenticated)
+            if (IsAnswer(e))
                 await RefusedAsync(agent, state, ct);
             throw AgentPool.Explain(state.At, e);
         }
     }
+
+    // What our own agents answer has a code, whatever its status; without one only what no connection says by itself.
+    private static bool IsAnswer(RpcException e) => e.Trailers.GetValue("mcp-code") is { Length: > 0 } ||
+        e.StatusCode is StatusCode.Aborted or StatusCode.InvalidArgument or StatusCode.FailedPrecondition
+            or StatusCode.PermissionDenied or StatusCode.Unauthenticated;
 
     // What fails last of all may fail behind the deploy: a refusal counts only when the agent has not what it refused.
     private async Task RefusedAsync(Protocol.V1.Agent.AgentClient agent, FleetDeployment state, CancellationToken ct)
@@ -96,7 +105,9 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         try
         {
             var shown = (await agent.ShowServiceAsync(new ServiceRequest { Service = state.Subject.Text }, agents.Within(s_quick, ct))).Definition;
-            if (StoredDefinitions.TryRead(state.Subject, shown) is { } kept && (ServiceFileWriter.Write(kept.Definition) == ServiceFileWriter.Write(state.Service) || store.Placements.Find(state.Subject)?.Node == state.At))
+            var old = store.Leftovers.IsLeftAt(state.Subject, state.Node);
+            var kept = old ? null : StoredDefinitions.TryRead(state.Subject, shown);
+            if (kept is not null && (ServiceFileWriter.Write(kept.Definition) == ServiceFileWriter.Write(state.Service) || store.Placements.Find(state.Subject)?.Node == state.At))
                 store.Placements.Accept(kept.Definition, state.At, shown);
             else
                 store.Placements.Release(state.Subject, state.Half);
@@ -132,13 +143,13 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
     }
 
     // Safe to repeat: a node that was removed, or knows no such service, has nothing to remove.
-    private async Task RemoveAsync(Label name, Label service, CancellationToken ct)
+    private async Task RemoveAsync(Label name, Label service, TimeSpan limit, CancellationToken ct)
     {
         if (store.Nodes.Find(name) is not { Key.Length: > 0 } node)
             return;
         try
         {
-            await agents.Of(node).UndeployAsync(new ServiceRequest { Service = service.Text, Sequence = store.NextSequence() }, agents.Within(s_undoLimit, ct));
+            await agents.Of(node).UndeployAsync(new ServiceRequest { Service = service.Text, Sequence = store.NextSequence() }, agents.Within(limit, ct));
         }
         catch (RpcException e) when (e.StatusCode == StatusCode.NotFound)
         {

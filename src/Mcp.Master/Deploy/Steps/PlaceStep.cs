@@ -24,6 +24,9 @@ public sealed class PlaceStep(NodeDirectory nodes, ImageArchitectures images, No
         var away = state.Away is { } leave ? Label.Parse(leave) : there?.Seat;
         if (moveTo is null && state.Service.Node == away && away is not null)
             return new PlacementDecision(null, $"its file says that it runs on {away}", [new RejectedNode(away, "it is to leave it")]);
+        // Nobody could remove it there, and on a third node it would run twice.
+        if (there?.Node is { } seat && seat != away && candidates.FirstOrDefault(c => c.Node == seat) is { Reachable: false })
+            return new PlacementDecision(null, $"it is still on {seat}, which cannot be reached; it goes on when {seat} is back", [new RejectedNode(seat, "cannot be reached")]);
         var others = candidates.Where(c => c.Node != away).ToList();
         // Where it is half already it goes on, if that does; else anywhere.
         foreach (var half in new[] { there?.Node, there?.Target }.OfType<Label>().Where(n => n != away))
@@ -40,6 +43,15 @@ public sealed class PlaceStep(NodeDirectory nodes, ImageArchitectures images, No
     /// <exception cref="McpException">definition.unreadable: nobody can say what would stay.</exception>
     public async Task<McpException?> RefusalAsync(FleetDeployment state, Placement? there, Label node, CancellationToken ct)
     {
+        // The agent would keep the others of what is to be removed.
+        if (state.Component.Length > 0 && store.Leftovers.IsLeftAt(state.Subject, node.Text))
+        {
+            return new McpException(
+                "move.component",
+                $"an old copy of {state.Subject} is still to be removed from {node}, and {state.Component} alone does not replace it",
+                "deploy its whole file");
+        }
+
         if (there is null || there.Seat == node)
             return null;
         if (state.Component.Length > 0)
