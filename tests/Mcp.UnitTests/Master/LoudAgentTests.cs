@@ -124,6 +124,10 @@ public sealed class LoudAgentTests : IAsyncLifetime
         Assert.Equal(facts.MemoryBytes, kept.MemoryBytes);
         facts.Runtimes.AddRange(Enumerable.Repeat(new RuntimeStatus(), 100));
         Assert.Equal("node.facts", Assert.Throws<McpException>(() => NodeTexts.Kept(facts)).Code);
+        // Of what ends, that which ends first.
+        facts = _agents["alder"].Facts;
+        facts.Endings.AddRange(Enumerable.Range(1, 100_000).Select(i => new Ending { What = $"{i}", End = new Google.Protobuf.WellKnownTypes.Timestamp { Seconds = 100_000 - i } }));
+        Assert.Equal(Enumerable.Range(0, 1000).Select(i => $"{100_000 - i}"), NodeTexts.Kept(facts).Endings.Select(e => e.What));
         // What this version does not know.
         var padded = NodeStatusReply.Parser.ParseFrom([.. Google.Protobuf.MessageExtensions.ToByteArray(_agents["alder"].Facts), 0xFA, 0x07, 0x80, 0x40, .. new byte[8192]]);
         Assert.InRange(NodeTexts.Kept(padded).CalculateSize(), 1, 1000);
