@@ -40,11 +40,11 @@ internal sealed class HeartbeatDoor(Nodes.Membership members, TimeProvider time)
         // Not by its name: somebody with that name may have been removed, and must not stand in the way of the next.
         var key = PeerName.KeyOf(shown);
         var calls = _underWay.AddOrUpdate(key, 1, static (_, n) => n + 1);
-        var isHeartbeat = context.Request.Path == Path && members.Counts(node.Name, key);
-        if (!isHeartbeat)
-            KestrelDoors.KeepShort(context, LongestOther);
         try
         {
+            var isHeartbeat = calls <= MostCalls && context.Request.Path == Path && members.Counts(node.Name, key);
+            if (!isHeartbeat)
+                KestrelDoors.KeepShort(context, LongestOther);
             if (calls > MostCalls)
                 Refuse(context, $"{node.Name} makes more than {MostCalls} calls at once");
             else if (!isHeartbeat || await IsBoundedAsync(context))
