@@ -78,7 +78,8 @@ public sealed class ServerCertificate : IDisposable
     private bool IsDue(DateTimeOffset now)
     {
         var gain = now < _current.NotBefore || _current.NotAfter < Authority.NotAfter;
-        return gain && now < Authority.NotAfter && CertificateAuthority.RenewalIsDue(_current, now);
+        // What a CA signs before it counts itself counts no sooner either.
+        return gain && now >= Authority.NotBefore && now < Authority.NotAfter && CertificateAuthority.RenewalIsDue(_current, now);
     }
 
     private void RenewWhenDue()

@@ -70,12 +70,11 @@ internal sealed class MasterHost(MasterConfig config)
         builder.Services.AddSingleton(_roles);
         builder.Services.AddSingleton(_audit);
         builder.Services.AddSingleton<AuthInterceptor>();
-        builder.Services.AddSingleton<Strangers>();
+        builder.Services.AddSingleton(new Strangers(_ => true, _tokens, _time));
         builder.Services.AddGrpc(grpc => grpc.Interceptors.Add<AuthInterceptor>());
         var app = builder.Build();
-        app.Use(KestrelDoors.CountAsync);
         app.Use(app.Services.GetRequiredService<Strangers>().PassAsync);
-        app.Use(new HeartbeatDoor(_time).PassAsync);
+        app.Use(new HeartbeatDoor(_node.Membership, _time).PassAsync);
         app.MapGrpcService<FleetRpc>();
         app.MapGrpcService<MasterRpc>();
         await app.StartAsync(ct);

@@ -11,6 +11,7 @@ internal sealed class Heartbeats(AgentNode node, Member member, TimeProvider tim
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_probeAgain = TimeSpan.FromMinutes(1);
+    private readonly RenewalPace<string> _pace = new(time);
     private TimeSpan _interval = TimeSpan.FromSeconds(2);
     private NodeStatusReply? _facts;
     private DateTimeOffset _probed;
@@ -23,11 +24,13 @@ internal sealed class Heartbeats(AgentNode node, Member member, TimeProvider tim
             // A channel for each certificate: a connection goes on with the one that it began with.
             using var channel = PeerTls.Channel(member.Master, PeerName.MasterTlsName, member.Authority, member.Certificate);
             var master = new Master.MasterClient(channel);
-            while (!member.RenewalIsDue(time.GetUtcNow()) || !await TryAsync(() => RenewAsync(master, ct), ct))
+            do
             {
+                // Also when the next certificate is due at once: this node lives, and the master is not asked without a pause.
                 await TryAsync(() => BeatAsync(master, ct), ct);
                 await Task.Delay(_interval, time, ct);
             }
+            while (!_pace.IsDue(member.Master, member.Certificate) || !await TryAsync(() => RenewAsync(master, ct), ct));
         }
     }
 
@@ -51,6 +54,7 @@ internal sealed class Heartbeats(AgentNode node, Member member, TimeProvider tim
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var given = await master.RenewAsync(new RenewRequest { CertificateRequest = Joining.Request(key) }, deadline: Deadline(), cancellationToken: ct);
         member.Renew(given.Certificate, key);
+        _pace.Issued(member.Master);
     }
 
     // True: it went well. A trouble is told once, and that it is over.

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Grpc.Core;
 using Mcp.Daemon.Identity;
 using Mcp.Protocol.V1;
 
@@ -8,6 +9,10 @@ namespace Mcp.Agent.Membership;
 /// <summary>What joining a fleet gave this node, in STATE/member: node.pem (certificate and key, 0600), ca.crt, token.pub, master (its address).</summary>
 internal sealed class Member : IDisposable
 {
+    // The master takes four calls of a node at a time: heartbeats go on while many hostnames get their certificates.
+    private const int MostIssues = 2;
+    private static readonly TimeSpan s_turn = TimeSpan.FromMinutes(1);
+    private readonly SemaphoreSlim _issuing = new(MostIssues, MostIssues);
     private readonly string _directory;
     private volatile X509Certificate2 _certificate;
 
@@ -55,8 +60,6 @@ internal sealed class Member : IDisposable
         Directory.Move(fresh, DirectoryOf(state));
     }
 
-    public bool RenewalIsDue(DateTimeOffset now) => CertificateAuthority.RenewalIsDue(_certificate, now);
-
     public void Renew(string certificatePem, ECDsa key)
     {
         var fresh = Path.Combine(_directory, "node.pem.new");
@@ -67,15 +70,30 @@ internal sealed class Member : IDisposable
         _certificate = Read();
     }
 
-    /// <summary>Has the master sign for a key.</summary>
+    /// <summary>Has the master sign for a key; two at a time, the others wait their turn for a minute at most.</summary>
     /// <param name="request">Says for what; the certificate request is filled in here.</param>
+    /// <param name="limit">From its turn on.</param>
     /// <returns>In PEM: the certificate, its CA's, the private key.</returns>
-    /// <exception cref="Grpc.Core.RpcException">The master refuses, or is away.</exception>
-    public async Task<string> IssueAsync(IssueCertificateRequest request, ECDsa key, DateTimeOffset deadline, CancellationToken ct)
+    /// <exception cref="RpcException">The master refuses, or is away.</exception>
+    public async Task<string> IssueAsync(IssueCertificateRequest request, ECDsa key, TimeSpan limit, CancellationToken ct)
+    {
+        if (!await _issuing.WaitAsync(s_turn, ct))
+            throw new RpcException(new Status(StatusCode.DeadlineExceeded, $"too many certificates are asked for at once; none of them came within {s_turn.TotalSeconds:0} s"));
+        try
+        {
+            return await IssueNowAsync(request, key, limit, ct);
+        }
+        finally
+        {
+            _issuing.Release();
+        }
+    }
+
+    private async Task<string> IssueNowAsync(IssueCertificateRequest request, ECDsa key, TimeSpan limit, CancellationToken ct)
     {
         using var channel = PeerTls.Channel(Master, PeerName.MasterTlsName, Authority, Certificate);
         request.CertificateRequest = Joining.Request(key);
-        var issued = await new Protocol.V1.Master.MasterClient(channel).IssueCertificateAsync(request, deadline: deadline.UtcDateTime, cancellationToken: ct);
+        var issued = await new Protocol.V1.Master.MasterClient(channel).IssueCertificateAsync(request, deadline: TimeProvider.System.GetUtcNow().UtcDateTime + limit, cancellationToken: ct);
         return $"{issued.Certificate}\n{Authority.ExportCertificatePem()}\n{key.ExportPkcs8PrivateKeyPem()}";
     }
 
@@ -83,6 +101,7 @@ internal sealed class Member : IDisposable
     {
         Authority.Dispose();
         _certificate.Dispose();
+        _issuing.Dispose();
     }
 
     private X509Certificate2 Read()

@@ -16,6 +16,7 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_look = TimeSpan.FromSeconds(5);
     private readonly SemaphoreSlim _issuing = new(1, 1);
+    private readonly RenewalPace<Label> _pace = new(time);
     private Member? _member;
     private string _trouble = "";
 
@@ -67,9 +68,10 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
         await _issuing.WaitAsync(ct);
         try
         {
-            if (!IsDue(config.CertificateOf(service)))
+            if (!IsDue(service))
                 return false;
             await IssueAsync(service, ct);
+            _pace.Issued(service);
             _trouble = "";
             return true;
         }
@@ -87,10 +89,10 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
         }
     }
 
-    private bool IsDue(string file)
+    private bool IsDue(Label service)
     {
-        using var there = Read(file);
-        return there is null || CertificateAuthority.RenewalIsDue(there, time.GetUtcNow());
+        using var there = Read(config.CertificateOf(service));
+        return there is null || _pace.IsDue(service, there);
     }
 
     private static X509Certificate2? Read(string file)
@@ -109,7 +111,7 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
     private async Task IssueAsync(Label service, CancellationToken ct)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var pem = await _member!.IssueAsync(new IssueCertificateRequest { Service = service.Text }, key, time.GetUtcNow() + s_limit, ct);
+        var pem = await _member!.IssueAsync(new IssueCertificateRequest { Service = service.Text }, key, s_limit, ct);
         var file = config.CertificateOf(service);
         Directory.CreateDirectory(Path.GetDirectoryName(file)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         File.Delete(file + ".new");

@@ -21,15 +21,33 @@ internal sealed class SniPassthrough(RouteTable table)
 
     public async Task CarryAsync(ConnectionContext client)
     {
-        var found = await FindAsync(client);
+        if (await ReadNameAsync(client) is not { } name)
+        {
+            await client.Transport.Output.WriteAsync(s_unknownName);
+            return;
+        }
+
+        // From here on it is known what is wanted: also one that waits for its instance has asked, and is not closed to make room.
+        var slot = client.Features.Get<ConnectionSlot>();
+        slot?.Begin();
+        try
+        {
+            await CarryAsync(client, await FindAsync(client, name));
+        }
+        finally
+        {
+            slot?.End();
+        }
+    }
+
+    private static async Task CarryAsync(ConnectionContext client, Found found)
+    {
         if (found.Backend is not { } backend)
         {
             await client.Transport.Output.WriteAsync(found.Held ? s_noBackend : s_unknownName);
             return;
         }
 
-        var slot = client.Features.Get<ConnectionSlot>();
-        slot?.Begin();
         try
         {
             await CarryAsync(client, backend.Port);
@@ -41,15 +59,14 @@ internal sealed class SniPassthrough(RouteTable table)
         finally
         {
             backend.Leave();
-            slot?.End();
         }
     }
 
-    private async Task<Found> FindAsync(ConnectionContext client)
+    private async Task<Found> FindAsync(ConnectionContext client, string name)
     {
         try
         {
-            return await ReadNameAsync(client) is { } name ? await table.EnterPassThroughAsync(name, client.ConnectionClosed) : default;
+            return await table.EnterPassThroughAsync(name, client.ConnectionClosed);
         }
         catch (OperationCanceledException)
         {

@@ -33,6 +33,13 @@ public sealed class ConnectionSlot : IDisposable
         HasAsked = true;
     }
 
+    /// <summary>Something was asked that a new connection may end: it stays one that makes room.</summary>
+    public void Ask()
+    {
+        Volatile.Write(ref _since, _time.GetTimestamp());
+        HasAsked = true;
+    }
+
     public void End()
     {
         Volatile.Write(ref _since, _time.GetTimestamp());

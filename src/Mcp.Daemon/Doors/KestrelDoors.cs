@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Mcp.Daemon.Doors;
@@ -21,6 +22,15 @@ public static class KestrelDoors
         connection.Features.Set(slot);
         await next(connection);
     });
+
+    /// <summary>A gRPC call whose message has no more bytes than that, and is not compressed: of a few bytes it could make as much as it likes.</summary>
+    public static void KeepShort(HttpContext context, long longest)
+    {
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } body)
+            body.MaxRequestBodySize = longest;
+        // A compressed message without it is refused by gRPC.
+        context.Request.Headers.Remove("grpc-encoding");
+    }
 
     /// <summary>Middleware: a connection with a request, a stream or a WebSocket under way is not closed to make room.</summary>
     public static async Task CountAsync(HttpContext context, RequestDelegate next)

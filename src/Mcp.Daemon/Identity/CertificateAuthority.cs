@@ -9,14 +9,19 @@ namespace Mcp.Daemon.Identity;
 public sealed class CertificateAuthority(X509Certificate2 certificate) : IDisposable
 {
     private const string ServerUse = "1.3.6.1.5.5.7.3.1";
-    private const string ClientUse = "1.3.6.1.5.5.7.3.2";
+
+    /// <summary>The purpose that a client's certificate has (RFC 5280 4.2.1.12).</summary>
+    internal const string ClientUse = "1.3.6.1.5.5.7.3.2";
 
     // Clocks of nodes differ; a certificate must count at once on one that is behind.
     private static readonly TimeSpan s_skew = TimeSpan.FromHours(1);
 
     /// <summary>A third of its life is left, or less; or it does not count yet, as after a clock that was ahead was set right.</summary>
     public static bool RenewalIsDue(X509Certificate2 certificate, DateTimeOffset now) =>
-        now < certificate.NotBefore || now > certificate.NotAfter - ((certificate.NotAfter - certificate.NotBefore - s_skew) / 3);
+        now < certificate.NotBefore || now > certificate.NotAfter - (LifeOf(certificate) / 3);
+
+    /// <summary>From when it was signed to its end.</summary>
+    public static TimeSpan LifeOf(X509Certificate2 certificate) => certificate.NotAfter - certificate.NotBefore - s_skew;
 
     public X509Certificate2 Certificate => certificate;
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Security;
 using System.Security.Authentication;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Grpc.Net.Client;
 using Mcp.Daemon.Doors;
@@ -30,7 +31,7 @@ public static class PeerTls
     private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(5);
 
-    /// <summary>gRPC over TLS. A client may show a certificate of the CA; one of anybody else ends the connection.</summary>
+    /// <summary>gRPC over TLS. A client may show a certificate of the CA that is for clients; any other ends the connection.</summary>
     /// <param name="certificate">Asked at each handshake, so that a renewed one counts at once.</param>
     /// <param name="authority">Null: no clients with certificates.</param>
     public static void ListenGrpc(this KestrelServerOptions kestrel, IPEndPoint endpoint, Func<X509Certificate2> certificate, X509Certificate2? authority) =>
@@ -81,7 +82,10 @@ public static class PeerTls
 
     private static bool IsOf(X509Certificate2 authority, X509Certificate2 shown)
     {
-        using var chain = new X509Chain { ChainPolicy = Trusting(authority) };
+        var policy = Trusting(authority);
+        // A service's or a hostname's certificate is for servers only, and nobody's name.
+        policy.ApplicationPolicy.Add(new Oid(CertificateAuthority.ClientUse));
+        using var chain = new X509Chain { ChainPolicy = policy };
         return chain.Build(shown);
     }
 

@@ -107,7 +107,7 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
         try
         {
             var set = await agents.Of(nodes.Get(edge)).SetupEdgeRouteAsync(request, agents.Within(s_limit, ct));
-            store.EdgeRoutes.Set(new StoredEdgeRoute(hostname, service, edge, set.Certificate?.Expires?.ToDateTimeOffset()));
+            store.EdgeRoutes.Set(new StoredEdgeRoute(hostname, service, edge, EndOf(set.Certificate)));
             return null;
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
@@ -140,6 +140,19 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {
             throw AgentPool.Explain(edge.Name, e);
+        }
+    }
+
+    /// <summary>As an edge node says it; null: it says none, or one that no time is.</summary>
+    internal static DateTimeOffset? EndOf(EdgeCertificate? certificate)
+    {
+        try
+        {
+            return certificate?.Expires?.ToDateTimeOffset();
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
         }
     }
 

@@ -1,7 +1,6 @@
 using Mcp.Daemon.Operations;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
-using Mcp.Model;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Edge;
@@ -11,7 +10,14 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
 {
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan s_cleaning = TimeSpan.FromSeconds(10);
+
+    // What an edge node says it has; the rest waits until some of that is gone.
+    private const int MostRoutes = 10_000;
     private readonly Dictionary<Label, string> _troubles = [];
+
+    // Of removing what nobody wants, in this round.
+    private readonly Dictionary<Label, TimeSpan> _spent = [];
 
     public async Task RunAsync(CancellationToken ct)
     {
@@ -24,10 +30,13 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
 
     public async Task MendAsync(CancellationToken ct)
     {
+        _spent.Clear();
         var told = await AskAsync(ct);
         var there = told.SelectMany(n => n.Value.Select(r => (Node: n.Key, Route: r))).ToList();
         // Of ten thousand services most are not public, and need not be read.
         var services = store.Placements.List().Where(p => p.Definition.Contains("public", StringComparison.Ordinal)).Select(p => p.Service).Concat(store.EdgeRoutes.List().Select(r => r.Service)).Concat(there.Select(t => Label.TryParse(t.Route.Service, out var s) ? s : null)).OfType<Label>().Distinct().ToList();
+        foreach (var gone in _troubles.Keys.Except(services).ToList())
+            _troubles.Remove(gone);
         foreach (var service in services)
         {
             using var held = locks.TryTake(service);
@@ -46,7 +55,7 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
         {
             try
             {
-                return (n.Name, Routes: (List<Protocol.V1.EdgeRoute>?)[.. (await agents.Of(n).ListEdgeRoutesAsync(new Protocol.V1.ListEdgeRoutesRequest(), agents.Within(s_limit, ct))).Routes]);
+                return (n.Name, Routes: (List<Protocol.V1.EdgeRoute>?)[.. (await agents.Of(n).ListEdgeRoutesAsync(new Protocol.V1.ListEdgeRoutesRequest(), agents.Within(s_limit, ct))).Routes.Take(MostRoutes)]);
             }
             catch (Grpc.Core.RpcException) when (!ct.IsCancellationRequested)
             {
@@ -79,9 +88,9 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
 
             _troubles.Remove(service);
         }
-        catch (McpException e)
+        catch (Exception e) when (!ct.IsCancellationRequested)
         {
-            // Told once for each reason.
+            // Whatever it is, the other services go on. Told once for each reason.
             if (_troubles.GetValueOrDefault(service) != e.Message)
                 store.Events.Add(service.Text, "", "edge.failed", e.Message);
             _troubles[service] = e.Message;
@@ -108,8 +117,20 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
             return;
         var known = store.EdgeRoutes.Find(hostname);
         if (wanted.Contains(hostname) && (known is null || known.Service != service || known.Node == node))
-            store.EdgeRoutes.Set(new StoredEdgeRoute(hostname, service, node, route.Certificate?.Expires?.ToDateTimeOffset()));
+            store.EdgeRoutes.Set(new StoredEdgeRoute(hostname, service, node, EdgeCoordinator.EndOf(route.Certificate)));
         else if (known is null || known.Node != node || known.Service != service)
-            await edge.RemoveAsync(there, hostname, service, ct);
+            await RemoveAsync(there, hostname, service, ct);
+    }
+
+    // One that refuses, does not answer, or takes long is left until the next round: thousands of names would hold up all the others.
+    private async Task RemoveAsync(StoredNode there, Hostname hostname, Label service, CancellationToken ct)
+    {
+        var spent = _spent.GetValueOrDefault(there.Name);
+        if (spent > s_cleaning)
+            return;
+        var started = time.GetTimestamp();
+        _spent[there.Name] = TimeSpan.MaxValue;
+        await edge.RemoveAsync(there, hostname, service, ct);
+        _spent[there.Name] = spent + time.GetElapsedTime(started);
     }
 }

@@ -19,8 +19,10 @@ public sealed class FleetIdentity(MasterConfig config, TimeProvider time) : IDis
         {
             lock (_lock)
             {
-                if (_own is null || CertificateAuthority.RenewalIsDue(_own, time.GetUtcNow()))
-                    _own = _authority.IssuePeer(new PeerName(config.Name, true), ServerNames.Of(config.Listen, config.Name.Text), time.GetUtcNow(), config.CertificateLife);
+                // What a CA signs before it counts itself counts no sooner either.
+                var now = time.GetUtcNow();
+                if (_own is null || (now >= Authority.NotBefore && CertificateAuthority.RenewalIsDue(_own, now)))
+                    _own = _authority.IssuePeer(new PeerName(config.Name, true), ServerNames.Of(config.Listen, config.Name.Text), now, config.CertificateLife);
                 return _own;
             }
         }

@@ -86,11 +86,19 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
     public StoredNode Check(Caller caller)
     {
         var there = Label.TryParse(caller.Name, out var name) ? store.Nodes.Find(name) : null;
-        var keys = there?.Key.Split(',') ?? [];
-        if (there is null || !keys.Any(k => CryptographicOperations.FixedTimeEquals(System.Text.Encoding.ASCII.GetBytes(k), System.Text.Encoding.ASCII.GetBytes(caller.Key))))
+        var keys = KeysOf(there);
+        if (there is null || !Has(keys, caller.Key))
             throw new McpException("node.removed", $"the certificate of {caller.Name} does not count any more", "the node was removed or has joined anew; to have it join again: mcp node join-token");
         if (keys is [_, var newest] && newest == caller.Key)
             store.Nodes.Rekey(there.Name, newest);
         return there;
     }
+
+    /// <summary>Whether a certificate of a node with this key counts.</summary>
+    public bool Counts(Label node, string key) => Has(KeysOf(store.Nodes.Find(node)), key);
+
+    private static string[] KeysOf(StoredNode? node) => node?.Key.Split(',') ?? [];
+
+    private static bool Has(string[] keys, string key) =>
+        keys.Any(k => CryptographicOperations.FixedTimeEquals(System.Text.Encoding.ASCII.GetBytes(k), System.Text.Encoding.ASCII.GetBytes(key)));
 }

@@ -10,6 +10,7 @@ namespace Mcp.Master.Nodes;
 public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimeProvider time)
 {
     private const int Missed = 3;
+    private const int HeartbeatParts = 4;
     private readonly DateTimeOffset _started = time.GetUtcNow();
     private readonly HashSet<Label> _silent = [];
     private readonly HashSet<Label> _otherZone = [];
@@ -25,6 +26,14 @@ public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimePr
         // While the master was away nobody could tell it anything.
         var since = seen > _started ? seen : _started;
         return time.GetUtcNow() - since < config.Heartbeat * Missed;
+    }
+
+    /// <summary>Whether a heartbeat of it that comes now is kept. One sooner than a quarter of the interval after its last is not: writing it down costs the most.</summary>
+    public bool IsNews(StoredNode node)
+    {
+        // Where the clock was set back in between, the last one seems to be still to come.
+        var since = time.GetUtcNow() - node.LastSeen;
+        return !(since >= TimeSpan.Zero && since < config.Heartbeat / HeartbeatParts);
     }
 
     public string State(StoredNode node) => node.Key.Length == 0 ? "expected" : IsReachable(node) ? "reachable" : "unreachable";

@@ -11,6 +11,7 @@ public static class NodeTexts
     // A version, a zone, or why a runtime cannot be used.
     private const int LongestFact = 1024;
     private const int MostRuntimes = 16;
+    private const int MostEndings = 1000;
 
     /// <exception cref="McpException">node.facts</exception>
     public static NodeStatusReply Kept(NodeStatusReply facts)
@@ -18,6 +19,10 @@ public static class NodeTexts
         if (facts.Runtimes.Count > MostRuntimes)
             throw new McpException("node.facts", $"a heartbeat names {facts.Runtimes.Count} runtimes", $"at most {MostRuntimes} are taken");
         var kept = NodeStatusReply.Parser.WithDiscardUnknownFields(true).ParseFrom(facts.ToByteArray());
+        // Those of whom somebody should hear first.
+        List<Ending> nearest = [.. kept.Endings.OrderBy(e => e.End?.Seconds ?? long.MaxValue).Take(MostEndings)];
+        kept.Endings.Clear();
+        kept.Endings.AddRange(nearest);
         Texts.CutIn(kept, LongestFact);
         return kept;
     }

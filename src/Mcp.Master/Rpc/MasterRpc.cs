@@ -32,7 +32,8 @@ internal sealed class MasterRpc(MasterNode master, FleetIdentity identity, Token
         var node = master.Membership.Check(AuthInterceptor.CallerOf(context));
         if (request.Facts is null || request.Status is null || request.Facts.Node != node.Name.Text || request.Status.Node != node.Name.Text)
             throw new McpException("node.other", $"{node.Name} sent a heartbeat of '{Label.Clip(request.Facts?.Node)}'", "a node speaks for itself only: its name in agent.toml must be the one it joined with");
-        master.Store.Nodes.Seen(node.Name, NodeTexts.Kept(request.Facts), NodeTexts.Kept(request.Status));
+        if (master.Nodes.IsNews(node))
+            master.Store.Nodes.Seen(node.Name, NodeTexts.Kept(request.Facts), NodeTexts.Kept(request.Status));
         return Task.FromResult(new HeartbeatReply { IntervalMs = (long)master.Config.Heartbeat.TotalMilliseconds });
     }
 

@@ -10,6 +10,7 @@ internal readonly record struct Digest(string Hex)
     public const string Allowed = "sha256: and 64 lower-case hexadecimal digits";
     private const string Prefix = "sha256:";
     private const int HexLength = 64;
+    private const int LongestOther = 256;
 
     public static Digest Of(ReadOnlySpan<byte> bytes) => new(Convert.ToHexStringLower(SHA256.HashData(bytes)));
 
@@ -21,6 +22,11 @@ internal readonly record struct Digest(string Hex)
         digest = right ? new Digest(text![Prefix.Length..]) : default;
         return right;
     }
+
+    /// <summary>A digest as the format has them (https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests), but of an algorithm that is not read here.</summary>
+    public static bool IsOther(string text) =>
+        text.Length <= LongestOther && !text.StartsWith(Prefix, StringComparison.Ordinal) && text.Split(':') is [{ Length: > 0 } algorithm, { Length: >= HexLength / 2 } encoded]
+        && algorithm.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '+' or '.' or '_' or '-') && encoded.All(c => char.IsAsciiLetterOrDigit(c) || c is '=' or '_' or '-');
 
     public static bool IsHex(string text) => text.Length == HexLength && text.All(char.IsAsciiHexDigitLower);
 

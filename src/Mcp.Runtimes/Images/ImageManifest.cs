@@ -11,8 +11,9 @@ internal abstract record ManifestDocument
 /// <param name="Layers">From the lowest to the highest.</param>
 internal sealed record ImageManifest(Blob Config, IReadOnlyList<LayerBlob> Layers);
 
+/// <param name="Digest">Null: of another algorithm than ours.</param>
 /// <param name="Os">Null: the index does not say, or not in plain letters; so too the architecture.</param>
-internal sealed record PlatformManifest(Digest Digest, string? Os, string? Architecture);
+internal sealed record PlatformManifest(Digest? Digest, string? Os, string? Architecture);
 
 internal record Blob(Digest Digest, long Size);
 

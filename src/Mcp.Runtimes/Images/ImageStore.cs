@@ -69,7 +69,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         {
             return await PullAsync(image, progress, over.Token);
         }
-        catch (McpException e) when (e.Code == "image.pull")
+        catch (McpException e) when (e.Code is "image.pull" or "image.too_large" or "image.login" or "disk.full")
         {
             failure = e;
         }

@@ -22,7 +22,8 @@ internal sealed class OciReader(long maxBytes)
         "application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.docker.distribution.manifest.v2+json",
     ];
 
-    private static readonly string[] s_configs = ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+    // The last one is Docker's 1.10: it is JSON all the same.
+    private static readonly string[] s_configs = ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json", "application/octet-stream"];
 
     private static readonly Dictionary<string, LayerPacking> s_layers = new()
     {
@@ -100,9 +101,12 @@ internal sealed class OciReader(long maxBytes)
     {
         if (platforms.Count > MaxPlatforms)
             throw Wrong($"the index lists {platforms.Count} images; {MaxPlatforms} are allowed");
-        return [.. platforms.Select(p => (Blob: Check(p, "an image of the index", MaxDocumentBytes), p!.Platform))
-            .Select(p => new PlatformManifest(p.Blob.Digest, Name(p.Platform?.Os), Name(p.Platform?.Architecture)))];
+        return [.. platforms.Select(p => new PlatformManifest(DigestIn(p), Name(p!.Platform?.Os), Name(p.Platform?.Architecture)))];
     }
+
+    // One of another algorithm is no matter as long as it is another platform's.
+    private static Digest? DigestIn(OciDescriptor? image) =>
+        image?.Digest is { } digest && Digest.IsOther(digest) ? null : Check(image, "an image of the index", MaxDocumentBytes).Digest;
 
     private static Blob Config(OciDescriptor config)
     {

@@ -10,6 +10,9 @@ internal static class RegistryAddress
     private const string DockerHub = "docker.io";
     private const int CommonLabels = 2;
 
+    // Nobody can have a name below one of these from anybody but the owner of the network: RFC 6762 appendix G, RFC 2606, and what the root never gives out.
+    private static readonly string[] s_private = ["lan", "local", "internal", "intranet", "private", "corp", "home", "localdomain", "test"];
+
     /// <summary>Of something of the image: manifests/TAG, blobs/DIGEST.</summary>
     public static Uri Of(ImageReference image, string what)
     {
@@ -54,15 +57,17 @@ internal static class RegistryAddress
     /// <summary>The very same server.</summary>
     public static bool Same(Uri one, Uri other) => Uri.Compare(one, other, UriComponents.SchemeAndServer, UriFormat.SafeUnescaped, StringComparison.OrdinalIgnoreCase) == 0;
 
-    /// <summary>May a registry have its logins sent to this token server: the same host, or another one of its domain.</summary>
+    /// <summary>May a registry have its logins sent to this token server: the same host, or another one of its domain; REGISTRY.lan and its like are of the domain lan.</summary>
     public static bool Trusts(Uri registry, Uri tokens)
     {
         if (string.Equals(registry.IdnHost, tokens.IdnHost, StringComparison.OrdinalIgnoreCase))
             return true;
         if (registry.HostNameType != UriHostNameType.Dns || tokens.HostNameType != UriHostNameType.Dns)
             return false;
-        var labels = registry.IdnHost.Split('.').Reverse().Zip(tokens.IdnHost.Split('.').Reverse());
-        return labels.TakeWhile(p => string.Equals(p.First, p.Second, StringComparison.OrdinalIgnoreCase)).Count() >= CommonLabels;
+        var (own, other) = (registry.IdnHost.Split('.'), tokens.IdnHost.Split('.'));
+        var common = own.Reverse().Zip(other.Reverse()).TakeWhile(p => string.Equals(p.First, p.Second, StringComparison.OrdinalIgnoreCase)).Count();
+        var isShort = own.Length == CommonLabels && s_private.Contains(own[^1], StringComparer.OrdinalIgnoreCase);
+        return common >= (isShort ? 1 : CommonLabels);
     }
 
     private static bool IsHere(string registry) =>

@@ -24,8 +24,9 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
         var (digest, document) = await ReadManifestAsync(RegistryAddress.Tag(image), ct);
         if (document is ManifestDocument.Platforms { All: var all })
         {
-            var fitting = all.FirstOrDefault(p => p.Os == "linux" && p.Architecture == architecture) ?? throw NotFor(architecture, all);
-            (digest, document) = await ReadManifestAsync(fitting.Digest.ToString(), ct);
+            var fitting = all.Where(p => p.Os == "linux" && p.Architecture == architecture).OrderBy(p => p.Digest is null).FirstOrDefault() ?? throw NotFor(architecture, all);
+            var named = fitting.Digest ?? throw OciReader.Wrong($"the index names the image for linux/{architecture} by a digest that is not {Images.Digest.Allowed}");
+            (digest, document) = await ReadManifestAsync(named.ToString(), ct);
         }
 
         return document is ManifestDocument.OneImage { Manifest: var manifest } ? (digest, manifest) : throw OciReader.Wrong("the index lists another index, not an image");
@@ -38,7 +39,7 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
         var (_, document) = await ReadManifestAsync(RegistryAddress.Tag(image), ct);
         return document switch
         {
-            ManifestDocument.Platforms { All: var all } => [.. all.Where(p => p is { Os: "linux", Architecture: not null }).Select(p => p.Architecture!).Distinct()],
+            ManifestDocument.Platforms { All: var all } => [.. all.Where(p => p is { Os: "linux", Architecture: not null, Digest: not null }).Select(p => p.Architecture!).Distinct()],
             ManifestDocument.OneImage { Manifest: var manifest } when (await ConfigAsync(manifest, ct)).Architecture is { } only => [only],
             _ => throw OciReader.Wrong("the image does not say for which machines it is"),
         };
@@ -60,7 +61,7 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
     {
         for (var tries = 1; output.Length < blob.Size; tries++)
         {
-            var why = await DownloadAsync(blob, output, room, ct);
+            var why = await DownloadAsync(blob, output, room, tries == Tries, ct);
             if (why is not null && tries >= Tries)
                 throw OciReader.Wrong($"a layer broke off after {output.Length} of {blob.Size} bytes, {Tries} times: {why}");
             if (why is not null)
@@ -74,10 +75,21 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
 
     public void Dispose() => _registry.Dispose();
 
+    /// <param name="last">It is not tried again.</param>
     /// <returns>Why it broke off; null: it did not.</returns>
-    private async Task<string?> DownloadAsync(Blob blob, Stream output, DiskRoom room, CancellationToken ct)
+    private async Task<string?> DownloadAsync(Blob blob, Stream output, DiskRoom room, bool last, CancellationToken ct)
     {
-        using var response = await _registry.GetAsync($"blobs/{blob.Digest}", [], output.Length, ct);
+        HttpResponseMessage answer;
+        try
+        {
+            answer = await _registry.GetAsync($"blobs/{blob.Digest}", [], output.Length, ct);
+        }
+        catch (McpException e) when (!last && RegistryConnection.MayPass(e))
+        {
+            return e.Message;
+        }
+
+        using var response = answer;
         Verify(blob.Digest, blob.Digest, response);
         var from = response.StatusCode == HttpStatusCode.PartialContent ? output.Length : 0;
         if (response.Content.Headers.ContentRange?.From is { } begins && begins != from)

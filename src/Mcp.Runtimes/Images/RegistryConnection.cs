@@ -103,6 +103,9 @@ internal sealed class RegistryConnection(ImageReference image, RegistryCredentia
         }
     }
 
+    /// <summary>A failure of the registry that may be over in a moment, as while it is restarted: it cannot be reached, or says that it has a fault.</summary>
+    public static bool MayPass(McpException failure) => failure.InnerException is HttpRequestException or IOException or OperationCanceledException;
+
     /// <summary>The innermost reason: "Connection refused", not "an error occurred, see inside".</summary>
     public static string Why(Exception e)
     {
@@ -124,7 +127,11 @@ internal sealed class RegistryConnection(ImageReference image, RegistryCredentia
             HttpStatusCode.NotFound => new McpException("image.pull", $"{registry} has no {what}", "is the image's name right, and was it pushed?"),
             HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new McpException(
                 "image.pull", $"{registry} refuses access: podman login {registry} on the node as the agent's user", _login.Withheld ?? "does the login still count?"),
-            _ => new McpException("image.pull", $"{registry} answered {(int)status}", "try again later, or ask whoever runs the registry"),
+            _ => new McpException(
+                "image.pull",
+                $"{registry} answered {(int)status}",
+                "try again later, or ask whoever runs the registry",
+                status >= HttpStatusCode.InternalServerError ? new HttpRequestException(null, null, status) : null),
         };
     }
 

@@ -119,6 +119,15 @@ public sealed class ServerCertificateTests : IDisposable
     }
 
     [Fact]
+    public void A_CA_that_does_not_count_yet_signs_once_and_again_when_it_does()
+    {
+        using var back = new ServerCertificate(_state, _registry.Events, new FakeTimeProvider(s_begin.AddDays(-100)));
+        var first = back.Current;
+        Assert.Same(first, back.Current);
+        Assert.Empty(_registry.Events.After(0, 10));
+    }
+
+    [Fact]
     public void A_CA_near_its_end_signs_no_longer_than_it_counts_and_not_again_and_again()
     {
         _time.SetUtcNow(s_begin.AddYears(10).AddDays(-100));

@@ -1,5 +1,7 @@
 using System.Net;
 using System.Reflection;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Grpc.Health.V1;
@@ -60,6 +62,30 @@ public sealed class AuthInterceptorTests : IAsyncLifetime
         var kinds = typeof(Interceptor).GetMethods(BindingFlags.Instance | BindingFlags.Public).Where(m => m.IsVirtual && m.Name.EndsWith("ServerHandler", StringComparison.Ordinal)).ToList();
         Assert.Equal(4, kinds.Count);
         Assert.All(kinds, k => Assert.Equal(typeof(AuthInterceptor), typeof(AuthInterceptor).GetMethod(k.Name)!.DeclaringType));
+    }
+
+    [Fact]
+    public async Task A_certificate_for_servers_alone_is_nobodys_and_ends_the_connection()
+    {
+        var deadline = TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(20);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=x", key, HashAlgorithmName.SHA256).CreateSigningRequestPem();
+        var now = TimeProvider.System.GetUtcNow();
+        foreach (var (signed, counts) in new[]
+        {
+            (_authority.Sign(request, new PeerName(Label.Parse("two"), false), [], now, TimeSpan.FromDays(1)), true),
+            (_authority.SignServer(request, "blog.mcp.internal", ["blog.mcp.internal"], now, TimeSpan.FromDays(1)), false),
+        })
+        {
+            using var whole = signed.CopyWithPrivateKey(key);
+            using var own = X509CertificateLoader.LoadPkcs12(whole.Export(X509ContentType.Pkcs12), null);
+            using var channel = PeerTls.Channel(new Uri(_app.Urls.Single()).Authority, "one.node.mcp", _authority.Certificate, own);
+            var asked = new Health.HealthClient(channel).CheckAsync(new HealthCheckRequest(), deadline: deadline).ResponseAsync;
+            if (counts)
+                Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, (await asked).Status);
+            else
+                Assert.Equal(StatusCode.Unavailable, (await Assert.ThrowsAsync<RpcException>(() => asked)).StatusCode);
+        }
     }
 
     [Fact]

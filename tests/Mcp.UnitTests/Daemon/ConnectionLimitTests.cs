@@ -33,6 +33,32 @@ public class ConnectionLimitTests
     }
 
     [Fact]
+    public void Machines_of_a_private_network_are_sources_of_their_own()
+    {
+        var limit = New(100, 1);
+        Assert.NotNull(Enter(limit, "fd7a:115c:a1e0::1", 1));
+        Assert.NotNull(Enter(limit, "fd7a:115c:a1e0::2", 2));
+        Assert.NotNull(Enter(limit, "fc00::1", 3));
+        Assert.NotNull(Enter(limit, "fc00::2", 4));
+        Assert.Empty(_ended);
+        Enter(limit, "fd7a:115c:a1e0::1", 5);
+        Assert.Equal([1], _ended);
+    }
+
+    [Fact]
+    public void What_a_stranger_asks_makes_room_too_after_what_has_never_asked()
+    {
+        var limit = New(2, null);
+        Enter(limit, "10.0.0.1", 1)!.Ask();
+        Enter(limit, "10.0.0.2", 2);
+        Assert.NotNull(Enter(limit, "10.0.0.3", 3));
+        Assert.Equal([2], _ended);
+        Enter(limit, "10.0.0.4", 4)!.Begin();
+        Enter(limit, "10.0.0.5", 5)!.Begin();
+        Assert.Equal([2, 3, 1], _ended);
+    }
+
+    [Fact]
     public void Where_all_are_at_work_a_new_one_is_refused_until_one_leaves()
     {
         var limit = New(2, null);

@@ -78,6 +78,24 @@ public sealed class EdgeTests : IAsyncLifetime
         Assert.Equal("alder", _world.Home("blog"));
     }
 
+    [Fact]
+    public async Task An_edge_node_that_tells_nonsense_stops_nobody_elses_routes()
+    {
+        await _world.DeployAsync(MasterWorld.File("a"));
+        await _world.DeployAsync(MasterWorld.File("b"));
+        Assert.Equal(["b.example.com"], _agents["fir"].Routes.Keys);
+        _agents["fir"].Routes.Clear();
+        Elder.Routes["a.example.com"].Certificate.Expires = new Google.Protobuf.WellKnownTypes.Timestamp { Seconds = long.MaxValue, Nanos = -1 };
+        for (var i = 0; i < 300; i++)
+            Elder.Routes[$"x{i}.example.com"] = new Protocol.V1.EdgeRoute { Hostname = $"x{i}.example.com", Service = $"aa{i}", Backend = "https://x.mcp.internal:8444" };
+        var removals = 0;
+        Elder.Hook = (what, _) => what == "unroute" && removals++ >= 0 ? throw new McpException("edge.busy", "not now") : Task.CompletedTask;
+        await _world.Node.Edge.MendAsync(default);
+        Assert.Equal(["b.example.com"], _agents["fir"].Routes.Keys);
+        Assert.Null(_world.Store.EdgeRoutes.List().Single(r => r.Hostname.Text == "a.example.com").CertificateExpires);
+        Assert.Equal(1, removals);
+    }
+
     [Theory]
     [InlineData("route")]
     [InlineData("routed")]

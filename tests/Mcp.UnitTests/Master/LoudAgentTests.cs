@@ -5,8 +5,10 @@ using Mcp.Daemon.Operations;
 using Mcp.Master.Nodes;
 using Mcp.Master.Rpc;
 using Mcp.Model;
+using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 using Mcp.TestKit.Fakes;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Mcp.UnitTests.Master;
 
@@ -124,9 +126,28 @@ public sealed class LoudAgentTests : IAsyncLifetime
         Assert.Equal(facts.MemoryBytes, kept.MemoryBytes);
         facts.Runtimes.AddRange(Enumerable.Repeat(new RuntimeStatus(), 100));
         Assert.Equal("node.facts", Assert.Throws<McpException>(() => NodeTexts.Kept(facts)).Code);
+        // Of what ends, that which ends first.
+        facts = _agents["alder"].Facts;
+        facts.Endings.AddRange(Enumerable.Range(1, 100_000).Select(i => new Ending { What = $"{i}", End = new Google.Protobuf.WellKnownTypes.Timestamp { Seconds = 100_000 - i } }));
+        Assert.Equal(Enumerable.Range(0, 1000).Select(i => $"{100_000 - i}"), NodeTexts.Kept(facts).Endings.Select(e => e.What));
         // What this version does not know.
         var padded = NodeStatusReply.Parser.ParseFrom([.. Google.Protobuf.MessageExtensions.ToByteArray(_agents["alder"].Facts), 0xFA, 0x07, 0x80, 0x40, .. new byte[8192]]);
         Assert.InRange(NodeTexts.Kept(padded).CalculateSize(), 1, 1000);
+    }
+
+    [Fact]
+    public void A_heartbeat_sooner_than_a_quarter_of_the_interval_is_not_written_down()
+    {
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        using var world = new MasterWorld(_directory, _agents, _names, time);
+        var alder = world.Node.Nodes.Get(Label.Parse("alder"));
+        time.Advance(TimeSpan.FromSeconds(14));
+        Assert.False(world.Node.Nodes.IsNews(alder));
+        Assert.True(world.Node.Nodes.IsNews(alder with { LastSeen = null }));
+        // By a clock that was ahead and is right now.
+        Assert.True(world.Node.Nodes.IsNews(alder with { LastSeen = time.GetUtcNow().AddHours(1) }));
+        time.Advance(TimeSpan.FromSeconds(1));
+        Assert.True(world.Node.Nodes.IsNews(alder));
     }
 
     [Fact]

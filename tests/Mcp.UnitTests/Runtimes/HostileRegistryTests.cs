@@ -203,7 +203,10 @@ public sealed class HostileRegistryTests : IDisposable
     [InlineData("https://registry-1.docker.io", "https://auth.docker.io/token", true)]
     [InlineData("https://registry.lan:5000", "https://registry.lan:5001/token", true)]
     [InlineData("https://registry.example.com", "https://example.com.evil.net/token", false)]
-    [InlineData("https://registry.lan", "https://other.lan/token", false)]
+    [InlineData("https://registry.lan", "https://gitlab.lan/token", true)]
+    [InlineData("https://registry.lan", "https://gitlab.internal/token", false)]
+    [InlineData("https://registry.com", "https://evil.com/token", false)]
+    [InlineData("https://registry", "https://gitlab/token", false)]
     [InlineData("https://10.0.0.1", "https://10.0.0.2/token", false)]
     public void A_token_server_gets_logins_only_if_it_is_of_the_registrys_domain(string registry, string tokens, bool trusted) =>
         Assert.Equal(trusted, RegistryAddress.Trusts(new Uri(registry), new Uri(tokens)));

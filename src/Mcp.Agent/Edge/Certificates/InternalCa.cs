@@ -15,6 +15,8 @@ internal sealed class InternalCa(Func<Member?> member, TimeProvider time) : ICer
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
 
+    private readonly RenewalPace<Hostname> _pace = new(time);
+
     public string Name => "internal";
 
     public async Task<string> IssueAsync(Hostname hostname, CancellationToken ct)
@@ -23,7 +25,9 @@ internal sealed class InternalCa(Func<Member?> member, TimeProvider time) : ICer
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         try
         {
-            return await fleet.IssueAsync(new IssueCertificateRequest { Hostname = hostname.Text }, key, time.GetUtcNow() + s_limit, ct);
+            var issued = await fleet.IssueAsync(new IssueCertificateRequest { Hostname = hostname.Text }, key, s_limit, ct);
+            _pace.Issued(hostname);
+            return issued;
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {
@@ -32,5 +36,5 @@ internal sealed class InternalCa(Func<Member?> member, TimeProvider time) : ICer
     }
 
     public async Task<string?> RenewAsync(Hostname hostname, X509Certificate2? current, CancellationToken ct) =>
-        current is null || CertificateAuthority.RenewalIsDue(current, time.GetUtcNow()) ? await IssueAsync(hostname, ct) : null;
+        current is null || _pace.IsDue(hostname, current) ? await IssueAsync(hostname, ct) : null;
 }

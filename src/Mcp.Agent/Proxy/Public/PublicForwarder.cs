@@ -1,5 +1,6 @@
 using System.Net;
 using Mcp.Agent.Edge;
+using Mcp.Daemon.Doors;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Yarp.ReverseProxy.Forwarder;
@@ -9,9 +10,13 @@ namespace Mcp.Agent.Proxy.Public;
 /// <summary>A request of the public: passed on to the node of the hostname's service, with X-Forwarded-* and Forwarded set by us alone, counted and logged.</summary>
 internal sealed class PublicForwarder(PublicTable table, IHttpForwarder forwarder, EdgeOptions options, AccessLog log, PublicMetrics metrics)
 {
+    // Requests, streams and WebSockets of one source under way: limits of connections see a hundred streams of HTTP/2 as one.
+    private const int OfOneSource = 2000;
+    private const string SecondsToWait = "1";
     private static readonly TimeSpan s_quiet = TimeSpan.FromMinutes(5);
     private static readonly ForwarderRequestConfig s_http = new() { ActivityTimeout = s_quiet, Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
     private static readonly ForwarderRequestConfig s_grpc = new() { ActivityTimeout = s_quiet, Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+    private readonly SourceCount _underWay = new(null, OfOneSource);
     private readonly PublicHeaders _headers = new(options.Hsts);
 
     public async Task ForwardAsync(HttpContext context)
@@ -22,13 +27,33 @@ internal sealed class PublicForwarder(PublicTable table, IHttpForwarder forwarde
         metrics.Begin(host);
         try
         {
-            await AnswerAsync(context, host);
+            await AnswerInTurnAsync(context, host);
         }
         finally
         {
             var took = TimeProvider.System.GetElapsedTime(started);
             metrics.End(host, context, took);
             log.Write(host, context, took);
+        }
+    }
+
+    private async Task AnswerInTurnAsync(HttpContext context, PublicHost? host)
+    {
+        var from = context.Connection.RemoteIpAddress;
+        if (!_underWay.TryEnter(from))
+        {
+            context.Response.Headers.RetryAfter = SecondsToWait;
+            await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "too many requests of this address are under way\n");
+            return;
+        }
+
+        try
+        {
+            await AnswerAsync(context, host);
+        }
+        finally
+        {
+            _underWay.Leave(from);
         }
     }
 
