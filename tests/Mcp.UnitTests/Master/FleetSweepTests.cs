@@ -57,7 +57,7 @@ public sealed class FleetSweepTests : FaultyFleet
         using var world = new MasterWorld(Fresh(), Agents, Names, time);
         Agents["alder"].Hook = (what, ct) => what == "undeploy" ? Task.Delay(Timeout.Infinite, ct) : Task.CompletedTask;
         Left(world, "blog", "alder");
-        await world.Node.Undeployer.BeginSweepsAsync(default);
+        await world.Node.Undeployer.BeginSweepsAsync(default).WaitAsync(TimeSpan.FromSeconds(10), TestContext.Current.CancellationToken);
         await world.Node.Undeployer.EndSweepsAsync().WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
         Assert.Contains("does not answer in time", Assert.Single(world.Store.Leftovers.List()).Error, StringComparison.Ordinal);
         time.By = TimeSpan.Zero;
