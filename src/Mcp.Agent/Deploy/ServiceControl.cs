@@ -16,7 +16,7 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
     {
         await RunAsync(stored, ct);
         return $"started {stored.Instance}";
-    }, ct);
+    }, ct, stored => CheckAsync(stored, ct));
 
     public Task<IReadOnlyList<string>> StopAsync(Label service, Label? component, CancellationToken ct) => ChangeAsync(service, component, DesiredState.Stopped, async stored =>
     {
@@ -29,7 +29,7 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
         await runtimes.StopAsync(stored.Instance, ct);
         await RunAsync(stored, ct);
         return $"restarted {stored.Instance}";
-    }, ct);
+    }, ct, stored => CheckAsync(stored, ct));
 
     /// <summary>Removes instances of mcp's that the registry does not know.</summary>
     public async Task<IReadOnlyList<string>> PurgeAsync(bool dryRun, CancellationToken ct)
@@ -74,7 +74,7 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
         await proxy.PushAsync(ct);
     }
 
-    private async Task<IReadOnlyList<string>> ChangeAsync(Label service, Label? component, DesiredState desired, Func<StoredComponent, Task<string>> act, CancellationToken ct)
+    private async Task<IReadOnlyList<string>> ChangeAsync(Label service, Label? component, DesiredState desired, Func<StoredComponent, Task<string>> act, CancellationToken ct, Func<StoredComponent, Task>? check = null)
     {
         using var held = await locks.TakeAsync(service, ct);
         if (registry.Operations.Open().FirstOrDefault(o => o.Subject == service.Text) is { } open)
@@ -83,6 +83,13 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
                 "deploy.unfinished",
                 $"a deploy of {service} is not {(open.Undoing ? "undone" : "finished")} yet; it is tried again by itself",
                 "mcp events says why; mcp undeploy ends it, too");
+        }
+
+        // All of it before anything is touched: what is refused has changed nothing.
+        if (check is not null)
+        {
+            foreach (var stored in Find(service, component))
+                await check(stored);
         }
 
         var done = new List<string>();
@@ -95,6 +102,17 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
         }
 
         return done;
+    }
+
+    private async Task CheckAsync(StoredComponent stored, CancellationToken ct)
+    {
+        if (stored.Definition.Volumes.FirstOrDefault(v => !Path.Exists(v.Source)) is { } missing)
+            throw new McpException("volume.missing", $"the volume's host path {missing.Source} does not exist", $"create it on the node: mkdir -p {missing.Source}");
+        await runtimes.Guard.CheckAsync(
+            $"{stored.Instance}",
+            stored.Definition.Volumes,
+            holder => holder.Instance is { } other && (other == stored.Instance || registry.Components.AreTogether(stored.Instance, other)),
+            ct);
     }
 
     private List<StoredComponent> Find(Label service, Label? component)

@@ -36,7 +36,10 @@ internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicati
 
     public override async Task<PlanReply> Plan(DeployRequest request, ServerCallContext context)
     {
-        var plan = await node.Rollouts.PlanAsync(Wanted(request, context), Options(request), context.CancellationToken);
+        var service = Wanted(request, context);
+        if (node.Registry.Operations.Open().Any(o => o.Subject == service.Name.Text))
+            throw new McpException("deploy.unfinished", $"a deploy of {service.Name} is under way, so what another one would change is not known yet", "ask again when it has ended: mcp events");
+        var plan = await node.Rollouts.PlanAsync(service, Options(request), context.CancellationToken);
         var reply = new PlanReply();
         reply.Changes.AddRange(plan.Changes.Select(c => new PlannedChange { Component = c.Component.Text, Action = c.Kind.ToString().ToLowerInvariant(), Detail = c.Why }));
         return reply;

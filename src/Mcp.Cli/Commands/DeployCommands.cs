@@ -2,6 +2,7 @@ using System.CommandLine;
 using Grpc.Core;
 using Mcp.Cli.Connection;
 using Mcp.Cli.Output;
+using Mcp.Model;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Cli.Commands;
@@ -32,8 +33,15 @@ internal static class DeployCommands
     private static async Task<int> DeployAsync((DeployRequest Request, string Service) wanted, AgentConnection agent, Printer printer, CancellationToken ct)
     {
         using var call = agent.Client.Deploy(wanted.Request, agent.Call(null, ct));
-        await LiveSteps.ShowAsync(call.ResponseStream.ReadAllAsync(ct), $"deployed {wanted.Service}", printer);
-        return 0;
+        try
+        {
+            await LiveSteps.ShowAsync(call.ResponseStream.ReadAllAsync(ct), $"deployed {wanted.Service}", printer);
+            return 0;
+        }
+        catch (Exception e) when (ct.IsCancellationRequested && e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled })
+        {
+            throw new McpException("deploy.unwatched", $"the deploy of {wanted.Service} is no longer watched; it goes on by itself", "mcp events shows how it ends", e);
+        }
     }
 
     private static async Task<int> PlanAsync((DeployRequest Request, string Service) wanted, AgentConnection agent, Printer printer, CancellationToken ct)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Grpc.Core;
 using Mcp.Cli.Output;
+using Mcp.Model;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Cli.Commands;
@@ -12,7 +13,12 @@ internal static class LifecycleCommands
     {
         var service = new Argument<string>("service");
         yield return AgentCommand.Create("undeploy", "Stop and remove a service", [service], async (parsed, agent, printer, ct) =>
-            Done(await agent.Client.UndeployAsync(new ServiceRequest { Service = AgentCommand.Target(parsed.GetValue(service)!).Service }, agent.Call(AgentCommand.Slow, ct)), printer));
+        {
+            var (name, component) = AgentCommand.Target(parsed.GetValue(service)!);
+            if (component.Length > 0)
+                throw new McpException("usage", $"undeploy removes whole services, and {name}/{component} is one component", $"take it out of the service file and deploy that, or: mcp undeploy {name}");
+            return Done(await agent.Client.UndeployAsync(new ServiceRequest { Service = name }, agent.Call(AgentCommand.Slow, ct)), printer);
+        });
         yield return Change("start", "Start what was stopped", (client, request, options) => client.StartAsync(request, options));
         yield return Change("stop", "Stop; it stays stopped until started or deployed", (client, request, options) => client.StopAsync(request, options));
         yield return Change("restart", "Stop and start", (client, request, options) => client.RestartAsync(request, options));

@@ -65,12 +65,14 @@ public sealed class Planner(Func<string, string, bool> overlap)
     {
         if (there is null)
         {
+            if (!active)
+                return new ComponentChange(wanted.Name, ChangeKind.Create, 0, false, $"{wanted.Image}; not started: active = false");
             var taken = TakenOver(wanted, current);
             return new ComponentChange(wanted.Name, ChangeKind.Create, 0, taken is not null, taken is null ? $"{wanted.Image}" : $"{wanted.Image}; {taken}");
         }
 
         if (Reason(wanted, there, active, force) is not { } reason)
-            return new ComponentChange(wanted.Name, ChangeKind.Keep, there.Generation, false, "unchanged");
+            return new ComponentChange(wanted.Name, ChangeKind.Keep, there.Generation, false, !active && there.Wanted ? "unchanged; it stops: active = false" : "unchanged");
         var first = StopsFirst(wanted, there) ?? TakenOver(wanted, current);
         return new ComponentChange(wanted.Name, ChangeKind.Replace, there.Generation, first is not null, first is null ? reason : $"{reason}; {first}");
     }
@@ -79,7 +81,11 @@ public sealed class Planner(Func<string, string, bool> overlap)
     private static string? Reason(ComponentDefinition wanted, CurrentComponent there, bool active, bool force)
     {
         if (SpecHash.Of(wanted) != there.SpecHash)
-            return there.Definition.Image == wanted.Image ? "its definition changed" : $"{there.Definition.Image} -> {wanted.Image}";
+        {
+            var reason = there.Definition.Image == wanted.Image ? "its definition changed" : $"{there.Definition.Image} -> {wanted.Image}";
+            return Volumes(there.Definition) is var old && old == Volumes(wanted) ? reason : $"{reason}; volumes {old} -> {Volumes(wanted)}, no data is copied";
+        }
+
         if (force)
             return "asked for with --force";
         if (!active || (there.Wanted && there.Runs))
@@ -87,12 +93,18 @@ public sealed class Planner(Func<string, string, bool> overlap)
         return there.Wanted ? "it does not run" : "it is stopped";
     }
 
+    private static string Volumes(ComponentDefinition component) =>
+        component.Volumes.Count == 0 ? "none" : string.Join(", ", component.Volumes.Select(v => $"{v.Source}:{v.Target}{(v.ReadOnly ? ":ro" : v.Shared ? ":shared" : "")}"));
+
     private string? StopsFirst(ComponentDefinition wanted, CurrentComponent there)
     {
         if (wanted.Update == UpdateMode.StopFirst)
             return "stops first: update = \"stop-first\"";
         if (Clash(wanted, there.Definition) is { } why)
             return $"stops first: {why}";
+        // A program does not look at data that its older generation is writing.
+        if (there.Definition.Volumes.Any(v => v.Exclusive && wanted.Volumes.Any(w => overlap(v.Source, w.Source))))
+            return "stops first: the old instance alone writes to its volume";
         return wanted.StopFirst ? $"stops first: {(wanted.Network == "host" ? "it is on the host network" : "it holds a port or a volume alone")}" : null;
     }
 

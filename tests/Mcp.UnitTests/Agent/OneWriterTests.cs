@@ -139,6 +139,32 @@ public sealed class OneWriterTests : IDisposable
         Assert.Contains($"only one instance at a time may write to {_root}/a", plan.Changes[0].Why, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_start_that_is_refused_has_changed_nothing()
+    {
+        using var world = new WritersWorld(Directory.CreateDirectory(Path.Combine(_root, "state")).FullName);
+        using var agent = world.Agent();
+        await agent.DeployAsync(Service("shop", Component("db", "v1", "a"), Component("web", "v1", "c:shared")));
+        await agent.Control.StopAsync(Label.Parse("shop"), null, default);
+        await agent.DeployAsync(Service("other", Component("db", "v1", "a/b")));
+        Assert.Equal("volume.held", (await Assert.ThrowsAsync<McpException>(() => agent.Control.StartAsync(Label.Parse("shop"), null, default))).Code);
+        await agent.RecoverAsync();
+        Assert.Equal(["other.db.1"], await agent.RunningAsync());
+        Assert.All(agent.Registry.Components.List(Label.Parse("shop")), c => Assert.Equal(Model.Instances.DesiredState.Stopped, c.Desired));
+    }
+
+    [Fact]
+    public async Task A_volume_that_changes_is_told_and_the_old_writer_ends_before_its_data_is_read()
+    {
+        using var world = new WritersWorld(Directory.CreateDirectory(Path.Combine(_root, "state")).FullName);
+        using var agent = world.Agent();
+        await agent.DeployAsync(Service("shop", Component("db", "v1", "a")));
+        var moved = await agent.Rollouts.PlanAsync(Service("shop", Component("db", "v1", "c")), DeployOptions.Default, default);
+        Assert.Contains($"volumes {_root}/a:/data -> {_root}/c:/data, no data is copied", moved.Changes[0].Why, StringComparison.Ordinal);
+        var read = await agent.Rollouts.PlanAsync(Service("shop", Component("db", "v1", "a:ro")), DeployOptions.Default, default);
+        Assert.True(read.Changes[0].StopsFirst);
+    }
+
     private async Task<List<string>> RoundAsync(int seed, string state)
     {
         var random = new Random(seed);
