@@ -228,6 +228,7 @@ public sealed class Fleet : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        Outside.Stop();
         _master?.Kill();
         foreach (var node in All)
         {

@@ -67,6 +67,9 @@ public sealed class Outside(Fleet fleet)
 
     public Task<(int ExitCode, string Output, string Error)> RunAsync(string program, params string[] arguments) => fleet.RunInAsync("hub", program, arguments);
 
+    /// <summary>Ends what was started outside; one that a test has ended already is fine.</summary>
+    public void Stop() => _servers.ForEach(server => server.Kill());
+
     /// <summary>pebble, which issues nothing while it is away.</summary>
     public void StopIssuing() => _servers[1].Kill();
 
