@@ -15,7 +15,7 @@ internal static class PodmanHolders
         try
         {
             var holders = new List<VolumeHolder>();
-            var all = await client.GetAsync("/containers/json?all=true", LibpodJson.Default.LibpodListedArray, ct) ?? throw new LibpodException(0, "its list of containers is empty words");
+            var all = await client.GetAsync("/containers/json?all=true", LibpodJson.Default.LibpodListedArray, ct) ?? throw new LibpodException(0, "it gave no list of containers");
             foreach (var listed in all)
             {
                 if (await HolderAsync(client, listed, ct) is { } holder)
