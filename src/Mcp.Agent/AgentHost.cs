@@ -13,7 +13,7 @@ namespace Mcp.Agent;
 [System.Diagnostics.CodeAnalysis.SuppressMessage("Design", "CA1001", Justification = "the stages dispose what they made")]
 internal sealed class AgentHost(AgentConfig config)
 {
-    private AgentNode _node = null!;
+    private AgentParts _node = null!;
     private Member? _member;
     private ServerCertificate? _own;
     private TokenSigner _tokens = null!;
@@ -29,7 +29,7 @@ internal sealed class AgentHost(AgentConfig config)
 
     internal DaemonHost Stages() => new DaemonHost("mcp-agent")
         .Stage("lock", () => StateLock.Take("mcp-agent", Path.Combine(config.State, "agent.lock")))
-        .Stage("database", () => _node = new AgentNode(config, TimeProvider.System))
+        .Stage("database", () => _node = new AgentParts(config, TimeProvider.System))
         .Stage("tls", Identify)
         .Stage("auth", Authorise)
         .Stage("server", ServeAsync)

@@ -32,7 +32,7 @@ return await Invocation.RunAsync("mcp-agent", Usage, words, async called =>
         case "token":
             return called.PrintToken(Path.Combine(AgentConfig.Read(called.Option("config")).State, "token.key"), TimeProvider.System);
         case "version":
-            Console.WriteLine(typeof(AgentNode).Assembly.GetName().Version?.ToString(3));
+            Console.WriteLine(typeof(AgentParts).Assembly.GetName().Version?.ToString(3));
             return 0;
         default:
             return called.Unknown();

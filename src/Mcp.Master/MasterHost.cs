@@ -17,7 +17,7 @@ internal sealed class MasterHost(MasterConfig config)
     private FleetIdentity _identity = null!;
     private AgentPool _agents = null!;
     private DnsProviders _dns = null!;
-    private MasterNode _node = null!;
+    private MasterParts _node = null!;
     private TokenSigner _tokens = null!;
     private RoleTable _roles = null!;
     private AuditLog _audit = null!;
@@ -57,7 +57,7 @@ internal sealed class MasterHost(MasterConfig config)
     // Certificates and tokens are there, so everything can be put together.
     private async Task<Func<Task>> ServeAsync(CancellationToken ct)
     {
-        _node = new MasterNode(config, _store, _identity, _agents, _dns.Chosen, edge: null, _time);
+        _node = new MasterParts(config, _store, _identity, _agents, _dns.Chosen, edge: null, _time);
         _tokens.Expiring += _node.Endings.Hear;
         var builder = Bare.Builder();
         builder.Services.AddRouting();

@@ -7,7 +7,7 @@ using Mcp.Protocol.V1;
 namespace Mcp.Agent.Membership;
 
 /// <summary>Tells the master, again and again, that this node lives, what it has and how its services are; has the certificate renewed when a third of its life is left.</summary>
-internal sealed class Heartbeats(AgentNode node, Member member, TimeProvider time)
+internal sealed class Heartbeats(AgentParts node, Member member, TimeProvider time)
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_probeAgain = TimeSpan.FromMinutes(1);

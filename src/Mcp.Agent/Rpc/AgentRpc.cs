@@ -12,7 +12,7 @@ using Mcp.Protocol.V1;
 namespace Mcp.Agent.Rpc;
 
 /// <summary>The agent's RPCs: map, call, map back; no decisions.</summary>
-internal sealed class AgentRpc(AgentNode node, TimeProvider time, IHostApplicationLifetime lifetime) : Protocol.V1.Agent.AgentBase
+internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicationLifetime lifetime) : Protocol.V1.Agent.AgentBase
 {
     public override async Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
     {

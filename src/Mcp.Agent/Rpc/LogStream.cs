@@ -12,7 +12,7 @@ namespace Mcp.Agent.Rpc;
 /// <summary>Merges the logs of a service's current instances; with follow, goes over to the next generation when one takes over.</summary>
 internal static class LogStream
 {
-    public static async Task SendAsync(AgentNode node, LogsRequest request, IServerStreamWriter<Protocol.V1.LogLine> output, CancellationToken ct)
+    public static async Task SendAsync(AgentParts node, LogsRequest request, IServerStreamWriter<Protocol.V1.LogLine> output, CancellationToken ct)
     {
         var service = Label.Parse(request.Service);
         var components = node.Registry.Components.List(service).Where(c => request.Component.Length == 0 || c.Definition.Name.Text == request.Component).ToList();
@@ -26,7 +26,7 @@ internal static class LogStream
             await output.WriteAsync(line, ct);
     }
 
-    private static async Task ReadAsync(AgentNode node, StoredComponent component, LogsRequest request, ChannelWriter<Protocol.V1.LogLine> lines, CancellationToken ct)
+    private static async Task ReadAsync(AgentParts node, StoredComponent component, LogsRequest request, ChannelWriter<Protocol.V1.LogLine> lines, CancellationToken ct)
     {
         var options = new LogOptions(request.Follow, request.Tail < 0 ? null : request.Tail, request.Since?.ToDateTimeOffset());
         var instance = component.Instance;
@@ -71,7 +71,7 @@ internal static class LogStream
     }
 
     // podman does not end the log of a container that is removed soon after it stopped.
-    private static async Task EndWithAsync(AgentNode node, StoredComponent component, InstanceName instance, CancellationTokenSource gone)
+    private static async Task EndWithAsync(AgentParts node, StoredComponent component, InstanceName instance, CancellationTokenSource gone)
     {
         try
         {
@@ -86,7 +86,7 @@ internal static class LogStream
     }
 
     // A runtime may fail to answer for an instance that is being removed: whoever follows asks again.
-    private static async Task<bool> IsThereAsync(AgentNode node, StoredComponent component, InstanceName instance, bool following, CancellationToken ct)
+    private static async Task<bool> IsThereAsync(AgentParts node, StoredComponent component, InstanceName instance, bool following, CancellationToken ct)
     {
         try
         {

@@ -8,7 +8,7 @@ namespace Mcp.Agent.Rpc;
 internal static class NodeView
 {
     /// <param name="service">Only this one; null: all.</param>
-    public static StatusReply Status(AgentNode node, Label? service)
+    public static StatusReply Status(AgentParts node, Label? service)
     {
         var observed = node.Reconciler.Observed.ToDictionary(o => o.Name);
         var reply = new StatusReply { Node = node.Config.Name.Text };
@@ -17,7 +17,7 @@ internal static class NodeView
         return reply;
     }
 
-    public static async Task<NodeStatusReply> FactsAsync(AgentNode node, CancellationToken ct)
+    public static async Task<NodeStatusReply> FactsAsync(AgentParts node, CancellationToken ct)
     {
         var reply = NodeFacts.Read(node.Config);
         reply.Version = typeof(NodeView).Assembly.GetName().Version?.ToString(3) ?? "";
@@ -29,7 +29,7 @@ internal static class NodeView
         return reply;
     }
 
-    public static IEnumerable<Ending> Endings(AgentNode node)
+    public static IEnumerable<Ending> Endings(AgentParts node)
     {
         var now = node.Time.GetUtcNow();
         return node.Endings.All.Select(e => new Ending { What = e.What, End = e.End.ToTimestamp(), Near = e.IsNear(now), Hint = e.Hint });

@@ -12,7 +12,7 @@ namespace Mcp.Agent.Rpc;
 /// <summary>Registry and runtime records to wire messages.</summary>
 internal static class StatusMapping
 {
-    public static ComponentStatus ToWire(this StoredComponent stored, InstanceInfo? observed, AgentNode node)
+    public static ComponentStatus ToWire(this StoredComponent stored, InstanceInfo? observed, AgentParts node)
     {
         var restarts = node.Restarts.Count(stored.Instance);
         var status = new ComponentStatus
@@ -40,7 +40,7 @@ internal static class StatusMapping
         return status;
     }
 
-    public static Protocol.V1.EdgeRoute ToWire(this Model.Routes.EdgeRoute route, AgentNode node)
+    public static Protocol.V1.EdgeRoute ToWire(this Model.Routes.EdgeRoute route, AgentParts node)
     {
         var told = new Protocol.V1.EdgeRoute { Hostname = route.Hostname.Text, Service = route.Service.Text, Backend = string.Create(CultureInfo.InvariantCulture, $"https://{route.Backend}:{route.Port}"), Node = node.Config.Name.Text, Problem = node.Edge.ProblemOf(route.Hostname) };
         told.Addresses.AddRange(route.Addresses.Select(a => a.ToString()));

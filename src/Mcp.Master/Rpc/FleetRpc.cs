@@ -14,7 +14,7 @@ using Mcp.Protocol.V1;
 namespace Mcp.Master.Rpc;
 
 /// <summary>The RPCs about services, for the whole fleet: what concerns one service goes to its node, what concerns all goes to all.</summary>
-internal sealed class FleetRpc(MasterNode master, IHostApplicationLifetime lifetime) : Protocol.V1.Agent.AgentBase
+internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime lifetime) : Protocol.V1.Agent.AgentBase
 {
     private static readonly TimeSpan s_quick = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_slow = TimeSpan.FromMinutes(4);

@@ -11,7 +11,7 @@ using Membership = Mcp.Protocol.V1.Membership;
 namespace Mcp.Master.Rpc;
 
 /// <summary>The RPCs about nodes: map, call, map back; no decisions.</summary>
-internal sealed class MasterRpc(MasterNode master, FleetIdentity identity, TokenSigner tokens, IHostApplicationLifetime lifetime, TimeProvider time) : Protocol.V1.Master.MasterBase
+internal sealed class MasterRpc(MasterParts master, FleetIdentity identity, TokenSigner tokens, IHostApplicationLifetime lifetime, TimeProvider time) : Protocol.V1.Master.MasterBase
 {
     public override Task<AuthorityReply> Authority(AuthorityRequest request, ServerCallContext context) => Task.FromResult(new AuthorityReply { Ca = identity.Authority.ExportCertificatePem() });
 

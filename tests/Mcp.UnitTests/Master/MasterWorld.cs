@@ -46,14 +46,14 @@ internal sealed class MasterWorld : IDisposable
 
         _identity = new FleetIdentity(Config, time);
         _agents = new AgentPool(() => _identity, time);
-        Node = new MasterNode(Config, Store, _identity, _agents, names, edges.Length == 0 ? names : null, time);
+        Node = new MasterParts(Config, Store, _identity, _agents, names, edges.Length == 0 ? names : null, time);
     }
 
     public MasterConfig Config { get; }
 
     public MasterStore Store { get; }
 
-    public MasterNode Node { get; }
+    public MasterParts Node { get; }
 
     public static Hostname Host(string text) => Hostname.TryParse(text, out var hostname) ? hostname : throw new ArgumentException(text);
 

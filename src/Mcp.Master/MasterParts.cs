@@ -12,13 +12,13 @@ using Mcp.Model.Definition;
 namespace Mcp.Master;
 
 /// <summary>The parts of a running master, put together in one place.</summary>
-public sealed class MasterNode
+public sealed class MasterParts
 {
     private static readonly TimeSpan s_sweep = TimeSpan.FromSeconds(5);
     private readonly TimeProvider _time;
 
     /// <param name="edge">Null: the fleet's own edge nodes.</param>
-    public MasterNode(MasterConfig config, MasterStore store, FleetIdentity identity, AgentPool agents, IDnsProvider? dns, IEdge? edge, TimeProvider time)
+    public MasterParts(MasterConfig config, MasterStore store, FleetIdentity identity, AgentPool agents, IDnsProvider? dns, IEdge? edge, TimeProvider time)
     {
         _time = time;
         Config = config;

@@ -25,7 +25,7 @@ using Mcp.Runtimes.Qemu.Network;
 namespace Mcp.Agent;
 
 /// <summary>The parts of a running agent, put together in one place.</summary>
-public sealed class AgentNode : IDisposable
+public sealed class AgentParts : IDisposable
 {
     private static readonly TimeSpan s_again = TimeSpan.FromSeconds(1);
     private readonly PodmanRuntime _podman;
@@ -35,7 +35,7 @@ public sealed class AgentNode : IDisposable
     private readonly BootSequence _boot;
     private readonly AlertCommand _alerts;
 
-    public AgentNode(AgentConfig config, TimeProvider time)
+    public AgentParts(AgentConfig config, TimeProvider time)
     {
         (Config, Time) = (config, time);
         Registry = AgentRegistry.Open(config.Registry, time);
