@@ -12,7 +12,7 @@ internal static class AgentInit
     private const int OverlayPort = 8444;
     private static readonly TimeSpan s_adminLife = TimeSpan.FromDays(365);
 
-    public static int Run(string state, string listen, string name, TimeProvider time)
+    public static int Run(string state, string listen, string name, TimeProvider time, TextWriter output)
     {
         state = Path.GetFullPath(state);
         if (!IPEndPoint.TryParse(listen, out var endpoint) || endpoint.Port == 0)
@@ -32,7 +32,7 @@ internal static class AgentInit
         SecretFile.Write(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
         // Written last: a directory with agent.toml is complete.
         WriteConfig(config, state, listen, label, "# ");
-        Console.WriteLine($"""
+        output.WriteLine($"""
             {state} is set up. Start the agent:
               mcp-agent run --config {config}
             and log in:
@@ -42,7 +42,7 @@ internal static class AgentInit
     }
 
     /// <summary>`mcp-agent join`: makes the state directory where there is none, and joins. An agent that was alone keeps its services.</summary>
-    public static async Task<int> JoinAsync(string state, string master, string tokenFile, string? listen, string? name, CancellationToken ct)
+    public static async Task<int> JoinAsync(string state, string master, string tokenFile, string? listen, string? name, TextWriter output, CancellationToken ct)
     {
         state = Path.GetFullPath(state);
         var config = Path.Combine(state, "agent.toml");
@@ -58,7 +58,7 @@ internal static class AgentInit
         var (agent, roles) = await JoinedAsync(state, config, made, master, tokenFile, ct);
         if (roles.Contains("edge") && agent.Edge is null)
             OpenEdge(config);
-        Console.WriteLine($"""
+        await output.WriteLineAsync($"""
             {agent.Name} has joined the fleet of {master}. Start the agent, or restart it:
               mcp-agent run --config {config}
             """);

@@ -10,7 +10,7 @@ internal static class MasterInit
 {
     private static readonly TimeSpan s_adminLife = TimeSpan.FromDays(365);
 
-    public static int Run(string state, string listen, string name, TimeProvider time)
+    public static int Run(string state, string listen, string name, TimeProvider time, TextWriter output)
     {
         state = Path.GetFullPath(state);
         if (!IPEndPoint.TryParse(listen, out var endpoint) || endpoint.Port == 0)
@@ -49,7 +49,7 @@ internal static class MasterInit
             # name = "rift"
             # roles = ["worker"]
             """ + "\n");
-        Console.WriteLine($"""
+        output.WriteLine($"""
             {state} is set up. Start the master:
               mcp-master run --config {config}
             log in:
