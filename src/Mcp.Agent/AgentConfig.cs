@@ -83,7 +83,7 @@ public sealed record AgentConfig
     public static AgentConfig Read(string file)
     {
         if (!System.IO.File.Exists(file))
-            throw new McpException("config.missing", $"there is no configuration {file}", "make one: mcp-agent init --state DIR --listen ADDRESS:PORT");
+            throw Missing(file);
         var problems = new List<Problem>();
         var root = TomlReader.Read(System.IO.File.ReadAllText(file), file, problems);
         var fields = new TomlFields(root, "agent.toml", problems);
@@ -109,6 +109,17 @@ public sealed record AgentConfig
         fields.RefuseUnknown();
         qemu.RefuseUnknown();
         return problems.Count == 0 ? config : throw new ServiceFileException(file, problems);
+    }
+
+    private static McpException Missing(string file)
+    {
+        var state = Path.GetDirectoryName(Path.GetFullPath(file)) ?? ".";
+        var joining = Directory.Exists(Path.Combine(state, "member")) || Directory.Exists(Path.Combine(state, "member.new"));
+        var begun = joining || System.IO.File.Exists(Path.Combine(state, "ca.key"));
+        var what = $"there is no configuration {file}{(joining ? "; a join was broken off" : begun ? "; an init was broken off" : "")}";
+        return new McpException("config.missing", what, joining
+            ? $"repeat it with the same token: mcp-agent join --state {state} --master ADDRESS:PORT --token-file FILE --listen ADDRESS:PORT"
+            : $"{(begun ? "repeat it" : "make one")}: mcp-agent init --state {(begun ? state : "DIR")} --listen ADDRESS:PORT");
     }
 
     private static Label ReadName(TomlFields fields, List<Problem> problems)

@@ -31,7 +31,9 @@ internal static class AgentInit
         SecretFile.Write(Path.Combine(state, "token.key"), key);
         SecretFile.Write(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
         // Written last: a directory with agent.toml is complete.
-        WriteConfig(config, state, listen, label, "# ");
+        File.Delete(config + ".new");
+        WriteConfig(config + ".new", state, listen, label, "# ");
+        File.Move(config + ".new", config);
         output.WriteLine($"""
             {state} is set up. Start the agent:
               mcp-agent run --config {config}
@@ -46,18 +48,25 @@ internal static class AgentInit
     {
         state = Path.GetFullPath(state);
         var config = Path.Combine(state, "agent.toml");
+        var fresh = config + ".new";
         var made = !File.Exists(config);
+        var directoryMade = !Directory.Exists(state);
         if (made)
         {
             if (listen is null || !IPEndPoint.TryParse(listen, out var endpoint) || endpoint.Port == 0)
                 throw new McpException("init.listen", $"'{Label.Clip(listen)}' is not an address with port", "--listen: where this agent is reached in the overlay, such as 100.64.0.2:7443");
+            var label = Label.Parse(name ?? Environment.MachineName.Split('.')[0].ToLowerInvariant());
             Directory.CreateDirectory(state, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            WriteConfig(config, state, listen, Label.Parse(name ?? Environment.MachineName.Split('.')[0].ToLowerInvariant()), "");
+            File.Delete(fresh);
+            WriteConfig(fresh, state, listen, label, "");
         }
 
-        var (agent, roles) = await JoinedAsync(state, config, made, master, tokenFile, ct);
-        if (roles.Contains("edge") && agent.Edge is null)
-            OpenEdge(config);
+        var agent = await JoinedAsync(state, made ? fresh : config, (made, directoryMade), master, tokenFile, ct);
+        if (Member.RolesOf(state).Contains("edge") && agent.Edge is null)
+            OpenEdge(made ? fresh : config);
+        // Last: a directory with agent.toml is complete.
+        if (made)
+            File.Move(fresh, config);
         await output.WriteLineAsync($"""
             {agent.Name} has joined the fleet of {master}. Start the agent, or restart it:
               mcp-agent run --config {config}
@@ -65,21 +74,29 @@ internal static class AgentInit
         return 0;
     }
 
-    // A directory with agent.toml is complete: one that was made for a join that failed goes again.
-    private static async Task<(AgentConfig Agent, IReadOnlyList<string> Roles)> JoinedAsync(string state, string config, bool made, string master, string tokenFile, CancellationToken ct)
+    // What was made for a join that failed goes again; the key that the master may know by now stays in member.new for the next try.
+    private static async Task<AgentConfig> JoinedAsync(
+        string state, string config, (bool Config, bool Directory) made, string master, string tokenFile, CancellationToken ct)
     {
         try
         {
             var agent = AgentConfig.Read(config);
             var address = IPEndPoint.Parse(agent.Listen).Address;
             if (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any))
-                throw new McpException("join.address", $"{config} has the agent listen on {agent.Listen}, and the master needs one address to reach it", "write this node's overlay address there");
+                throw new McpException("join.address", $"the agent listens on {agent.Listen}, and the master needs one address to reach it",
+                    made.Config ? "--listen: this node's overlay address" : $"write this node's overlay address into {config}");
+            // An earlier call was killed between the master's answer and agent.toml: the node is a member, only its file was missing.
+            if (made.Config && Member.MasterOf(state) == master)
+                return agent;
             var token = tokenFile == "-" ? await Console.In.ReadToEndAsync(ct) : await File.ReadAllTextAsync(tokenFile, ct);
-            return (agent, await Joining.RunAsync(state, master, token, agent.Name.Text, agent.Listen, ct));
+            await Joining.RunAsync(state, master, token, agent.Name.Text, agent.Listen, ct);
+            return agent;
         }
-        catch when (made)
+        catch when (made.Config)
         {
             File.Delete(config);
+            if (made.Directory && !Directory.EnumerateFileSystemEntries(state).Any())
+                Directory.Delete(state);
             throw;
         }
     }

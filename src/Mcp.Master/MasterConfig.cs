@@ -42,7 +42,7 @@ public sealed record MasterConfig
     public static MasterConfig Read(string file)
     {
         if (!File.Exists(file))
-            throw new McpException("config.missing", $"there is no configuration {file}", "make one: mcp-master init --state DIR --listen ADDRESS:PORT");
+            throw Missing(file);
         var problems = new List<Problem>();
         var fields = new TomlFields(TomlReader.Read(File.ReadAllText(file), file, problems), "master.toml", problems);
         var config = new MasterConfig
@@ -59,6 +59,14 @@ public sealed record MasterConfig
         };
         fields.RefuseUnknown();
         return problems.Count == 0 ? config : throw new ServiceFileException(file, problems);
+    }
+
+    private static McpException Missing(string file)
+    {
+        var state = Path.GetDirectoryName(Path.GetFullPath(file)) ?? ".";
+        return File.Exists(Path.Combine(state, "ca.key"))
+            ? new McpException("config.missing", $"there is no configuration {file}; an init was broken off", $"repeat it: mcp-master init --state {state} --listen ADDRESS:PORT")
+            : new McpException("config.missing", $"there is no configuration {file}", "make one: mcp-master init --state DIR --listen ADDRESS:PORT");
     }
 
     private static IPEndPoint ReadListen(TomlFields fields)

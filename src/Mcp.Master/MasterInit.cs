@@ -27,7 +27,8 @@ internal static class MasterInit
         SecretFile.Write(Path.Combine(state, "token.key"), key);
         SecretFile.Write(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
         // Written last: a directory with master.toml is complete.
-        SecretFile.Write(config, $"""
+        File.Delete(config + ".new");
+        SecretFile.Write(config + ".new", $"""
             name = "{label}"
             listen = "{listen}"
             state = "{state}"
@@ -49,6 +50,7 @@ internal static class MasterInit
             # name = "rift"
             # roles = ["worker"]
             """ + "\n");
+        File.Move(config + ".new", config);
         output.WriteLine($"""
             {state} is set up. Start the master:
               mcp-master run --config {config}

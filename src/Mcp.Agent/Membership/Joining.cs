@@ -16,9 +16,8 @@ internal static class Joining
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(15);
 
-    /// <returns>The node's roles.</returns>
     /// <exception cref="McpException">join.*</exception>
-    public static async Task<IReadOnlyList<string>> RunAsync(string state, string master, string tokenText, string name, string address, CancellationToken ct)
+    public static async Task RunAsync(string state, string master, string tokenText, string name, string address, CancellationToken ct)
     {
         if (!JoinToken.TryParse(tokenText, out var token))
             throw new McpException("join.token", "this is not a join token", "make one: mcp node join-token");
@@ -34,7 +33,6 @@ internal static class Joining
             var request = new JoinRequest { Secret = token.Secret, Name = name, Address = address, CertificateRequest = Request(key) };
             var given = await new Master.MasterClient(channel).JoinAsync(request, deadline: Deadline(), cancellationToken: ct);
             Member.Write(state, master, given, key);
-            return given.Roles;
         }
         catch (RpcException e)
         {

@@ -6,7 +6,7 @@ using Mcp.Protocol.V1;
 
 namespace Mcp.Agent.Membership;
 
-/// <summary>What joining a fleet gave this node, in STATE/member: node.pem (certificate and key, 0600), ca.crt, token.pub, master (its address).</summary>
+/// <summary>What joining a fleet gave this node, in STATE/member: node.pem (certificate and key, 0600), ca.crt, token.pub, master (its address), roles.</summary>
 internal sealed class Member : IDisposable
 {
     // The master takes four calls of a node at a time: heartbeats go on while many hostnames get their certificates.
@@ -47,6 +47,15 @@ internal sealed class Member : IDisposable
     /// <summary>Null: this node has joined no fleet.</summary>
     public static Member? Find(string state) => Directory.Exists(DirectoryOf(state)) ? new Member(DirectoryOf(state)) : null;
 
+    /// <summary>address:port of the master whose fleet this node has joined; null: none.</summary>
+    public static string? MasterOf(string state) => ReadIfThere(Path.Combine(DirectoryOf(state), "master"))?.Trim();
+
+    /// <summary>The roles that the master gave when the node joined; empty where an older version joined.</summary>
+    public static IReadOnlyList<string> RolesOf(string state) =>
+        ReadIfThere(Path.Combine(DirectoryOf(state), "roles"))?.Split('\n', StringSplitOptions.RemoveEmptyEntries) ?? [];
+
+    private static string? ReadIfThere(string file) => File.Exists(file) ? File.ReadAllText(file) : null;
+
     /// <summary>Complete or not at all: a directory is filled beside it and renamed.</summary>
     public static void Write(string state, string master, Protocol.V1.Membership given, ECDsa key)
     {
@@ -56,6 +65,7 @@ internal sealed class Member : IDisposable
         File.WriteAllText(Path.Combine(fresh, "ca.crt"), given.Ca);
         File.WriteAllText(Path.Combine(fresh, "token.pub"), given.TokenKey);
         File.WriteAllText(Path.Combine(fresh, "master"), master);
+        File.WriteAllText(Path.Combine(fresh, "roles"), string.Join('\n', given.Roles));
         File.Delete(Path.Combine(fresh, "node.key"));
         Directory.Move(fresh, DirectoryOf(state));
     }
