@@ -74,6 +74,20 @@ internal static class AgentInit
         return 0;
     }
 
+    // The master would refuse the heartbeats of another name.
+    private static AgentConfig SameName(AgentConfig agent, string state)
+    {
+        if (Member.NameOf(state) is { } known && known != agent.Name.Text)
+        {
+            throw new McpException(
+                "join.member",
+                $"{state} is a member of that fleet by the name {known}, and not {agent.Name}",
+                $"repeat it with --name {known}; to join anew, remove {Member.DirectoryOf(state)} first");
+        }
+
+        return agent;
+    }
+
     // What was made for a join that failed goes again; the key that the master may know by now stays in member.new for the next try.
     private static async Task<AgentConfig> JoinedAsync(
         string state, string config, (bool Config, bool Directory) made, string master, string tokenFile, CancellationToken ct)
@@ -87,7 +101,7 @@ internal static class AgentInit
                     made.Config ? "--listen: this node's overlay address" : $"write this node's overlay address into {config}");
             // An earlier call was killed between the master's answer and agent.toml: the node is a member, only its file was missing.
             if (made.Config && Member.MasterOf(state) == master)
-                return agent;
+                return SameName(agent, state);
             var token = tokenFile == "-" ? await Console.In.ReadToEndAsync(ct) : await File.ReadAllTextAsync(tokenFile, ct);
             await Joining.RunAsync(state, master, token, agent.Name.Text, agent.Listen, ct);
             return agent;

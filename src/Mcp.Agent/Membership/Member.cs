@@ -54,6 +54,22 @@ internal sealed class Member : IDisposable
     public static IReadOnlyList<string> RolesOf(string state) =>
         ReadIfThere(Path.Combine(DirectoryOf(state), "roles"))?.Split('\n', StringSplitOptions.RemoveEmptyEntries) ?? [];
 
+    /// <summary>The name that the master knows this node by; null: it has joined no fleet, or its certificate cannot be read.</summary>
+    public static string? NameOf(string state)
+    {
+        if (ReadIfThere(Path.Combine(DirectoryOf(state), "node.pem")) is not { } pem)
+            return null;
+        try
+        {
+            using var certificate = X509Certificate2.CreateFromPem(pem);
+            return PeerName.Of(certificate)?.Name.Text;
+        }
+        catch (CryptographicException)
+        {
+            return null;
+        }
+    }
+
     private static string? ReadIfThere(string file) => File.Exists(file) ? File.ReadAllText(file) : null;
 
     /// <summary>Complete or not at all: a directory is filled beside it and renamed.</summary>

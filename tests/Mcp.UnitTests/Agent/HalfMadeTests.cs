@@ -3,6 +3,7 @@ using Mcp.Agent;
 using Mcp.Agent.Membership;
 using Mcp.Daemon.Identity;
 using Mcp.Model;
+using Mcp.Model.Names;
 
 namespace Mcp.UnitTests.Agent;
 
@@ -25,11 +26,19 @@ public sealed class HalfMadeTests : IDisposable
         return await AgentInit.JoinAsync(State, Master, file, "127.0.0.1:7443", "stern", TextWriter.Null, CancellationToken.None);
     }
 
-    private void BecomeMember(params string[] roles)
+    private void BecomeMember(params string[] roles) => BecomeMember("stern", roles);
+
+    private void BecomeMember(string name, string[] roles)
     {
         using var authority = CertificateAuthority.Create(_directory, "mcp fleet", TimeProvider.System.GetUtcNow());
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var given = new Protocol.V1.Membership { Ca = authority.Certificate.ExportCertificatePem(), Certificate = "none", TokenKey = "none" };
+        using var signed = authority.Sign(Joining.Request(key), new PeerName(Label.Parse(name), false), [], TimeProvider.System.GetUtcNow(), TimeSpan.FromDays(1));
+        var given = new Protocol.V1.Membership
+        {
+            Ca = authority.Certificate.ExportCertificatePem(),
+            Certificate = signed.ExportCertificatePem(),
+            TokenKey = "none",
+        };
         given.Roles.AddRange(roles);
         Directory.CreateDirectory(Member.DirectoryOf(State) + ".new");
         Member.Write(State, Master, given, key);
@@ -55,6 +64,16 @@ public sealed class HalfMadeTests : IDisposable
         Assert.Equal(0, await Join());
         Assert.Equal(edge, AgentConfig.Read(Config).Edge is not null);
         Assert.Equal(["agent.toml", "member"], Directory.EnumerateFileSystemEntries(State).Select(e => Path.GetFileName(e)!).Order());
+    }
+
+    [Fact]
+    public async Task A_member_is_not_given_another_name_in_silence()
+    {
+        BecomeMember("bow", ["worker"]);
+        var error = await Assert.ThrowsAsync<McpException>(() => Join());
+        Assert.Contains("by the name bow, and not stern", error.Message);
+        Assert.Contains("--name bow", error.Hint);
+        Assert.Equal(["member"], Directory.EnumerateFileSystemEntries(State).Select(e => Path.GetFileName(e)!));
     }
 
     [Fact]
