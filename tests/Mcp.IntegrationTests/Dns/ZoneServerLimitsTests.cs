@@ -23,6 +23,15 @@ public sealed class ZoneServerLimitsTests : IDisposable
     public void Dispose() => _server.Dispose();
 
     [Fact]
+    public void One_that_ends_as_soon_as_it_has_begun_lets_go_of_its_address()
+    {
+        var zone = new Zone(NameServer.Zone, IPAddress.Parse("100.64.0.1"), TimeSpan.FromSeconds(5), TimeProvider.System);
+        var address = new IPEndPoint(IPAddress.Loopback, NodeFixture.FreePort());
+        for (var i = 0; i < 300; i++)
+            new ZoneServer(zone, address, new SourceLimit(0, TimeProvider.System)).Dispose();
+    }
+
+    [Fact]
     public async Task Silent_and_half_sent_connections_end_and_another_client_is_answered()
     {
         var silent = new List<Socket>();

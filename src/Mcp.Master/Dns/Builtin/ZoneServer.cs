@@ -15,6 +15,7 @@ public sealed class ZoneServer : IDisposable
     // Of the files that the master may have open.
     private const int PartOfFiles = 8;
     private readonly DnsServer _server;
+    private readonly IServerTransport[] _transports;
     private readonly Zone _zone;
     private readonly SourceLimit _limit;
 
@@ -24,7 +25,8 @@ public sealed class ZoneServer : IDisposable
         (_zone, _limit) = (zone, limit);
         var most = OpenFiles.Share(MostConnections, PartOfFiles);
         var connections = new ConnectionLimit($"DNS over TCP on {listen}", most, ConnectionsOfOneSource, null, Console.Error.WriteLine, TimeProvider.System);
-        _server = new DnsServer(new UdpWithoutGain(listen), new TcpWithLimits(listen, connections));
+        _transports = [new UdpWithoutGain(listen), new TcpWithLimits(listen, connections)];
+        _server = new DnsServer(_transports);
         _server.QueryReceived += AnswerAsync;
         try
         {
@@ -36,7 +38,19 @@ public sealed class ZoneServer : IDisposable
         }
     }
 
-    public void Dispose() => ((IDisposable)_server).Dispose();
+    public void Dispose()
+    {
+        try
+        {
+            ((IDisposable)_server).Dispose();
+        }
+        catch (AggregateException e) when (e.InnerExceptions.All(inner => inner is OperationCanceledException))
+        {
+            // Ended before its loops had begun: the library takes its own end for a failure, and closes nothing.
+            foreach (var transport in _transports)
+                transport.Close();
+        }
+    }
 
     private Task AnswerAsync(object sender, QueryReceivedEventArgs e)
     {
