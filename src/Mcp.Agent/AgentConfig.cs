@@ -3,9 +3,9 @@ using System.Net;
 using Mcp.Agent.Alerts;
 using Mcp.Agent.Edge;
 using Mcp.Agent.Recovery;
-using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Model.Definition.Toml;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Runtimes.Images;
 using Mcp.Runtimes.Podman;
@@ -117,7 +117,7 @@ public sealed record AgentConfig
         var joining = Directory.Exists(Path.Combine(state, "member")) || Directory.Exists(Path.Combine(state, "member.new"));
         var begun = joining || System.IO.File.Exists(Path.Combine(state, "ca.key"));
         var what = $"there is no configuration {file}{(joining ? "; a join was broken off" : begun ? "; an init was broken off" : "")}";
-        return new McpException("config.missing", what, joining
+        return new McpException(ErrorCode.ConfigMissing, what, joining
             ? $"repeat it with the same token: mcp-agent join --state {state} --master ADDRESS:PORT --token-file FILE --listen ADDRESS:PORT"
             : $"{(begun ? "repeat it" : "make one")}: mcp-agent init --state {(begun ? state : "DIR")} --listen ADDRESS:PORT");
     }

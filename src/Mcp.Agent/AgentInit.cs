@@ -1,7 +1,7 @@
 using System.Net;
 using Mcp.Agent.Membership;
 using Mcp.Daemon.Identity;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Agent;
@@ -16,11 +16,11 @@ internal static class AgentInit
     {
         state = Path.GetFullPath(state);
         if (!IPEndPoint.TryParse(listen, out var endpoint) || endpoint.Port == 0)
-            throw new McpException("init.listen", $"'{Label.Clip(listen)}' is not an address with port", "such as 127.0.0.1:7443");
+            throw new McpException(ErrorCode.InitListen, $"'{Label.Clip(listen)}' is not an address with port", "such as 127.0.0.1:7443");
         var label = Label.Parse(name);
         var config = Path.Combine(state, "agent.toml");
         if (File.Exists(config))
-            throw new McpException("init.exists", $"{state} is set up already", "run it: mcp-agent run --config " + config);
+            throw new McpException(ErrorCode.InitExists, $"{state} is set up already", "run it: mcp-agent run --config " + config);
         Directory.CreateDirectory(state, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         foreach (var half in (string[])["ca.key", "server.pem", "token.key", "admin.token"])
             File.Delete(Path.Combine(state, half));
@@ -54,7 +54,7 @@ internal static class AgentInit
         if (made)
         {
             if (listen is null || !IPEndPoint.TryParse(listen, out var endpoint) || endpoint.Port == 0)
-                throw new McpException("init.listen", $"'{Label.Clip(listen)}' is not an address with port", "--listen: where this agent is reached in the overlay, such as 100.64.0.2:7443");
+                throw new McpException(ErrorCode.InitListen, $"'{Label.Clip(listen)}' is not an address with port", "--listen: where this agent is reached in the overlay, such as 100.64.0.2:7443");
             var label = Label.Parse(name ?? Environment.MachineName.Split('.')[0].ToLowerInvariant());
             Directory.CreateDirectory(state, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             File.Delete(fresh);
@@ -80,7 +80,7 @@ internal static class AgentInit
         if (Member.NameOf(state) is { } known && known != agent.Name.Text)
         {
             throw new McpException(
-                "join.member",
+                ErrorCode.JoinMember,
                 $"{state} is a member of that fleet by the name {known}, and not {agent.Name}",
                 $"repeat it with --name {known}; to join anew, remove {Member.DirectoryOf(state)} first");
         }
@@ -97,7 +97,7 @@ internal static class AgentInit
             var agent = AgentConfig.Read(config);
             var address = IPEndPoint.Parse(agent.Listen).Address;
             if (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any))
-                throw new McpException("join.address", $"the agent listens on {agent.Listen}, and the master needs one address to reach it",
+                throw new McpException(ErrorCode.JoinAddress, $"the agent listens on {agent.Listen}, and the master needs one address to reach it",
                     made.Config ? "--listen: this node's overlay address" : $"write this node's overlay address into {config}");
             // An earlier call was killed between the master's answer and agent.toml: the node is a member, only its file was missing.
             if (made.Config && Member.MasterOf(state) == master)

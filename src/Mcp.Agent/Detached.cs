@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Agent;
 
@@ -16,7 +16,7 @@ internal static partial class Detached
     public static int Become(ReadOnlySpan<string> arguments)
     {
         if (arguments.Length < 3 || arguments[1] != "--")
-            throw new McpException("usage", "detach LOG -- PROGRAM ARGUMENTS");
+            throw new McpException(ErrorCode.Usage, "detach LOG -- PROGRAM ARGUMENTS");
         var log = arguments[0];
         if (File.Exists(log) && new FileInfo(log).Length > MaxLogBytes)
             File.Move(log, log + ".1", overwrite: true);
@@ -25,7 +25,7 @@ internal static partial class Detached
         _ = Duplicate((int)output.DangerousGetHandle(), 1);
         _ = Duplicate((int)output.DangerousGetHandle(), 2);
         _ = Execute(arguments[2], [.. arguments[2..], null]);
-        throw new McpException("detach", $"cannot start {arguments[2]}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+        throw new McpException(ErrorCode.Detach, $"cannot start {arguments[2]}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
     }
 
     [LibraryImport("libc", EntryPoint = "setsid")]

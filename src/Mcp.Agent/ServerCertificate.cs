@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Identity;
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Agent;
 
@@ -132,7 +132,7 @@ public sealed class ServerCertificate : IDisposable
         throw Missing();
     }
 
-    private McpException Missing() => new("certificate.missing", $"there is no certificate of this agent in {_state}",
+    private McpException Missing() => new(ErrorCode.CertificateMissing, $"there is no certificate of this agent in {_state}",
         "was a join broken off? repeat it: mcp-agent join; for an agent in no fleet, remove agent.toml and run mcp-agent init");
 
     private string Old(string kind) => Path.Combine(_state, $"server.{kind}");

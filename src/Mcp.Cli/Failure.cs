@@ -1,8 +1,8 @@
-using System.Text;
 using Grpc.Core;
 using Mcp.Cli.Output;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
+using Mcp.Protocol.Errors;
 
 namespace Mcp.Cli;
 
@@ -14,15 +14,14 @@ internal static class Failure
         var (code, what, hint) = e switch
         {
             ServiceFileException file => (2, file.Message, "correct the service file"),
-            McpException { Code: "login.missing" or "login.file" or "usage" } own => (2, own.Message, own.Hint),
-            McpException own => (own.Code.StartsWith("name.", StringComparison.Ordinal) || own.Code == "file.missing" ? 2 : 1, own.Message, own.Hint),
+            McpException own => (own.Code.ExitCode, own.Message, own.Hint),
             RpcException { StatusCode: StatusCode.Unimplemented } => (1, "only the master can do this", "you are talking to a single agent: leave out --direct, or mcp login --master"),
             RpcException { StatusCode: StatusCode.Unavailable } or RpcException { Status.DebugException: HttpRequestException or IOException } => (3, Unreachable((RpcException)e), "does mcp-master or mcp-agent run there, and is the address right? mcp doctor looks closer"),
             RpcException { StatusCode: StatusCode.DeadlineExceeded } => (3, "no answer in time", "mcp doctor looks closer"),
-            RpcException { StatusCode: StatusCode.Unauthenticated or StatusCode.PermissionDenied } rpc => (4, rpc.Status.Detail, Hint(rpc)),
+            RpcException { StatusCode: StatusCode.Unauthenticated or StatusCode.PermissionDenied } rpc => (4, rpc.Status.Detail, ErrorTrailers.HintOf(rpc)),
             RpcException { StatusCode: StatusCode.Cancelled } or OperationCanceledException => (1, "cancelled", ""),
-            RpcException { StatusCode: StatusCode.InvalidArgument } rpc => (2, rpc.Status.Detail, Hint(rpc)),
-            RpcException rpc => (1, rpc.Status.Detail, Hint(rpc)),
+            RpcException { StatusCode: StatusCode.InvalidArgument } rpc => (2, rpc.Status.Detail, ErrorTrailers.HintOf(rpc)),
+            RpcException rpc => (1, rpc.Status.Detail, ErrorTrailers.HintOf(rpc)),
             _ => (1, e.Message, ""),
         };
         Console.Error.WriteLine(Visible.Lines($"mcp: {what}"));
@@ -30,8 +29,6 @@ internal static class Failure
             Console.Error.WriteLine(Visible.Lines($"  -> {hint}"));
         return code;
     }
-
-    private static string Hint(RpcException e) => e.Trailers.GetValueBytes("mcp-hint-bin") is { } hint ? Encoding.UTF8.GetString(hint) : "";
 
     private static string Unreachable(RpcException e)
     {

@@ -1,8 +1,8 @@
 using System.Net;
 using Mcp.Master.Dns;
-using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Model.Definition.Toml;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 
@@ -65,8 +65,8 @@ public sealed record MasterConfig
     {
         var state = Path.GetDirectoryName(Path.GetFullPath(file)) ?? ".";
         return File.Exists(Path.Combine(state, "ca.key"))
-            ? new McpException("config.missing", $"there is no configuration {file}; an init was broken off", $"repeat it: mcp-master init --state {state} --listen ADDRESS:PORT")
-            : new McpException("config.missing", $"there is no configuration {file}", "make one: mcp-master init --state DIR --listen ADDRESS:PORT");
+            ? new McpException(ErrorCode.ConfigMissing, $"there is no configuration {file}; an init was broken off", $"repeat it: mcp-master init --state {state} --listen ADDRESS:PORT")
+            : new McpException(ErrorCode.ConfigMissing, $"there is no configuration {file}", "make one: mcp-master init --state DIR --listen ADDRESS:PORT");
     }
 
     private static IPEndPoint ReadListen(TomlFields fields)

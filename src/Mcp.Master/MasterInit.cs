@@ -1,6 +1,6 @@
 using System.Net;
 using Mcp.Daemon.Identity;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Master;
@@ -14,11 +14,11 @@ internal static class MasterInit
     {
         state = Path.GetFullPath(state);
         if (!IPEndPoint.TryParse(listen, out var endpoint) || endpoint.Port == 0)
-            throw new McpException("init.listen", $"'{Label.Clip(listen)}' is not an address with port", "such as 100.64.0.1:7443");
+            throw new McpException(ErrorCode.InitListen, $"'{Label.Clip(listen)}' is not an address with port", "such as 100.64.0.1:7443");
         var label = Label.Parse(name);
         var config = Path.Combine(state, "master.toml");
         if (File.Exists(config))
-            throw new McpException("init.exists", $"{state} is set up already", "run it: mcp-master run --config " + config);
+            throw new McpException(ErrorCode.InitExists, $"{state} is set up already", "run it: mcp-master run --config " + config);
         Directory.CreateDirectory(state, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         foreach (var half in (string[])["ca.key", "token.key", "admin.token"])
             File.Delete(Path.Combine(state, half));

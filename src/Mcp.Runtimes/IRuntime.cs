@@ -1,5 +1,6 @@
 using System.Globalization;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 
@@ -14,11 +15,11 @@ public interface IRuntime
     Task<RuntimeAvailability> ProbeAsync(CancellationToken ct);
 
     /// <summary>Makes the image present; a floating reference is looked up again, but a copy already here serves where the registry does not.</summary>
-    /// <exception cref="Model.McpException">image.pull</exception>
+    /// <exception cref="McpException">image.pull</exception>
     Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct);
 
     /// <summary>Creates and starts. Safe to repeat: an instance of this name and spec that already runs is left as it is.</summary>
-    /// <exception cref="Model.McpException">port.in_use, instance.start</exception>
+    /// <exception cref="McpException">port.in_use, instance.start</exception>
     Task RunAsync(InstanceSpec spec, CancellationToken ct);
 
     /// <summary>Starts an instance that exists and stands still.</summary>
@@ -37,7 +38,7 @@ public interface IRuntime
     Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct);
 
     /// <summary>Who may write to directories of the host: every instance of mcp's, and whatever else the runtime runs. Asked of the runtime itself, each time.</summary>
-    /// <exception cref="Model.McpException">volume.unsure: the runtime does not answer.</exception>
+    /// <exception cref="McpException">volume.unsure: the runtime does not answer.</exception>
     Task<IReadOnlyList<VolumeHolder>> HoldersAsync(CancellationToken ct);
 
     IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, CancellationToken ct);

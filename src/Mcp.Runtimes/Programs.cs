@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Text;
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes;
 
@@ -43,7 +43,7 @@ public static class Programs
         }
         catch (Win32Exception e)
         {
-            throw new McpException("program.missing", $"{start.FileName} cannot be started: {e.Message}", "", e);
+            throw new McpException(ErrorCode.ProgramMissing, $"{start.FileName} cannot be started: {e.Message}", "", e);
         }
 
         process.StandardInput.Close();
@@ -59,7 +59,7 @@ public static class Programs
         {
             process.Kill(entireProcessTree: true);
             ct.ThrowIfCancellationRequested();
-            throw new McpException("program.hangs", $"{Path.GetFileName(start.FileName)} did not end within {limit.TotalSeconds:0} s{Said(output)}");
+            throw new McpException(ErrorCode.ProgramHangs, $"{Path.GetFileName(start.FileName)} did not end within {limit.TotalSeconds:0} s{Said(output)}");
         }
 
         return (process.ExitCode, Tail(output));

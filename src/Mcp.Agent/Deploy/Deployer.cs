@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Microsoft.Data.Sqlite;
 
@@ -96,7 +96,7 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
         }
         catch (OperationCanceledException e) when (ct.IsCancellationRequested)
         {
-            throw new McpException("agent.stopping", "the agent is told to stop; the deploy goes on when it starts again", "mcp events shows how it ends", e);
+            throw new McpException(ErrorCode.AgentStopping, "the agent is told to stop; the deploy goes on when it starts again", "mcp events shows how it ends", e);
         }
         catch (StepFailedException e)
         {

@@ -1,9 +1,8 @@
 using Mcp.Agent.Registry;
-using Mcp.Agent.Volumes;
-using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
 using Mcp.Model.Drift;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
@@ -77,7 +76,7 @@ public sealed class Rollouts(AgentRegistry registry, RuntimeSet runtimes, Planne
         if (wanted.FirstOrDefault(c => planner.Clash(component, c.Definition) is not null) is not { } holder)
             return;
         throw new McpException(
-            VolumeGuard.HeldCode,
+            ErrorCode.VolumeHeld,
             $"{service}.{component.Name} is not started beside {holder.Instance} of service {holder.Service}: {planner.Clash(component, holder.Definition)}",
             $"stop it first (mcp stop {holder.Service}); where several writers of a volume are meant, say :shared on both");
     }
@@ -92,7 +91,7 @@ public sealed class Rollouts(AgentRegistry registry, RuntimeSet runtimes, Planne
         {
             var component = plan.Target.Components.First(c => c.Name == change.Component);
             if (component.Volumes.FirstOrDefault(v => !Path.Exists(v.Source)) is { } missing)
-                throw new McpException("volume.missing", $"the volume's host path {missing.Source} does not exist", $"create it on the node: mkdir -p {missing.Source}");
+                throw new McpException(ErrorCode.VolumeMissing, $"the volume's host path {missing.Source} does not exist", $"create it on the node: mkdir -p {missing.Source}");
             CheckWanted(plan.Target.Name, component);
             await runtimes.Guard.CheckAsync($"{plan.Target.Name}.{component.Name}", component.Volumes, h => h.Instance is { } instance && goes.Contains(instance), ct);
         }

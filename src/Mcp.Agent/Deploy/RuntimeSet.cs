@@ -1,7 +1,7 @@
 using Mcp.Agent.Registry;
 using Mcp.Agent.Volumes;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
@@ -29,7 +29,7 @@ public sealed class RuntimeSet : IDisposable
     public IRuntime For(ComponentDefinition component) => _byKind.TryGetValue(component.Runtime, out var runtime)
         ? runtime
         : throw new McpException(
-            "runtime.missing",
+            ErrorCode.RuntimeMissing,
             $"component {component.Name} wants the runtime {Spellings.Runtimes.Spell(component.Runtime)}, which this node does not offer",
             $"offered: {string.Join(", ", _byKind.Keys.Select(k => Spellings.Runtimes.Spell(k)))}");
 
@@ -62,7 +62,7 @@ public sealed class RuntimeSet : IDisposable
         var grace = StopGrace.Of(await runtime.InspectAsync(name, ct));
         await runtime.StopAsync(name, grace, ct);
         if (await runtime.InspectAsync(name, ct) is { State: not (InstanceState.Exited or InstanceState.Failed or InstanceState.Removed) } left)
-            throw new McpException("instance.stop", $"{name} was asked to stop and is still {left.State.ToString().ToLowerInvariant()}", "mcp ps shows what its runtime says of it");
+            throw new McpException(ErrorCode.InstanceStop, $"{name} was asked to stop and is still {left.State.ToString().ToLowerInvariant()}", "mcp ps shows what its runtime says of it");
     }
 
     /// <summary>Stops and removes, whichever runtime has it. Safe to repeat.</summary>

@@ -3,7 +3,7 @@ using Mcp.Agent.Ports;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 
@@ -43,7 +43,7 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
             if (held is null || registry.Components.List(instance.Service).Any(c => c.Definition.Name == instance.Component))
                 continue;
             if (!dryRun && !await retire.RetireAsync(instance, ct))
-                throw new McpException("purge.failed", $"{instance} could not be removed{(done.Count == 0 ? "" : $" ({string.Join(", ", done)})")}", "mcp events says why");
+                throw new McpException(ErrorCode.PurgeFailed, $"{instance} could not be removed{(done.Count == 0 ? "" : $" ({string.Join(", ", done)})")}", "mcp events says why");
             done.Add($"{(dryRun ? "would remove" : "removed")} {instance}");
         }
 
@@ -63,7 +63,7 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
         }
 
         if (stored.Trouble.Length > 0)
-            throw new McpException("definition.newer", $"no new instance of {stored.Service}.{stored.Definition.Name} is made: {stored.Trouble}", "install the newer mcp-agent again, or deploy the service with this one");
+            throw new McpException(ErrorCode.DefinitionNewer, $"no new instance of {stored.Service}.{stored.Definition.Name} is made: {stored.Trouble}", "install the newer mcp-agent again, or deploy the service with this one");
         var runtime = runtimes.For(stored.Definition);
 
         await runtime.PullAsync(stored.Definition.Image, null, ct);
@@ -80,7 +80,7 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
         if (registry.Operations.Open().FirstOrDefault(o => o.Subject == service.Text) is { } open)
         {
             throw new McpException(
-                "deploy.unfinished",
+                ErrorCode.DeployUnfinished,
                 $"a deploy of {service} is not {(open.Undoing ? "undone" : "finished")} yet; it is tried again by itself",
                 "mcp events says why; mcp undeploy ends it, too");
         }
@@ -107,7 +107,7 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
     private async Task CheckAsync(StoredComponent stored, CancellationToken ct)
     {
         if (stored.Definition.Volumes.FirstOrDefault(v => !Path.Exists(v.Source)) is { } missing)
-            throw new McpException("volume.missing", $"the volume's host path {missing.Source} does not exist", $"create it on the node: mkdir -p {missing.Source}");
+            throw new McpException(ErrorCode.VolumeMissing, $"the volume's host path {missing.Source} does not exist", $"create it on the node: mkdir -p {missing.Source}");
         await runtimes.Guard.CheckAsync(
             $"{stored.Instance}",
             stored.Definition.Volumes,
@@ -119,8 +119,8 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
     {
         var all = registry.Components.List(service);
         if (all.Count == 0)
-            throw new McpException("service.unknown", $"there is no service {service} on this node", "mcp list shows those that are");
+            throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {service} on this node", "mcp list shows those that are");
         var found = all.Where(c => component is null || c.Definition.Name == component).ToList();
-        return found.Count > 0 ? found : throw new McpException("component.unknown", $"service {service} has no component {component}", $"it has: {string.Join(", ", all.Select(c => c.Definition.Name))}");
+        return found.Count > 0 ? found : throw new McpException(ErrorCode.ComponentUnknown, $"service {service} has no component {component}", $"it has: {string.Join(", ", all.Select(c => c.Definition.Name))}");
     }
 }

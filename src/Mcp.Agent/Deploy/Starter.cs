@@ -1,6 +1,6 @@
 using Mcp.Agent.Ports;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 
@@ -22,7 +22,7 @@ public sealed class Starter(RuntimeSet runtimes, PortAllocator ports)
                 await runtimes.For(component).RunAsync(ports.Spec(instance, component, SpecHash.Of(component)), ct);
                 return;
             }
-            catch (McpException e) when (e.Code == "port.in_use" && component.Ports.Count == 0 && tries < PortTries)
+            catch (McpException e) when (e.Code == ErrorCode.PortInUse && component.Ports.Count == 0 && tries < PortTries)
             {
                 ports.Release(instance);
                 ports.Allocate(instance, component);

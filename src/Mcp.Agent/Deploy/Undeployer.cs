@@ -3,7 +3,7 @@ using Mcp.Agent.Ports;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 
@@ -25,7 +25,7 @@ public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, Port
         registry.Sequences.Pass(service, sequence);
         // A first deploy that was interrupted is in the journal only, and would bring the service up later.
         if (registry.Components.List(service).Count == 0 && registry.Operations.Open().All(o => o.Subject != service.Text))
-            throw new McpException("service.unknown", $"there is no service {service} on this node", "mcp list shows those that are");
+            throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {service} on this node", "mcp list shows those that are");
         var open = registry.Operations.Open().FirstOrDefault(o => o.Kind == Kind && o.Subject == service.Text);
         return await RunHeldAsync(open ?? new JournalEntry(Guid.NewGuid(), Kind, service.Text, 0, false, ""), ct);
     }

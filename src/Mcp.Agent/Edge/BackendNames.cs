@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using DnsClient;
 using DnsClient.Protocol;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Agent.Edge;
@@ -27,7 +27,7 @@ internal static class BackendNames
         }
         catch (Exception e) when (e is DnsResponseException or SocketException or TimeoutException or OperationCanceledException && !ct.IsCancellationRequested)
         {
-            throw new McpException("edge.resolver", $"{(resolver.Length == 0 ? "the machine's resolver" : resolver)} does not say what {name} is: {e.Message}", "mcp dns list; is the DNS server reachable from here?", e);
+            throw new McpException(ErrorCode.EdgeResolver, $"{(resolver.Length == 0 ? "the machine's resolver" : resolver)} does not say what {name} is: {e.Message}", "mcp dns list; is the DNS server reachable from here?", e);
         }
     }
 }

@@ -3,7 +3,7 @@ using Mcp.Agent.Edge.Certificates;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 
@@ -36,7 +36,7 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
         registry.Sequences.Pass(service, sequence);
         var before = registry.EdgeRoutes.Find(hostname);
         if (before is not null && before.Service != service)
-            throw new McpException("edge.taken", $"{hostname} is the route of the service {before.Service} here", "undeploy that one first");
+            throw new McpException(ErrorCode.EdgeTaken, $"{hostname} is the route of the service {before.Service} here", "undeploy that one first");
         var route = new EdgeRoute(hostname, service, name, port, resolver, options.Overlay.Insist(name.Text, await BackendNames.LookUpAsync(name, resolver, ct)));
         try
         {
@@ -110,7 +110,7 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
         catch (McpException e)
         {
             if (_troubles.GetValueOrDefault(route.Hostname) != e.Message)
-                registry.Events.Add(route.Service.Text, "", e.Code == "edge.outside" ? "edge.refused" : "edge.failed", $"{route.Hostname}: {e.Message}; it stays at {string.Join(", ", route.Addresses)}");
+                registry.Events.Add(route.Service.Text, "", e.Code == ErrorCode.EdgeOutside ? "edge.refused" : "edge.failed", $"{route.Hostname}: {e.Message}; it stays at {string.Join(", ", route.Addresses)}");
             _troubles[route.Hostname] = e.Message;
             return false;
         }
@@ -134,14 +134,14 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
 
     private (EdgeOptions Options, CertificateKeeper Certificates) Edge() => config.Edge is { } options && certificates is not null
         ? (options, certificates)
-        : throw new McpException("edge.off", $"{config.Name} is no edge node", $"write [edge] into {config.File} and restart the agent");
+        : throw new McpException(ErrorCode.EdgeOff, $"{config.Name} is no edge node", $"write [edge] into {config.File} and restart the agent");
 
     private (Hostname Name, int Port) Parse(Label service, string backend)
     {
         if (!Uri.TryCreate(backend, UriKind.Absolute, out var url) || url.Scheme != Uri.UriSchemeHttps)
-            throw new McpException("edge.cleartext", $"the backend '{Label.Clip(backend)}' is not reached over TLS", "https://SERVICE.zone:PORT");
+            throw new McpException(ErrorCode.EdgeCleartext, $"the backend '{Label.Clip(backend)}' is not reached over TLS", "https://SERVICE.zone:PORT");
         return url.Host == $"{service}.{config.Zone}" && Hostname.TryParse(url.Host, out var name)
             ? (name, url.Port)
-            : throw new McpException("edge.backend", $"the backend of {service} is {service}.{config.Zone}, not '{Label.Clip(url.Host)}'", "is zone the same in master.toml and in this node's agent.toml?");
+            : throw new McpException(ErrorCode.EdgeBackend, $"the backend of {service} is {service}.{config.Zone}, not '{Label.Clip(url.Host)}'", "is zone the same in master.toml and in this node's agent.toml?");
     }
 }

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Mcp.Daemon.Operations;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Microsoft.Win32.SafeHandles;
 
@@ -66,7 +66,7 @@ public sealed class ServiceFiles(string root)
             if (file.IsInvalid)
                 throw Failed(path, "cannot be read");
             if (!IsRegular(file))
-                throw new McpException("file.failed", $"{Label.Clip(path)} is not a regular file", "pull one file at a time");
+                throw new McpException(ErrorCode.FileFailed, $"{Label.Clip(path)} is not a regular file", "pull one file at a time");
             return (file, File.GetUnixFileMode(file) & Permissions);
         }
         catch
@@ -95,10 +95,10 @@ public sealed class ServiceFiles(string root)
         var relative = path.StartsWith(own, StringComparison.Ordinal) ? path[own.Length..] : path;
         var parts = relative.Split('/');
         if (relative.StartsWith('/') || parts.Contains(".."))
-            throw new McpException("file.outside", $"'{Label.Clip(path)}' lies outside of the service's directory", $"a path below {own}, without ..");
+            throw new McpException(ErrorCode.FileOutside, $"'{Label.Clip(path)}' lies outside of the service's directory", $"a path below {own}, without ..");
         return parts.Length <= MostParts && parts.All(IsName)
             ? parts
-            : throw new McpException("file.path", $"'{Label.Clip(path)}' is not a file's path", $"at most {MostParts} names of 1 to {LongestName} bytes with / between, below {own}");
+            : throw new McpException(ErrorCode.FilePath, $"'{Label.Clip(path)}' is not a file's path", $"at most {MostParts} names of 1 to {LongestName} bytes with / between, below {own}");
     }
 
     private static bool IsName(string part) => part.Length > 0 && part != "." && !part.Any(char.IsControl) && Encoding.UTF8.GetByteCount(part) <= LongestName;
@@ -133,9 +133,9 @@ public sealed class ServiceFiles(string root)
         var error = known ?? Marshal.GetLastPInvokeError();
         return error switch
         {
-            Posix.Loop or Posix.NotDirectory => new McpException("file.outside", $"{Label.Clip(what)} {why}: it leads through a symbolic link or a file", "name the directory itself; links are never followed"),
-            Posix.Missing => new McpException("file.unknown", $"there is no file {Label.Clip(what)} of this service", ""),
-            _ => new McpException("file.failed", $"{Label.Clip(what)} {why}: {Marshal.GetPInvokeErrorMessage(error)}", ""),
+            Posix.Loop or Posix.NotDirectory => new McpException(ErrorCode.FileOutside, $"{Label.Clip(what)} {why}: it leads through a symbolic link or a file", "name the directory itself; links are never followed"),
+            Posix.Missing => new McpException(ErrorCode.FileUnknown, $"there is no file {Label.Clip(what)} of this service", ""),
+            _ => new McpException(ErrorCode.FileFailed, $"{Label.Clip(what)} {why}: {Marshal.GetPInvokeErrorMessage(error)}", ""),
         };
     }
 }

@@ -6,7 +6,8 @@ using System.Security.Cryptography.X509Certificates;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Mcp.Daemon.Identity;
-using Mcp.Model;
+using Mcp.Model.Errors;
+using Mcp.Protocol.Errors;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Agent.Membership;
@@ -20,11 +21,11 @@ internal static class Joining
     public static async Task RunAsync(string state, string master, string tokenText, string name, string address, CancellationToken ct)
     {
         if (!JoinToken.TryParse(tokenText, out var token))
-            throw new McpException("join.token", "this is not a join token", "make one: mcp node join-token");
+            throw new McpException(ErrorCode.JoinToken, "this is not a join token", "make one: mcp node join-token");
         if (!IPEndPoint.TryParse(master, out _))
-            throw new McpException("join.master", $"'{Model.Names.Label.Clip(master)}' is not an address with port", "such as 100.64.0.1:7443");
+            throw new McpException(ErrorCode.JoinMaster, $"'{Model.Names.Label.Clip(master)}' is not an address with port", "such as 100.64.0.1:7443");
         if (Directory.Exists(Member.DirectoryOf(state)))
-            throw new McpException("join.member", "this node has joined a fleet already", $"to have it join another one, remove {Member.DirectoryOf(state)} first");
+            throw new McpException(ErrorCode.JoinMember, "this node has joined a fleet already", $"to have it join another one, remove {Member.DirectoryOf(state)} first");
         try
         {
             using var authority = await AuthorityAsync(master, token, ct);
@@ -36,7 +37,8 @@ internal static class Joining
         }
         catch (RpcException e)
         {
-            throw new McpException("join.refused", e.StatusCode == StatusCode.Unavailable ? $"the master at {master} cannot be reached: {e.Status.Detail}" : e.Status.Detail, e.Trailers.GetValueBytes("mcp-hint-bin") is { } hint ? System.Text.Encoding.UTF8.GetString(hint) : "", e);
+            var what = e.StatusCode == StatusCode.Unavailable ? $"the master at {master} cannot be reached: {e.Status.Detail}" : e.Status.Detail;
+            throw new McpException(ErrorCode.JoinRefused, what, ErrorTrailers.HintOf(e), e);
         }
     }
 
@@ -68,7 +70,7 @@ internal static class Joining
             // As wrong as another certificate.
         }
 
-        throw new McpException("join.authority", $"the master at {master} is not the one that made this token; it was not shown to it", "is the address right? make a new token: mcp node join-token");
+        throw new McpException(ErrorCode.JoinAuthority, $"the master at {master} is not the one that made this token; it was not shown to it", "is the address right? make a new token: mcp node join-token");
     }
 
     // The same key when it is tried again: the master knows by it that this is the node that the token was used for.

@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
 using Mcp.Agent.Registry;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 
@@ -74,7 +74,7 @@ public sealed class PortAllocator(PortsTable ports, int first, int last)
                 return;
         }
 
-        throw new McpException("ports.exhausted", $"no free port in {first}-{last}", "widen ports in agent.toml");
+        throw new McpException(ErrorCode.PortsExhausted, $"no free port in {first}-{last}", "widen ports in agent.toml");
     }
 
     private static bool IsFree(int port)

@@ -3,8 +3,8 @@ using System.Globalization;
 using System.Text;
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Ports;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
@@ -94,6 +94,6 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         }
 
         text.Append(lines.Count == 0 ? "\n  it logged nothing" : $"\n  its last log lines:\n{string.Join('\n', lines)}");
-        return new McpException("health.failed", text.ToString(), "correct the component or its health check");
+        return new McpException(ErrorCode.HealthFailed, text.ToString(), "correct the component or its health check");
     }
 }

@@ -1,6 +1,6 @@
 using Mcp.Agent.Registry;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Routes;
 
 namespace Mcp.Agent.Proxy;
@@ -16,7 +16,7 @@ public sealed class Hostnames(AgentConfig config, ComponentsTable components)
         foreach (var other in components.List().Where(c => c.Service != service.Name))
         {
             if (Of([other.Definition]).FirstOrDefault(wanted.Contains) is { } twice)
-                throw new McpException("route.taken", $"{twice} is a hostname of the service {other.Service} here", "one hostname leads to one service: undeploy that one first, or deploy it without the hostname");
+                throw new McpException(ErrorCode.RouteTaken, $"{twice} is a hostname of the service {other.Service} here", "one hostname leads to one service: undeploy that one first, or deploy it without the hostname");
         }
     }
 

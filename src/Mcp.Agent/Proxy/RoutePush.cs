@@ -4,8 +4,8 @@ using System.Net.Sockets;
 using Mcp.Agent.Edge.Certificates;
 using Mcp.Agent.Ports;
 using Mcp.Agent.Registry;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 
@@ -147,7 +147,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         }
         catch (Exception e) when (e is HttpRequestException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
-            return last ? throw new McpException("proxy.unreachable", $"the node proxy does not take routes: {(e.InnerException ?? e).Message}", "mcp doctor; proxy.log in the agent's state directory says more", e) : false;
+            return last ? throw new McpException(ErrorCode.ProxyUnreachable, $"the node proxy does not take routes: {(e.InnerException ?? e).Message}", "mcp doctor; proxy.log in the agent's state directory says more", e) : false;
         }
     }
 
@@ -199,14 +199,14 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         // Measured with bench/peers/proxy: a request then costs a fifth less CPU.
         start.Environment["DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS"] = "1";
         start.Environment["DOTNET_ThreadPool_UnfairSemaphoreSpinLimit"] = "0";
-        using var process = Process.Start(start) ?? throw new McpException("proxy.start", "the node proxy did not start");
+        using var process = Process.Start(start) ?? throw new McpException(ErrorCode.ProxyStart, "the node proxy did not start");
         process.StandardInput.Close();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
         limit.CancelAfter(s_limit);
         while (!await AnswersAsync(limit.Token))
         {
             if (process.HasExited)
-                throw new McpException("proxy.start", string.Create(CultureInfo.InvariantCulture, $"the node proxy ended with exit code {process.ExitCode}"), $"{Path.Combine(config.State, "proxy.log")} says why; are {string.Join(" and ", new[] { config.Proxy.Http, config.Proxy.Tls, config.Proxy.Overlay, config.Edge?.Http.ToString(), config.Edge?.Https.ToString() }.OfType<string>())} free? ss -ltnp shows who has them");
+                throw new McpException(ErrorCode.ProxyStart, string.Create(CultureInfo.InvariantCulture, $"the node proxy ended with exit code {process.ExitCode}"), $"{Path.Combine(config.State, "proxy.log")} says why; are {string.Join(" and ", new[] { config.Proxy.Http, config.Proxy.Tls, config.Proxy.Overlay, config.Edge?.Http.ToString(), config.Edge?.Https.ToString() }.OfType<string>())} free? ss -ltnp shows who has them");
             await Task.Delay(10, limit.Token);
         }
     }

@@ -2,8 +2,8 @@ using Mcp.Agent.Deploy;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
 
@@ -45,7 +45,7 @@ public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeP
         if (failed.Count == 0)
             return done;
         var others = done.Count == 0 ? "" : $" ({string.Join(", ", done)})";
-        throw new McpException("adopt.failed", string.Join("; ", failed.Select(e => e.Message)) + others, failed[0].Hint, failed[0]);
+        throw new McpException(ErrorCode.AdoptFailed, string.Join("; ", failed.Select(e => e.Message)) + others, failed[0].Hint, failed[0]);
     }
 
     // The older generations are left over from a deploy; the reconciler removes them.
@@ -78,7 +78,7 @@ public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeP
         }
         catch (ServiceFileException e)
         {
-            throw new McpException("adopt.failed", $"{instance.Name} does not carry a definition that this agent can read", $"deploy the service again, or remove the instance: mcp purge ({e.Message})", e);
+            throw new McpException(ErrorCode.AdoptFailed, $"{instance.Name} does not carry a definition that this agent can read", $"deploy the service again, or remove the instance: mcp purge ({e.Message})", e);
         }
     }
 }

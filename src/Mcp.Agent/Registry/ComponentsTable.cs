@@ -1,7 +1,7 @@
 using System.Globalization;
 using Mcp.Daemon.Storage;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Microsoft.Data.Sqlite;
@@ -178,7 +178,7 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
         catch (SqliteException e) when (e.SqliteErrorCode == 19)
         {
             throw new McpException(
-                "route.taken",
+                ErrorCode.RouteTaken,
                 $"the hostname {route.Hostname} belongs to another service on this node",
                 "mcp status shows whose it is; choose another hostname, or undeploy that service",
                 e);

@@ -1,5 +1,5 @@
 using Mcp.Daemon.Storage;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Agent.Registry;
@@ -17,6 +17,6 @@ public sealed class SequencesTable(Database database)
         using var connection = database.Connect();
         var passed = connection.Run("INSERT INTO sequences (service, last) VALUES (@service, @sequence) ON CONFLICT (service) DO UPDATE SET last = @sequence WHERE last <= @sequence", ("service", service.Text), ("sequence", sequence));
         if (passed == 0)
-            throw new McpException("request.superseded", $"this request for {service} is older than one that was served already", "it was delivered late; nothing was done");
+            throw new McpException(ErrorCode.RequestSuperseded, $"this request for {service} is older than one that was served already", "it was delivered late; nothing was done");
     }
 }

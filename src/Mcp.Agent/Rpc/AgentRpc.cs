@@ -4,8 +4,8 @@ using Mcp.Agent.Deploy;
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 
@@ -38,7 +38,7 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
     {
         var service = Wanted(request, context);
         if (node.Registry.Operations.Open().Any(o => o.Subject == service.Name.Text))
-            throw new McpException("deploy.unfinished", $"a deploy of {service.Name} is under way, so what another one would change is not known yet", "ask again when it has ended: mcp events");
+            throw new McpException(ErrorCode.DeployUnfinished, $"a deploy of {service.Name} is under way, so what another one would change is not known yet", "ask again when it has ended: mcp events");
         var plan = await node.Rollouts.PlanAsync(service, Options(request), context.CancellationToken);
         var reply = new PlanReply();
         reply.Changes.AddRange(plan.Changes.Select(c => new PlannedChange { Component = c.Component.Text, Action = c.Kind.ToString().ToLowerInvariant(), Detail = c.Why }));
@@ -74,7 +74,7 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         var service = Service(request.Service);
         var reply = NodeView.Status(node, service);
         return service is not null && reply.Components.Count == 0
-            ? throw new McpException("service.unknown", $"there is no service {service} on this node", "mcp list shows those that are")
+            ? throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {service} on this node", "mcp list shows those that are")
             : Task.FromResult(reply);
     }
 
@@ -91,7 +91,7 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         Task.FromResult(new ServiceReply
         {
             Definition = node.Registry.Components.Text(Label.Parse(request.Service))
-                ?? throw new McpException("service.unknown", $"there is no service {request.Service} on this node", "mcp list shows those that are"),
+                ?? throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {request.Service} on this node", "mcp list shows those that are"),
         });
 
     public override Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context) =>
@@ -145,7 +145,7 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
 
     private static DeployOptions Options(DeployRequest request) => new(Component(request.Component), request.Force, request.IfChanged, request.Sequence);
 
-    private static Hostname Host(string text) => Hostname.TryParse(text, out var hostname) ? hostname : throw new McpException("edge.hostname", $"'{Label.Clip(text)}' is not a hostname", Hostname.Allowed);
+    private static Hostname Host(string text) => Hostname.TryParse(text, out var hostname) ? hostname : throw new McpException(ErrorCode.EdgeHostname, $"'{Label.Clip(text)}' is not a hostname", Hostname.Allowed);
 
     private async Task<OperationReply> DoneAsync(Task<IReadOnlyList<string>> operation, ServerCallContext context)
     {

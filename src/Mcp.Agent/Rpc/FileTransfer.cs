@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using Google.Protobuf;
 using Grpc.Core;
 using Mcp.Agent.Files;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 
@@ -16,7 +16,7 @@ internal static class FileTransfer
     public static async Task<PushFileReply> PushAsync(ServiceFiles files, IAsyncStreamReader<FileChunk> chunks, CancellationToken ct)
     {
         if (!await chunks.MoveNext(ct))
-            throw new McpException("file.path", "nothing was sent", "the first chunk names the service and the path");
+            throw new McpException(ErrorCode.FilePath, "nothing was sent", "the first chunk names the service and the path");
         var head = chunks.Current;
         var (path, bytes) = await files.PushAsync(Label.Parse(head.Service), head.Path, (UnixFileMode)head.Mode, DataAsync(head, chunks, ct), ct);
         return new PushFileReply { Path = path, Bytes = bytes };

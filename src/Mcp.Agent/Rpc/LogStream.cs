@@ -2,7 +2,7 @@ using System.Threading.Channels;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Mcp.Agent.Registry;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 using Mcp.Runtimes;
@@ -17,7 +17,7 @@ internal static class LogStream
         var service = Label.Parse(request.Service);
         var components = node.Registry.Components.List(service).Where(c => request.Component.Length == 0 || c.Definition.Name.Text == request.Component).ToList();
         if (components.Count == 0)
-            throw new McpException("service.unknown", $"there is no {request.Service}{(request.Component.Length > 0 ? "/" + request.Component : "")} on this node", "mcp list shows what is");
+            throw new McpException(ErrorCode.ServiceUnknown, $"there is no {request.Service}{(request.Component.Length > 0 ? "/" + request.Component : "")} on this node", "mcp list shows what is");
         var lines = Channel.CreateBounded<Protocol.V1.LogLine>(1024);
         var readers = components.Select(c => ReadAsync(node, c, request, lines.Writer, ct)).ToArray();
         var all = Task.WhenAll(readers);

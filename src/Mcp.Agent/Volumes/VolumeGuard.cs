@@ -1,5 +1,5 @@
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
 
@@ -10,9 +10,6 @@ namespace Mcp.Agent.Volumes;
 /// <param name="together">Whether two instances were deployed together on one directory before a volume had one writer; null: none were.</param>
 public sealed class VolumeGuard(IReadOnlyCollection<IRuntime> runtimes, Func<InstanceName, InstanceName, bool>? together = null) : IDisposable
 {
-    /// <summary>Code of the refusal: somebody else may be writing there.</summary>
-    public const string HeldCode = "volume.held";
-
     private readonly SemaphoreSlim _asking = new(1, 1);
     private readonly List<VolumeHolder> _claims = [];
 
@@ -74,7 +71,7 @@ public sealed class VolumeGuard(IReadOnlyCollection<IRuntime> runtimes, Func<Ins
     }
 
     private static McpException Held(string who, VolumeMount volume, VolumeHolder holder, VolumeMount held) => new(
-        HeldCode,
+        ErrorCode.VolumeHeld,
         $"{who} is not started: {holder.Who} may be writing to {held.Source}"
             + (held.Source == volume.Source ? "" : $", which is, holds or lies in {volume.Source}"),
         "one instance at a time writes to a volume; stop the other one first (mcp adopt takes over one that the registry does not know), or say :shared on both where several writers are meant");

@@ -2,7 +2,7 @@ using System.CommandLine;
 using Grpc.Core;
 using Mcp.Cli.Connection;
 using Mcp.Cli.Output;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Cli.Commands;
@@ -40,7 +40,7 @@ internal static class DeployCommands
         }
         catch (Exception e) when (ct.IsCancellationRequested && e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled })
         {
-            throw new McpException("deploy.unwatched", $"the deploy of {wanted.Service} is no longer watched; it goes on by itself", "mcp events shows how it ends", e);
+            throw new McpException(ErrorCode.DeployUnwatched, $"the deploy of {wanted.Service} is no longer watched; it goes on by itself", "mcp events shows how it ends", e);
         }
     }
 

@@ -3,7 +3,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using Mcp.Cli.Connection;
 using Mcp.Cli.Output;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 
@@ -33,7 +33,7 @@ internal static class FileCommands
     private static async Task<int> PushAsync(AgentConnection agent, Printer printer, string service, string local, string? target, CancellationToken ct)
     {
         if (!File.Exists(local))
-            throw new McpException("file.missing", $"there is no file '{local}'", "push copies one file at a time");
+            throw new McpException(ErrorCode.FileMissing, $"there is no file '{local}'", "push copies one file at a time");
         await using var file = File.OpenRead(local);
         using var call = agent.Client.PushFile(agent.Call(AgentCommand.Slow, ct));
         var chunk = new FileChunk { Service = Label.Parse(service).Text, Path = target ?? Path.GetFileName(local), Mode = (uint)(File.GetUnixFileMode(local) & Permissions) };
@@ -63,7 +63,7 @@ internal static class FileCommands
     {
         to ??= request.Path[(request.Path.LastIndexOf('/') + 1)..];
         if (to != "-" && !force && Path.Exists(to))
-            throw new McpException("usage", $"{to} exists", "--force overwrites it");
+            throw new McpException(ErrorCode.Usage, $"{to} exists", "--force overwrites it");
         using var call = agent.Client.PullFile(request, agent.Call(AgentCommand.Slow, ct));
         if (to == "-")
         {

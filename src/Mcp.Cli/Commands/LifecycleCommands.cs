@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Grpc.Core;
 using Mcp.Cli.Output;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Cli.Commands;
@@ -16,7 +16,7 @@ internal static class LifecycleCommands
         {
             var (name, component) = AgentCommand.Target(parsed.GetValue(service)!);
             if (component.Length > 0)
-                throw new McpException("usage", $"undeploy removes whole services, and {name}/{component} is one component", $"take it out of the service file and deploy that, or: mcp undeploy {name}");
+                throw new McpException(ErrorCode.Usage, $"undeploy removes whole services, and {name}/{component} is one component", $"take it out of the service file and deploy that, or: mcp undeploy {name}");
             return Done(await agent.Client.UndeployAsync(new ServiceRequest { Service = name }, agent.Call(AgentCommand.Slow, ct)), printer);
         });
         yield return Change("start", "Start what was stopped", (client, request, options) => client.StartAsync(request, options));

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using Mcp.Cli.Connection;
 using Mcp.Cli.Output;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Cli.Commands;
@@ -24,7 +24,7 @@ internal static class LoginCommands
                 {
                     ({ } one, null) => one,
                     (null, { } one) => one,
-                    _ => throw new McpException("usage", "give either --master or --direct", "mcp login --master ADDRESS:PORT --ca FILE --token-file FILE"),
+                    _ => throw new McpException(ErrorCode.Usage, "give either --master or --direct", "mcp login --master ADDRESS:PORT --ca FILE --token-file FILE"),
                 };
                 var fresh = AgentConnection.Checked(address, parsed.GetValue(ca)!, parsed.GetValue(token)!);
                 using var agent = new AgentConnection(fresh, null);

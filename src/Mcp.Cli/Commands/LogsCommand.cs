@@ -1,9 +1,9 @@
 using System.CommandLine;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
-using Mcp.Model;
-using Mcp.Model.Definition;
 using Mcp.Cli.Output;
+using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Cli.Commands;
@@ -22,7 +22,7 @@ internal static class LogsCommand
             var (service, component) = AgentCommand.Target(parsed.GetValue(target)!);
             var request = new LogsRequest { Service = service, Component = component, Follow = parsed.GetValue(follow), Tail = parsed.GetValue(tail) };
             if (parsed.GetValue(since) is { } text)
-                request.Since = Durations.TryParse(text, out var ago) ? (TimeProvider.System.GetUtcNow() - ago).ToTimestamp() : throw new McpException("usage", $"'{text}' is no time", "such as 30s, 10m, 2h");
+                request.Since = Durations.TryParse(text, out var ago) ? (TimeProvider.System.GetUtcNow() - ago).ToTimestamp() : throw new McpException(ErrorCode.Usage, $"'{text}' is no time", "such as 30s, 10m, 2h");
             using var call = agent.Client.Logs(request, agent.Call(null, ct));
             await foreach (var line in call.ResponseStream.ReadAllAsync(ct))
             {

@@ -3,8 +3,8 @@ using System.Globalization;
 using Grpc.Core;
 using Mcp.Cli.Connection;
 using Mcp.Cli.Output;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 
@@ -63,7 +63,7 @@ internal static class NodeCommands
         var life = new Option<string>("--life") { Description = "how long it counts, at most 7 days", DefaultValueFactory = _ => "1h", HelpName = "TIME" };
         return AgentCommand.Create("join-token", "A token that lets one node join, once", [roles, life], async (parsed, agent, printer, ct) =>
         {
-            var time = Durations.TryParse(parsed.GetValue(life)!, out var parsedLife) ? parsedLife : throw new McpException("usage", $"'{parsed.GetValue(life)}' is no time", "such as 30m, 1h");
+            var time = Durations.TryParse(parsed.GetValue(life)!, out var parsedLife) ? parsedLife : throw new McpException(ErrorCode.Usage, $"'{parsed.GetValue(life)}' is no time", "such as 30m, 1h");
             var request = new JoinTokenRequest { LifeSeconds = (long)time.TotalSeconds };
             request.Roles.AddRange(parsed.GetValue(roles) ?? []);
             var reply = await agent.Nodes.CreateJoinTokenAsync(request, agent.Call(AgentCommand.Quick, ct));

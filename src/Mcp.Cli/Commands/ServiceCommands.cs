@@ -1,9 +1,9 @@
 using System.CommandLine;
 using System.Diagnostics;
 using Mcp.Cli.Connection;
-using Mcp.Model;
-using Mcp.Model.Definition;
 using Mcp.Cli.Output;
+using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Cli.Commands;
@@ -86,9 +86,9 @@ internal static class ServiceCommands
         var start = new ProcessStartInfo(editor[0]);
         foreach (var argument in (IEnumerable<string>)[.. editor.Skip(1), file])
             start.ArgumentList.Add(argument);
-        using var process = Process.Start(start) ?? throw new McpException("usage", $"the editor {editor[0]} did not start", "set EDITOR");
+        using var process = Process.Start(start) ?? throw new McpException(ErrorCode.Usage, $"the editor {editor[0]} did not start", "set EDITOR");
         await process.WaitForExitAsync(ct);
         if (process.ExitCode != 0)
-            throw new McpException("edit.failed", $"{editor[0]} ended with exit code {process.ExitCode}; nothing was changed", $"your text is in {file}");
+            throw new McpException(ErrorCode.EditFailed, $"{editor[0]} ended with exit code {process.ExitCode}; nothing was changed", $"your text is in {file}");
     }
 }

@@ -55,7 +55,7 @@ internal static class StatusCommands
     private static async Task<int> DoctorAsync(ParseResult parsed, Connection.AgentConnection agent, Printer printer, CancellationToken ct)
     {
         var me = await agent.Client.WhoAmIAsync(new WhoAmIRequest(), agent.Call(AgentCommand.Quick, ct));
-        if (me.Node.EndsWith("(master)", StringComparison.Ordinal))
+        if (IsMaster(me))
             return await NodeCommands.CheckAsync(me, agent, printer, ct);
         var node = await agent.Client.NodeStatusAsync(new NodeStatusRequest(), agent.Call(AgentCommand.Quick, ct));
         var checks = new List<string[]>
@@ -69,6 +69,9 @@ internal static class StatusCommands
         printer.Show(node, ["RESULT", "CHECK", "DETAIL"], checks, "");
         return checks.Any(c => c[0] == "failed") ? 1 : 0;
     }
+
+    // The text: masters before the field "master". To go with the release after the one that has it.
+    private static bool IsMaster(WhoAmIReply me) => me.Master || me.Node.EndsWith(" (master)", StringComparison.Ordinal);
 
     private static string[] Row(ComponentStatus c, bool fleet, bool certified) =>
         [.. Column(fleet, c.Node), c.Service, c.Component, State(c), c.Desired, $"{c.Generation}", $"{c.Restarts}", c.Image, .. Column(certified, RouteCommands.Day(c.Routes.Select(r => r.CertificateExpires).Where(t => t is not null).Min())), string.Join(" ", c.Routes.Select(Say))];

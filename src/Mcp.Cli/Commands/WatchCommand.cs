@@ -2,8 +2,8 @@ using System.CommandLine;
 using Grpc.Core;
 using Mcp.Cli.Connection;
 using Mcp.Cli.Output;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Cli.Commands;
@@ -23,7 +23,7 @@ internal static class WatchCommand
         return AgentCommand.Create("watch", "Follow the status: a screen on a terminal, a line for each change elsewhere", [service, interval], async (parsed, agent, printer, ct) =>
         {
             if (!Durations.TryParse(parsed.GetValue(interval)!, out var pause) || pause < TimeSpan.FromMilliseconds(500) || pause > TimeSpan.FromMinutes(1))
-                throw new McpException("usage", $"'{parsed.GetValue(interval)}' does not do as --interval", "500ms to 1m");
+                throw new McpException(ErrorCode.Usage, $"'{parsed.GetValue(interval)}' does not do as --interval", "500ms to 1m");
             var request = new StatusRequest { Service = parsed.GetValue(service) ?? "" };
             var screen = !printer.Json && !Console.IsOutputRedirected;
             if (screen)

@@ -3,7 +3,7 @@ using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Grpc.Core;
 using Grpc.Net.Client;
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Cli.Connection;
 
@@ -62,7 +62,7 @@ internal sealed class AgentConnection : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException)
         {
-            throw new McpException("login.file", $"cannot read the CA or the token: {e.Message}", "mcp-master init and mcp-agent init print where they are", e);
+            throw new McpException(ErrorCode.LoginFile, $"cannot read the CA or the token: {e.Message}", "mcp-master init and mcp-agent init print where they are", e);
         }
     }
 }

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Cli.Connection;
 
@@ -22,7 +22,7 @@ internal sealed record Login(string Address, string Ca, string Token)
         }
         catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
         {
-            throw new McpException("login.missing", "you are not logged in", "run: mcp login --master ADDRESS:PORT --ca FILE --token-file FILE (--direct for a single agent)", e);
+            throw new McpException(ErrorCode.LoginMissing, "you are not logged in", "run: mcp login --master ADDRESS:PORT --ca FILE --token-file FILE (--direct for a single agent)", e);
         }
     }
 

@@ -1,14 +1,12 @@
 using Grpc.Core;
 using Grpc.Core.Interceptors;
-using Mcp.Daemon.Operations;
-using Mcp.Daemon.Storage;
-using Mcp.Model;
-using Mcp.Model.Definition;
+using Mcp.Daemon.Errors;
+using Mcp.Model.Errors;
 using Microsoft.Extensions.Logging;
 
 namespace Mcp.Daemon.Identity;
 
-/// <summary>Every call: who is it, may they, write it down, and turn our errors into statuses with the trailers mcp-code and mcp-hint.</summary>
+/// <summary>Every call: who is it, may they, write it down, and what they are told when it fails.</summary>
 public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLog audit, TimeProvider time, ILogger<AuthInterceptor> logger) : Interceptor
 {
     private const string CallerKey = "mcp-caller";
@@ -51,7 +49,7 @@ public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLo
             var caller = await AuthenticateAsync(context);
             who = caller.Name;
             if (roles.Needed(context.Method) is not { } needed || !caller.Role.May(needed))
-                throw Status(StatusCode.PermissionDenied, new McpException("auth.role", $"{caller.Name} is {caller.Role.ToString().ToLowerInvariant()} and may not call {context.Method[(context.Method.LastIndexOf('/') + 1)..]}", $"ask for a token with the role {roles.Needed(context.Method)?.ToString().ToLowerInvariant()}"));
+                throw MayNot(caller, context.Method);
             context.UserState[CallerKey] = caller;
             return await call();
         }
@@ -75,34 +73,26 @@ public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLo
         if (header is null && roles.Needed(context.Method) == Role.Anyone)
             return new Caller("nobody", Role.Anyone, DateTimeOffset.MaxValue);
         if (header is null || !header.StartsWith("Bearer ", StringComparison.Ordinal))
-            throw Status(StatusCode.Unauthenticated, new McpException("auth.missing", "no token was sent", "run: mcp login"));
+            throw new McpException(ErrorCode.AuthMissing, "no token was sent", "run: mcp login");
         var (caller, refusal) = await tokens.VerifyAsync(header["Bearer ".Length..]);
-        return caller ?? throw Status(StatusCode.Unauthenticated, new McpException("auth.invalid", refusal, "run: mcp login with a fresh token"));
+        return caller ?? throw new McpException(ErrorCode.AuthInvalid, refusal, "run: mcp login with a fresh token");
     }
+
+    private McpException MayNot(Caller caller, string method) => new(
+        ErrorCode.AuthRole,
+        $"{caller.Name} is {Spell(caller.Role)} and may not call {method[(method.LastIndexOf('/') + 1)..]}",
+        $"ask for a token with the role {Spell(roles.Needed(method))}");
+
+    private static string? Spell(Role? role) => role?.ToString().ToLowerInvariant();
 
     private RpcException Map(Exception e, ServerCallContext context)
     {
-        switch (e)
-        {
-            case RpcException rpc:
-                return rpc;
-            case StepFailedException step:
-                return Status(StatusCode.Aborted, new McpException(step.Reason.Code, $"step {step.Step} failed{step.Aftermath}: {step.Reason.Message}", step.Reason.Hint, e));
-            case ServiceFileException file:
-                return Status(StatusCode.InvalidArgument, new McpException("definition.invalid", file.Message, "correct the service file", e));
-            case McpException own:
-                return Status(own.Code.EndsWith(".unknown", StringComparison.Ordinal) ? StatusCode.NotFound : StatusCode.FailedPrecondition, own);
-            case OperationCanceledException when context.CancellationToken.IsCancellationRequested:
-                return new RpcException(new Status(StatusCode.Cancelled, "cancelled"));
-            case Exception when StorageFault.Explain(e) is { } fault:
-                return Status(StatusCode.ResourceExhausted, fault);
-            default:
-                logger.LogError(e, "{Method} failed", context.Method);
-                return Status(StatusCode.Internal, new McpException("internal", $"{e.GetType().Name}: {e.Message}", "this is a fault of mcp; the log of the program has the details", e));
-        }
+        if (e is OperationCanceledException && context.CancellationToken.IsCancellationRequested)
+            return new RpcException(new Status(StatusCode.Cancelled, "cancelled"));
+        if (Refusal.Of(e) is { } expected)
+            return expected;
+        logger.LogError(e, "{Method} failed", context.Method);
+        const string hint = "this is a fault of mcp; the log of the program has the details";
+        return Refusal.Of(new McpException(ErrorCode.Internal, $"{e.GetType().Name}: {e.Message}", hint, e));
     }
-
-    // Header values are ASCII; what is not is percent-encoded by gRPC only in the message.
-    private static RpcException Status(StatusCode status, McpException e) =>
-        new(new Status(status, e.Message), new Metadata { { "mcp-code", e.Code }, { "mcp-hint-bin", System.Text.Encoding.UTF8.GetBytes(e.Hint) } });
 }

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Daemon.Identity;
 
@@ -79,7 +79,7 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
         }
         catch (Exception e) when (e is CryptographicException or ArgumentException)
         {
-            throw new McpException("join.request", $"the certificate request cannot be read: {e.Message}", "a PKCS #10 request in PEM, signed by its own key", e);
+            throw new McpException(ErrorCode.JoinRequest, $"the certificate request cannot be read: {e.Message}", "a PKCS #10 request in PEM, signed by its own key", e);
         }
     }
 
@@ -111,6 +111,6 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
     {
         DateTimeOffset first = certificate.NotBefore.ToUniversalTime(), last = certificate.NotAfter.ToUniversalTime();
         return (begin = begin < first ? first : begin) < (end = end > last ? last : end) ? (begin, end)
-            : throw new McpException("certificate.authority", $"the CA counts from {first:yyyy-MM-dd} to {last:yyyy-MM-dd} and cannot sign now", "is the clock of this machine right?");
+            : throw new McpException(ErrorCode.CertificateAuthority, $"the CA counts from {first:yyyy-MM-dd} to {last:yyyy-MM-dd} and cannot sign now", "is the clock of this machine right?");
     }
 }

@@ -1,5 +1,5 @@
 using Google.Protobuf.Reflection;
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Daemon.Identity;
 
@@ -15,7 +15,7 @@ public sealed class RoleTable
         {
             var wrong = service.Methods.Select(m => m.Name).Except(roles.Keys).Concat(roles.Keys.Except(service.Methods.Select(m => m.Name))).ToList();
             if (wrong.Count > 0)
-                throw new McpException("roles.incomplete", $"the role table and {service.FullName} differ: {string.Join(", ", wrong)}");
+                throw new McpException(ErrorCode.RolesIncomplete, $"the role table and {service.FullName} differ: {string.Join(", ", wrong)}");
             foreach (var (method, role) in roles)
                 _roles.Add($"/{service.FullName}/{method}", role);
         }

@@ -1,6 +1,6 @@
 using System.CommandLine;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 
 namespace Mcp.Daemon.Lifecycle;
 
@@ -23,7 +23,7 @@ public static class Invocation
             await error.WriteLineAsync($"{program}: {e.Message}");
             if (e.Hint.Length > 0)
                 await error.WriteLineAsync($"  -> {e.Hint}");
-            return e.Code == "usage" ? 2 : 1;
+            return e.Code.ExitCode;
         }
         catch (ServiceFileException e)
         {

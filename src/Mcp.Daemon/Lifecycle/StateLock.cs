@@ -1,4 +1,4 @@
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Daemon.Lifecycle;
 
@@ -14,7 +14,7 @@ public static class StateLock
         }
         catch (IOException e)
         {
-            throw new McpException("state.busy", $"another {program} runs on {Path.GetDirectoryName(file)}", "stop it first, or give this one a state directory of its own", e);
+            throw new McpException(ErrorCode.StateBusy, $"another {program} runs on {Path.GetDirectoryName(file)}", "stop it first, or give this one a state directory of its own", e);
         }
     }
 }

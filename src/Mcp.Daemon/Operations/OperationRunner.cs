@@ -1,4 +1,4 @@
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Daemon.Operations;
 
@@ -116,9 +116,9 @@ public sealed class OperationRunner<TState>(IReadOnlyList<IStep<TState>> steps, 
     private static McpException Reason(Exception e) => e switch
     {
         McpException own => own,
-        OperationCanceledException => new McpException("operation.cancelled", "cancelled", "", e),
+        OperationCanceledException => new McpException(ErrorCode.OperationCancelled, "cancelled", "", e),
         _ when Storage.StorageFault.Explain(e) is { } fault => fault,
-        _ => new McpException("step.failed", $"{e.GetType().Name}: {e.Message}", "", e),
+        _ => new McpException(ErrorCode.StepFailed, $"{e.GetType().Name}: {e.Message}", "", e),
     };
 
     private async Task<Exception?> TryUndoAsync(JournalEntry entry, TState state, StepReport? report)

@@ -1,4 +1,4 @@
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Microsoft.Data.Sqlite;
 
 namespace Mcp.Daemon.Storage;
@@ -36,7 +36,7 @@ public sealed class Database : IDisposable
         }
         catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
         {
-            throw new McpException("registry.open", $"cannot open the registry {file}: {e.Message}", "is the disk full, or the directory not writable?", e);
+            throw new McpException(ErrorCode.RegistryOpen, $"cannot open the registry {file}: {e.Message}", "is the disk full, or the directory not writable?", e);
         }
 
         return database;
@@ -67,5 +67,5 @@ public sealed class Database : IDisposable
     }
 
     private static McpException Damaged(string file, Exception cause) =>
-        new("registry.corrupt", $"the registry {file} is damaged ({cause.Message}); nothing was changed", $"restore it from a backup, or move it away (mv {file} {file}.damaged) and deploy the services again", cause);
+        new(ErrorCode.RegistryCorrupt, $"the registry {file} is damaged ({cause.Message}); nothing was changed", $"restore it from a backup, or move it away (mv {file} {file}.damaged) and deploy the services again", cause);
 }

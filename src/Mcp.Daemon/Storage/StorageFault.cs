@@ -1,4 +1,4 @@
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Microsoft.Data.Sqlite;
 
 namespace Mcp.Daemon.Storage;
@@ -14,8 +14,8 @@ public static class StorageFault
     /// <summary>Null: a failure of another kind.</summary>
     public static McpException? Explain(Exception e) => e switch
     {
-        SqliteException { SqliteErrorCode: SqliteFull } or IOException { HResult: NoSpaceLeft } => new McpException("disk.full", $"the disk of this node is full: {e.Message}", "free some space (mcp node show says how much there is); nothing was lost", e),
-        SqliteException { SqliteErrorCode: SqliteBusy } => new McpException("registry.locked", $"the database is locked by another program: {e.Message}", "end that program (fuser FILE says which) and try again; nothing was lost", e),
+        SqliteException { SqliteErrorCode: SqliteFull } or IOException { HResult: NoSpaceLeft } => new McpException(ErrorCode.DiskFull, $"the disk of this node is full: {e.Message}", "free some space (mcp node show says how much there is); nothing was lost", e),
+        SqliteException { SqliteErrorCode: SqliteBusy } => new McpException(ErrorCode.RegistryLocked, $"the database is locked by another program: {e.Message}", "end that program (fuser FILE says which) and try again; nothing was lost", e),
         _ => null,
     };
 }

@@ -1,7 +1,7 @@
 using Mcp.Daemon.Operations;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Deploy;
@@ -31,7 +31,7 @@ public sealed class Drainer(NodeDirectory nodes, MasterStore store, FleetDeploye
         var named = string.Join("; ", stay.Take(Named)) + (stay.Count > Named ? $"; and {stay.Count - Named} more, see mcp status" : "");
         store.Events.Add("", "", "node.draining", $"{name} still has {named}");
         throw new McpException(
-            "drain.partial",
+            ErrorCode.DrainPartial,
             $"{name} is cordoned, and is not empty yet: {named}",
             $"run the drain again when the reason is gone; --leave-data moves services without their data: copy it first; mcp node uncordon {name} takes it back");
     }

@@ -3,7 +3,7 @@ using Mcp.Daemon.Operations;
 using Mcp.Master.Fleet;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 
@@ -47,14 +47,14 @@ public sealed class FleetAdopter(FleetView view, AgentPool agents, MasterStore s
         else if (!asked)
         {
             throw new McpException(
-                "adopt.undeployed",
+                ErrorCode.AdoptUndeployed,
                 $"it is to be removed from {string.Join(" and from ", nodes)}, which was not possible yet",
                 $"mcp adopt {service} keeps it instead");
         }
 
         // Choosing one would make the other a copy to be removed.
         if (nodes.Count > 1)
-            throw new McpException("adopt.several", $"it runs on {string.Join(" and on ", nodes)}", "undeploy it with --direct where it is not to be");
+            throw new McpException(ErrorCode.AdoptSeveral, $"it runs on {string.Join(" and on ", nodes)}", "undeploy it with --direct where it is not to be");
         var text = await ShowAsync(nodes[0], service, ct);
         store.Placements.Accept(StoredDefinitions.Read(service, text).Definition, nodes[0], text);
         return $"placed {service} on {nodes[0]}, where it runs";
@@ -62,7 +62,7 @@ public sealed class FleetAdopter(FleetView view, AgentPool agents, MasterStore s
 
     private async Task<string> ShowAsync(Label name, Label service, CancellationToken ct)
     {
-        var node = store.Nodes.Find(name) ?? throw new McpException("node.unknown", $"the node {name} was removed meanwhile", "");
+        var node = store.Nodes.Find(name) ?? throw new McpException(ErrorCode.NodeUnknown, $"the node {name} was removed meanwhile", "");
         try
         {
             return (await agents.Of(node).ShowServiceAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_limit, ct))).Definition;

@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Store;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Deploy;

@@ -1,8 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Mcp.Master.Store;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Deploy;
@@ -71,7 +71,7 @@ public sealed record FleetDeployment(string Definition, string Component, string
         }
         catch (ServiceFileException e)
         {
-            throw new McpException("definition.unreadable", "the definition that was written down cannot be read by this version", "deploy the service's file again", e);
+            throw new McpException(ErrorCode.DefinitionUnreadable, "the definition that was written down cannot be read by this version", "deploy the service's file again", e);
         }
     }
 }

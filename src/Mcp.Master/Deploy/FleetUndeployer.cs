@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Deploy.Steps;
 using Mcp.Master.Store;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Deploy;
@@ -25,7 +25,7 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
     public async Task<IReadOnlyList<string>> UndeployAsync(Label service, CancellationToken ct)
     {
         using var held = await locks.TakeAsync(service, ct);
-        var there = store.Placements.Find(service) ?? throw new McpException("service.unknown", $"there is no service {service} on this fleet", "mcp list shows those that are; mcp adopt takes those that were deployed with --direct");
+        var there = store.Placements.Find(service) ?? throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {service} on this fleet", "mcp list shows those that are; mcp adopt takes those that were deployed with --direct");
         foreach (var entry in store.Operations.Open().Where(o => o.Subject == service.Text))
         {
             // Older versions wrote down only here where a move came from.

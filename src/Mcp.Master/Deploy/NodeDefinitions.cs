@@ -21,7 +21,7 @@ public sealed class NodeDefinitions(NodeDirectory nodes, AgentPool agents, Maste
     /// <summary>As an agent keeps it that has accepted it last: where it was going, else where it is.</summary>
     /// <remarks>An old copy that is still to be removed says nothing.</remarks>
     /// <returns>Null: none of them has it, or none answers.</returns>
-    /// <exception cref="Mcp.Model.McpException">definition.unreadable</exception>
+    /// <exception cref="Mcp.Model.Errors.McpException">definition.unreadable</exception>
     public async Task<string?> NewestAsync(Placement there, CancellationToken ct)
     {
         foreach (var node in Nodes(there).Where(n => !store.Leftovers.IsLeftAt(there.Service, n.Text)))
@@ -34,7 +34,7 @@ public sealed class NodeDefinitions(NodeDirectory nodes, AgentPool agents, Maste
     }
 
     /// <summary>The writable volumes that stay behind when the service goes from where it is to that node. Judged by what runs, not by what is wanted; where nobody can say what runs, by both.</summary>
-    /// <exception cref="Mcp.Model.McpException">definition.unreadable</exception>
+    /// <exception cref="Mcp.Model.Errors.McpException">definition.unreadable</exception>
     public async Task<IReadOnlyList<LeftData>> LeftByAsync(Placement there, Label node, ServiceDefinition wanted, CancellationToken ct)
     {
         // Back to where its names lead: nothing has left yet.

@@ -1,7 +1,7 @@
 using Mcp.Master.Deploy.Steps;
 using Mcp.Master.Edge;
 using Mcp.Master.Store;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Deploy;

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using Mcp.Model.Definition;
 using Mcp.Model.Definition.Toml;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Dns;
@@ -73,18 +74,18 @@ public sealed record DnsOptions
     }
 
     /// <summary>The secret of the TSIG key.</summary>
-    /// <exception cref="Model.McpException">dns.key</exception>
+    /// <exception cref="McpException">dns.key</exception>
     public byte[] Secret()
     {
         try
         {
             if ((File.GetUnixFileMode(KeyFile) & (UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite)) != 0)
-                throw new Model.McpException("dns.key", $"others may read or write {KeyFile}", $"chmod 600 {KeyFile}");
+                throw new McpException(ErrorCode.DnsKey, $"others may read or write {KeyFile}", $"chmod 600 {KeyFile}");
             return Convert.FromBase64String(File.ReadAllText(KeyFile, Encoding.ASCII).Trim());
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
         {
-            throw new Model.McpException("dns.key", $"cannot read the secret in {KeyFile}: {e.Message}", "[dns] key_file: the TSIG key's secret in base64, mode 0600", e);
+            throw new McpException(ErrorCode.DnsKey, $"cannot read the secret in {KeyFile}: {e.Message}", "[dns] key_file: the TSIG key's secret in base64, mode 0600", e);
         }
     }
 

@@ -2,7 +2,7 @@ using System.Net;
 using Mcp.Master.Dns.Builtin;
 using Mcp.Master.Dns.Rfc2136;
 using Mcp.Master.Store;
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Master.Dns;
 

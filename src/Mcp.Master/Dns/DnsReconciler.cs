@@ -1,7 +1,7 @@
 using System.Net;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Store;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Dns;
@@ -51,7 +51,7 @@ public sealed class DnsReconciler(IDnsProvider provider, MasterStore store, Serv
             {
                 await MendAsync(service, wanted, there, mended, ct);
             }
-            catch (McpException e) when (e.Code != "dns.unreachable")
+            catch (McpException e) when (e.Code != ErrorCode.DnsUnreachable)
             {
                 // A name that cannot be had keeps no other service from its own.
                 first ??= e;

@@ -3,8 +3,8 @@ using System.Net;
 using Grpc.Core;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Placement;
 using Mcp.Protocol.V1;
@@ -25,7 +25,7 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
     public void Check(ServiceDefinition service)
     {
         if (service.Components.SelectMany(c => c.Routes).FirstOrDefault(r => r is { Public: true, Mode: RouteMode.L4 }) is { } passed)
-            throw new McpException("edge.l4", $"the public route {passed.Hostname} of {service.Name} is l4, and edge nodes end TLS themselves", "mode = \"l7\", or public = false");
+            throw new McpException(ErrorCode.EdgeL4, $"the public route {passed.Hostname} of {service.Name} is l4, and edge nodes end TLS themselves", "mode = \"l7\", or public = false");
         var hostnames = PublicOf(service);
         var candidates = hostnames.Count == 0 ? [] : Candidates();
         foreach (var hostname in hostnames)
@@ -114,10 +114,10 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
         {
             var problem = AgentPool.Explain(edge, e);
             // It refused, and has nothing. Silence says nothing: it may have it.
-            if (there is null && problem.Code != "node.unreachable")
+            if (there is null && problem.Code != ErrorCode.NodeUnreachable)
                 store.EdgeRoutes.Remove(hostname);
             // A dead edge node must not keep services from moving: it follows their names by itself when it is back.
-            return there?.Node == edge && problem.Code == "node.unreachable" ? problem.Message : throw problem;
+            return there?.Node == edge && problem.Code == ErrorCode.NodeUnreachable ? problem.Message : throw problem;
         }
     }
 
@@ -160,5 +160,5 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
     /// <exception cref="McpException">edge.backend</exception>
     internal string Backend(Label service, Label node) => IPEndPoint.TryParse(nodes.Get(node).Facts?.Overlay ?? "", out var proxy)
         ? string.Create(CultureInfo.InvariantCulture, $"https://{service}.{zone}:{proxy.Port}")
-        : throw new McpException("edge.backend", $"{node}, where {service} is, ends no TLS for edge nodes", $"overlay = \"ADDRESS:8444\" in [proxy] of the agent.toml there");
+        : throw new McpException(ErrorCode.EdgeBackend, $"{node}, where {service} is, ends no TLS for edge nodes", $"overlay = \"ADDRESS:8444\" in [proxy] of the agent.toml there");
 }

@@ -1,6 +1,6 @@
 using Mcp.Master.Dns;
 using Mcp.Master.Store;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Fleet;

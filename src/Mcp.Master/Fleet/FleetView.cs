@@ -1,8 +1,8 @@
 using Grpc.Core;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 
@@ -26,7 +26,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
         var reply = new StatusReply();
         foreach (var (node, answer, problem) in answers)
         {
-            if (problem is { Code: "service.unknown" })
+            if (problem?.Code == ErrorCode.ServiceUnknown)
                 continue;
             var told = answer ?? store.Nodes.LastStatus(node.Name) ?? new StatusReply();
             if (problem is not null)
@@ -40,7 +40,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
             reply.Components.AddRange(Unseen(missing, reply.Unreachable.Any(u => u.Node == missing.Seat.Text)));
         reply.Components.AddRange(placements.Where(p => p.TryRead() is null).Select(Unreadable));
         if (service is not null && reply.Components.Count == 0)
-            throw new McpException("service.unknown", $"there is no service {service} on this fleet", "mcp list shows those that are");
+            throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {service} on this fleet", "mcp list shows those that are");
         if (reply.Components.Any(c => c.Routes.Any(r => r.Public)))
             Mark(reply, store.EdgeRoutes.List());
         var sorted = reply.Components.OrderBy(c => c.Service, StringComparer.Ordinal).ThenBy(c => c.Node, StringComparer.Ordinal).ToList();

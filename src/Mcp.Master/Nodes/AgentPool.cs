@@ -5,8 +5,9 @@ using Grpc.Net.Client;
 using Mcp.Daemon.Doors;
 using Mcp.Daemon.Identity;
 using Mcp.Master.Store;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Protocol.Errors;
 
 namespace Mcp.Master.Nodes;
 
@@ -14,14 +15,13 @@ namespace Mcp.Master.Nodes;
 /// <param name="identity">Asked at the first call: the pool is there before the master's certificate is.</param>
 public sealed class AgentPool(Func<FleetIdentity> identity, TimeProvider time) : IDisposable
 {
-    private const int LongestCode = 64;
     private readonly ConcurrentDictionary<Label, Connection> _connections = new();
 
     /// <exception cref="McpException">node.expected: it has not joined yet.</exception>
     public Protocol.V1.Agent.AgentClient Of(StoredNode node)
     {
         if (node.Address.Length == 0)
-            throw new McpException("node.expected", $"node {node.Name} has not joined yet", "mcp node join-token, then mcp-agent join there");
+            throw new McpException(ErrorCode.NodeExpected, $"node {node.Name} has not joined yet", "mcp node join-token, then mcp-agent join there");
         var own = identity().Own;
         while (true)
         {
@@ -44,13 +44,12 @@ public sealed class AgentPool(Func<FleetIdentity> identity, TimeProvider time) :
         // Cancelled, by none of our callers: connecting took too long.
         var silent = e.StatusCode is StatusCode.DeadlineExceeded or StatusCode.Cancelled ? "does not answer in time" : e.StatusCode == StatusCode.Unavailable || e.Status.DebugException is HttpRequestException or IOException ? "cannot be reached" : null;
         if (silent is not null)
-            return new McpException("node.unreachable", $"node {node} {silent}", "mcp node list shows which nodes are there", e);
-        var code = e.Trailers.GetValue("mcp-code");
+            return new McpException(ErrorCode.NodeUnreachable, $"node {node} {silent}", "mcp node list shows which nodes are there", e);
+        var code = ErrorTrailers.CodeOf(e);
         var detail = Texts.Cut(e.Status.Detail);
         if (code is null && e.StatusCode == StatusCode.ResourceExhausted)
-            return new McpException("node.answer", $"node {node} said more than a node may: {detail}", "is its agent broken, or not ours? its log on the node says more; mcp node cordon keeps new services away", e);
-        var hint = e.Trailers.GetValueBytes("mcp-hint-bin") is { } bytes ? Texts.Cut(System.Text.Encoding.UTF8.GetString(bytes)) : "";
-        return new McpException(Texts.Cut(code ?? "node.failed", LongestCode), $"node {node}: {detail}", hint, e);
+            return new McpException(ErrorCode.NodeAnswer, $"node {node} said more than a node may: {detail}", "is its agent broken, or not ours? its log on the node says more; mcp node cordon keeps new services away", e);
+        return new McpException(code ?? ErrorCode.NodeFailed, $"node {node}: {detail}", Texts.Cut(ErrorTrailers.HintOf(e)), e);
     }
 
     public void Dispose()

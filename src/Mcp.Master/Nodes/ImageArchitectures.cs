@@ -1,7 +1,7 @@
 using Grpc.Core;
 using Mcp.Master.Store;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Placement;
 using Mcp.Protocol.V1;

@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using Mcp.Daemon.Identity;
 using Mcp.Master.Deploy.Steps;
 using Mcp.Master.Store;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 
@@ -20,9 +20,9 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
     public (JoinToken Token, DateTimeOffset Expires) NewToken(IReadOnlyList<string> roles, TimeSpan life)
     {
         if (roles.FirstOrDefault(r => !MasterConfig.AllRoles.Contains(r)) is { } wrong)
-            throw new McpException("join.roles", $"'{Label.Clip(wrong)}' is not a role", string.Join(" | ", MasterConfig.AllRoles));
+            throw new McpException(ErrorCode.JoinRoles, $"'{Label.Clip(wrong)}' is not a role", string.Join(" | ", MasterConfig.AllRoles));
         if (life <= TimeSpan.Zero || life > s_longestLife)
-            throw new McpException("join.life", "a join token lives at least a second and at most 7 days", "such as 1h");
+            throw new McpException(ErrorCode.JoinLife, "a join token lives at least a second and at most 7 days", "such as 1h");
         var (token, expires) = (JoinToken.New(identity.Authority), time.GetUtcNow() + life);
         store.JoinTokens.Add(JoinToken.HashOf(token.Secret), roles.Count == 0 ? ["worker"] : roles, expires);
         return (token, expires);
@@ -33,17 +33,17 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
     {
         var label = Label.Parse(name);
         if (!IPEndPoint.TryParse(address, out var endpoint) || endpoint.Port == 0)
-            throw new McpException("join.address", $"'{Label.Clip(address)}' is not an address with port", "the agent's, in the overlay, such as 100.64.0.2:7443");
+            throw new McpException(ErrorCode.JoinAddress, $"'{Label.Clip(address)}' is not an address with port", "the agent's, in the overlay, such as 100.64.0.2:7443");
         var hash = JoinToken.HashOf(secret);
         var token = store.JoinTokens.Find(hash);
         if (token is null || token.Expires < time.GetUtcNow())
-            throw new McpException("join.expired", token is null ? "this join token is not known here, or has expired" : $"this join token expired at {token.Expires:u}", "make a new one: mcp node join-token");
+            throw new McpException(ErrorCode.JoinExpired, token is null ? "this join token is not known here, or has expired" : $"this join token expired at {token.Expires:u}", "make a new one: mcp node join-token");
         var certificate = identity.Sign(requestPem, new PeerName(label, false), endpoint.Address.ToString());
         var key = PeerName.KeyOf(certificate);
         if (store.Nodes.Find(label) is { Key.Length: > 0 } there && there.Key != key)
-            throw new McpException("join.name", $"there is a node {label} already", $"give this one another name, or remove that one first: mcp node remove {label}");
+            throw new McpException(ErrorCode.JoinName, $"there is a node {label} already", $"give this one another name, or remove that one first: mcp node remove {label}");
         if (!store.JoinTokens.TryUse(hash, label.Text, key))
-            throw new McpException("join.used", $"this join token was used for {token.UsedBy}", "each counts once; make a new one: mcp node join-token");
+            throw new McpException(ErrorCode.JoinUsed, $"this join token was used for {token.UsedBy}", "each counts once; make a new one: mcp node join-token");
         store.Nodes.Joined(label, address, token.Roles, key);
         store.Events.Add("", "", "node.joined", label.Text);
         return (certificate, token.Roles);
@@ -67,7 +67,7 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
         // A copy that names still lead to serves on, too.
         return store.Placements.Find(label)?.Holds(there.Name) == true || store.Leftovers.CopiesOf(label).Exists(l => l.Step == LeaveStep.StepName && l.Node == there.Name.Text)
             ? identity.SignService(requestPem, label)
-            : throw new McpException("certificate.elsewhere", $"the service {label} is not placed on {there.Name}", "mcp status shows where it is; mcp adopt places what was deployed with --direct");
+            : throw new McpException(ErrorCode.CertificateElsewhere, $"the service {label} is not placed on {there.Name}", "mcp status shows where it is; mcp adopt places what was deployed with --direct");
     }
 
     /// <summary>A certificate for a public hostname, for the edge node that has its route.</summary>
@@ -78,7 +78,7 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
         // Names below mcp are identities of the fleet, those in the zone are services': neither is a public hostname, whatever was stored.
         return Hostname.TryParse(hostname, out var name) && !ZoneNames.Has(zone, name.Text) && !ZoneNames.Has("mcp", name.Text) && store.EdgeRoutes.Find(name)?.Node == there.Name
             ? identity.SignHostname(requestPem, name)
-            : throw new McpException("certificate.elsewhere", $"{there.Name} has no route for '{Label.Clip(hostname)}'", "mcp edge list shows which node has which");
+            : throw new McpException(ErrorCode.CertificateElsewhere, $"{there.Name} has no route for '{Label.Clip(hostname)}'", "mcp edge list shows which node has which");
     }
 
     /// <summary>The node that calls, by its certificate.</summary>
@@ -88,7 +88,7 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
         var there = Label.TryParse(caller.Name, out var name) ? store.Nodes.Find(name) : null;
         var keys = KeysOf(there);
         if (there is null || !Has(keys, caller.Key))
-            throw new McpException("node.removed", $"the certificate of {caller.Name} does not count any more", "the node was removed or has joined anew; to have it join again: mcp node join-token");
+            throw new McpException(ErrorCode.NodeRemoved, $"the certificate of {caller.Name} does not count any more", "the node was removed or has joined anew; to have it join again: mcp node join-token");
         if (keys is [_, var newest] && newest == caller.Key)
             store.Nodes.Rekey(there.Name, newest);
         return there;

@@ -1,6 +1,6 @@
 using Mcp.Master.Store;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Placement;
 
@@ -17,7 +17,7 @@ public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimePr
 
     /// <exception cref="McpException">node.unknown</exception>
     public StoredNode Get(Label name) =>
-        store.Nodes.Find(name) ?? throw new McpException("node.unknown", $"there is no node {name}", $"there are: {string.Join(", ", store.Nodes.List().Select(n => n.Name))}");
+        store.Nodes.Find(name) ?? throw new McpException(ErrorCode.NodeUnknown, $"there is no node {name}", $"there are: {string.Join(", ", store.Nodes.List().Select(n => n.Name))}");
 
     public bool IsReachable(StoredNode node)
     {

@@ -1,6 +1,6 @@
 using Google.Protobuf;
 using Mcp.Daemon.Doors;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Nodes;
@@ -17,7 +17,7 @@ public static class NodeTexts
     public static NodeStatusReply Kept(NodeStatusReply facts)
     {
         if (facts.Runtimes.Count > MostRuntimes)
-            throw new McpException("node.facts", $"a heartbeat names {facts.Runtimes.Count} runtimes", $"at most {MostRuntimes} are taken");
+            throw new McpException(ErrorCode.NodeFacts, $"a heartbeat names {facts.Runtimes.Count} runtimes", $"at most {MostRuntimes} are taken");
         var kept = NodeStatusReply.Parser.WithDiscardUnknownFields(true).ParseFrom(facts.ToByteArray());
         // Those of whom somebody should hear first.
         List<Ending> nearest = [.. kept.Endings.OrderBy(e => e.End?.Seconds ?? long.MaxValue).Take(MostEndings)];

@@ -5,8 +5,8 @@ using Mcp.Master.Deploy;
 using Mcp.Master.Deploy.Steps;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Placement;
 using Mcp.Protocol.V1;
@@ -92,7 +92,7 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     {
         var ct = context.CancellationToken;
         if (!await requestStream.MoveNext(ct))
-            throw new McpException("file.path", "nothing was sent", "the first chunk names the service and the path");
+            throw new McpException(ErrorCode.FilePath, "nothing was sent", "the first chunk names the service and the path");
         var home = Placed(requestStream.Current.Service).Seat;
         using var call = Agent(home).PushFile(master.Agents.Within(s_slow, ct));
         try
@@ -121,24 +121,24 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         master.Events.SendAsync(request, e => responseStream.WriteAsync(e, context.CancellationToken), lifetime.ApplicationStopping, context.CancellationToken);
 
     public override Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context) => request.Node.Length == 0
-        ? throw new McpException("node.unknown", "which node? this is the master", "mcp node list; mcp node show NODE")
+        ? throw new McpException(ErrorCode.NodeUnknown, "which node? this is the master", "mcp node list; mcp node show NODE")
         : OnNodeAsync(Label.Parse(request.Node), (agent, options) => agent.NodeStatusAsync(request, options), s_quick, context);
 
     public override Task<WhoAmIReply> WhoAmI(WhoAmIRequest request, ServerCallContext context)
     {
         var caller = AuthInterceptor.CallerOf(context);
-        return Task.FromResult(new WhoAmIReply { Name = caller.Name, Role = caller.Role.ToString().ToLowerInvariant(), Expires = caller.Expires.ToTimestamp(), Node = $"{master.Config.Name} (master)" });
+        return Task.FromResult(new WhoAmIReply { Name = caller.Name, Role = caller.Role.ToString().ToLowerInvariant(), Expires = caller.Expires.ToTimestamp(), Node = $"{master.Config.Name} (master)", Master = true });
     }
 
     public override Task<ImageArchitecturesReply> ImageArchitectures(ImageRequest request, ServerCallContext context) =>
-        OnNodeAsync((master.Nodes.Candidates().Find(c => c.Reachable) ?? throw new McpException("node.unreachable", "no node is there to ask the registry", "mcp node list")).Node, (agent, options) => agent.ImageArchitecturesAsync(request, options), s_quick, context);
+        OnNodeAsync((master.Nodes.Candidates().Find(c => c.Reachable) ?? throw new McpException(ErrorCode.NodeUnreachable, "no node is there to ask the registry", "mcp node list")).Node, (agent, options) => agent.ImageArchitecturesAsync(request, options), s_quick, context);
 
     public override Task<ListEdgeRoutesReply> ListEdgeRoutes(ListEdgeRoutesRequest request, ServerCallContext context) => master.Routes.ListAsync(context.CancellationToken);
 
     // Which hostname goes where follows from the services.
-    public override Task<EdgeRoute> SetupEdgeRoute(EdgeRouteRequest request, ServerCallContext context) => throw new McpException("edge.master", "the master sets up edge routes by itself", "deploy a service with a public route");
+    public override Task<EdgeRoute> SetupEdgeRoute(EdgeRouteRequest request, ServerCallContext context) => throw new McpException(ErrorCode.EdgeMaster, "the master sets up edge routes by itself", "deploy a service with a public route");
 
-    public override Task<OperationReply> RemoveEdgeRoute(EdgeRouteRequest request, ServerCallContext context) => throw new McpException("edge.master", "the master removes edge routes by itself", "deploy the service without the public route, or undeploy it");
+    public override Task<OperationReply> RemoveEdgeRoute(EdgeRouteRequest request, ServerCallContext context) => throw new McpException(ErrorCode.EdgeMaster, "the master removes edge routes by itself", "deploy the service without the public route, or undeploy it");
 
     // Not where a service moves: one that is older than a rule must be able to.
     private FleetDeployment Wanted(DeployRequest request)
@@ -152,7 +152,7 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     }
 
     private Placement Placed(string service) => master.Store.Placements.Find(Label.Parse(service))
-        ?? throw new McpException("service.unknown", $"there is no service {service} on this fleet", "mcp list shows those that are; mcp adopt takes those that were deployed with --direct");
+        ?? throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {service} on this fleet", "mcp list shows those that are; mcp adopt takes those that were deployed with --direct");
 
     private Protocol.V1.Agent.AgentClient Agent(Label node) => master.Agents.Of(master.Nodes.Get(node));
 

@@ -3,7 +3,7 @@ using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Mcp.Daemon.Identity;
 using Mcp.Master.Nodes;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 using Membership = Mcp.Protocol.V1.Membership;
@@ -31,7 +31,7 @@ internal sealed class MasterRpc(MasterParts master, FleetIdentity identity, Toke
     {
         var node = master.Membership.Check(AuthInterceptor.CallerOf(context));
         if (request.Facts is null || request.Status is null || request.Facts.Node != node.Name.Text || request.Status.Node != node.Name.Text)
-            throw new McpException("node.other", $"{node.Name} sent a heartbeat of '{Label.Clip(request.Facts?.Node)}'", "a node speaks for itself only: its name in agent.toml must be the one it joined with");
+            throw new McpException(ErrorCode.NodeOther, $"{node.Name} sent a heartbeat of '{Label.Clip(request.Facts?.Node)}'", "a node speaks for itself only: its name in agent.toml must be the one it joined with");
         if (master.Nodes.IsNews(node))
             master.Store.Nodes.Seen(node.Name, NodeTexts.Kept(request.Facts), NodeTexts.Kept(request.Status));
         return Task.FromResult(new HeartbeatReply { IntervalMs = (long)master.Config.Heartbeat.TotalMilliseconds });

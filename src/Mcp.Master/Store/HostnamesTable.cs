@@ -1,6 +1,6 @@
 using Mcp.Daemon.Storage;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Microsoft.Data.Sqlite;
 
@@ -38,7 +38,7 @@ public sealed class HostnamesTable(Database database)
         foreach (var hostname in Of(service))
         {
             if (connection.Scalar("SELECT service FROM hostnames WHERE hostname = @hostname AND service <> @service", ("hostname", hostname.Text), ("service", service.Name.Text)) is string other)
-                throw new McpException("route.taken", $"{hostname} belongs to the service {other}", "undeploy that one first, or take another hostname");
+                throw new McpException(ErrorCode.RouteTaken, $"{hostname} belongs to the service {other}", "undeploy that one first, or take another hostname");
         }
     }
 

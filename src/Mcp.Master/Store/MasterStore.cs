@@ -1,7 +1,7 @@
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Operations;
 using Mcp.Daemon.Storage;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Store;
@@ -71,13 +71,13 @@ public sealed class MasterStore : IDisposable
         if (there.Count + copies.Count > 0 && !force)
         {
             var left = copies.Except(there).Select(c => $"a copy of {c} that is still to be removed");
-            throw new McpException("node.busy", $"{node} has {string.Join(", ", there.Concat(left))}", $"mcp node drain {node} first; --force forgets them");
+            throw new McpException(ErrorCode.NodeBusy, $"{node} has {string.Join(", ", there.Concat(left))}", $"mcp node drain {node} first; --force forgets them");
         }
 
         var forgotten = PlacementsTable.Forget(connection, node);
         connection.Run("DELETE FROM leftovers WHERE node = @node AND step IN ('deploy', 'leave')", ("node", node.Text));
         if (connection.Run("DELETE FROM nodes WHERE name = @name", ("name", node.Text)) == 0)
-            throw new McpException("node.unknown", $"there is no node {node}", "mcp node list shows those that are there");
+            throw new McpException(ErrorCode.NodeUnknown, $"there is no node {node}", "mcp node list shows those that are there");
         transaction.Commit();
         return forgotten;
     }

@@ -1,8 +1,8 @@
 using System.Globalization;
 using Mcp.Daemon.Storage;
 using Mcp.Master.Deploy.Steps;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Microsoft.Data.Sqlite;
 
@@ -117,9 +117,9 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
     private static void RequireNode(SqliteConnection connection, Label node, bool mayBeCordoned)
     {
         if (connection.Scalar("SELECT cordoned FROM nodes WHERE name = @name", ("name", node.Text)) is not long cordoned)
-            throw new McpException("node.unknown", $"the node {node} was removed meanwhile", "mcp node list shows those that are there");
+            throw new McpException(ErrorCode.NodeUnknown, $"the node {node} was removed meanwhile", "mcp node list shows those that are there");
         if (cordoned != 0 && !mayBeCordoned)
-            throw new McpException("node.cordoned", $"the node {node} was cordoned meanwhile", $"deploy again: another node is chosen; or mcp node uncordon {node}");
+            throw new McpException(ErrorCode.NodeCordoned, $"the node {node} was cordoned meanwhile", $"deploy again: another node is chosen; or mcp node uncordon {node}");
     }
 
     private string Now() => time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);

@@ -1,5 +1,5 @@
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Store;
@@ -31,13 +31,13 @@ public static class StoredDefinitions
         return stored.UnknownKeys.Count == 0
             ? stored.Definition
             : throw new McpException(
-                "definition.newer",
+                ErrorCode.DefinitionNewer,
                 $"the stored definition of {service} has keys that this version does not know: {string.Join(", ", stored.UnknownKeys)}",
                 "it stays as it is; install the version that deployed it, or deploy its file again");
     }
 
     public static McpException Unreadable(Label service) => new(
-        "definition.unreadable",
+        ErrorCode.DefinitionUnreadable,
         $"the stored definition of {service} cannot be read by this version",
         "what runs is left as it is; install the version that deployed it, deploy its file again, or undeploy it");
 }

@@ -1,4 +1,5 @@
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 
@@ -41,7 +42,7 @@ public sealed class Planner(Func<string, string, bool> overlap)
     private static ServiceDefinition With(ServiceDefinition wanted, ServiceDefinition? before, Label only)
     {
         var component = wanted.Components.FirstOrDefault(c => c.Name == only)
-            ?? throw new McpException("component.unknown", $"service {wanted.Name} has no component {only}", $"it has: {string.Join(", ", wanted.Components.Select(c => c.Name))}");
+            ?? throw new McpException(ErrorCode.ComponentUnknown, $"service {wanted.Name} has no component {only}", $"it has: {string.Join(", ", wanted.Components.Select(c => c.Name))}");
         var there = before?.Components ?? [];
         return wanted with { Components = there.Any(c => c.Name == only) ? [.. there.Select(c => c.Name == only ? component : c)] : [.. there, component] };
     }
@@ -54,7 +55,7 @@ public sealed class Planner(Func<string, string, bool> overlap)
             if (target.Components.Take(i).FirstOrDefault(c => Clash(c, component) is not null) is { } other)
             {
                 throw new McpException(
-                    "volume.held",
+                    ErrorCode.VolumeHeld,
                     $"components {other.Name} and {component.Name} cannot run at once: {Clash(other, component)}",
                     "say :shared on both where several writers are meant, or :ro where one only reads");
             }

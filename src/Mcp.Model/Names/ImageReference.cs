@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.RegularExpressions;
+using Mcp.Model.Errors;
 
 namespace Mcp.Model.Names;
 
@@ -22,7 +23,7 @@ public sealed partial record ImageReference
     }
 
     public static ImageReference Parse(string text) =>
-        TryParse(text, out var image) ? image : throw new McpException("image.invalid", $"'{Label.Clip(text)}' is not an image reference", $"allowed: {Allowed}");
+        TryParse(text, out var image) ? image : throw new McpException(ErrorCode.ImageInvalid, $"'{Label.Clip(text)}' is not an image reference", $"allowed: {Allowed}");
 
     public override string ToString() => Text;
 

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using Mcp.Model.Errors;
 
 namespace Mcp.Model.Names;
 
@@ -7,7 +8,7 @@ namespace Mcp.Model.Names;
 public sealed record InstanceName(Label Service, Label Component, int Generation)
 {
     public static InstanceName Parse(string text) =>
-        TryParse(text, out var name) ? name : throw new McpException("name.invalid", $"'{Label.Clip(text)}' is not an instance name", "allowed: service.component.generation");
+        TryParse(text, out var name) ? name : throw new McpException(ErrorCode.NameInvalid, $"'{Label.Clip(text)}' is not an instance name", "allowed: service.component.generation");
 
     public static bool TryParse(string? text, [NotNullWhen(true)] out InstanceName? name)
     {

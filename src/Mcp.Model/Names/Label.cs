@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Mcp.Model.Errors;
 
 namespace Mcp.Model.Names;
 
@@ -13,7 +14,7 @@ public sealed record Label
     public string Text { get; }
 
     public static Label Parse(string text) =>
-        TryParse(text, out var label) ? label : throw new McpException("name.invalid", $"'{Clip(text)}' is not a name", $"allowed: {Allowed}");
+        TryParse(text, out var label) ? label : throw new McpException(ErrorCode.NameInvalid, $"'{Clip(text)}' is not a name", $"allowed: {Allowed}");
 
     public static bool TryParse(string? text, [NotNullWhen(true)] out Label? label)
     {

@@ -1,3 +1,4 @@
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Model.Placement;
@@ -18,7 +19,7 @@ public static class EdgePlacer
         if (candidates.Where(c => c is { Reachable: true, Serves: true }).OrderBy(c => c.Routes).ThenBy(c => c.Node.Text, StringComparer.Ordinal).FirstOrDefault() is { } best)
             return best.Node;
         throw candidates.Count == 0
-            ? new McpException("edge.none", $"{hostname} is public, and no node of this fleet has the role edge", "mcp node join-token --role edge, then mcp-agent join there")
-            : new McpException("edge.none", $"no edge node can have {hostname}: {string.Join("; ", candidates.Select(c => $"{c.Node} {(c.Reachable ? "has no [edge] in its agent.toml" : "is unreachable")}"))}", "mcp node list");
+            ? new McpException(ErrorCode.EdgeNone, $"{hostname} is public, and no node of this fleet has the role edge", "mcp node join-token --role edge, then mcp-agent join there")
+            : new McpException(ErrorCode.EdgeNone, $"no edge node can have {hostname}: {string.Join("; ", candidates.Select(c => $"{c.Node} {(c.Reachable ? "has no [edge] in its agent.toml" : "is unreachable")}"))}", "mcp node list");
     }
 }

@@ -1,4 +1,5 @@
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Model.Routes;
@@ -16,6 +17,6 @@ public sealed class AllowedDomains(IReadOnlyList<Hostname> domains)
     {
         var refused = service.Components.SelectMany(c => c.Routes).Where(r => r is { Public: true, Hostname: not null }).Select(r => r.Hostname!).Where(h => !Allow(h)).Distinct().ToList();
         if (refused.Count > 0)
-            throw new McpException("route.domain", $"{string.Join(", ", refused)} of {service.Name} lies outside the allowed domains", domains.Count == 0 ? "none are allowed: allowed_domains in master.toml" : $"allowed: {string.Join(", ", domains)} and what lies below");
+            throw new McpException(ErrorCode.RouteDomain, $"{string.Join(", ", refused)} of {service.Name} lies outside the allowed domains", domains.Count == 0 ? "none are allowed: allowed_domains in master.toml" : $"allowed: {string.Join(", ", domains)} and what lies below");
     }
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using Mcp.Model.Errors;
 
 namespace Mcp.Model.Routes;
 
@@ -18,10 +19,10 @@ public sealed class OverlayRange(IReadOnlyList<IPNetwork> networks)
     {
         var all = addresses.Distinct().OrderBy(a => a.ToString(), StringComparer.Ordinal).ToList();
         if (all.Count == 0)
-            throw new McpException("edge.backend", $"{name} has no address", "mcp dns list shows the names that there are");
+            throw new McpException(ErrorCode.EdgeBackend, $"{name} has no address", "mcp dns list shows the names that there are");
         var outside = all.Where(a => !Contains(a)).ToList();
         return outside.Count == 0
             ? all
-            : throw new McpException("edge.outside", $"{name} is {string.Join(", ", outside)}, which is not in the overlay", $"the overlay is {string.Join(", ", networks)}: [edge] overlay_range in agent.toml");
+            : throw new McpException(ErrorCode.EdgeOutside, $"{name} is {string.Join(", ", outside)}, which is not in the overlay", $"the overlay is {string.Join(", ", networks)}: [edge] overlay_range in agent.toml");
     }
 }

@@ -1,4 +1,5 @@
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Model.Routes;
@@ -31,5 +32,5 @@ public static class ZoneNames
     }
 
     private static McpException Refusal(string zone, string what) =>
-        new("route.zone", $"{what} lies in the zone {zone}, whose names are given by mcp", $"a service is SERVICE.{zone} by itself: leave the hostname out, or use one outside of the zone");
+        new(ErrorCode.RouteZone, $"{what} lies in the zone {zone}, whose names are given by mcp", $"a service is SERVICE.{zone} by itself: leave the hostname out, or use one outside of the zone");
 }

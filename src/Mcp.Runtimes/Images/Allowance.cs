@@ -1,4 +1,4 @@
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Images;
 
@@ -32,10 +32,10 @@ internal sealed class Allowance(ImageLimits limits, DiskRoom room)
     {
         _entries += count;
         if (_entries > limits.MaxEntries)
-            throw new McpException("image.too_large", $"it has more than {limits.MaxEntries} files", "use a smaller image, or allow more: image_max_entries in [qemu] of agent.toml");
+            throw new McpException(ErrorCode.ImageTooLarge, $"it has more than {limits.MaxEntries} files", "use a smaller image, or allow more: image_max_entries in [qemu] of agent.toml");
         room.Take(count * EntryBytes);
     }
 
     public static McpException TooLarge(long maxBytes) =>
-        new("image.too_large", $"it is larger than {maxBytes / 1024 / 1024} MiB", "use a smaller image, or allow more: image_max_mb in [qemu] of agent.toml");
+        new(ErrorCode.ImageTooLarge, $"it is larger than {maxBytes / 1024 / 1024} MiB", "use a smaller image, or allow more: image_max_mb in [qemu] of agent.toml");
 }

@@ -1,4 +1,4 @@
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Images;
 
@@ -37,5 +37,5 @@ internal sealed class DiskRoom(string directory)
     public static McpException? Of(Exception e, string directory) => e is IOException { HResult: NoSpaceLeft } ? Full(directory, "no space is left", e) : null;
 
     private static McpException Full(string directory, string why, Exception? cause = null) =>
-        new("disk.full", $"the disk of {directory} is full: {why}", "free some space (mcp node show says how much there is); nothing was lost", cause);
+        new(ErrorCode.DiskFull, $"the disk of {directory} is full: {why}", "free some space (mcp node show says how much there is); nothing was lost", cause);
 }

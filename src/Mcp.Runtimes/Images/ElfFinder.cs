@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text;
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Images;
 
@@ -37,5 +37,5 @@ internal static class ElfFinder
             ? [Path.Combine(image.WorkingDir, program)]
             : image.Environment(new Dictionary<string, string>())["PATH"].Split(':').Select(d => Path.Combine(d, program));
 
-    private static McpException Wrong(string what, string hint) => new("image.entrypoint", what, hint);
+    private static McpException Wrong(string what, string hint) => new(ErrorCode.ImageEntrypoint, what, hint);
 }

@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Images;
 
@@ -35,7 +35,7 @@ internal static partial class ElfNeeds
     }
 
     private static McpException Missing(string program, string what) =>
-        new("image.entrypoint", $"{program} needs {what}, which is not in the image", "put it into the image, or link the program statically");
+        new(ErrorCode.ImageEntrypoint, $"{program} needs {what}, which is not in the image", "put it into the image, or link the program statically");
 
     // musl's loader is these libraries itself.
     [GeneratedRegex(@"^lib(c|pthread|rt|m|dl|util|xnet)\.so$")]

@@ -1,4 +1,4 @@
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Runtimes.Images;
@@ -22,11 +22,11 @@ public sealed class ImageArchitectures(string? authFile)
         }
         catch (McpException e)
         {
-            throw new McpException("image.architectures", $"cannot ask for the architectures of {image}: {e.Message}", e.Hint, e);
+            throw new McpException(ErrorCode.ImageArchitectures, $"cannot ask for the architectures of {image}: {e.Message}", e.Hint, e);
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
-            throw new McpException("image.architectures", $"cannot ask for the architectures of {image}: no answer within {s_limit.TotalSeconds} s", "is the registry reachable from this node?", e);
+            throw new McpException(ErrorCode.ImageArchitectures, $"cannot ask for the architectures of {image}: no answer within {s_limit.TotalSeconds} s", "is the registry reachable from this node?", e);
         }
     }
 }

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using ZstdSharp;
 using ZstdSharp.Unsafe;
@@ -18,6 +18,8 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
     // 32 MiB, what zstd's level 20 needs; a packed file may claim 2 GiB.
     private const int ZstdWindowLog = 25;
     private static readonly TimeSpan s_keep = TimeSpan.FromDays(7);
+    // Only these: an image that is there and is not for this machine, or is damaged, is not served by an older copy.
+    private static readonly ErrorCode[] s_notHad = [ErrorCode.ImagePull, ErrorCode.ImageTooLarge, ErrorCode.ImageLogin, ErrorCode.DiskFull];
     // Of all stores of this process: microvms and unikernels share a directory.
     private static readonly ConcurrentDictionary<string, SemaphoreSlim> s_pulls = new();
     private readonly ImageLimits _limits = limits ?? ImageLimits.Default;
@@ -44,9 +46,9 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
             var (digest, manifest) = await registry.ManifestAsync(Architecture, ct);
             await UnpackOnceAsync(image, registry, digest, manifest, progress, ct);
             _store.Remember(image, digest);
-            return Open(digest.Hex) ?? throw new McpException("image.pull", "it was evicted while it was pulled", "deploy again");
+            return Open(digest.Hex) ?? throw new McpException(ErrorCode.ImagePull, "it was evicted while it was pulled", "deploy again");
         }
-        catch (McpException e) when (e.Code != "image.architecture")
+        catch (McpException e) when (e.Code != ErrorCode.ImageArchitecture)
         {
             throw new McpException(e.Code, $"cannot pull {image}: {e.Message}", e.Hint, e);
         }
@@ -54,7 +56,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         {
             throw DiskRoom.Of(e, directory) is { } full
                 ? new McpException(full.Code, $"cannot pull {image}: {full.Message}", full.Hint, e)
-                : new McpException("image.pull", $"cannot pull {image}: {e.Message}", $"is {directory} writable, and only this program's?", e);
+                : new McpException(ErrorCode.ImagePull, $"cannot pull {image}: {e.Message}", $"is {directory} writable, and only this program's?", e);
         }
     }
 
@@ -69,14 +71,14 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         {
             return await PullAsync(image, progress, over.Token);
         }
-        catch (McpException e) when (e.Code is "image.pull" or "image.too_large" or "image.login" or "disk.full")
+        catch (McpException e) when (s_notHad.Contains(e.Code))
         {
             failure = e;
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
             var what = $"cannot pull {image}: the registry did not deliver in time ({limit.TotalSeconds:0} s)";
-            failure = new McpException("image.pull", what, "is the registry slow? pull_limit in [qemu] of agent.toml gives it more time", e);
+            failure = new McpException(ErrorCode.ImagePull, what, "is the registry slow? pull_limit in [qemu] of agent.toml gives it more time", e);
         }
 
         if (Find(image) is not { } here)
@@ -121,7 +123,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
             if (config is { Os: not (null or "linux") } || (config.Architecture ?? Architecture) != Architecture)
             {
                 var its = OciReader.Shown($"{config.Os ?? "linux"}/{config.Architecture}");
-                throw new McpException("image.architecture", $"{image} is for {its}, and this node is linux/{Architecture}", "build the image for this platform too");
+                throw new McpException(ErrorCode.ImageArchitecture, $"{image} is for {its}, and this node is linux/{Architecture}", "build the image for this platform too");
             }
 
             var (work, claim) = await _store.BeginAsync(ct);

@@ -1,7 +1,7 @@
 using System.Formats.Tar;
 using System.Security.Cryptography;
 using System.Text;
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Images;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Runtimes.Images;
@@ -95,7 +95,7 @@ internal sealed class OciReader(long maxBytes)
 
     /// <summary>The registry, or who speaks for it, says what cannot be.</summary>
     public static McpException Wrong(string what, Exception? cause = null) =>
-        new("image.pull", what, "the image or its registry is damaged, or not to be trusted; push the image again, or name another registry", cause);
+        new(ErrorCode.ImagePull, what, "the image or its registry is damaged, or not to be trusted; push the image again, or name another registry", cause);
 
     private static List<PlatformManifest> Platforms(IReadOnlyList<OciDescriptor?> platforms)
     {

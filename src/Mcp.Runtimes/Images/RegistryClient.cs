@@ -1,5 +1,5 @@
 using System.Net;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Runtimes.Images;
@@ -146,6 +146,6 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
     private McpException NotFor(string architecture, IReadOnlyList<PlatformManifest> all)
     {
         var there = all.Where(p => p.Os is not (null or "unknown")).Select(p => $"{p.Os}/{p.Architecture}").Distinct();
-        return new McpException("image.architecture", $"{image} is not there for linux/{architecture}, only for {string.Join(", ", there)}", "build the image for this architecture too");
+        return new McpException(ErrorCode.ImageArchitecture, $"{image} is not there for linux/{architecture}, only for {string.Join(", ", there)}", "build the image for this architecture too");
     }
 }

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Runtimes.Images;
@@ -124,11 +124,11 @@ internal sealed class RegistryConnection(ImageReference image, RegistryCredentia
         var registry = at.Authority;
         return status switch
         {
-            HttpStatusCode.NotFound => new McpException("image.pull", $"{registry} has no {what}", "is the image's name right, and was it pushed?"),
+            HttpStatusCode.NotFound => new McpException(ErrorCode.ImagePull, $"{registry} has no {what}", "is the image's name right, and was it pushed?"),
             HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new McpException(
-                "image.pull", $"{registry} refuses access: podman login {registry} on the node as the agent's user", _login.Withheld ?? "does the login still count?"),
+                ErrorCode.ImagePull, $"{registry} refuses access: podman login {registry} on the node as the agent's user", _login.Withheld ?? "does the login still count?"),
             _ => new McpException(
-                "image.pull",
+                ErrorCode.ImagePull,
                 $"{registry} answered {(int)status}",
                 "try again later, or ask whoever runs the registry",
                 status >= HttpStatusCode.InternalServerError ? new HttpRequestException(null, null, status) : null),
@@ -136,5 +136,5 @@ internal sealed class RegistryConnection(ImageReference image, RegistryCredentia
     }
 
     private static McpException Unreachable(Uri at, string why, Exception cause) =>
-        new("image.pull", $"{at.Authority} cannot be reached: {why}", "is the registry reachable from this node?", cause);
+        new(ErrorCode.ImagePull, $"{at.Authority} cannot be reached: {why}", "is the registry reachable from this node?", cause);
 }

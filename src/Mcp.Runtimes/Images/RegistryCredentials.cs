@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Images;
 
@@ -52,5 +52,5 @@ internal sealed class RegistryCredentials(string? file)
     }
 
     private static McpException Unreadable(string path, string why, Exception? cause) =>
-        new("image.login", $"the logins in {path} cannot be read: {why}", "podman login writes that file", cause);
+        new(ErrorCode.ImageLogin, $"the logins in {path} cannot be read: {why}", "podman login writes that file", cause);
 }

@@ -1,6 +1,6 @@
 using System.Net.Http.Headers;
 using System.Text.RegularExpressions;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Runtimes.Images;

@@ -1,5 +1,5 @@
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Runtimes.Podman;
@@ -27,7 +27,7 @@ internal static class PodmanHolders
         catch (Exception e) when (e is LibpodException or IOException or System.Text.Json.JsonException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
             throw new McpException(
-                "volume.unsure",
+                ErrorCode.VolumeUnsure,
                 $"podman does not say which containers run, so nothing is started that writes to a volume: {(e is OperationCanceledException ? "no answer in time" : e.Message)}",
                 "run podman ps on the node",
                 e);

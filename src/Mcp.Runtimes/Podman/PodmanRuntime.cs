@@ -2,8 +2,8 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 
@@ -59,12 +59,12 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         catch (LibpodException e)
         {
             if (!here)
-                throw new McpException("image.pull", $"cannot pull {image}: {e.Message}", "does the image exist, and is its registry reachable from this node?", e);
+                throw new McpException(ErrorCode.ImagePull, $"cannot pull {image}: {e.Message}", "does the image exist, and is its registry reachable from this node?", e);
             progress?.Report($"the registry did not answer ({e.Message}); the copy of {image} on this node serves");
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
-            throw new McpException("image.pull", $"cannot pull {image}: the registry did not deliver within {_options.PullLimit.TotalSeconds:0} s", "is its registry reachable from this node?", e);
+            throw new McpException(ErrorCode.ImagePull, $"cannot pull {image}: the registry did not deliver within {_options.PullLimit.TotalSeconds:0} s", "is its registry reachable from this node?", e);
         }
     }
 
@@ -85,8 +85,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         catch (LibpodException e)
         {
             throw e.Message.Contains("address already in use", StringComparison.OrdinalIgnoreCase)
-                ? new McpException("port.in_use", $"cannot start {spec.Name}: a port is in use: {e.Message}", "free the port (ss -ltnp shows who has it) or choose another one", e)
-                : new McpException("instance.start", $"cannot start {spec.Name}: {e.Message}", "", e);
+                ? new McpException(ErrorCode.PortInUse, $"cannot start {spec.Name}: a port is in use: {e.Message}", "free the port (ss -ltnp shows who has it) or choose another one", e)
+                : new McpException(ErrorCode.InstanceStart, $"cannot start {spec.Name}: {e.Message}", "", e);
         }
     }
 
@@ -98,11 +98,11 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
         catch (LibpodException e) when (e.Status != 0)
         {
-            throw new McpException("instance.start", $"cannot start {name}: {e.Message}", "", e);
+            throw new McpException(ErrorCode.InstanceStart, $"cannot start {name}: {e.Message}", "", e);
         }
         catch (LibpodException e)
         {
-            throw new McpException("podman.failed", $"cannot start {name}: {e.Message}", "run podman ps -a on the node", e);
+            throw new McpException(ErrorCode.PodmanFailed, $"cannot start {name}: {e.Message}", "run podman ps -a on the node", e);
         }
     }
 
@@ -221,7 +221,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         var network = spec.Component.Network is null or "bridge" ? DefaultNetwork : spec.Component.Network;
         var about = await _client.GetAsync($"/networks/{Uri.EscapeDataString(network)}/json", LibpodJson.Default.LibpodNetwork, ct);
         if (about is not { Ipv6: true })
-            throw new McpException("port.address", $"the port {FixedPorts.Format(sixth)} would lead nowhere: the network {network} has no IPv6", "use an IPv4 address, or a network that has it: podman network create --ipv6 NAME");
+            throw new McpException(ErrorCode.PortAddress, $"the port {FixedPorts.Format(sixth)} would lead nowhere: the network {network} has no IPv6", "use an IPv4 address, or a network that has it: podman network create --ipv6 NAME");
     }
 
     private async Task PullNowAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
@@ -259,7 +259,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
         catch (LibpodException e)
         {
-            throw new McpException("podman.failed", $"{what}: {e.Message}", "run podman ps -a on the node", e);
+            throw new McpException(ErrorCode.PodmanFailed, $"{what}: {e.Message}", "run podman ps -a on the node", e);
         }
     }
 

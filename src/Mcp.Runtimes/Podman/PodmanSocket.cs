@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Net.Sockets;
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Podman;
 
@@ -51,7 +51,7 @@ public sealed class PodmanSocket(PodmanOptions options) : IDisposable
                 return connected;
             if (process.HasExited)
                 throw process.ExitCode == NotStarted || !OnPath("podman")
-                    ? new McpException("podman.missing", "podman cannot be started: there is no program podman", "install the package podman")
+                    ? new McpException(ErrorCode.PodmanMissing, "podman cannot be started: there is no program podman", "install the package podman")
                     : new IOException($"podman system service ended with exit code {process.ExitCode}");
             await Task.Delay(20, limit.Token);
         }
@@ -69,7 +69,7 @@ public sealed class PodmanSocket(PodmanOptions options) : IDisposable
         }
         catch (Win32Exception e)
         {
-            throw new McpException("podman.missing", $"podman cannot be started: {e.Message}", "install the package podman", e);
+            throw new McpException(ErrorCode.PodmanMissing, $"podman cannot be started: {e.Message}", "install the package podman", e);
         }
     }
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Runtimes.Images;
@@ -74,7 +74,7 @@ public sealed class QemuRuntime : IRuntime
     public async Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
     {
         if (await ProbeAsync(ct) is RuntimeAvailability.Unusable { Reason: var reason, Hint: var hint })
-            throw new McpException("runtime.missing", $"this node cannot run a {Name}: {reason}", hint);
+            throw new McpException(ErrorCode.RuntimeMissing, $"this node cannot run a {Name}: {reason}", hint);
         await _images.RenewAsync(image, _options.PullLimit, progress, ct);
         _images.Evict(NeededImages(), TimeProvider.System.GetUtcNow());
     }
@@ -109,7 +109,7 @@ public sealed class QemuRuntime : IRuntime
         catch (IOException e)
         {
             vm.Remove();
-            throw new McpException("instance.start", $"cannot make {spec.Name}: {e.Message}", "is the node's disk full? mcp node show says", e);
+            throw new McpException(ErrorCode.InstanceStart, $"cannot make {spec.Name}: {e.Message}", "is the node's disk full? mcp node show says", e);
         }
         catch
         {
@@ -124,15 +124,15 @@ public sealed class QemuRuntime : IRuntime
     {
         var vm = Directory(name);
         if (vm.Record is not { } record)
-            throw new McpException("instance.start", $"there is no {name}", "");
+            throw new McpException(ErrorCode.InstanceStart, $"there is no {name}", "");
         if (vm.Keeper() is not null)
             return;
         if (!await EndedAsync(vm, s_quit, ct))
-            throw new McpException("instance.start", $"{name} is not started: processes of its last run have not ended", "look at them: ps axf");
+            throw new McpException(ErrorCode.InstanceStart, $"{name} is not started: processes of its last run have not ended", "look at them: ps axf");
         if (record.Bridge is not null)
             await _bridge.EnsureAsync(ct);
         var run = Guid.NewGuid().ToString("N");
-        using var keeper = Process.Start(Programs.Start(_options.Launcher[0], [.. _options.Launcher.Skip(1), vm.Path, run])) ?? throw new McpException("instance.start", $"{_options.Launcher[0]} did not start", "");
+        using var keeper = Process.Start(Programs.Start(_options.Launcher[0], [.. _options.Launcher.Skip(1), vm.Path, run])) ?? throw new McpException(ErrorCode.InstanceStart, $"{_options.Launcher[0]} did not start", "");
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
         limit.CancelAfter(s_startLimit);
         try
@@ -143,7 +143,7 @@ public sealed class QemuRuntime : IRuntime
         catch (OperationCanceledException) when (!ct.IsCancellationRequested)
         {
             await StopAsync(name, TimeSpan.Zero, ct);
-            throw new McpException("instance.start", $"{name} did not start within {s_startLimit.TotalSeconds:0} s", "");
+            throw new McpException(ErrorCode.InstanceStart, $"{name} did not start within {s_startLimit.TotalSeconds:0} s", "");
         }
     }
 
@@ -174,7 +174,7 @@ public sealed class QemuRuntime : IRuntime
                 return;
         }
 
-        throw new McpException("instance.stop", $"{name} does not end, whatever is done", "look at its process: ps axf");
+        throw new McpException(ErrorCode.InstanceStop, $"{name} does not end, whatever is done", "look at its process: ps axf");
     }
 
     public async Task RemoveAsync(InstanceName name, CancellationToken ct)
@@ -232,7 +232,7 @@ public sealed class QemuRuntime : IRuntime
     }
 
     public Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct) =>
-        throw new McpException("exec.unsupported", $"no program can be run inside {name}: it is a {Name}", "use an http, tcp or grpc health check");
+        throw new McpException(ErrorCode.ExecUnsupported, $"no program can be run inside {name}: it is a {Name}", "use an http, tcp or grpc health check");
 
     private VmDirectory Directory(InstanceName name) => new(Path.Combine(_vms, name.ToString()));
 
@@ -255,8 +255,8 @@ public sealed class QemuRuntime : IRuntime
             if (exit.Code is not null)
                 return true;
             throw exit.Reason.Contains("Could not set up host forwarding rule", StringComparison.Ordinal) || exit.Reason.Contains("Address already in use", StringComparison.OrdinalIgnoreCase)
-                ? new McpException("port.in_use", $"cannot start {Path.GetFileName(vm.Path)}: a port is in use: {exit.Reason}", "free the port (ss -ltnp shows who has it) or choose another one")
-                : new McpException("instance.start", $"cannot start {Path.GetFileName(vm.Path)}: {exit.Reason}", "");
+                ? new McpException(ErrorCode.PortInUse, $"cannot start {Path.GetFileName(vm.Path)}: a port is in use: {exit.Reason}", "free the port (ss -ltnp shows who has it) or choose another one")
+                : new McpException(ErrorCode.InstanceStart, $"cannot start {Path.GetFileName(vm.Path)}: {exit.Reason}", "");
         }
 
         if (vm.Run?.Run != run)

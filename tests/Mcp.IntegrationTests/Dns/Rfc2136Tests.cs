@@ -1,6 +1,6 @@
 using System.Net;
 using Mcp.Master.Dns;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.TestKit.Contracts;
 
 namespace Mcp.IntegrationTests.Dns;
@@ -32,7 +32,7 @@ public abstract class Rfc2136Tests(Func<Task<NameServer>> start) : DnsProviderCo
     public async Task A_name_that_is_not_mcps_is_neither_taken_nor_removed()
     {
         var e = await Assert.ThrowsAsync<McpException>(() => _server.Provider().SetAsync(NameServer.Foreign, IPAddress.Parse("100.64.0.7"), default));
-        Assert.Equal("dns.foreign", e.Code);
+        Assert.Equal(ErrorCode.DnsForeign, e.Code);
         await _server.Provider().RemoveAsync(NameServer.Foreign, default);
         Assert.Equal("10.0.0.9", await _server.DigAsync($"{NameServer.Foreign}.{NameServer.Zone}", "A"));
         Assert.DoesNotContain(await _server.Provider().ListOwnedAsync(default), r => r.Name == NameServer.Foreign);
@@ -53,10 +53,10 @@ public abstract class Rfc2136Tests(Func<Task<NameServer>> start) : DnsProviderCo
     public async Task A_wrong_key_and_a_server_that_is_away_are_told_apart()
     {
         var e = await Assert.ThrowsAsync<McpException>(() => _server.Provider(new byte[32]).SetAsync("blog", IPAddress.Parse("100.64.0.7"), default));
-        Assert.Equal("dns.refused", e.Code);
+        Assert.Equal(ErrorCode.DnsRefused, e.Code);
         await _server.EndAsync();
-        Assert.Equal("dns.unreachable", (await Assert.ThrowsAsync<McpException>(() => _server.Provider().SetAsync("blog", IPAddress.Parse("100.64.0.7"), default))).Code);
-        Assert.Equal("dns.unreachable", (await Assert.ThrowsAsync<McpException>(() => _server.Provider().ListOwnedAsync(default))).Code);
+        Assert.Equal(ErrorCode.DnsUnreachable, (await Assert.ThrowsAsync<McpException>(() => _server.Provider().SetAsync("blog", IPAddress.Parse("100.64.0.7"), default))).Code);
+        Assert.Equal(ErrorCode.DnsUnreachable, (await Assert.ThrowsAsync<McpException>(() => _server.Provider().ListOwnedAsync(default))).Code);
     }
 
     protected override Task<IDnsProvider> NewAsync() => Task.FromResult<IDnsProvider>(_server.Provider());

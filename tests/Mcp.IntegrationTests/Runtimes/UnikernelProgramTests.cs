@@ -1,6 +1,6 @@
 using Mcp.IntegrationTests.Hosts;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 
 namespace Mcp.IntegrationTests.Runtimes;
@@ -45,7 +45,7 @@ public sealed class UnikernelProgramTests(NodeFixture node, VmHost host) : VmTes
     {
         await CompileAsync();
         var e = await Assert.ThrowsAsync<McpException>(() => RunAsync("lonely"));
-        Assert.Equal("image.entrypoint", e.Code);
+        Assert.Equal(ErrorCode.ImageEntrypoint, e.Code);
         Assert.Contains("/usr/bin/h needs the loader '/lib64/ld-linux-x86-64.so.2', which is not in the image", e.Message, StringComparison.Ordinal);
         Assert.Empty(Directory.GetDirectories(Host.Options.Images, "*.half", SearchOption.AllDirectories));
         Assert.False(File.Exists(Trace), "the program ran on this machine");

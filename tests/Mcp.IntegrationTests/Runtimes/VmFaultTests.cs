@@ -1,6 +1,6 @@
 using System.Globalization;
 using Mcp.IntegrationTests.Hosts;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Runtimes.Qemu;
 
@@ -123,7 +123,7 @@ public sealed class VmFaultTests(NodeFixture node, VmHost host) : VmTest(node, h
         try
         {
             var e = await Assert.ThrowsAsync<McpException>(() => RunAsync(Host.Unikernels, $"echo never {fault}"));
-            Assert.Equal("unikernel.build", e.Code);
+            Assert.Equal(ErrorCode.UnikernelBuild, e.Code);
             Assert.Contains(says, e.Message, StringComparison.Ordinal);
         }
         finally

@@ -1,5 +1,5 @@
 using Mcp.IntegrationTests.Hosts;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 

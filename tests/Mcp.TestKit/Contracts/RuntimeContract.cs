@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
@@ -36,7 +36,7 @@ public abstract class RuntimeContract : IAsyncLifetime
     public async Task An_image_that_does_not_exist_is_an_error_that_names_it()
     {
         var e = await Assert.ThrowsAsync<McpException>(() => Runtime.PullAsync(MissingImage, null, default));
-        Assert.Equal("image.pull", e.Code);
+        Assert.Equal(ErrorCode.ImagePull, e.Code);
         Assert.Contains(MissingImage.Text, e.Message, StringComparison.Ordinal);
     }
 
@@ -170,7 +170,7 @@ public abstract class RuntimeContract : IAsyncLifetime
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
         var e = await Assert.ThrowsAsync<McpException>(() => RunAsync(((IPEndPoint)taken.LocalEndpoint).Port));
-        Assert.Equal("port.in_use", e.Code);
+        Assert.Equal(ErrorCode.PortInUse, e.Code);
         Assert.NotEqual(InstanceState.Running, (await Runtime.InspectAsync(_name, default))?.State);
     }
 
@@ -179,7 +179,7 @@ public abstract class RuntimeContract : IAsyncLifetime
     {
         // RFC 5737: nobody's.
         var e = await Assert.ThrowsAsync<McpException>(() => RunAsync(address: "203.0.113.9"));
-        Assert.Equal("port.address", e.Code);
+        Assert.Equal(ErrorCode.PortAddress, e.Code);
         Assert.Contains("203.0.113.9", e.Message, StringComparison.Ordinal);
         Assert.Null(await Runtime.InspectAsync(_name, default));
     }

@@ -1,10 +1,11 @@
 using System.Collections.Concurrent;
 using System.Net;
 using Grpc.Core;
+using Mcp.Daemon.Errors;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Lifecycle;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 using Microsoft.AspNetCore.Builder;
@@ -86,7 +87,7 @@ public sealed class FakeAgents : IAsyncDisposable
             }
             catch (McpException e)
             {
-                throw new RpcException(new Status(e.Code.EndsWith(".unknown", StringComparison.Ordinal) ? StatusCode.NotFound : e.Code == "step.failed" ? StatusCode.Aborted : StatusCode.FailedPrecondition, e.Message), new Metadata { { "mcp-code", e.Code } });
+                throw Refusal.Of(e);
             }
         }
     }
@@ -188,14 +189,14 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
         await agent.Hook("undeploy", context.CancellationToken);
         var there = agent.Services.TryRemove(request.Service, out _);
         await agent.Hook("undeployed", context.CancellationToken);
-        return there ? new OperationReply { Done = { $"removed {request.Service}" } } : throw new McpException("service.unknown", $"there is no service {request.Service} on this node");
+        return there ? new OperationReply { Done = { $"removed {request.Service}" } } : throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {request.Service} on this node");
     }
 
     public override async Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context)
     {
         var agent = Of(context);
         await agent.Hook("show", context.CancellationToken);
-        return new ServiceReply { Definition = agent.Lie ?? (agent.Services.TryGetValue(request.Service, out var text) ? text : throw new McpException("service.unknown", $"there is no service {request.Service} on this node")) };
+        return new ServiceReply { Definition = agent.Lie ?? (agent.Services.TryGetValue(request.Service, out var text) ? text : throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {request.Service} on this node")) };
     }
 
     public override async Task<StatusReply> Status(StatusRequest request, ServerCallContext context)
@@ -203,13 +204,13 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
         var agent = Of(context);
         await agent.Hook("status", context.CancellationToken);
         var reply = agent.Told ?? agent.Status(request.Service);
-        return request.Service.Length > 0 && reply.Components.Count == 0 ? throw new McpException("service.unknown", $"there is no service {request.Service} on this node") : reply;
+        return request.Service.Length > 0 && reply.Components.Count == 0 ? throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {request.Service} on this node") : reply;
     }
 
     public override Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context) => Task.FromResult(Of(context).Facts);
 
     public override Task<ImageArchitecturesReply> ImageArchitectures(ImageRequest request, ServerCallContext context) =>
-        Of(context).Images.TryGetValue(request.Image, out var known) ? Task.FromResult(new ImageArchitecturesReply { Architectures = { known } }) : throw new McpException("image.architectures", $"cannot ask for the architectures of {request.Image}");
+        Of(context).Images.TryGetValue(request.Image, out var known) ? Task.FromResult(new ImageArchitecturesReply { Architectures = { known } }) : throw new McpException(ErrorCode.ImageArchitectures, $"cannot ask for the architectures of {request.Image}");
 
     public override async Task<EdgeRoute> SetupEdgeRoute(EdgeRouteRequest request, ServerCallContext context)
     {

@@ -3,8 +3,8 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
@@ -34,7 +34,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     {
         await Hook("pull");
         if (!Images.Contains(image.Text))
-            throw new McpException("image.pull", $"cannot pull {image}: no such image");
+            throw new McpException(ErrorCode.ImagePull, $"cannot pull {image}: no such image");
     }
 
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
@@ -54,7 +54,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     public async Task StartAsync(InstanceName name, CancellationToken ct)
     {
         await Hook("start");
-        var instance = _instances.GetValueOrDefault(name) ?? throw new McpException("instance.start", $"there is no {name}");
+        var instance = _instances.GetValueOrDefault(name) ?? throw new McpException(ErrorCode.InstanceStart, $"there is no {name}");
         instance.Start();
         Crash(instance);
         Happened(name, "start");
@@ -183,8 +183,8 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
             {
                 listener.Dispose();
                 throw e.SocketErrorCode == SocketError.AddressNotAvailable
-                    ? new McpException("port.address", $"{port.Address} is not an address of this host", "", e)
-                    : new McpException("port.in_use", $"cannot start {spec.Name}: port {port.Host} is in use", "", e);
+                    ? new McpException(ErrorCode.PortAddress, $"{port.Address} is not an address of this host", "", e)
+                    : new McpException(ErrorCode.PortInUse, $"cannot start {spec.Name}: port {port.Host} is in use", "", e);
             }
         }
 

@@ -1,8 +1,8 @@
 using Mcp.Agent.Deploy;
 using Mcp.Daemon.Operations;
 using Mcp.Daemon.Storage;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.TestKit.Fakes;
 
@@ -37,7 +37,7 @@ public sealed class DeployEdgeTests : IDisposable
             stop.Token.ThrowIfCancellationRequested();
         };
         var e = await Assert.ThrowsAsync<McpException>(() => world.Deployer.DeployAsync(World.Service("blog", "v2", extra), DeployOptions.Default, null, stop.Token));
-        Assert.Equal("agent.stopping", e.Code);
+        Assert.Equal(ErrorCode.AgentStopping, e.Code);
         _runtime.Hook = _ => Task.CompletedTask;
         using var next = new World(_directory, _runtime);
         await next.RecoverAsync();
@@ -73,7 +73,7 @@ public sealed class DeployEdgeTests : IDisposable
         var extra = "ports = [\"127.0.0.1:28083:8080\"]";
         await world.DeployAsync(World.Service("blog", "v1", extra));
         _runtime.Crashing.Add("web");
-        _runtime.Hook = what => what == "start" ? throw new McpException("instance.start", "its directory is gone") : Task.CompletedTask;
+        _runtime.Hook = what => what == "start" ? throw new McpException(ErrorCode.InstanceStart, "its directory is gone") : Task.CompletedTask;
         var e = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(World.Service("blog", "v2", extra)));
         Assert.True(e.Undone);
         Assert.Contains("its directory is gone", e.Reason.Hint, StringComparison.Ordinal);
@@ -90,7 +90,7 @@ public sealed class DeployEdgeTests : IDisposable
     {
         using var world = new World(_directory, _runtime);
         await world.DeployAsync(Two("v1"));
-        _runtime.Hook = what => what == "stop" ? throw new McpException("test", "podman is away") : Task.CompletedTask;
+        _runtime.Hook = what => what == "stop" ? throw new McpException(ErrorCode.Of("test"), "podman is away") : Task.CompletedTask;
         await world.DeployAsync(World.Service("blog", "v1"));
         Assert.Contains("blog.side.1", await world.InstancesAsync());
         _runtime.Hook = _ => Task.CompletedTask;
@@ -131,7 +131,7 @@ public sealed class DeployEdgeTests : IDisposable
         using var world = new World(_directory, _runtime);
         await world.DeployAsync(World.Service("blog", "v1"));
         var e = await Assert.ThrowsAsync<McpException>(() => world.DeployAsync(World.Service("blog", "v2", $"volumes = [\"{_directory}/missing:/data\"]")));
-        Assert.Equal("volume.missing", e.Code);
+        Assert.Equal(ErrorCode.VolumeMissing, e.Code);
         Assert.Equal(["blog.web.1"], await world.RunningAsync());
     }
 

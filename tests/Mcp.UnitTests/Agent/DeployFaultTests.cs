@@ -1,6 +1,6 @@
 using Mcp.Agent.Deploy;
 using Mcp.Daemon.Operations;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.TestKit.Fakes;
 
@@ -53,7 +53,7 @@ public sealed class DeployFaultTests : IDisposable
             using var world = new World(Directory.CreateDirectory(Path.Combine(_directory, $"f{point}")).FullName, runtime);
             await world.DeployAsync(World.Service("blog", "v1"));
             var calls = 0;
-            runtime.Hook = what => ++calls == point ? throw new McpException("test", $"broken at {what}") : Task.CompletedTask;
+            runtime.Hook = what => ++calls == point ? throw new McpException(ErrorCode.Of("test"), $"broken at {what}") : Task.CompletedTask;
             var failure = await Record.ExceptionAsync(() => world.DeployAsync(World.Service("blog", "v2")));
             runtime.Hook = _ => Task.CompletedTask;
             if (calls < point)
@@ -91,7 +91,7 @@ public sealed class DeployFaultTests : IDisposable
         using var world = new World(_directory, runtime);
         await world.DeployAsync(World.Service("blog", "v1"));
         runtime.Crashing.Add("web");
-        runtime.Hook = what => what == "remove" ? throw new McpException("test", "podman is away") : Task.CompletedTask;
+        runtime.Hook = what => what == "remove" ? throw new McpException(ErrorCode.Of("test"), "podman is away") : Task.CompletedTask;
         var e = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(World.Service("blog", "v2")));
         Assert.False(e.Undone);
         Assert.Single(world.Registry.Operations.Open());
@@ -110,7 +110,7 @@ public sealed class DeployFaultTests : IDisposable
         using var world = new World(_directory, runtime);
         await world.DeployAsync(World.Service("blog", "v1"));
         runtime.Crashing.Add("web");
-        runtime.Hook = what => what == "remove" ? throw new McpException("test", "podman is away") : Task.CompletedTask;
+        runtime.Hook = what => what == "remove" ? throw new McpException(ErrorCode.Of("test"), "podman is away") : Task.CompletedTask;
         await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(World.Service("blog", "v2")));
         runtime.Hook = _ => Task.CompletedTask;
         await world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default);
@@ -128,10 +128,10 @@ public sealed class DeployFaultTests : IDisposable
         await world.Deployer.DeployAsync(World.Service("blog", "v1"), new DeployOptions(Sequence: 1), null, default);
         await world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default, sequence: 3);
         var late = await Assert.ThrowsAsync<McpException>(() => world.Deployer.DeployAsync(World.Service("blog", "v1"), new DeployOptions(Sequence: 2), null, default));
-        Assert.Equal("request.superseded", late.Code);
+        Assert.Equal(ErrorCode.RequestSuperseded, late.Code);
         Assert.Empty(await world.InstancesAsync());
         await world.Deployer.DeployAsync(World.Service("blog", "v2"), new DeployOptions(Sequence: 4), null, default);
-        Assert.Equal("request.superseded", (await Assert.ThrowsAsync<McpException>(() => world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default, sequence: 3))).Code);
+        Assert.Equal(ErrorCode.RequestSuperseded, (await Assert.ThrowsAsync<McpException>(() => world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default, sequence: 3))).Code);
         Assert.Equal(["blog.web.2"], await world.RunningAsync());
         // Who asks the agent itself is always in order.
         await world.DeployAsync(World.Service("blog", "v1"));

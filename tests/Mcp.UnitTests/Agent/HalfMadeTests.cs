@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 using Mcp.Agent;
 using Mcp.Agent.Membership;
 using Mcp.Daemon.Identity;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.UnitTests.Agent;

@@ -1,8 +1,8 @@
 using Mcp.Agent.Deploy;
 using Mcp.Daemon.Operations;
-using Mcp.Model;
 using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.UnitTests.Agent;
@@ -71,7 +71,7 @@ public sealed class OneWriterTests : IDisposable
         using var agent = world.Agent();
         await agent.DeployAsync(Service("shop", Component("db", "v1", "a")));
         var e = await Assert.ThrowsAsync<McpException>(() => agent.DeployAsync(Service("other", Component("db", "v1", path, "microvm"))));
-        Assert.Equal("volume.held", e.Code);
+        Assert.Equal(ErrorCode.VolumeHeld, e.Code);
         Assert.Contains("shop.db.1", e.Message, StringComparison.Ordinal);
         Assert.Equal(["shop.db.1"], await agent.RunningAsync());
         Assert.Empty(agent.Registry.Components.List(Label.Parse("other")));
@@ -86,7 +86,7 @@ public sealed class OneWriterTests : IDisposable
         await agent.DeployAsync(Service("one", Component("web", "v1", "a:shared")));
         await agent.DeployAsync(Service("two", Component("web", "v1", "a:shared")));
         await agent.DeployAsync(Service("three", Component("web", "v1", "a:ro")));
-        Assert.Equal("volume.held", (await Assert.ThrowsAsync<McpException>(() => agent.DeployAsync(Service("four", Component("web", "v1", "a"))))).Code);
+        Assert.Equal(ErrorCode.VolumeHeld, (await Assert.ThrowsAsync<McpException>(() => agent.DeployAsync(Service("four", Component("web", "v1", "a"))))).Code);
         await agent.DeployAsync(Service("one", Component("web", "v2", "a:shared")));
         Assert.Equal(["one.web.2", "three.web.1", "two.web.1"], await agent.RunningAsync());
         Assert.Empty(world.Faults);
@@ -147,7 +147,7 @@ public sealed class OneWriterTests : IDisposable
         await agent.DeployAsync(Service("shop", Component("db", "v1", "a"), Component("web", "v1", "c:shared")));
         await agent.Control.StopAsync(Label.Parse("shop"), null, default);
         await agent.DeployAsync(Service("other", Component("db", "v1", "a/b")));
-        Assert.Equal("volume.held", (await Assert.ThrowsAsync<McpException>(() => agent.Control.StartAsync(Label.Parse("shop"), null, default))).Code);
+        Assert.Equal(ErrorCode.VolumeHeld, (await Assert.ThrowsAsync<McpException>(() => agent.Control.StartAsync(Label.Parse("shop"), null, default))).Code);
         await agent.RecoverAsync();
         Assert.Equal(["other.db.1"], await agent.RunningAsync());
         Assert.All(agent.Registry.Components.List(Label.Parse("shop")), c => Assert.Equal(Model.Instances.DesiredState.Stopped, c.Desired));
@@ -175,7 +175,7 @@ public sealed class OneWriterTests : IDisposable
             var dead = new TaskCompletionSource();
             var point = random.Next(3) == 0 ? 0 : random.Next(1, 30);
             var kill = random.Next(2) == 0;
-            world.Reset(call => call != point ? Task.CompletedTask : kill ? DieAsync(dead) : throw new McpException("test", "broken"));
+            world.Reset(call => call != point ? Task.CompletedTask : kill ? DieAsync(dead) : throw new McpException(ErrorCode.Of("test"), "broken"));
             var act = Record.ExceptionAsync(() => ActAsync(random, agents[^1])).AsTask();
             await Task.WhenAny(act, dead.Task);
             world.Reset();

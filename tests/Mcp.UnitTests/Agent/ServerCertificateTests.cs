@@ -3,7 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using Mcp.Agent;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Identity;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Mcp.UnitTests.Agent;
@@ -162,7 +162,7 @@ public sealed class ServerCertificateTests : IDisposable
     public void Without_any_certificate_the_agent_says_what_to_do(string missing)
     {
         File.Delete(Path.Combine(_state, missing));
-        Assert.Equal("certificate.missing", Assert.Throws<McpException>(() => Open()).Code);
+        Assert.Equal(ErrorCode.CertificateMissing, Assert.Throws<McpException>(() => Open()).Code);
     }
 
     private ServerCertificate Open() => new(_state, _registry.Events, _time);

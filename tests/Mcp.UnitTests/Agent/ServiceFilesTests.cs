@@ -1,7 +1,7 @@
 using System.Text;
 using CsCheck;
 using Mcp.Agent.Files;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.UnitTests.Agent;
@@ -41,8 +41,8 @@ public sealed class ServiceFilesTests : IDisposable
     [InlineData("/etc/passwd")]
     public async Task A_path_that_leads_out_is_refused_both_ways(string path)
     {
-        Assert.Equal("file.outside", (await Assert.ThrowsAsync<McpException>(() => PushAsync(path))).Code);
-        Assert.Equal("file.outside", Assert.Throws<McpException>(() => _files.Open(s_blog, path)).Code);
+        Assert.Equal(ErrorCode.FileOutside, (await Assert.ThrowsAsync<McpException>(() => PushAsync(path))).Code);
+        Assert.Equal(ErrorCode.FileOutside, Assert.Throws<McpException>(() => _files.Open(s_blog, path)).Code);
         Assert.False(Directory.Exists(_root));
     }
 
@@ -54,11 +54,11 @@ public sealed class ServiceFilesTests : IDisposable
     [InlineData("a\0b")]
     [InlineData("a\nb")]
     public async Task A_path_that_names_no_file_is_refused(string path) =>
-        Assert.Equal("file.path", (await Assert.ThrowsAsync<McpException>(() => PushAsync(path))).Code);
+        Assert.Equal(ErrorCode.FilePath, (await Assert.ThrowsAsync<McpException>(() => PushAsync(path))).Code);
 
     [Fact]
     public async Task A_name_of_300_characters_is_refused() =>
-        Assert.Equal("file.path", (await Assert.ThrowsAsync<McpException>(() => PushAsync(new string('x', 300)))).Code);
+        Assert.Equal(ErrorCode.FilePath, (await Assert.ThrowsAsync<McpException>(() => PushAsync(new string('x', 300)))).Code);
 
     [Theory]
     [InlineData("link/x")]
@@ -71,8 +71,8 @@ public sealed class ServiceFilesTests : IDisposable
         Directory.CreateDirectory(secret);
         await File.WriteAllTextAsync(Path.Combine(secret, "x"), "secret");
         File.CreateSymbolicLink(Path.Combine(_root, "blog", "link"), path == "link" ? Path.Combine(secret, "x") : secret);
-        Assert.Equal("file.outside", (await Assert.ThrowsAsync<McpException>(() => PushAsync(path))).Code);
-        Assert.Equal("file.outside", Assert.Throws<McpException>(() => _files.Open(s_blog, path)).Code);
+        Assert.Equal(ErrorCode.FileOutside, (await Assert.ThrowsAsync<McpException>(() => PushAsync(path))).Code);
+        Assert.Equal(ErrorCode.FileOutside, Assert.Throws<McpException>(() => _files.Open(s_blog, path)).Code);
         Assert.Equal("secret", await File.ReadAllTextAsync(Path.Combine(secret, "x")));
     }
 
@@ -81,8 +81,8 @@ public sealed class ServiceFilesTests : IDisposable
     {
         Directory.CreateDirectory(_root);
         File.CreateSymbolicLink(Path.Combine(_root, "blog"), "/etc");
-        Assert.Equal("file.outside", (await Assert.ThrowsAsync<McpException>(() => PushAsync("x"))).Code);
-        Assert.Equal("file.outside", Assert.Throws<McpException>(() => _files.Open(s_blog, "passwd")).Code);
+        Assert.Equal(ErrorCode.FileOutside, (await Assert.ThrowsAsync<McpException>(() => PushAsync("x"))).Code);
+        Assert.Equal(ErrorCode.FileOutside, Assert.Throws<McpException>(() => _files.Open(s_blog, "passwd")).Code);
     }
 
     [Fact]
@@ -98,8 +98,8 @@ public sealed class ServiceFilesTests : IDisposable
     public async Task Only_regular_files_are_pulled()
     {
         await PushAsync("conf/x");
-        Assert.Equal("file.failed", Assert.Throws<McpException>(() => _files.Open(s_blog, "conf")).Code);
-        Assert.Equal("file.unknown", Assert.Throws<McpException>(() => _files.Open(s_blog, "missing")).Code);
+        Assert.Equal(ErrorCode.FileFailed, Assert.Throws<McpException>(() => _files.Open(s_blog, "conf")).Code);
+        Assert.Equal(ErrorCode.FileUnknown, Assert.Throws<McpException>(() => _files.Open(s_blog, "missing")).Code);
     }
 
     [Fact]

@@ -1,5 +1,5 @@
 using Mcp.Daemon.Identity;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.TestKit.Fakes;
 
 namespace Mcp.UnitTests.Daemon;

@@ -1,7 +1,7 @@
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Storage;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.UnitTests.Daemon;
@@ -44,7 +44,7 @@ public sealed class RegistryTests : IDisposable
             connection.Run("PRAGMA user_version=999");
         }
 
-        Assert.Equal("registry.newer", Assert.Throws<McpException>(() => AgentRegistry.Open(DatabaseFile, TimeProvider.System)).Code);
+        Assert.Equal(ErrorCode.RegistryNewer, Assert.Throws<McpException>(() => AgentRegistry.Open(DatabaseFile, TimeProvider.System)).Code);
     }
 
     [Fact]
@@ -53,7 +53,7 @@ public sealed class RegistryTests : IDisposable
         File.WriteAllBytes(DatabaseFile, [.. Enumerable.Range(0, 8192).Select(i => (byte)(i * 7))]);
         var before = File.ReadAllBytes(DatabaseFile);
         var e = Assert.Throws<McpException>(() => AgentRegistry.Open(DatabaseFile, TimeProvider.System));
-        Assert.Equal("registry.corrupt", e.Code);
+        Assert.Equal(ErrorCode.RegistryCorrupt, e.Code);
         Assert.Contains("restore", e.Hint, StringComparison.Ordinal);
         Assert.Equal(before, File.ReadAllBytes(DatabaseFile));
         Assert.Single(Directory.GetFiles(_directory));
@@ -65,7 +65,7 @@ public sealed class RegistryTests : IDisposable
         using var registry = AgentRegistry.Open(DatabaseFile, TimeProvider.System);
         var generations = new Dictionary<string, int> { ["web"] = 1 };
         registry.Components.Store(Service("one"), generations);
-        Assert.Equal("route.taken", Assert.Throws<McpException>(() => registry.Components.Store(Service("two"), generations)).Code);
+        Assert.Equal(ErrorCode.RouteTaken, Assert.Throws<McpException>(() => registry.Components.Store(Service("two"), generations)).Code);
         Assert.Equal("one", Assert.Single(registry.Components.List()).Service.Text);
     }
 

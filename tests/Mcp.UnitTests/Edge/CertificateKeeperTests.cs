@@ -3,7 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using Mcp.Agent.Edge.Certificates;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Identity;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 using Microsoft.Extensions.Time.Testing;
@@ -74,7 +74,7 @@ public sealed class CertificateKeeperTests : IDisposable
         var (mine, other) = (await File.ReadAllTextAsync(Path.Combine(Files, "a.example.com.pem")), await File.ReadAllTextAsync(Path.Combine(Files, "b.pem")));
         var start = "-----BEGIN PRIVATE KEY";
         await File.WriteAllTextAsync(Path.Combine(Files, "a.example.com.pem"), mine[..mine.IndexOf(start, StringComparison.Ordinal)] + other[other.IndexOf(start, StringComparison.Ordinal)..]);
-        Assert.Equal("certificate.wrong", (await Assert.ThrowsAsync<McpException>(() => _keeper.EnsureAsync(_route.Hostname, default))).Code);
+        Assert.Equal(ErrorCode.CertificateWrong, (await Assert.ThrowsAsync<McpException>(() => _keeper.EnsureAsync(_route.Hostname, default))).Code);
         Assert.Null(_keeper.Find(_route.Hostname));
     }
 

@@ -4,8 +4,8 @@ using Mcp.Master;
 using Mcp.Master.Dns;
 using Mcp.Master.Dns.Builtin;
 using Mcp.Master.Store;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.TestKit.Contracts;
 using Mcp.TestKit.Fakes;
 using Microsoft.Extensions.Time.Testing;
@@ -131,7 +131,7 @@ public sealed class MasterConfigTests : IDisposable
         File.WriteAllText(_file, "c2VjcmV0\n");
         File.SetUnixFileMode(_file, UnixFileMode.UserRead | UnixFileMode.GroupRead);
         var options = new DnsOptions { Kind = DnsKind.Rfc2136, Zone = MasterWorld.Host("mcp.internal"), Ttl = TimeSpan.FromSeconds(5), KeyFile = _file };
-        Assert.Equal("dns.key", Assert.Throws<McpException>(options.Secret).Code);
+        Assert.Equal(ErrorCode.DnsKey, Assert.Throws<McpException>(options.Secret).Code);
         File.SetUnixFileMode(_file, UnixFileMode.UserRead);
         Assert.Equal("secret"u8.ToArray(), options.Secret());
     }

@@ -2,7 +2,7 @@ using Grpc.Core;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Store;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.TestKit.Fakes;
 
@@ -59,16 +59,16 @@ public sealed class EdgeTests : IAsyncLifetime
         foreach (var edge in (string[])["elder", "fir"])
             _world.Store.Nodes.Remove(Label.Parse(edge));
         var refused = await Assert.ThrowsAsync<McpException>(() => _world.DeployAsync(MasterWorld.File("blog")));
-        Assert.Equal("edge.none", refused.Code);
+        Assert.Equal(ErrorCode.EdgeNone, refused.Code);
         Assert.Null(_world.Store.Placements.Find(Label.Parse("blog")));
         Assert.Empty(_agents["alder"].Services);
-        Assert.Equal("edge.l4", (await Assert.ThrowsAsync<McpException>(() => _world.DeployAsync(MasterWorld.File("blog") + "\nmode = \"l4\""))).Code);
+        Assert.Equal(ErrorCode.EdgeL4, (await Assert.ThrowsAsync<McpException>(() => _world.DeployAsync(MasterWorld.File("blog") + "\nmode = \"l4\""))).Code);
     }
 
     [Fact]
     public async Task One_that_refuses_has_nothing_and_the_same_deploy_goes_on()
     {
-        Elder.Hook = (what, _) => what == "route" ? throw new McpException("certificate.file", "there is no certificate") : Task.CompletedTask;
+        Elder.Hook = (what, _) => what == "route" ? throw new McpException(ErrorCode.CertificateFile, "there is no certificate") : Task.CompletedTask;
         var failed = await Assert.ThrowsAsync<StepFailedException>(() => _world.DeployAsync(MasterWorld.File("blog")));
         Assert.Equal(("edge", "node elder: there is no certificate"), (failed.Step, failed.Reason.Message));
         Assert.Empty(_world.Store.EdgeRoutes.List());
@@ -89,7 +89,7 @@ public sealed class EdgeTests : IAsyncLifetime
         for (var i = 0; i < 300; i++)
             Elder.Routes[$"x{i}.example.com"] = new Protocol.V1.EdgeRoute { Hostname = $"x{i}.example.com", Service = $"aa{i}", Backend = "https://x.mcp.internal:8444" };
         var removals = 0;
-        Elder.Hook = (what, _) => what == "unroute" && removals++ >= 0 ? throw new McpException("edge.busy", "not now") : Task.CompletedTask;
+        Elder.Hook = (what, _) => what == "unroute" && removals++ >= 0 ? throw new McpException(ErrorCode.NodeBusy, "not now") : Task.CompletedTask;
         await _world.Node.Edge.MendAsync(default);
         Assert.Equal(["b.example.com"], _agents["fir"].Routes.Keys);
         Assert.Null(_world.Store.EdgeRoutes.List().Single(r => r.Hostname.Text == "a.example.com").CertificateExpires);
@@ -175,7 +175,7 @@ public sealed class EdgeTests : IAsyncLifetime
     public async Task A_hostname_whose_certificate_cannot_be_got_keeps_no_other_from_being_served()
     {
         var asked = 0;
-        Elder.Hook = (what, _) => what == "route" && asked++ == 0 ? throw new McpException("acme.failed", "no certificate") : Task.CompletedTask;
+        Elder.Hook = (what, _) => what == "route" && asked++ == 0 ? throw new McpException(ErrorCode.AcmeRefused, "no certificate") : Task.CompletedTask;
         var two = MasterWorld.File("blog") + """
 
             [[components.routes]]
@@ -195,7 +195,7 @@ public sealed class EdgeTests : IAsyncLifetime
         await _world.DeployAsync(MasterWorld.File("blog"));
         _agents["beech"].OverlayPort = 9444;
         _world.Store.Nodes.Seen(Label.Parse("beech"), _agents["beech"].Facts, _agents["beech"].Status(""));
-        Elder.Hook = (what, _) => what == "route" ? throw new McpException("certificate.file", "there is no certificate") : Task.CompletedTask;
+        Elder.Hook = (what, _) => what == "route" ? throw new McpException(ErrorCode.CertificateFile, "there is no certificate") : Task.CompletedTask;
         await Assert.ThrowsAsync<StepFailedException>(() => _world.DeployAsync(MasterWorld.File("blog"), "beech"));
         await _world.Node.Undeployer.SweepAsync(default);
         Assert.Contains("blog", _agents["alder"].Services.Keys);
@@ -237,7 +237,7 @@ public sealed class EdgeTests : IAsyncLifetime
         using var signed = _world.Node.Membership.IssueHostname(new Caller("elder", Role.Node, DateTimeOffset.MaxValue, "key"), "blog.example.com", request);
         Assert.True(signed.MatchesHostname("blog.example.com", allowWildcards: false, allowCommonName: false));
         foreach (var (node, hostname) in ((string, string)[])[("fir", "blog.example.com"), ("alder", "blog.example.com"), ("elder", "other.example.com"), ("elder", "alder.node.mcp"), ("elder", "")])
-            Assert.Equal("certificate.elsewhere", Assert.Throws<McpException>(() => _world.Node.Membership.IssueHostname(new Caller(node, Role.Node, DateTimeOffset.MaxValue, "key"), hostname, request)).Code);
+            Assert.Equal(ErrorCode.CertificateElsewhere, Assert.Throws<McpException>(() => _world.Node.Membership.IssueHostname(new Caller(node, Role.Node, DateTimeOffset.MaxValue, "key"), hostname, request)).Code);
     }
 
     [Theory]
@@ -251,7 +251,7 @@ public sealed class EdgeTests : IAsyncLifetime
         using var key = System.Security.Cryptography.ECDsa.Create();
         var request = new System.Security.Cryptography.X509Certificates.CertificateRequest("CN=x", key, System.Security.Cryptography.HashAlgorithmName.SHA256).CreateSigningRequestPem();
         var elder = new Caller("elder", Role.Node, DateTimeOffset.MaxValue, "key");
-        Assert.Equal("certificate.elsewhere", Assert.Throws<McpException>(() => _world.Node.Membership.IssueHostname(elder, hostname, request)).Code);
+        Assert.Equal(ErrorCode.CertificateElsewhere, Assert.Throws<McpException>(() => _world.Node.Membership.IssueHostname(elder, hostname, request)).Code);
     }
 
     private MasterWorld World() => new(_directory, _agents, _names, null, "elder", "fir");

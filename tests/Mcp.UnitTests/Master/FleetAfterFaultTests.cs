@@ -1,6 +1,6 @@
 using Grpc.Core;
 using Mcp.Daemon.Operations;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.UnitTests.Master;
@@ -61,7 +61,7 @@ public sealed class FleetAfterFaultTests : FaultyFleet
     {
         using var world = World(Fresh());
         await world.DeployAsync(MasterWorld.File("blog"));
-        Names.Hook = what => what == "route" ? throw new McpException("acme.failed", "no certificate for the second hostname") : Task.CompletedTask;
+        Names.Hook = what => what == "route" ? throw new McpException(ErrorCode.AcmeRefused, "no certificate for the second hostname") : Task.CompletedTask;
         Assert.Equal("edge", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog", "v2")))).Step);
         Assert.Equal(MasterWorld.Canonical(MasterWorld.File("blog", "v2")), world.Store.Placements.Find(s_blog)!.Definition);
         Mend();
@@ -76,7 +76,7 @@ public sealed class FleetAfterFaultTests : FaultyFleet
         using (var world = World(directory))
         {
             await world.DeployAsync(MasterWorld.File("blog"));
-            Names.Hook = what => what == "name" ? throw new McpException("dns.unreachable", "the DNS server does not answer") : Task.CompletedTask;
+            Names.Hook = what => what == "name" ? throw new McpException(ErrorCode.DnsUnreachable, "the DNS server does not answer") : Task.CompletedTask;
             Assert.Equal("dns", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog"), "beech"))).Step);
             await world.Node.Undeployer.SweepAsync(default);
             Assert.Contains("blog", Agents["alder"].Services.Keys);
@@ -99,7 +99,7 @@ public sealed class FleetAfterFaultTests : FaultyFleet
         await world.DeployAsync(MasterWorld.File("blog"));
         Agents["alder"].Hook = (what, _) => what == "undeploy" ? throw new RpcException(new Status(StatusCode.Unavailable, "cut")) : Task.CompletedTask;
         var left = await Assert.ThrowsAsync<McpException>(() => DrainAsync(world, "alder"));
-        Assert.Equal("drain.partial", left.Code);
+        Assert.Equal(ErrorCode.DrainPartial, left.Code);
         Assert.Contains("blog", left.Message, StringComparison.Ordinal);
         Assert.Equal("beech", world.Home("blog"));
         Mend();
@@ -114,7 +114,7 @@ public sealed class FleetAfterFaultTests : FaultyFleet
         var calls = 0;
         Break(what => Interlocked.Increment(ref calls) switch
         {
-            var call when fault == "fail" && call == point => throw new McpException("test", $"broken at {what}"),
+            var call when fault == "fail" && call == point => throw new McpException(ErrorCode.Of("test"), $"broken at {what}"),
             var call when fault == "cut" && call >= point => throw new RpcException(new Status(StatusCode.Unavailable, $"cut at {what}")),
             _ => Task.CompletedTask,
         });

@@ -1,7 +1,7 @@
 using Grpc.Core;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Deploy;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.UnitTests.Master;
@@ -19,7 +19,7 @@ public sealed class FleetDataTests : FaultyFleet
         using var world = World(Fresh());
         await world.DeployAsync(File("blog", volume));
         var refused = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(File("blog", volume, "v2"), "beech"));
-        Assert.Equal(("place", "move.data"), (refused.Step, refused.Reason.Code));
+        Assert.Equal(("place", ErrorCode.MoveData), (refused.Step, refused.Reason.Code));
         Assert.Equal("blog would leave data behind: web /srv/c/pg on alder", refused.Message);
         Assert.Contains("--leave-data", refused.Reason.Hint, StringComparison.Ordinal);
         Assert.Equal(("alder", null), (world.Home("blog"), world.Store.Placements.Find(s_blog)!.Target));
@@ -37,7 +37,7 @@ public sealed class FleetDataTests : FaultyFleet
     {
         using var world = World(Fresh());
         await world.DeployAsync(File("blog", "/srv/c/pg:/data"));
-        Assert.Equal("move.data", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog"), "beech"))).Reason.Code);
+        Assert.Equal(ErrorCode.MoveData, (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog"), "beech"))).Reason.Code);
         await world.DeployAsync(MasterWorld.File("blog"));
         await world.DeployAsync(MasterWorld.File("blog"), "beech");
         Assert.Equal("beech", world.Home("blog"));
@@ -48,7 +48,7 @@ public sealed class FleetDataTests : FaultyFleet
     {
         using var world = World(Fresh());
         await world.DeployAsync(File("blog", "/srv/c/pg:/data"));
-        Assert.Equal("move.data", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync("node = \"beech\"\n" + File("blog", "/srv/c/pg:/data")))).Reason.Code);
+        Assert.Equal(ErrorCode.MoveData, (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync("node = \"beech\"\n" + File("blog", "/srv/c/pg:/data")))).Reason.Code);
         Assert.Equal("alder", world.Home("blog"));
     }
 
@@ -59,7 +59,7 @@ public sealed class FleetDataTests : FaultyFleet
         await world.DeployAsync(MasterWorld.File("blog"));
         var alone = new FleetDeployment(MasterWorld.File("blog", "v2"), "web", "beech", false, false) { LeaveData = true };
         var refused = await Assert.ThrowsAsync<StepFailedException>(() => world.Node.Deployer.DeployAsync(alone, null, default));
-        Assert.Equal(("place", "move.component"), (refused.Step, refused.Reason.Code));
+        Assert.Equal(("place", ErrorCode.MoveComponent), (refused.Step, refused.Reason.Code));
         Assert.Equal(["blog"], Agents["alder"].Services.Keys);
         Assert.Empty(Agents["beech"].Services);
     }
@@ -80,7 +80,7 @@ public sealed class FleetDataTests : FaultyFleet
         await world.DeployAsync(File("blog", "/srv/c/pg:/data"), "alder");
         await world.DeployAsync(MasterWorld.File("shop"), "alder");
         var stay = await Assert.ThrowsAsync<McpException>(() => world.Node.Drainer.DrainAsync(Label.Parse("alder"), (_, _, _) => { }, default));
-        Assert.Equal("drain.partial", stay.Code);
+        Assert.Equal(ErrorCode.DrainPartial, stay.Code);
         Assert.Contains("web /srv/c/pg on alder", stay.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("shop", stay.Message, StringComparison.Ordinal);
         Assert.Contains("--leave-data", stay.Hint, StringComparison.Ordinal);
@@ -100,7 +100,7 @@ public sealed class FleetDataTests : FaultyFleet
         Agents["alder"].Hook = (what, _) => what == "deployed" ? throw new RpcException(new Status(StatusCode.Unavailable, "cut")) : Task.CompletedTask;
         await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(File("blog", "/srv/c/pg:/data", "v2")));
         Mend();
-        Assert.Equal("move.data", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog"), "beech"))).Reason.Code);
+        Assert.Equal(ErrorCode.MoveData, (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog"), "beech"))).Reason.Code);
         await Assert.ThrowsAsync<McpException>(() => world.Node.Drainer.DrainAsync(Label.Parse("alder"), (_, _, _) => { }, default));
         Assert.Equal(["blog"], Agents["alder"].Services.Keys);
         Assert.Empty(Agents["beech"].Services);
@@ -117,7 +117,7 @@ public sealed class FleetDataTests : FaultyFleet
         await world.DeployAsync(MasterWorld.File("blog"));
         Agents["alder"].Hook = (_, _) => throw new RpcException(new Status(StatusCode.Unavailable, "cut"));
         await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(File("blog", "/srv/c/pg:/data")));
-        Assert.Equal("move.data", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(File("blog", "/srv/c/pg:/data"), "beech"))).Reason.Code);
+        Assert.Equal(ErrorCode.MoveData, (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(File("blog", "/srv/c/pg:/data"), "beech"))).Reason.Code);
     }
 
     private static string File(string name, string volume, string tag = "v1") => MasterWorld.File(name, tag).Replace("image =", $"volumes = [\"{volume}\"]\nimage =", StringComparison.Ordinal);

@@ -1,7 +1,7 @@
 using Grpc.Core;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.UnitTests.Master;
@@ -79,7 +79,7 @@ public sealed class FleetFaultTests : FaultyFleet
         {
             using var world = World(Fresh());
             var calls = 0;
-            Break(what => ++calls == point ? throw new McpException("test", $"broken at {what}") : Task.CompletedTask);
+            Break(what => ++calls == point ? throw new McpException(ErrorCode.Of("test"), $"broken at {what}") : Task.CompletedTask);
             var failure = await Record.ExceptionAsync(() => world.DeployAsync(MasterWorld.File("blog")));
             Mend();
             if (calls < point)
@@ -100,7 +100,7 @@ public sealed class FleetFaultTests : FaultyFleet
             using var world = World(Fresh());
             await world.DeployAsync(MasterWorld.File("blog"));
             var calls = 0;
-            Break(what => ++calls == point ? throw new McpException("test", $"broken at {what}") : Task.CompletedTask);
+            Break(what => ++calls == point ? throw new McpException(ErrorCode.Of("test"), $"broken at {what}") : Task.CompletedTask);
             var told = await world.Node.Undeployer.UndeployAsync(Label.Parse("blog"), default);
             Mend();
             if (calls < point)
@@ -121,7 +121,7 @@ public sealed class FleetFaultTests : FaultyFleet
             using var world = World(Fresh());
             await world.DeployAsync(MasterWorld.File("blog"));
             var calls = 0;
-            Break(what => ++calls == point ? throw new McpException("test", $"broken at {what}") : Task.CompletedTask);
+            Break(what => ++calls == point ? throw new McpException(ErrorCode.Of("test"), $"broken at {what}") : Task.CompletedTask);
             var failure = await Record.ExceptionAsync(() => world.DeployAsync(MasterWorld.File("blog"), "beech"));
             Mend();
             if (calls < point)
@@ -138,7 +138,7 @@ public sealed class FleetFaultTests : FaultyFleet
     public async Task An_agent_that_says_no_releases_the_placement_and_one_that_is_silent_keeps_it()
     {
         using var world = World(Fresh());
-        Agents["alder"].Hook = (what, _) => what == "deploy" ? throw new McpException("step.failed", "step health failed and was undone") : Task.CompletedTask;
+        Agents["alder"].Hook = (what, _) => what == "deploy" ? throw new McpException(ErrorCode.StepFailed, "step health failed and was undone") : Task.CompletedTask;
         var no = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")));
         Assert.Equal("deploy", no.Step);
         Assert.Contains("node alder: step health failed", no.Message, StringComparison.Ordinal);
@@ -146,7 +146,7 @@ public sealed class FleetFaultTests : FaultyFleet
 
         Agents["alder"].Hook = (what, _) => what == "deployed" ? throw new RpcException(new Status(StatusCode.Unavailable, "gone")) : Task.CompletedTask;
         var silent = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")));
-        Assert.Equal("node.unreachable", silent.Reason.Code);
+        Assert.Equal(ErrorCode.NodeUnreachable, silent.Reason.Code);
         Assert.Equal("alder", world.Store.Placements.Find(Label.Parse("blog"))?.Target?.Text);
         Mend();
         await world.DeployAsync(MasterWorld.File("blog"));
@@ -162,7 +162,7 @@ public sealed class FleetFaultTests : FaultyFleet
         using var world = World(Fresh());
         Agents["alder"].Lie = lie;
         var e = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")));
-        Assert.Equal(("deploy", "node.answer"), (e.Step, e.Reason.Code));
+        Assert.Equal(("deploy", ErrorCode.NodeAnswer), (e.Step, e.Reason.Code));
         Assert.Equal("blog", Assert.Single(world.Store.Placements.List()).Service.Text);
         Agents["alder"].Lie = null;
         await world.DeployAsync(MasterWorld.File("blog"));
@@ -253,7 +253,7 @@ public sealed class FleetFaultTests : FaultyFleet
         using var key = System.Security.Cryptography.ECDsa.Create();
         var request = new System.Security.Cryptography.X509Certificates.CertificateRequest("CN=alder, OU=mcp node", key, System.Security.Cryptography.HashAlgorithmName.SHA256).CreateSigningRequestPem();
         var refused = Assert.Throws<McpException>(() => world.Node.Membership.IssueService(new Caller("beech", Role.Node, DateTimeOffset.MaxValue, "key"), "blog", request));
-        Assert.Equal("certificate.elsewhere", refused.Code);
+        Assert.Equal(ErrorCode.CertificateElsewhere, refused.Code);
         using var given = world.Node.Membership.IssueService(new Caller("alder", Role.Node, DateTimeOffset.MaxValue, "key"), "blog", request);
         Assert.Null(PeerName.Of(given));
         Assert.True(given.MatchesHostname("blog.mcp.internal") && given.MatchesHostname("web.blog.mcp.internal"));

@@ -1,7 +1,7 @@
 using Grpc.Core;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Store;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.UnitTests.Master;
@@ -57,7 +57,7 @@ public sealed class FleetNodesTests : FaultyFleet
                 world.Store.RemoveNode(s_alder, force: true);
             return Task.CompletedTask;
         };
-        Assert.Equal("node.unknown", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")))).Reason.Code);
+        Assert.Equal(ErrorCode.NodeUnknown, (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")))).Reason.Code);
         Assert.Empty(world.Store.Placements.List());
     }
 
@@ -88,7 +88,7 @@ public sealed class FleetNodesTests : FaultyFleet
         using var world = World(Fresh());
         world.Store.Nodes.Cordon(s_alder, true);
         var service = Mcp.Model.Definition.ServiceFile.Parse(MasterWorld.File("blog"), "test");
-        Assert.Equal("node.cordoned", Assert.Throws<McpException>(() => world.Store.Placements.Reserve(service, s_alder, MasterWorld.File("blog"))).Code);
+        Assert.Equal(ErrorCode.NodeCordoned, Assert.Throws<McpException>(() => world.Store.Placements.Reserve(service, s_alder, MasterWorld.File("blog"))).Code);
         await world.DeployAsync(MasterWorld.File("blog"));
         Assert.Equal("beech", world.Home("blog"));
     }
@@ -127,7 +127,7 @@ public sealed class FleetNodesTests : FaultyFleet
     public async Task A_refusal_that_comes_after_the_deploy_is_not_taken_for_one()
     {
         using var world = World(Fresh());
-        Agents["alder"].Hook = (what, _) => what == "deployed" ? throw new McpException("registry.open", "the disk is full") : Task.CompletedTask;
+        Agents["alder"].Hook = (what, _) => what == "deployed" ? throw new McpException(ErrorCode.RegistryOpen, "the disk is full") : Task.CompletedTask;
         await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")));
         Assert.Equal("alder", world.Home("blog"));
         Mend();

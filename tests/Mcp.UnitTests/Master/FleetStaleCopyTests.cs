@@ -2,6 +2,7 @@ using Grpc.Core;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Deploy;
 using Mcp.Master.Deploy.Steps;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 
@@ -60,6 +61,22 @@ public sealed class FleetStaleCopyTests : FaultyFleet
         ServesAt(world, "blog", next == "deploy" ? "beech" : "alder", "v9");
     }
 
+    [Theory]
+    [InlineData(StatusCode.FailedPrecondition)]
+    [InlineData(StatusCode.PermissionDenied)]
+    [InlineData(StatusCode.NotFound)]
+    [InlineData(StatusCode.Internal)]
+    public async Task A_status_without_a_code_is_no_answer_of_an_agent_and_keeps_the_placement(StatusCode status)
+    {
+        using var world = World(Fresh());
+        foreach (var agent in Agents.All)
+            agent.Hook = (what, _) => what == "deploy" ? throw new RpcException(new Status(status, "no")) : Task.CompletedTask;
+        await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")));
+        Assert.NotNull(world.Store.Placements.Find(s_blog)?.Target);
+        Mend();
+        await world.DeployAsync(MasterWorld.File("blog"));
+    }
+
     [Fact]
     public async Task A_deploy_that_was_accepted_over_an_old_copy_and_whose_answer_was_lost_is_written_down()
     {
@@ -79,7 +96,7 @@ public sealed class FleetStaleCopyTests : FaultyFleet
         using var world = await UndeployedAsync();
         var one = new FleetDeployment(MasterWorld.File("blog", "v9"), "web", "beech", false, false);
         var refused = await Assert.ThrowsAsync<StepFailedException>(() => world.Node.Deployer.DeployAsync(one, null, default));
-        Assert.Equal("move.component", refused.Reason.Code);
+        Assert.Equal(ErrorCode.MoveComponent, refused.Reason.Code);
         Assert.Contains("still to be removed from beech", refused.Message, StringComparison.Ordinal);
     }
 
@@ -137,7 +154,7 @@ public sealed class FleetStaleCopyTests : FaultyFleet
         using var world = World(Fresh());
         foreach (var agent in Agents.All)
             agent.Hook = (what, _) => what == "deploy" ? throw new RpcException(new Status(status, "no"), new Metadata { { "mcp-code", code } }) : Task.CompletedTask;
-        Assert.Equal(code, (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")))).Reason.Code);
+        Assert.Equal(ErrorCode.Of(code), (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")))).Reason.Code);
         Assert.Null(world.Store.Placements.Find(s_blog));
         Assert.Null(Record.Exception(() => world.Node.Deployer.Check(Mcp.Model.Definition.ServiceFile.Parse(
             MasterWorld.File("shop").Replace("shop.example.com", "blog.example.com", StringComparison.Ordinal), "test"))));

@@ -1,7 +1,7 @@
 using Mcp.Daemon.Operations;
 using Mcp.Master.Deploy;
 using Mcp.Master.Store;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 using Microsoft.Data.Sqlite;
@@ -107,12 +107,12 @@ public sealed class FleetStoredTests : FaultyFleet
     {
         using var world = await WorldAsync();
         Store(world, "bad", Newer);
-        Agents["alder"].Hook = (what, _) => what == "deploy" ? throw new McpException("step.failed", "step health failed and was undone") : Task.CompletedTask;
+        Agents["alder"].Hook = (what, _) => what == "deploy" ? throw new McpException(ErrorCode.StepFailed, "step health failed and was undone") : Task.CompletedTask;
         Agents["alder"].Services.TryRemove("bad", out _);
         await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("bad", "v2")));
         Assert.Equal(Newer, world.Store.Placements.Find(s_bad)!.Definition);
         Mend();
-        Assert.Equal("route.taken", (await Assert.ThrowsAsync<McpException>(() => world.DeployAsync(MasterWorld.File("thief").Replace("thief.example.com", "bad.example.com", StringComparison.Ordinal)))).Code);
+        Assert.Equal(ErrorCode.RouteTaken, (await Assert.ThrowsAsync<McpException>(() => world.DeployAsync(MasterWorld.File("thief").Replace("thief.example.com", "bad.example.com", StringComparison.Ordinal)))).Code);
     }
 
     [Fact]

@@ -4,7 +4,7 @@ using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Nodes;
 using Mcp.Master.Rpc;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 using Mcp.TestKit.Fakes;
@@ -49,7 +49,7 @@ public sealed class LoudAgentTests : IAsyncLifetime
         Task? deploy = null;
         var watched = StepStream.SendAsync(report => deploy = world.DeployAsync(MasterWorld.File("blog"), "loud", report), watcher, gone.Token);
         var failed = await Assert.ThrowsAsync<StepFailedException>(() => deploy!.WaitAsync(TimeSpan.FromMinutes(2)));
-        Assert.Equal("node.answer", failed.Reason.Code);
+        Assert.Equal(ErrorCode.NodeAnswer, failed.Reason.Code);
         Assert.Contains("node loud said more than a node may", failed.Reason.Message, StringComparison.Ordinal);
         // 400 MB were told.
         Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 30_000_000);
@@ -69,7 +69,7 @@ public sealed class LoudAgentTests : IAsyncLifetime
         await world.DeployAsync(MasterWorld.File("blog"), "loud", (_, mark, detail) => heard.Add(detail));
         Assert.Contains(heard, h => h.Contains("ddd", StringComparison.Ordinal));
         Assert.All(heard, h => Assert.True(h.Length <= 2 * Texts.Longest + 1, $"{h.Length} long"));
-        _agents["loud"].Hook = (what, _) => what == "deploy" ? throw new McpException("image.pull", new string('e', 7000)) : Task.CompletedTask;
+        _agents["loud"].Hook = (what, _) => what == "deploy" ? throw new McpException(ErrorCode.ImagePull, new string('e', 7000)) : Task.CompletedTask;
         var failed = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog", "v2")));
         Assert.InRange(failed.Reason.Message.Length, 1000, Texts.Longest + 100);
     }
@@ -125,7 +125,7 @@ public sealed class LoudAgentTests : IAsyncLifetime
         Assert.InRange(kept.CalculateSize(), 1, 10_000);
         Assert.Equal(facts.MemoryBytes, kept.MemoryBytes);
         facts.Runtimes.AddRange(Enumerable.Repeat(new RuntimeStatus(), 100));
-        Assert.Equal("node.facts", Assert.Throws<McpException>(() => NodeTexts.Kept(facts)).Code);
+        Assert.Equal(ErrorCode.NodeFacts, Assert.Throws<McpException>(() => NodeTexts.Kept(facts)).Code);
         // Of what ends, that which ends first.
         facts = _agents["alder"].Facts;
         facts.Endings.AddRange(Enumerable.Range(1, 100_000).Select(i => new Ending { What = $"{i}", End = new Google.Protobuf.WellKnownTypes.Timestamp { Seconds = 100_000 - i } }));

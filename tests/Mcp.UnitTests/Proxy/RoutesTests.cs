@@ -3,8 +3,8 @@ using Mcp.Agent;
 using Mcp.Agent.Ports;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 
@@ -85,9 +85,9 @@ public sealed class RoutesTests : IDisposable
     {
         Store("shop", "shop.example.com", "l7");
         var hostnames = new Hostnames(_config, _registry.Components);
-        Assert.Equal("route.zone", Assert.Throws<McpException>(() => hostnames.Check(Service("thief", "shop.mcp.internal", "l7"))).Code);
+        Assert.Equal(ErrorCode.RouteZone, Assert.Throws<McpException>(() => hostnames.Check(Service("thief", "shop.mcp.internal", "l7"))).Code);
         var taken = Assert.Throws<McpException>(() => hostnames.Check(Service("thief", "shop.example.com", "l4")));
-        Assert.Equal("route.taken", taken.Code);
+        Assert.Equal(ErrorCode.RouteTaken, taken.Code);
         Assert.Contains("service shop", taken.Message, StringComparison.Ordinal);
         hostnames.Check(Service("shop", "shop.example.com", "l7"));
     }

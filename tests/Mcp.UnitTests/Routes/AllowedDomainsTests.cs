@@ -1,5 +1,5 @@
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 
@@ -50,7 +50,7 @@ public sealed class AllowedDomainsTests
         s_allowed.Check(Service("blog.example.com", true));
         s_allowed.Check(Service("blog.evil.net", false));
         var e = Assert.Throws<McpException>(() => s_allowed.Check(Service("blog.evil.net", true)));
-        Assert.Equal(("route.domain", "allowed: example.com, lab.example.org and what lies below"), (e.Code, e.Hint));
+        Assert.Equal((ErrorCode.RouteDomain, "allowed: example.com, lab.example.org and what lies below"), (e.Code, e.Hint));
         Assert.Contains("blog.evil.net", e.Message, StringComparison.Ordinal);
     }
 

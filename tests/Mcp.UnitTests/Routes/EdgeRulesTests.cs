@@ -1,5 +1,5 @@
 using System.Net;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Placement;
 using Mcp.Model.Routes;
@@ -29,8 +29,8 @@ public sealed class EdgeRulesTests
     public void One_address_outside_spoils_them_all_and_none_is_no_answer()
     {
         var outside = Assert.Throws<McpException>(() => OverlayRange.Usual.Insist("a.mcp.internal", [IPAddress.Parse("100.64.0.1"), IPAddress.Loopback]));
-        Assert.Equal(("edge.outside", "a.mcp.internal is 127.0.0.1, which is not in the overlay"), (outside.Code, outside.Message));
-        Assert.Equal("edge.backend", Assert.Throws<McpException>(() => OverlayRange.Usual.Insist("a.mcp.internal", [])).Code);
+        Assert.Equal((ErrorCode.EdgeOutside, "a.mcp.internal is 127.0.0.1, which is not in the overlay"), (outside.Code, outside.Message));
+        Assert.Equal(ErrorCode.EdgeBackend, Assert.Throws<McpException>(() => OverlayRange.Usual.Insist("a.mcp.internal", [])).Code);
         // However the server turns them, the order is one.
         Assert.Equal(["100.64.0.1", "100.64.0.2"], OverlayRange.Usual.Insist("a", [IPAddress.Parse("100.64.0.2"), IPAddress.Parse("100.64.0.1"), IPAddress.Parse("100.64.0.2")]).Select(a => a.ToString()));
     }

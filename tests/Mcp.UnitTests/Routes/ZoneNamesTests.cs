@@ -1,5 +1,5 @@
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Routes;
 
 namespace Mcp.UnitTests.Routes;
@@ -31,7 +31,7 @@ public class ZoneNamesTests
     public void A_hostname_in_the_zone_is_refused_whosever_and_whatever_route_it_is(string hostname, string mode, bool open)
     {
         var e = Assert.Throws<McpException>(() => ZoneNames.Check("mcp.internal", Thief(hostname, mode, open)));
-        Assert.Equal("route.zone", e.Code);
+        Assert.Equal(ErrorCode.RouteZone, e.Code);
         Assert.Contains(hostname, e.Message, StringComparison.Ordinal);
     }
 

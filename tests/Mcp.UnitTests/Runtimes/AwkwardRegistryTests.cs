@@ -1,6 +1,6 @@
 using System.Net;
 using System.Text;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Runtimes.Images;
 
@@ -84,7 +84,7 @@ public sealed class AwkwardRegistryTests : IDisposable
         var here = await Store().PullAsync(floating, null, default);
         _registry.Manifest = Encoding.UTF8.GetBytes(_registry.ManifestOf(_registry.Layer, long.MaxValue));
         var told = new List<string>();
-        Assert.Equal("image.too_large", (await Assert.ThrowsAsync<McpException>(() => Store().PullAsync(floating, null, default))).Code);
+        Assert.Equal(ErrorCode.ImageTooLarge, (await Assert.ThrowsAsync<McpException>(() => Store().PullAsync(floating, null, default))).Code);
         Assert.Equal(here.Digest, (await Store().RenewAsync(floating, TimeSpan.FromMinutes(1), new Told(told), default)).Digest);
         Assert.Contains("the copy on this node serves", Assert.Single(told), StringComparison.Ordinal);
     }

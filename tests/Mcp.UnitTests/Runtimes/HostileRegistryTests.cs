@@ -1,6 +1,6 @@
 using System.Net;
 using System.Text;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Runtimes.Images;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Runtimes.Images;
 

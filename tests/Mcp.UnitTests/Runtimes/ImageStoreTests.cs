@@ -1,5 +1,5 @@
 using System.Formats.Tar;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
 using Mcp.Runtimes.Images;
@@ -170,7 +170,7 @@ public sealed class ImageStoreTests : IDisposable
         _registry.Publish(("linux", "riscv64"), ("linux", "s390x"));
         Assert.Equal(["riscv64", "s390x"], await new ImageArchitectures(null).OfAsync(Image, default));
         var e = await Assert.ThrowsAsync<McpException>(() => Store().PullAsync(ImageReference.Parse($"127.0.0.1:{_registry.Port}/team/app:v2"), null, default));
-        Assert.Equal("image.architecture", e.Code);
+        Assert.Equal(ErrorCode.ImageArchitecture, e.Code);
         Assert.Contains("only for linux/riscv64, linux/s390x", e.Message, StringComparison.Ordinal);
     }
 
@@ -198,7 +198,7 @@ public sealed class ImageStoreTests : IDisposable
         _registry.Publish(type == ScriptedRegistry.LayerType ? ScriptedRegistry.Gzip(tar) : zstd.Wrap(tar).ToArray(), type);
         var limits = new ImageLimits(4 * 1024 * 1024, 10);
         var e = await Assert.ThrowsAsync<McpException>(() => Store(limits: limits).PullAsync(Image, null, default));
-        Assert.Equal(("image.too_large", $"cannot pull {Image}: it is larger than 4 MiB"), (e.Code, e.Message));
+        Assert.Equal((ErrorCode.ImageTooLarge, $"cannot pull {Image}: it is larger than 4 MiB"), (e.Code, e.Message));
         Assert.Contains("image_max_mb", e.Hint, StringComparison.Ordinal);
         NothingIsLeft();
         Assert.NotNull(await Store().PullAsync(Image, null, default));
@@ -226,7 +226,7 @@ public sealed class ImageStoreTests : IDisposable
                 var least = long.MaxValue;
                 using var watch = new Timer(_ => least = Math.Min(least, new DriveInfo(Images).AvailableFreeSpace), null, 0, 1);
                 var e = await Assert.ThrowsAsync<McpException>(() => Store().PullAsync(Image, null, default));
-                Assert.Equal("disk.full", e.Code);
+                Assert.Equal(ErrorCode.DiskFull, e.Code);
                 Assert.Contains("the last 1 MiB are kept for the node itself", e.Message, StringComparison.Ordinal);
                 Assert.InRange(least, 1024 * 1024, long.MaxValue);
                 NothingIsLeft();

@@ -1,5 +1,5 @@
 using System.Formats.Tar;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Runtimes.Images;
 using Mcp.Runtimes.Qemu.Guests.Linux;
 
@@ -124,11 +124,11 @@ public sealed class LayerTests : IDisposable
     {
         Task Unpack(long bytes, long entries, params TarEntry[] all) => new Layer(Root, Allowance(bytes, entries)).UnpackAsync(new MemoryStream(ScriptedRegistry.Tar(all)), default);
         var many = Enumerable.Range(0, 20).Select(i => Text($"f{i}", "")).ToArray();
-        Assert.Equal("image.too_large", (await Assert.ThrowsAsync<McpException>(() => Unpack(1_000_000, 10, many))).Code);
+        Assert.Equal(ErrorCode.ImageTooLarge, (await Assert.ThrowsAsync<McpException>(() => Unpack(1_000_000, 10, many))).Code);
         var deep = await Assert.ThrowsAsync<McpException>(() => Unpack(1_000_000, 100, Text(string.Join('/', Enumerable.Repeat("d", 200)), "")));
         Assert.Equal("it has more than 100 files", deep.Message);
         var links = Enumerable.Range(0, 20).Select(i => new PaxTarEntry(TarEntryType.HardLink, $"l{i}") { LinkName = "large" }).Prepend<TarEntry>(Text("large", new string('x', 100_000))).ToArray();
-        Assert.Equal("image.too_large", (await Assert.ThrowsAsync<McpException>(() => Unpack(1_000_000, 100, links))).Code);
+        Assert.Equal(ErrorCode.ImageTooLarge, (await Assert.ThrowsAsync<McpException>(() => Unpack(1_000_000, 100, links))).Code);
         Assert.InRange(Directory.GetFileSystemEntries(Root).Length, 1, 100);
     }
 

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
@@ -126,7 +126,7 @@ public sealed class UnikernelTreeTests : IDisposable
             }
             catch (McpException e)
             {
-                Assert.Equal("image.entrypoint", e.Code);
+                Assert.Equal(ErrorCode.ImageEntrypoint, e.Code);
             }
         }
     }

@@ -1,10 +1,9 @@
 using Mcp.Agent.Probes;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
-using Mcp.Agent.Volumes;
 using Mcp.Daemon.Operations;
-using Mcp.Model;
 using Mcp.Model.Deploy;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
@@ -17,6 +16,10 @@ public sealed class ReplaceStep(AgentRegistry registry, RuntimeSet runtimes, INo
 {
     public const string StepName = "replace";
     private static readonly TimeSpan s_undoGate = TimeSpan.FromMinutes(1);
+
+    // What a start fails of that is nobody's fault of ours.
+    private static readonly ErrorCode[] s_startFailures =
+        [ErrorCode.VolumeHeld, ErrorCode.InstanceStart, ErrorCode.PortInUse, ErrorCode.VolumeMissing, ErrorCode.PortAddress];
 
     public string Name => StepName;
 
@@ -91,7 +94,7 @@ public sealed class ReplaceStep(AgentRegistry registry, RuntimeSet runtimes, INo
         {
             await runtime.StartAsync(old.Instance, ct);
         }
-        catch (McpException e) when (e.Code is VolumeGuard.HeldCode or "instance.start" or "port.in_use" or "volume.missing" or "port.address")
+        catch (McpException e) when (s_startFailures.Contains(e.Code))
         {
             return new HealthVerdict(false, "its start", e.Message, Ended: true);
         }

@@ -1,6 +1,6 @@
 using System.Security.Cryptography.X509Certificates;
 using Mcp.Agent.Registry;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 using Mcp.Runtimes;
@@ -22,7 +22,7 @@ public sealed class Acme(EdgeOptions options, string directory, string root, Iss
         var next = IssuancePace.Next(issuances.Of(hostname), asked: true);
         return next <= time.GetUtcNow()
             ? OrderAsync(hostname, ct)
-            : throw new McpException("acme.pace", $"{options.Directory!.Host} was asked often enough for {hostname}", $"mend what was wrong; it may be asked again at {next:yyyy-MM-dd HH:mm:ss}Z");
+            : throw new McpException(ErrorCode.AcmePace, $"{options.Directory!.Host} was asked often enough for {hostname}", $"mend what was wrong; it may be asked again at {next:yyyy-MM-dd HH:mm:ss}Z");
     }
 
     // A third of its life is left: for 90 days at 30, as its CA advises.
@@ -35,7 +35,7 @@ public sealed class Acme(EdgeOptions options, string directory, string root, Iss
 
     private async Task<string> OrderAsync(Hostname hostname, CancellationToken ct)
     {
-        var lego = Programs.Find(options.Lego) ?? throw new McpException("acme.client", $"there is no {options.Lego}", "install lego (https://go-acme.github.io/lego), or name it: [edge] lego in agent.toml");
+        var lego = Programs.Find(options.Lego) ?? throw new McpException(ErrorCode.AcmeClient, $"there is no {options.Lego}", "install lego (https://go-acme.github.io/lego), or name it: [edge] lego in agent.toml");
         await s_one.WaitAsync(ct);
         try
         {
@@ -47,7 +47,7 @@ public sealed class Acme(EdgeOptions options, string directory, string root, Iss
                 start.Environment["LEGO_CA_CERTIFICATES"] = ca;
             var (exitCode, output) = await Programs.RunAsync(start, s_limit, ct);
             if (exitCode != 0)
-                throw new McpException("acme.refused", $"{options.Directory!.Host} gives no certificate for {hostname}: {Reason(output)}", $"{hostname} must lead to this node, port 80, from where the CA looks");
+                throw new McpException(ErrorCode.AcmeRefused, $"{options.Directory!.Host} gives no certificate for {hostname}: {Reason(output)}", $"{hostname} must lead to this node, port 80, from where the CA looks");
             var pem = await TakeAsync(hostname, ct);
             issuances.Issued(attempt);
             return pem;

@@ -1,5 +1,5 @@
 using System.Security.Cryptography.X509Certificates;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Agent.Edge.Certificates;
@@ -19,7 +19,7 @@ public sealed class CertificateFiles(string directory) : ICertificateSource
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new McpException("certificate.file", $"cannot read {string.Join(", ", files)}: {e.Message}", "the agent must be able to read it", e);
+            throw new McpException(ErrorCode.CertificateFile, $"cannot read {string.Join(", ", files)}: {e.Message}", "the agent must be able to read it", e);
         }
     }
 
@@ -41,6 +41,6 @@ public sealed class CertificateFiles(string directory) : ICertificateSource
                 return [certificate, key];
         }
 
-        throw new McpException("certificate.file", $"there is no certificate for {hostname} in {directory}", $"{hostname}.pem with certificate, chain and key; or {hostname}.crt and {hostname}.key; or {below}.pem");
+        throw new McpException(ErrorCode.CertificateFile, $"there is no certificate for {hostname} in {directory}", $"{hostname}.pem with certificate, chain and key; or {hostname}.crt and {hostname}.key; or {below}.pem");
     }
 }

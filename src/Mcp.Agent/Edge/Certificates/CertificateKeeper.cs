@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using Mcp.Daemon.Events;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 

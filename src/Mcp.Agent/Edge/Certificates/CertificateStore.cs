@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Mcp.Daemon.Identity;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Agent.Edge.Certificates;
@@ -79,13 +79,13 @@ public sealed class CertificateStore(string directory, TimeProvider time)
         {
             using var whole = X509Certificate2.CreateFromPem(pem, pem);
             if (!whole.MatchesHostname(hostname.Text, allowWildcards: true, allowCommonName: false))
-                throw new McpException("certificate.wrong", $"the certificate is not for {hostname}", $"it is for {string.Join(", ", Names(whole))}");
+                throw new McpException(ErrorCode.CertificateWrong, $"the certificate is not for {hostname}", $"it is for {string.Join(", ", Names(whole))}");
             if (whole.NotAfter.ToUniversalTime() <= time.GetUtcNow())
-                throw new McpException("certificate.wrong", $"the certificate for {hostname} ended {whole.NotAfter.ToUniversalTime():u}", "a fresh one is needed");
+                throw new McpException(ErrorCode.CertificateWrong, $"the certificate for {hostname} ended {whole.NotAfter.ToUniversalTime():u}", "a fresh one is needed");
         }
         catch (Exception e) when (e is CryptographicException or ArgumentException)
         {
-            throw new McpException("certificate.wrong", $"the certificate for {hostname} cannot be used: {e.Message}", "PEM: the certificate, those that lead to its CA, and its key", e);
+            throw new McpException(ErrorCode.CertificateWrong, $"the certificate for {hostname} cannot be used: {e.Message}", "PEM: the certificate, those that lead to its CA, and its key", e);
         }
     }
 

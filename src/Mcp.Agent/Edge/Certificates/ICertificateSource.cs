@@ -1,5 +1,5 @@
 using System.Security.Cryptography.X509Certificates;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Agent.Edge.Certificates;

@@ -3,7 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using Grpc.Core;
 using Mcp.Agent.Membership;
 using Mcp.Daemon.Identity;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 
@@ -21,7 +21,7 @@ internal sealed class InternalCa(Func<Member?> member, TimeProvider time) : ICer
 
     public async Task<string> IssueAsync(Hostname hostname, CancellationToken ct)
     {
-        var fleet = member() ?? throw new McpException("certificate.alone", "this node has joined no fleet, so there is no CA to sign", "mcp-agent join, or another source: [edge] certificates in agent.toml");
+        var fleet = member() ?? throw new McpException(ErrorCode.CertificateAlone, "this node has joined no fleet, so there is no CA to sign", "mcp-agent join, or another source: [edge] certificates in agent.toml");
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         try
         {
@@ -31,7 +31,7 @@ internal sealed class InternalCa(Func<Member?> member, TimeProvider time) : ICer
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {
-            throw new McpException("certificate.master", $"the master signs no certificate for {hostname}: {e.Status.Detail}", "mcp route list shows which node has which hostname", e);
+            throw new McpException(ErrorCode.CertificateMaster, $"the master signs no certificate for {hostname}: {e.Status.Detail}", "mcp route list shows which node has which hostname", e);
         }
     }
 

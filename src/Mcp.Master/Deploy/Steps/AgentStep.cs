@@ -2,9 +2,10 @@ using Grpc.Core;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Protocol.Errors;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Deploy.Steps;
@@ -62,7 +63,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
     /// <param name="limit">How long its agent is waited for; it goes on after that.</param>
     /// <exception cref="McpException">node.wanted: it is placed on that node, or going there. node.*</exception>
     public Task LeaveAsync(Label node, Label service, TimeSpan limit, CancellationToken ct) => store.Placements.Find(service)?.Holds(node) == true
-        ? throw new McpException("node.wanted", $"{service} is placed on {node} and is not removed there", "")
+        ? throw new McpException(ErrorCode.NodeWanted, $"{service} is placed on {node} and is not removed there", "")
         : RemoveAsync(node, service, limit, ct);
 
     // A refusal: it is where it was before. Silence says nothing: the agent may go on, so the service stays bound to that node.
@@ -88,16 +89,12 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {
-            if (IsAnswer(e))
+            // What our own agents answer has a code, whatever its status. Without one it is what no answer of theirs is.
+            if (ErrorTrailers.CodeOf(e) is not null)
                 await RefusedAsync(agent, state, ct);
             throw AgentPool.Explain(state.At, e);
         }
     }
-
-    // What our own agents answer has a code, whatever its status; without one only what no connection says by itself.
-    private static bool IsAnswer(RpcException e) => e.Trailers.GetValue("mcp-code") is { Length: > 0 } ||
-        e.StatusCode is StatusCode.Aborted or StatusCode.InvalidArgument or StatusCode.FailedPrecondition
-            or StatusCode.PermissionDenied or StatusCode.Unauthenticated;
 
     // What fails last of all may fail behind the deploy: a refusal counts only when the agent has not what it refused.
     private async Task RefusedAsync(Protocol.V1.Agent.AgentClient agent, FleetDeployment state, CancellationToken ct)
@@ -112,7 +109,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
             else
                 store.Placements.Release(state.Subject, state.Half);
         }
-        catch (RpcException e) when (e.StatusCode is StatusCode.NotFound)
+        catch (RpcException e) when (ErrorTrailers.CodeOf(e) == ErrorCode.ServiceUnknown)
         {
             store.Placements.Release(state.Subject, half: false);
         }
@@ -131,7 +128,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
             // An agent may be broken, or taken over: what it says must at least be this service.
             return StoredDefinitions.TryRead(state.Subject, shown) is not null
                 ? shown
-                : throw new McpException("node.answer", $"the agent answered with something that is not the definition of {state.Subject}", "look at the log of the agent there");
+                : throw new McpException(ErrorCode.NodeAnswer, $"the agent answered with something that is not the definition of {state.Subject}", "look at the log of the agent there");
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {
@@ -151,7 +148,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         {
             await agents.Of(node).UndeployAsync(new ServiceRequest { Service = service.Text, Sequence = store.NextSequence() }, agents.Within(limit, ct));
         }
-        catch (RpcException e) when (e.StatusCode == StatusCode.NotFound)
+        catch (RpcException e) when (ErrorTrailers.CodeOf(e) == ErrorCode.ServiceUnknown)
         {
             // Nothing there.
         }

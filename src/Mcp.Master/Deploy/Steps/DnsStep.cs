@@ -3,6 +3,7 @@ using Mcp.Master.Dns;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Deploy.Steps;
@@ -20,7 +21,7 @@ public sealed class DnsStep(NodeDirectory nodes, IDnsProvider? dns) : IStep<Flee
     }
 
     /// <summary>Safe to repeat.</summary>
-    /// <exception cref="Model.McpException">dns.*</exception>
+    /// <exception cref="McpException">dns.*</exception>
     public async Task NameAsync(ServiceDefinition service, Label node, CancellationToken ct)
     {
         if (dns is null)

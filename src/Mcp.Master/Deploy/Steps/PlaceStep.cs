@@ -1,7 +1,7 @@
 using Mcp.Daemon.Operations;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Placement;
 
@@ -47,7 +47,7 @@ public sealed class PlaceStep(NodeDirectory nodes, ImageArchitectures images, No
         if (state.Component.Length > 0 && store.Leftovers.IsLeftAt(state.Subject, node.Text))
         {
             return new McpException(
-                "move.component",
+                ErrorCode.MoveComponent,
                 $"an old copy of {state.Subject} is still to be removed from {node}, and {state.Component} alone does not replace it",
                 "deploy its whole file");
         }
@@ -55,12 +55,12 @@ public sealed class PlaceStep(NodeDirectory nodes, ImageArchitectures images, No
         if (there is null || there.Seat == node)
             return null;
         if (state.Component.Length > 0)
-            return new McpException("move.component", $"{state.Subject} is on {there.Seat}, and only a whole service moves, not {state.Component} alone", "deploy its whole file");
+            return new McpException(ErrorCode.MoveComponent, $"{state.Subject} is on {there.Seat}, and only a whole service moves, not {state.Component} alone", "deploy its whole file");
         if (state.LeaveData)
             return null;
         var left = await running.LeftByAsync(there, node, state.Service, ct);
         return left.Count == 0 ? null : new McpException(
-            "move.data",
+            ErrorCode.MoveData,
             $"{state.Subject} would leave data behind: {string.Join(", ", left)}",
             "copy it first; --leave-data moves the service without it");
     }
@@ -101,6 +101,6 @@ public sealed class PlaceStep(NodeDirectory nodes, ImageArchitectures images, No
         var decision = Decide(state, there, nodes.Candidates(), architectures);
         return decision.Node is not null
             ? decision
-            : throw new McpException("placement.none", decision.Why, "mcp node list shows the nodes; mcp plan shows why each was rejected");
+            : throw new McpException(ErrorCode.PlacementNone, decision.Why, "mcp node list shows the nodes; mcp plan shows why each was rejected");
     }
 }

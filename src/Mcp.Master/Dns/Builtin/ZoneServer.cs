@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using ARSoft.Tools.Net.Dns;
 using Mcp.Daemon.Doors;
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Master.Dns.Builtin;
 
@@ -34,7 +34,7 @@ public sealed class ZoneServer : IDisposable
         }
         catch (SocketException e)
         {
-            throw new McpException("dns.listen", $"cannot serve DNS on {listen}: {e.Message}", "is another name server there? choose another [dns] listen in master.toml (ports below 1024 take CAP_NET_BIND_SERVICE), or provider = \"none\"", e);
+            throw new McpException(ErrorCode.DnsListen, $"cannot serve DNS on {listen}: {e.Message}", "is another name server there? choose another [dns] listen in master.toml (ports below 1024 take CAP_NET_BIND_SERVICE), or provider = \"none\"", e);
         }
     }
 

@@ -4,7 +4,7 @@ using ARSoft.Tools.Net;
 using ARSoft.Tools.Net.Dns;
 using ARSoft.Tools.Net.Dns.DynamicUpdate;
 using Mcp.Master.Store;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Dns.Rfc2136;
@@ -33,7 +33,7 @@ public sealed class Rfc2136Dns(Rfc2136Options options, string fleet, DnsRecordsT
         if (code is ReturnCode.NXRRSet or ReturnCode.NxDomain)
             code = await UpdateAsync([new NameIsNotInUsePrequisite(full)], [new AddRecordUpdate(Mark(full)), new AddRecordUpdate(address)], ct);
         if (code == ReturnCode.YXDomain)
-            throw new McpException("dns.foreign", $"{full} is there already and is not mcp's", "remove it from the zone, or choose another name for the service");
+            throw new McpException(ErrorCode.DnsForeign, $"{full} is there already and is not mcp's", "remove it from the zone, or choose another name for the service");
         Accept(code, full);
     }
 
@@ -96,8 +96,8 @@ public sealed class Rfc2136Dns(Rfc2136Options options, string fleet, DnsRecordsT
             throw Refused(code, name);
     }
 
-    private McpException Unreachable() => new("dns.unreachable", $"the DNS server {options.Server} does not answer", "does it run, and is [dns] server in master.toml right?");
+    private McpException Unreachable() => new(ErrorCode.DnsUnreachable, $"the DNS server {options.Server} does not answer", "does it run, and is [dns] server in master.toml right?");
 
     private McpException Refused(ReturnCode code, DomainName name) =>
-        new("dns.refused", $"the DNS server {options.Server} refused {name}: {code}", $"does it let the key {options.KeyName} update {options.Zone}, and is the secret right? its log says more");
+        new(ErrorCode.DnsRefused, $"the DNS server {options.Server} refused {name}: {code}", $"does it let the key {options.KeyName} update {options.Zone}, and is the secret right? its log says more");
 }

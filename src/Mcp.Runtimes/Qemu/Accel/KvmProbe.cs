@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Qemu.Accel;
 
@@ -80,9 +81,9 @@ internal sealed class KvmProbe(QemuOptions options)
             var (code, output) = await Programs.RunAsync(start, s_limit, ct);
             return code == Booted ? "" : $"/dev/kvm is there, but a guest on it died after {clock.ElapsedMilliseconds} ms (status {code}): {output.Split('\n')[^1]}";
         }
-        catch (Model.McpException e)
+        catch (McpException e)
         {
-            return e.Code == "program.hangs" ? $"/dev/kvm is there, but a guest hung on it for {s_limit.TotalSeconds:0} s" : e.Message;
+            return e.Code == ErrorCode.ProgramHangs ? $"/dev/kvm is there, but a guest hung on it for {s_limit.TotalSeconds:0} s" : e.Message;
         }
     }
 }

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Net;
-using Mcp.Model;
+using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Qemu.Network;
 
@@ -50,12 +50,12 @@ public sealed class IsolatedBridge(string name, string network) : IDisposable
     {
         var used = taken.Concat(_given.Values.Select(a => a.ToString())).ToHashSet();
         return Enumerable.Range(2, 253).Select(n => IPAddress.Parse(string.Create(CultureInfo.InvariantCulture, $"{network}.{n}"))).FirstOrDefault(a => !used.Contains(a.ToString()))
-            ?? throw new McpException("addresses.exhausted", $"no address is free on the bridge {name}", "253 VMs can be on it; use network = \"user\" for others");
+            ?? throw new McpException(ErrorCode.AddressesExhausted, $"no address is free on the bridge {name}", "253 VMs can be on it; use network = \"user\" for others");
     }
 
     private async Task MakeAsync(CancellationToken ct)
     {
-        var ip = Programs.Find("ip") ?? throw new McpException("network.bridge", "network = \"bridge\" needs the program ip", "install the package iproute2");
+        var ip = Programs.Find("ip") ?? throw new McpException(ErrorCode.NetworkBridge, "network = \"bridge\" needs the program ip", "install the package iproute2");
         if (!Directory.Exists($"/sys/class/net/{name}"))
         {
             await IpAsync(ip, ct, "link", "add", name, "type", "bridge");
@@ -75,6 +75,6 @@ public sealed class IsolatedBridge(string name, string network) : IDisposable
     {
         var (code, output) = await Programs.RunAsync(Programs.Start(ip, arguments), s_limit, ct);
         if (code != 0)
-            throw new McpException("network.bridge", $"ip {string.Join(' ', arguments)} failed: {output}", "network = \"bridge\" needs an agent with CAP_NET_ADMIN; network = \"user\" needs nothing");
+            throw new McpException(ErrorCode.NetworkBridge, $"ip {string.Join(' ', arguments)} failed: {output}", "network = \"bridge\" needs an agent with CAP_NET_ADMIN; network = \"user\" needs nothing");
     }
 }

@@ -1,5 +1,5 @@
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Runtimes.Images;
 using Mcp.Runtimes.Qemu.Accel;
@@ -28,11 +28,11 @@ internal sealed class LinuxGuest(QemuOptions options, Accelerator accelerator) :
 
     public async Task<GuestBoot> BuildAsync(StoredImage image, InstanceSpec spec, GuestNetwork network, string directory, CancellationToken ct)
     {
-        var kernel = GuestKernel.Find(options.Kernel).Kernel ?? throw new McpException("runtime.missing", "the kernel for microvms is gone", "mcp doctor says what is missing");
+        var kernel = GuestKernel.Find(options.Kernel).Kernel ?? throw new McpException(ErrorCode.RuntimeMissing, "the kernel for microvms is gone", "mcp doctor says what is missing");
         if (image.Command(spec.Component.Cmd).Count == 0)
-            throw new McpException("image.entrypoint", $"{spec.Component.Image} says no program to run", "give one: cmd = [\"/bin/server\"]");
+            throw new McpException(ErrorCode.ImageEntrypoint, $"{spec.Component.Image} says no program to run", "give one: cmd = [\"/bin/server\"]");
         if (spec.Component.Volumes.Count > 0 && Virtiofsd is null)
-            throw new McpException("volume.unsupported", "volumes of a microvm need virtiofsd", "install the package qemu-system-common or virtiofsd on the node");
+            throw new McpException(ErrorCode.VolumeUnsupported, "volumes of a microvm need virtiofsd", "install the package qemu-system-common or virtiofsd on the node");
         var root = await RootDisk.MakeAsync(image, ct);
         Posix.Link(root, Path.Combine(directory, "root.ext4"));
         Posix.Link(Initramfs.Make(kernel, Programs.Find("busybox")!, options.Guests), Path.Combine(directory, "initrd"));

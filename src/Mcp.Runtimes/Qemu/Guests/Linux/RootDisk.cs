@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using Mcp.Model;
+using Mcp.Model.Errors;
 using Mcp.Runtimes.Images;
 
 namespace Mcp.Runtimes.Qemu.Guests.Linux;
@@ -46,13 +46,13 @@ internal static class RootDisk
         for (var size = (bytes * 5 / 4) + (8 * MiB); ; size *= 2)
         {
             File.Delete(half);
-            var start = Programs.Start(Programs.Find("mkfs.ext4") ?? throw new McpException("image.disk", "there is no program mkfs.ext4", "install the package e2fsprogs"),
+            var start = Programs.Start(Programs.Find("mkfs.ext4") ?? throw new McpException(ErrorCode.ImageDisk, "there is no program mkfs.ext4", "install the package e2fsprogs"),
                 ["-q", "-F", "-b", "4096", "-m", "0", "-O", "^has_journal", "-N", (files.Count + 64).ToString(CultureInfo.InvariantCulture), "-d", image.Root, half, $"{size / 1024}k"]);
             var (code, output) = await Programs.RunAsync(start, s_limit, ct);
             if (code == 0)
                 break;
             if (size > bytes * (1 << NoSpaceInside) + (64 * MiB) || !output.Contains("Could not allocate block", StringComparison.Ordinal))
-                throw new McpException("image.disk", $"cannot make a disk of the image: {output}", "is the node's disk full? mcp node show says");
+                throw new McpException(ErrorCode.ImageDisk, $"cannot make a disk of the image: {output}", "is the node's disk full? mcp node show says");
         }
 
         File.SetUnixFileMode(half, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);

@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
-using Mcp.Model;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Runtimes.Images;
 using Mcp.Runtimes.Qemu.Network;
@@ -38,7 +38,7 @@ internal sealed class NanosGuest : IGuest
     public async Task<GuestBoot> BuildAsync(StoredImage image, InstanceSpec spec, GuestNetwork network, string directory, CancellationToken ct)
     {
         if (image.Command(spec.Component.Cmd) is not [var first, ..])
-            throw new McpException("image.entrypoint", $"{spec.Component.Image} says no program to run", "give one: cmd = [\"/bin/server\"]");
+            throw new McpException(ErrorCode.ImageEntrypoint, $"{spec.Component.Image} says no program to run", "give one: cmd = [\"/bin/server\"]");
         var program = ElfFinder.Find(image, first);
         var built = await MadeAsync(image, spec, network, program, ct);
         Posix.Link(Path.Combine(built, Disk), Path.Combine(directory, Disk));
@@ -87,7 +87,7 @@ internal sealed class NanosGuest : IGuest
             File.SetUnixFileMode(Path.Combine(half, Disk), UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
             var (code, output) = await Programs.RunAsync(Programs.Start(Programs.Find("qemu-img") ?? "qemu-img", ["create", "-q", "-f", "qcow2", "-b", Disk, "-F", "raw", Overlay], half), s_overlay, ct);
             if (code != 0)
-                throw new McpException("unikernel.build", $"cannot make an overlay of the disk: {output}", "");
+                throw new McpException(ErrorCode.UnikernelBuild, $"cannot make an overlay of the disk: {output}", "");
             Directory.Delete(staging, recursive: true);
             Directory.Delete(temporary, recursive: true);
             File.Delete(config);

@@ -1,0 +1,43 @@
+using Grpc.Core;
+using Mcp.Daemon.Operations;
+using Mcp.Daemon.Storage;
+using Mcp.Model.Definition;
+using Mcp.Model.Errors;
+using Mcp.Protocol.Errors;
+
+namespace Mcp.Daemon.Errors;
+
+/// <summary>What a caller is told of a failure: which status, and with which trailers.</summary>
+public static class Refusal
+{
+    /// <summary>Null: nothing that anybody expected, so a fault of ours.</summary>
+    public static RpcException? Of(Exception e) => e switch
+    {
+        RpcException rpc => rpc,
+        StepFailedException step => Of(StepFailed(step), ErrorStatus.Aborted),
+        ServiceFileException file => Of(new McpException(ErrorCode.DefinitionInvalid, file.Message, "correct the service file", e)),
+        McpException own => Of(own),
+        _ when StorageFault.Explain(e) is { } fault => Of(fault),
+        _ => null,
+    };
+
+    public static RpcException Of(McpException e) => Of(e, e.Code.Status);
+
+    // Whatever the reason's own status: it was begun, and is told as what it came to.
+    private static McpException StepFailed(StepFailedException e) =>
+        new(e.Reason.Code, $"step {e.Step} failed{e.Aftermath}: {e.Reason.Message}", e.Reason.Hint, e);
+
+    private static RpcException Of(McpException e, ErrorStatus status) => new(new Status(CodeOf(status), e.Message), ErrorTrailers.Of(e));
+
+    private static StatusCode CodeOf(ErrorStatus status) => status switch
+    {
+        ErrorStatus.FailedPrecondition => StatusCode.FailedPrecondition,
+        ErrorStatus.NotFound => StatusCode.NotFound,
+        ErrorStatus.InvalidArgument => StatusCode.InvalidArgument,
+        ErrorStatus.PermissionDenied => StatusCode.PermissionDenied,
+        ErrorStatus.Unauthenticated => StatusCode.Unauthenticated,
+        ErrorStatus.ResourceExhausted => StatusCode.ResourceExhausted,
+        ErrorStatus.Aborted => StatusCode.Aborted,
+        ErrorStatus.Internal => StatusCode.Internal,
+    };
+}
