@@ -254,7 +254,7 @@ public sealed class EdgeTests : IAsyncLifetime
         Assert.Equal(ErrorCode.CertificateElsewhere, Assert.Throws<McpException>(() => _world.Node.Membership.IssueHostname(elder, hostname, request)).Code);
     }
 
-    private MasterWorld World() => new(_directory, _agents, _names, null, "elder", "fir");
+    private MasterWorld World() => new(_directory, _agents, _names, null, edges: ["elder", "fir"]);
 
     private void Silent(string when) => Elder.Hook = (what, _) => what == when ? throw new RpcException(new Status(StatusCode.Unavailable, "cut")) : Task.CompletedTask;
 }

@@ -76,7 +76,7 @@ public abstract class FaultyFleet : IAsyncLifetime
         return directory;
     }
 
-    private protected MasterWorld World(string directory) => new(directory, Agents, Names);
+    private protected MasterWorld World(string directory, bool waits = false) => new(directory, Agents, Names, waits: waits);
 
     private protected void ServesAt(MasterWorld world, string service, string node, string tag)
     {

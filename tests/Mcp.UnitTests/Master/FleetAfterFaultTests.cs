@@ -37,7 +37,7 @@ public sealed class FleetAfterFaultTests : FaultyFleet
         for (var point = 1; ; point++)
         {
             var directory = Fresh();
-            var world = World(directory);
+            var world = World(directory, waits: fault == "kill");
             if (first != "first")
                 await world.DeployAsync(MasterWorld.File("blog"));
             if (!await BreaksAsync(() => FirstAsync(world, first), point, fault))

@@ -15,7 +15,7 @@ public sealed class FleetFaultTests : FaultyFleet
         for (var point = 1; ; point++)
         {
             var directory = Fresh();
-            var before = World(directory);
+            var before = World(directory, waits: true);
             if (await FinishesAsync(() => before.DeployAsync(MasterWorld.File("blog")), point))
             {
                 Assert.True(point > 8, "the matrix is too small to be true");
@@ -36,7 +36,7 @@ public sealed class FleetFaultTests : FaultyFleet
         for (var point = 1; ; point++)
         {
             var directory = Fresh();
-            var before = World(directory);
+            var before = World(directory, waits: true);
             await before.DeployAsync(MasterWorld.File("blog"));
             if (await FinishesAsync(() => before.DeployAsync(MasterWorld.File("blog"), "beech"), point))
             {
@@ -57,7 +57,7 @@ public sealed class FleetFaultTests : FaultyFleet
         for (var point = 1; ; point++)
         {
             var directory = Fresh();
-            var before = World(directory);
+            var before = World(directory, waits: true);
             await before.DeployAsync(MasterWorld.File("blog"));
             if (await FinishesAsync(() => before.Node.Undeployer.UndeployAsync(Label.Parse("blog"), default), point))
             {
