@@ -76,6 +76,7 @@ public sealed class AgentParts : IDisposable
             ],
             Registry, Rollouts, Undeployer, locks);
         Control = new ServiceControl(Registry, Runtimes, Ports, Proxy, locks, retire);
+        Control.Changed += Restarts.Forget;
         Adoption = new Adoption(Registry, Runtimes, Proxy, locks);
         Reconciler = new Reconciler(Registry, Runtimes, Control, locks, Restarts, retire);
         _resumer = new Resumer(Deployer, Undeployer, Registry.Operations, time);

@@ -43,7 +43,9 @@ public static class Programs
         }
         catch (Win32Exception e)
         {
-            throw new McpException(ErrorCode.ProgramMissing, $"{start.FileName} cannot be started: {e.Message}", "", e);
+            throw Find(start.FileName) is null
+                ? new McpException(ErrorCode.ProgramMissing, $"there is no program {start.FileName}", "", e)
+                : new McpException(ErrorCode.ProgramMissing, $"{start.FileName} cannot be started: {new Win32Exception(e.NativeErrorCode).Message}", "", e);
         }
 
         process.StandardInput.Close();

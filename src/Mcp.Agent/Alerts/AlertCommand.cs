@@ -66,7 +66,7 @@ public sealed class AlertCommand
         }
         catch (System.ComponentModel.Win32Exception e)
         {
-            return e.Message;
+            return $"cannot be started: {new System.ComponentModel.Win32Exception(e.NativeErrorCode).Message}";
         }
     }
 

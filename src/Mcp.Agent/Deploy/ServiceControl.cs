@@ -12,6 +12,9 @@ namespace Mcp.Agent.Deploy;
 /// <summary>Start, stop, restart: the desired state first, then the runtime, so that a crash between is mended by the reconciler.</summary>
 public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, PortAllocator ports, INodeProxy proxy, ServiceLocks locks, RetireStep retire)
 {
+    /// <summary>Raised after a person has started, stopped or restarted an instance.</summary>
+    public event Action<InstanceName>? Changed;
+
     public Task<IReadOnlyList<string>> StartAsync(Label service, Label? component, CancellationToken ct) => ChangeAsync(service, component, DesiredState.Running, async stored =>
     {
         await RunAsync(stored, ct);
@@ -98,6 +101,7 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
             registry.Components.SetDesired(service, stored.Definition.Name, desired);
             var what = await act(stored);
             registry.Events.Add(service.Text, stored.Definition.Name.Text, $"component.{what[..what.IndexOf(' ', StringComparison.Ordinal)]}", stored.Instance.ToString());
+            Changed?.Invoke(stored.Instance);
             done.Add(what);
         }
 

@@ -53,8 +53,7 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
     private readonly TimeSpan _holdLimit = holdLimit ?? s_holdLimit;
     private readonly Lock _lock = new();
     private readonly Dictionary<int, Backend> _backends = [];
-    private FrozenDictionary<string, RouteTarget> _byHost = FrozenDictionary<string, RouteTarget>.Empty;
-    private FrozenDictionary<string, RouteTarget> _bySni = FrozenDictionary<string, RouteTarget>.Empty;
+    private volatile InForce _inForce = new(FrozenDictionary<string, RouteTarget>.Empty, FrozenDictionary<string, RouteTarget>.Empty);
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>The backend of a host, entered. At a held route it waits for the next instance.</summary>
@@ -71,8 +70,7 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
                 _backends.Remove(idle.Port);
             foreach (var port in routes.Routes.Select(r => r.Port).Where(p => !_backends.ContainsKey(p)))
                 _backends[port] = new Backend(port);
-            Volatile.Write(ref _byHost, Table(routes.Routes.Where(r => !r.PassThrough)));
-            Volatile.Write(ref _bySni, Table(routes.Routes.Where(r => r.PassThrough)));
+            _inForce = new InForce(Table(routes.Routes.Where(r => !r.PassThrough)), Table(routes.Routes.Where(r => r.PassThrough)));
             Interlocked.Exchange(ref _changed, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
         }
     }
@@ -133,8 +131,14 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
         return false;
     }
 
-    private RouteTarget? Find(string host, bool passThrough) => Volatile.Read(ref passThrough ? ref _bySni : ref _byHost).GetValueOrDefault(host);
+    private RouteTarget? Find(string host, bool passThrough)
+    {
+        var now = _inForce;
+        return (passThrough ? now.BySni : now.ByHost).GetValueOrDefault(host);
+    }
 
     private FrozenDictionary<string, RouteTarget> Table(IEnumerable<ProxyRoute> routes) =>
         routes.ToFrozenDictionary(r => r.Host, r => new RouteTarget(_backends[r.Port], r.Held), StringComparer.OrdinalIgnoreCase);
+
+    private sealed record InForce(FrozenDictionary<string, RouteTarget> ByHost, FrozenDictionary<string, RouteTarget> BySni);
 }

@@ -7,6 +7,9 @@ namespace Mcp.Agent.Registry;
 /// <summary>The node's desired state in SQLite: one object a table.</summary>
 public sealed class AgentRegistry : IDisposable
 {
+    /// <summary>Of the file.</summary>
+    public static readonly DatabaseOwner Owner = new("mcp-agent", "the registry", "deploy the services again; mcp adopt takes over those that run");
+
     private readonly Database _database;
 
     private AgentRegistry(Database database, TimeProvider time)
@@ -43,7 +46,7 @@ public sealed class AgentRegistry : IDisposable
 
     public static AgentRegistry Open(string file, TimeProvider time)
     {
-        var database = Database.Open(file);
+        var database = Database.Open(file, Owner);
         Migrator.Migrate(database, Migration.In(typeof(AgentRegistry).Assembly));
         return new AgentRegistry(database, time);
     }

@@ -92,7 +92,6 @@ public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLo
         if (Refusal.Of(e) is { } expected)
             return expected;
         logger.LogError(e, "{Method} failed", context.Method);
-        const string hint = "this is a fault of mcp; the log of the program has the details";
-        return Refusal.Of(new McpException(ErrorCode.Internal, $"{e.GetType().Name}: {e.Message}", hint, e));
+        return Refusal.Of(new McpException(ErrorCode.Internal, FailureText.Of(e), FailureText.IsOurs(e) ? FailureText.OurFault : "mcp doctor; the log of the program has the details", e));
     }
 }

@@ -1,3 +1,4 @@
+using Mcp.Daemon.Errors;
 using Mcp.Model.Errors;
 
 namespace Mcp.Daemon.Operations;
@@ -118,7 +119,7 @@ public sealed class OperationRunner<TState>(IReadOnlyList<IStep<TState>> steps, 
         McpException own => own,
         OperationCanceledException => new McpException(ErrorCode.OperationCancelled, "cancelled", "", e),
         _ when Storage.StorageFault.Explain(e) is { } fault => fault,
-        _ => new McpException(ErrorCode.StepFailed, $"{e.GetType().Name}: {e.Message}", "", e),
+        _ => new McpException(ErrorCode.StepFailed, FailureText.Of(e), FailureText.IsOurs(e) ? FailureText.OurFault : "", e),
     };
 
     private async Task<Exception?> TryUndoAsync(JournalEntry entry, TState state, StepReport? report)

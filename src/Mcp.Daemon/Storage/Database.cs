@@ -7,10 +7,11 @@ namespace Mcp.Daemon.Storage;
 public sealed class Database : IDisposable
 {
     private readonly string _connectionString;
+    private readonly DatabaseOwner _owner;
 
-    private Database(string file)
+    private Database(string file, DatabaseOwner owner)
     {
-        File = file;
+        (File, _owner) = (file, owner);
         _connectionString = new SqliteConnectionStringBuilder { DataSource = file, ForeignKeys = true, DefaultTimeout = 10 }.ToString();
     }
 
@@ -18,9 +19,9 @@ public sealed class Database : IDisposable
 
     /// <summary>Opens and checks the file; makes it, readable by its owner only, if it is missing.</summary>
     /// <exception cref="McpException">registry.corrupt: the file is damaged; nothing was changed. registry.open: it cannot be opened.</exception>
-    public static Database Open(string file)
+    public static Database Open(string file, DatabaseOwner owner)
     {
-        var database = new Database(file);
+        var database = new Database(file, owner);
         try
         {
             if (System.IO.File.Exists(file))
@@ -32,11 +33,15 @@ public sealed class Database : IDisposable
         }
         catch (SqliteException e) when (e.SqliteErrorCode is 11 or 26)
         {
-            throw Damaged(file, e);
+            throw database.Damaged(e);
         }
         catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
         {
-            throw new McpException(ErrorCode.RegistryOpen, $"cannot open the registry {file}: {e.Message}", "is the disk full, or the directory not writable?", e);
+            throw new McpException(
+                ErrorCode.RegistryOpen,
+                $"cannot open {owner.Called} {file}: {e.Message}",
+                "is the disk full, or the directory not writable?",
+                e);
         }
 
         return database;
@@ -63,9 +68,18 @@ public sealed class Database : IDisposable
         using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = File, Mode = SqliteOpenMode.ReadOnly, Pooling = false }.ToString());
         connection.Open();
         if (connection.Scalar("PRAGMA quick_check(1)") is not "ok" and var answer)
-            throw Damaged(File, new InvalidDataException($"quick_check: {answer}"));
+            throw Damaged(new InvalidDataException($"quick_check: {answer}"));
     }
 
-    private static McpException Damaged(string file, Exception cause) =>
-        new(ErrorCode.RegistryCorrupt, $"the registry {file} is damaged ({cause.Message}); nothing was changed", $"restore it from a backup, or move it away (mv {file} {file}.damaged) and deploy the services again", cause);
+    /// <summary>The file was written by a newer program.</summary>
+    internal McpException Newer(long version, int known) => new(
+        ErrorCode.RegistryNewer,
+        $"{_owner.Called} {File} has schema {version}, and this program knows up to {known}",
+        $"install the newer {_owner.Program} again, or restore a backup from before the upgrade");
+
+    private McpException Damaged(Exception cause) => new(
+        ErrorCode.RegistryCorrupt,
+        $"{_owner.Called} {File} is damaged ({cause.Message}); nothing was changed",
+        $"restore it from a backup, or move it away (mv {File} {File}.damaged) and {_owner.Without}",
+        cause);
 }

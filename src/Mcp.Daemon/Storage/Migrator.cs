@@ -32,7 +32,7 @@ public static class Migrator
         using var connection = database.Connect();
         var version = (long)connection.Scalar("PRAGMA user_version")!;
         if (version > migrations[^1].Number)
-            throw new McpException(ErrorCode.RegistryNewer, $"the registry {database.File} has schema {version}, and this program knows up to {migrations[^1].Number}", "install the newer mcp-agent again, or restore a backup from before the upgrade");
+            throw database.Newer(version, migrations[^1].Number);
         foreach (var migration in migrations.Where(m => m.Number > version && m.Number <= upTo))
             Apply(connection, migration);
     }

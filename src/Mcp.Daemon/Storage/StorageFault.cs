@@ -11,11 +11,22 @@ public static class StorageFault
     private const int SqliteFull = 13;
     private const int NoSpaceLeft = 28;
 
+    // The agent and the master say the same, and whoever asked the one may have been answered by the other.
+    private static string ThisMachine => $"the machine {Environment.MachineName}";
+
     /// <summary>Null: a failure of another kind.</summary>
     public static McpException? Explain(Exception e) => e switch
     {
-        SqliteException { SqliteErrorCode: SqliteFull } or IOException { HResult: NoSpaceLeft } => new McpException(ErrorCode.DiskFull, $"the disk of this node is full: {e.Message}", "free some space (mcp node show says how much there is); nothing was lost", e),
-        SqliteException { SqliteErrorCode: SqliteBusy } => new McpException(ErrorCode.RegistryLocked, $"the database is locked by another program: {e.Message}", "end that program (fuser FILE says which) and try again; nothing was lost", e),
+        SqliteException { SqliteErrorCode: SqliteFull } or IOException { HResult: NoSpaceLeft } => new McpException(
+            ErrorCode.DiskFull,
+            $"a disk of {ThisMachine} is full: {e.Message}",
+            "free some space there (df -h says which disk it is); nothing was lost",
+            e),
+        SqliteException { SqliteErrorCode: SqliteBusy } => new McpException(
+            ErrorCode.RegistryLocked,
+            $"a database on {ThisMachine} is locked by another program: {e.Message}",
+            "end that program there (fuser STATE/*.db says which it is) and try again; nothing was lost",
+            e),
         _ => null,
     };
 }

@@ -9,6 +9,12 @@ namespace Mcp.Master.Store;
 /// <summary>What the master knows, in SQLite: one object a table. Nothing that matters is kept in memory only.</summary>
 public sealed class MasterStore : IDisposable
 {
+    /// <summary>Of the file.</summary>
+    public static readonly DatabaseOwner Owner = new(
+        "mcp-master",
+        "the master's database",
+        "have each node join anew (its STATE/member must be removed first); mcp adopt then takes over what runs there");
+
     private readonly Database _database;
     private readonly TimeProvider _time;
 
@@ -46,7 +52,7 @@ public sealed class MasterStore : IDisposable
 
     public static MasterStore Open(string file, TimeProvider time)
     {
-        var database = Database.Open(file);
+        var database = Database.Open(file, Owner);
         Migrator.Migrate(database, Migration.In(typeof(MasterStore).Assembly));
         return new MasterStore(database, time);
     }

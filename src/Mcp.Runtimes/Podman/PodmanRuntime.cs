@@ -102,7 +102,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
         catch (LibpodException e)
         {
-            throw new McpException(ErrorCode.PodmanFailed, $"cannot start {name}: {e.Message}", "run podman ps -a on the node", e);
+            throw Failed($"cannot start {name}", e);
         }
     }
 
@@ -175,7 +175,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         var query = $"?stdout=true&stderr=true&timestamps=true&follow={(options.Follow ? "true" : "false")}&tail={(options.Tail is { } tail ? tail : "all")}";
         if (options.Since is { } since && since > DateTimeOffset.UnixEpoch)
             query += $"&since={since.ToUnixTimeSeconds()}";
-        using var response = await _client.StreamAsync(HttpMethod.Get, $"/containers/{name}/logs{query}", ct);
+        var path = $"/containers/{name}/logs{query}";
+        using var response = await ToldAsync($"cannot read the log of {name}", () => _client.StreamAsync(HttpMethod.Get, path, ct));
         await using var stream = await response.Content.ReadAsStreamAsync(ct);
         await foreach (var (stderr, text) in LibpodStreams.FramesAsync(stream, ct))
         {
@@ -187,7 +188,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
 
     public async IAsyncEnumerable<RuntimeEvent> WatchAsync([EnumeratorCancellation] CancellationToken ct)
     {
-        using var response = await _client.StreamAsync(HttpMethod.Get, $"/events?stream=true&filters={WatchFilter}", ct);
+        var path = $"/events?stream=true&filters={WatchFilter}";
+        using var response = await ToldAsync("cannot hear of the containers' changes", () => _client.StreamAsync(HttpMethod.Get, path, ct));
         await using var stream = await response.Content.ReadAsStreamAsync(ct);
         await foreach (var line in LibpodStreams.LinesAsync(stream, ct))
         {
@@ -197,13 +199,17 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
     }
 
-    public async Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct)
-    {
-        var created = JsonSerializer.Deserialize(await _client.PostAsync($"/containers/{name}/exec", new LibpodExecCreate(command, true, true), LibpodJson.Default.LibpodExecCreate, s_startLimit, ct), LibpodJson.Default.LibpodExecCreated);
-        var output = await _client.PostAsync($"/exec/{created!.Id}/start", new LibpodExecStart(false, false), LibpodJson.Default.LibpodExecStart, s_startLimit, ct);
-        var state = await _client.GetAsync($"/exec/{created.Id}/json", LibpodJson.Default.LibpodExecState, ct);
-        return (state?.ExitCode ?? -1, output);
-    }
+    public Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct) =>
+        ToldAsync($"cannot run {command[0]} inside {name}", async () =>
+        {
+            var request = new LibpodExecCreate(command, true, true);
+            var answer = await _client.PostAsync($"/containers/{name}/exec", request, LibpodJson.Default.LibpodExecCreate, s_startLimit, ct);
+            var created = JsonSerializer.Deserialize(answer, LibpodJson.Default.LibpodExecCreated);
+            var start = new LibpodExecStart(false, false);
+            var output = await _client.PostAsync($"/exec/{created!.Id}/start", start, LibpodJson.Default.LibpodExecStart, s_startLimit, ct);
+            var state = await _client.GetAsync($"/exec/{created.Id}/json", LibpodJson.Default.LibpodExecState, ct);
+            return (state?.ExitCode ?? -1, output);
+        });
 
     public void Dispose()
     {
@@ -219,9 +225,14 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         if (sixth is null || spec.Component.Network == "host")
             return;
         var network = spec.Component.Network is null or "bridge" ? DefaultNetwork : spec.Component.Network;
-        var about = await _client.GetAsync($"/networks/{Uri.EscapeDataString(network)}/json", LibpodJson.Default.LibpodNetwork, ct);
-        if (about is not { Ipv6: true })
-            throw new McpException(ErrorCode.PortAddress, $"the port {FixedPorts.Format(sixth)} would lead nowhere: the network {network} has no IPv6", "use an IPv4 address, or a network that has it: podman network create --ipv6 NAME");
+        var path = $"/networks/{Uri.EscapeDataString(network)}/json";
+        var about = await ToldAsync($"cannot look at the network {network}", () => _client.GetAsync(path, LibpodJson.Default.LibpodNetwork, ct));
+        if (about is { Ipv6: true })
+            return;
+        throw new McpException(
+            ErrorCode.PortAddress,
+            $"the port {FixedPorts.Format(sixth)} would lead nowhere: the network {network} has no IPv6",
+            "use an IPv4 address, or a network that has it: podman network create --ipv6 NAME");
     }
 
     private async Task PullNowAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
@@ -259,9 +270,15 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
         catch (LibpodException e)
         {
-            throw new McpException(ErrorCode.PodmanFailed, $"{what}: {e.Message}", "run podman ps -a on the node", e);
+            throw Failed(what, e);
         }
     }
+
+    private static McpException Failed(string what, LibpodException e) => new(
+        ErrorCode.PodmanFailed,
+        $"{what}: {e.Message}",
+        e.Status == 0 ? "mcp doctor says what is wrong with podman" : "run podman ps -a on the node",
+        e);
 
     // https://github.com/containers/podman: libpod/define/containerstate.go
     private static InstanceState State(string? status) => status switch

@@ -45,17 +45,26 @@ public sealed class PodmanSocket(PodmanOptions options) : IDisposable
         using var process = Start(start);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
         limit.CancelAfter(s_startLimit);
-        while (true)
+        try
         {
-            if (await TryConnectAsync(limit.Token) is { } connected)
-                return connected;
-            if (process.HasExited)
-                throw process.ExitCode == NotStarted || !OnPath("podman")
-                    ? new McpException(ErrorCode.PodmanMissing, "podman cannot be started: there is no program podman", "install the package podman")
-                    : new IOException($"podman system service ended with exit code {process.ExitCode}");
-            await Task.Delay(20, limit.Token);
+            while (true)
+            {
+                if (await TryConnectAsync(limit.Token) is { } connected)
+                    return connected;
+                if (process.HasExited)
+                    throw Ended(process.ExitCode);
+                await Task.Delay(20, limit.Token);
+            }
+        }
+        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        {
+            throw new IOException($"podman system service does not answer {s_startLimit.TotalSeconds:0} s after its start", e);
         }
     }
+
+    private static Exception Ended(int exitCode) => exitCode == NotStarted || !OnPath("podman")
+        ? new McpException(ErrorCode.PodmanMissing, "podman cannot be started: there is no program podman", "install the package podman")
+        : new IOException($"podman system service ended with exit code {exitCode}");
 
     private static bool OnPath(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(d => File.Exists(Path.Combine(d, program)));
 
@@ -69,7 +78,7 @@ public sealed class PodmanSocket(PodmanOptions options) : IDisposable
         }
         catch (Win32Exception e)
         {
-            throw new McpException(ErrorCode.PodmanMissing, $"podman cannot be started: {e.Message}", "install the package podman", e);
+            throw new McpException(ErrorCode.PodmanMissing, $"podman cannot be started: {new Win32Exception(e.NativeErrorCode).Message}", "install the package podman", e);
         }
     }
 

@@ -56,7 +56,7 @@ public class FaultTests(NodeFixture node)
 
             var (exitCode, _, error) = await agent.McpAsync("deploy", node.WriteService("full", "v1"));
             Assert.Equal(1, exitCode);
-            Assert.Contains("the disk of this node is full", error, StringComparison.Ordinal);
+            Assert.Contains("a disk of the machine", error, StringComparison.Ordinal);
             Assert.Contains("free some space", error, StringComparison.Ordinal);
             Assert.Equal(0, (await agent.McpAsync("list")).ExitCode);
 
@@ -81,7 +81,7 @@ public class FaultTests(NodeFixture node)
         await File.WriteAllBytesAsync(registry, garbage);
         var (exitCode, _, error) = await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), ["run", "--config", agent.Config]);
         Assert.Equal(1, exitCode);
-        Assert.Contains("is damaged", error, StringComparison.Ordinal);
+        Assert.Contains($"the registry {registry} is damaged", error, StringComparison.Ordinal);
         Assert.Contains("restore it from a backup", error, StringComparison.Ordinal);
         Assert.Equal(garbage, await File.ReadAllBytesAsync(registry));
     }
@@ -100,7 +100,9 @@ public class FaultTests(NodeFixture node)
         Assert.Equal(0, (await agent.McpAsync("list")).ExitCode);
         var deploy = await agent.McpAsync("deploy", node.WriteService("nopodman", "v1"));
         Assert.Equal(1, deploy.ExitCode);
-        Assert.Contains("podman", deploy.Error, StringComparison.Ordinal);
+        Assert.Contains("there is no program podman", deploy.Error, StringComparison.Ordinal);
+        Assert.Contains("install the package podman", deploy.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("Exception", deploy.Error, StringComparison.Ordinal);
     }
 
     [Fact]

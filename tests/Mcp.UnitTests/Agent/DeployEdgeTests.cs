@@ -1,3 +1,4 @@
+using Mcp.Agent.Registry;
 using Mcp.Agent.Deploy;
 using Mcp.Daemon.Operations;
 using Mcp.Daemon.Storage;
@@ -53,7 +54,7 @@ public sealed class DeployEdgeTests : IDisposable
     {
         using var world = new World(_directory, _runtime);
         await world.DeployAsync(World.Service("blog", "v1"));
-        using (var database = Database.Open(Path.Combine(_directory, "registry.db")))
+        using (var database = Database.Open(Path.Combine(_directory, "registry.db"), AgentRegistry.Owner))
         using (var connection = database.Connect())
             connection.Run("UPDATE components SET definition = replace(definition, 'name = \"web\"', 'name = \"web\"' || char(10) || 'update = \"canary\"')");
         Assert.Contains("cannot be read", Assert.Single(world.Registry.Components.List()).Trouble, StringComparison.Ordinal);

@@ -23,7 +23,7 @@ internal sealed class World : IDisposable
     private readonly HealthProbe _probe = new();
 
     /// <param name="vms">For microvms; null: this node has none.</param>
-    public World(string directory, FakeRuntime runtime, IReadOnlyList<BootStage>? boot = null, FakeRuntime? vms = null)
+    public World(string directory, FakeRuntime runtime, IReadOnlyList<BootStage>? boot = null, FakeRuntime? vms = null, TimeProvider? time = null)
     {
         Runtime = runtime;
         Registry = AgentRegistry.Open(Path.Combine(directory, "registry.db"), TimeProvider.System);
@@ -54,7 +54,8 @@ internal sealed class World : IDisposable
             Registry, Rollouts, Undeployer, locks);
         Control = new ServiceControl(Registry, runtimes, ports, Proxy, locks, retire);
         Adoption = new Adoption(Registry, runtimes, Proxy, locks);
-        var restarts = new RestartKeeper(TimeProvider.System);
+        var restarts = Restarts = new RestartKeeper(time ?? TimeProvider.System);
+        Control.Changed += restarts.Forget;
         Reconciler = new Reconciler(Registry, runtimes, Control, locks, restarts, retire);
         Resumer = new Resumer(Deployer, Undeployer, Registry.Operations, TimeProvider.System);
         Boot = new BootSequence(boot ?? [], Registry, Reconciler, restarts, gate);
@@ -79,6 +80,8 @@ internal sealed class World : IDisposable
     public Adoption Adoption { get; }
 
     public Reconciler Reconciler { get; }
+
+    public RestartKeeper Restarts { get; }
 
     public Resumer Resumer { get; }
 

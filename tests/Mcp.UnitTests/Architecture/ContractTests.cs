@@ -40,7 +40,7 @@ public sealed class ContractTests
     public void The_schema_is_the_sum_of_the_migrations(Type store, string file)
     {
         var directory = Directory.CreateTempSubdirectory("mcp-schema").FullName;
-        using (var database = Database.Open(Path.Combine(directory, "registry.db")))
+        using (var database = Database.Open(Path.Combine(directory, "registry.db"), AgentRegistry.Owner))
         {
             Migrator.Migrate(database, Migration.In(store.Assembly));
             using var connection = database.Connect();

@@ -1,4 +1,7 @@
+using Grpc.Core;
+using Mcp.Daemon.Errors;
 using Mcp.Daemon.Operations;
+using Mcp.Model.Errors;
 
 namespace Mcp.UnitTests.Daemon;
 
@@ -91,6 +94,29 @@ public class OperationRunnerTests
         Assert.Empty(journal.Open());
     }
 
+    public static TheoryData<Exception, string, string> Failures => new()
+    {
+        { new McpException(ErrorCode.ImagePull, "cannot pull", "look"), "image.pull", "cannot pull" },
+        { new IOException("the socket is gone"), "step.failed", "the socket is gone" },
+        { new System.Net.Sockets.SocketException(111), "step.failed", "Connection refused" },
+        { new RpcException(new Status(StatusCode.Unavailable, "away")), "step.failed", "away" },
+        { new Microsoft.Data.Sqlite.SqliteException("full", 13), "disk.full", "a disk of the machine" },
+        { new Microsoft.Data.Sqlite.SqliteException("locked", 5), "registry.locked", "a database on the machine" },
+        { new OperationCanceledException("a limit"), "operation.cancelled", "cancelled" },
+        { new InvalidOperationException("never"), "step.failed", "InvalidOperationException: never" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Failures))]
+    public async Task What_failed_is_told_in_its_own_words_and_only_a_fault_of_ours_by_its_type(Exception failure, string code, string words)
+    {
+        var runner = new OperationRunner<string>([new FailingStep(failure)], new MemoryJournal(), s => s, s => s);
+        var e = await Assert.ThrowsAsync<StepFailedException>(() => runner.RunAsync(Entry(), null, CancellationToken.None));
+        Assert.Equal(code, e.Reason.Code.Text);
+        Assert.StartsWith(words, e.Reason.Message, StringComparison.Ordinal);
+        Assert.Equal(failure is InvalidOperationException, e.Reason.Hint == FailureText.OurFault);
+    }
+
     private static JournalEntry Entry() => new(Guid.NewGuid(), "deploy", "blog", 0, false, "s");
 
     private static OperationRunner<string> Runner(HashSet<string> world, MemoryJournal journal, string? failing, OnFailure onFailure = OnFailure.Undo) =>
@@ -113,6 +139,15 @@ public class OperationRunnerTests
             world.Remove(name);
             return Task.CompletedTask;
         }
+    }
+
+    private sealed class FailingStep(Exception failure) : IStep<string>
+    {
+        public string Name => "fail";
+
+        public Task<string> RunAsync(string state, IProgress<string> progress, CancellationToken ct) => throw failure;
+
+        public Task UndoAsync(string state, CancellationToken ct) => Task.CompletedTask;
     }
 
     private sealed class MemoryJournal : IJournal

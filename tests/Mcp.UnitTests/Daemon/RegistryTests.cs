@@ -1,8 +1,10 @@
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Storage;
+using Mcp.Master.Store;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Microsoft.Data.Sqlite;
 
 namespace Mcp.UnitTests.Daemon;
 
@@ -20,7 +22,7 @@ public sealed class RegistryTests : IDisposable
     [InlineData(5)]
     public void An_older_registry_is_upgraded_in_place_and_keeps_its_services(int version)
     {
-        using (var old = Database.Open(DatabaseFile))
+        using (var old = Database.Open(DatabaseFile, AgentRegistry.Owner))
         {
             Migrator.Migrate(old, Migration.In(typeof(AgentRegistry).Assembly), upTo: version);
             using var connection = old.Connect();
@@ -38,7 +40,7 @@ public sealed class RegistryTests : IDisposable
     [Fact]
     public void A_newer_registry_is_refused()
     {
-        using (var newer = Database.Open(DatabaseFile))
+        using (var newer = Database.Open(DatabaseFile, AgentRegistry.Owner))
         {
             using var connection = newer.Connect();
             connection.Run("PRAGMA user_version=999");
@@ -57,6 +59,40 @@ public sealed class RegistryTests : IDisposable
         Assert.Contains("restore", e.Hint, StringComparison.Ordinal);
         Assert.Equal(before, File.ReadAllBytes(DatabaseFile));
         Assert.Single(Directory.GetFiles(_directory));
+    }
+
+    [Theory]
+    [InlineData("mcp-agent", "the registry", "mcp-master")]
+    [InlineData("mcp-master", "the master's database", "mcp-agent")]
+    public void What_keeps_a_database_from_being_opened_is_told_of_its_own_program(string program, string called, string other)
+    {
+        IDisposable Open() => program == "mcp-agent"
+            ? AgentRegistry.Open(DatabaseFile, TimeProvider.System)
+            : MasterStore.Open(DatabaseFile, TimeProvider.System);
+
+        void Refused(ErrorCode code, string what)
+        {
+            var e = Assert.Throws<McpException>(Open);
+            Assert.Equal(code, e.Code);
+            Assert.StartsWith(what, e.Message, StringComparison.Ordinal);
+            Assert.DoesNotContain(other, e.Message + e.Hint, StringComparison.Ordinal);
+        }
+
+        File.WriteAllBytes(DatabaseFile, [.. Enumerable.Range(0, 8192).Select(i => (byte)(i * 7))]);
+        Refused(ErrorCode.RegistryCorrupt, $"{called} {DatabaseFile} is damaged");
+        File.Delete(DatabaseFile);
+        Directory.CreateDirectory(DatabaseFile);
+        Refused(ErrorCode.RegistryOpen, $"cannot open {called} {DatabaseFile}");
+        Directory.Delete(DatabaseFile);
+        Open().Dispose();
+        using (var connection = new SqliteConnection($"Data Source={DatabaseFile};Pooling=False"))
+        {
+            connection.Open();
+            connection.Run("PRAGMA user_version=999");
+        }
+
+        Refused(ErrorCode.RegistryNewer, $"{called} {DatabaseFile} has schema 999");
+        Assert.Contains($"install the newer {program} again", Assert.Throws<McpException>(Open).Hint, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -14,7 +14,7 @@ internal sealed class OpsBuild(QemuOptions options)
     /// <exception cref="McpException">unikernel.build, with what ops said.</exception>
     public async Task<string> RunAsync(string staging, string program, string config, string temporary, CancellationToken ct)
     {
-        var ops = Programs.Find(options.Ops) ?? throw new McpException(ErrorCode.UnikernelBuild, "there is no program ops", "install NanoVMs ops (https://ops.city), or name it: [qemu] ops = \"/path/ops\" in agent.toml");
+        var ops = Programs.Find(options.Ops) ?? throw new McpException(ErrorCode.UnikernelBuild, $"there is no program {options.Ops}", "install NanoVMs ops (https://ops.city), or name it: [qemu] ops = \"/path/ops\" in agent.toml");
         var (home, name) = (options.OpsHome, Path.GetFileNameWithoutExtension(temporary));
         Directory.CreateDirectory(home);
         Directory.CreateDirectory(temporary);
