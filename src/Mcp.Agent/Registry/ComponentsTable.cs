@@ -30,10 +30,8 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
     /// <param name="service">Its components do not count.</param>
     /// <param name="holds">Whoever waits at the node proxy for the service goes on waiting.</param>
     /// <exception cref="McpException">route.taken</exception>
-    public void Store(ServiceDefinition service, IReadOnlyList<ComponentRow> rows, bool holds = false)
+    public void Store(ServiceDefinition service, IReadOnlyList<ComponentRow> rows, bool holds = false) => database.Write(connection =>
     {
-        using var connection = database.Connect();
-        using var transaction = connection.BeginTransaction();
         var there = Read(connection, service.Name).ToDictionary(c => c.Row.Name, c => c.Row);
         connection.Run("""
             INSERT INTO services (name, tier, node, active, updated_at) VALUES (@name, @tier, @node, @active, @now)
@@ -54,13 +52,10 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
 
         if (!holds)
             connection.Run("DELETE FROM holds WHERE service = @service", ("service", service.Name.Text));
-        transaction.Commit();
-    }
+    });
 
-    public void Delete(Label service)
+    public void Delete(Label service) => database.Write(connection =>
     {
-        using var connection = database.Connect();
-        using var transaction = connection.BeginTransaction();
         // The numbers that were given stay given.
         connection.Run("""
             INSERT INTO generations (service, component, last) SELECT service, name, generation FROM components WHERE service = @name
@@ -68,14 +63,16 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
             """, ("name", service.Text));
         connection.Run("DELETE FROM services WHERE name = @name", ("name", service.Text));
         connection.Run("DELETE FROM holds WHERE service = @name", ("name", service.Text));
-        transaction.Commit();
-    }
+    });
 
     public void SetDesired(Label service, Label component, DesiredState desired)
     {
-        using var connection = database.Connect();
-        connection.Run("UPDATE components SET desired = @desired, updated_at = @now WHERE service = @service AND name = @component",
-            ("desired", desired.ToString()), ("now", Now()), ("service", service.Text), ("component", component.Text));
+        database.Write(connection => connection.Run(
+            "UPDATE components SET desired = @desired, updated_at = @now WHERE service = @service AND name = @component",
+            ("desired", desired.ToString()),
+            ("now", Now()),
+            ("service", service.Text),
+            ("component", component.Text)));
     }
 
     /// <summary>As far as this version reads it; <see cref="Text"/> has all of it.</summary>

@@ -20,23 +20,36 @@ public sealed class EdgeRoutesTable(Database database, TimeProvider time)
 
     public void Set(EdgeRoute route)
     {
-        using var connection = database.Connect();
-        connection.Run("""
-            INSERT INTO edge_routes (hostname, service, backend, port, resolver, addresses, created_at) VALUES (@hostname, @service, @backend, @port, @resolver, @addresses, @now)
-            ON CONFLICT (hostname) DO UPDATE SET service = @service, backend = @backend, port = @port, resolver = @resolver, addresses = @addresses
+        database.Write(connection => connection.Run("""
+            INSERT INTO edge_routes (hostname, service, backend, port, resolver, addresses, created_at)
+            VALUES (@hostname, @service, @backend, @port, @resolver, @addresses, @now)
+            ON CONFLICT (hostname) DO UPDATE
+            SET service = @service, backend = @backend, port = @port, resolver = @resolver, addresses = @addresses
             """,
-            ("hostname", route.Hostname.Text), ("service", route.Service.Text), ("backend", route.Backend.Text), ("port", route.Port), ("resolver", route.Resolver),
-            ("addresses", string.Join(' ', route.Addresses)), ("now", time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture)));
+            ("hostname", route.Hostname.Text),
+            ("service", route.Service.Text),
+            ("backend", route.Backend.Text),
+            ("port", route.Port),
+            ("resolver", route.Resolver),
+            ("addresses", string.Join(' ', route.Addresses)),
+            ("now", time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture))));
     }
 
     public void Remove(Hostname hostname)
     {
-        using var connection = database.Connect();
-        connection.Run("DELETE FROM edge_routes WHERE hostname = @hostname", ("hostname", hostname.Text));
+        database.Write(connection => connection.Run("DELETE FROM edge_routes WHERE hostname = @hostname", ("hostname", hostname.Text)));
     }
 
     private static EdgeRoute Read(SqliteDataReader r) =>
-        new(Host(r.GetString(0)), Label.Parse(r.GetString(1)), Host(r.GetString(2)), r.GetInt32(3), r.GetString(4), [.. r.GetString(5).Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(IPAddress.Parse)]);
+        new(
+            Host(r.GetString(0)),
+            Label.Parse(r.GetString(1)),
+            Host(r.GetString(2)),
+            r.GetInt32(3),
+            r.GetString(4),
+            [.. r.GetString(5).Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(IPAddress.Parse)]);
 
-    private static Hostname Host(string text) => Hostname.TryParse(text, out var hostname) ? hostname : throw new FormatException($"'{text}' in edge_routes is not a hostname");
+    private static Hostname Host(string text) => Hostname.TryParse(text, out var hostname)
+        ? hostname
+        : throw new FormatException($"'{text}' in edge_routes is not a hostname");
 }

@@ -3,7 +3,8 @@ using Mcp.Model.Names;
 
 namespace Mcp.Agent.Registry;
 
-/// <summary>The last generation that was given to each component: each number once, also after a failed deploy or an undeploy. Logs and names hang on it.</summary>
+/// <summary>The last generation that was given to each component: each number once, also after a failed deploy or an undeploy.
+/// Logs and names depend on it.</summary>
 public sealed class GenerationsTable(Database database)
 {
     /// <summary>The last one given, or what the component's row says; 0: none.</summary>
@@ -20,8 +21,12 @@ public sealed class GenerationsTable(Database database)
     /// <summary>Written down as given.</summary>
     public void Give(Label service, Label component, int generation)
     {
-        using var connection = database.Connect();
-        connection.Run("INSERT INTO generations (service, component, last) VALUES (@service, @component, @last) ON CONFLICT (service, component) DO UPDATE SET last = MAX(last, @last)",
-            ("service", service.Text), ("component", component.Text), ("last", generation));
+        database.Write(connection => connection.Run("""
+            INSERT INTO generations (service, component, last) VALUES (@service, @component, @last)
+            ON CONFLICT (service, component) DO UPDATE SET last = MAX(last, @last)
+            """,
+            ("service", service.Text),
+            ("component", component.Text),
+            ("last", generation)));
     }
 }

@@ -11,21 +11,26 @@ public sealed class IssuancesTable(Database database, TimeProvider time)
     public List<IssuanceAttempt> Of(Hostname hostname)
     {
         using var connection = database.Connect();
-        return connection.Query("SELECT time, issued FROM issuances WHERE hostname = @hostname", r => new IssuanceAttempt(DateTimeOffset.Parse(r.GetString(0), CultureInfo.InvariantCulture), r.GetBoolean(1)), ("hostname", hostname.Text));
+        return connection.Query(
+            "SELECT time, issued FROM issuances WHERE hostname = @hostname",
+            r => new IssuanceAttempt(DateTimeOffset.Parse(r.GetString(0), CultureInfo.InvariantCulture), r.GetBoolean(1)),
+            ("hostname", hostname.Text));
     }
 
     /// <summary>Before the CA is asked, as a failure: a kill in the middle counts as one.</summary>
-    public long Begin(Hostname hostname)
+    public long Begin(Hostname hostname) => database.Write(connection =>
     {
-        using var connection = database.Connect();
         var now = time.GetUtcNow();
-        connection.Run("DELETE FROM issuances WHERE time < @old", ("old", (now - IssuancePace.Memory).ToString("O", CultureInfo.InvariantCulture)));
-        return (long)connection.Scalar("INSERT INTO issuances (hostname, time, issued) VALUES (@hostname, @now, 0) RETURNING id", ("hostname", hostname.Text), ("now", now.ToString("O", CultureInfo.InvariantCulture)))!;
-    }
+        var old = now - IssuancePace.Memory;
+        connection.Run("DELETE FROM issuances WHERE time < @old", ("old", old.ToString("O", CultureInfo.InvariantCulture)));
+        return (long)connection.Scalar(
+            "INSERT INTO issuances (hostname, time, issued) VALUES (@hostname, @now, 0) RETURNING id",
+            ("hostname", hostname.Text),
+            ("now", now.ToString("O", CultureInfo.InvariantCulture)))!;
+    });
 
     public void Issued(long attempt)
     {
-        using var connection = database.Connect();
-        connection.Run("UPDATE issuances SET issued = 1 WHERE id = @id", ("id", attempt));
+        database.Write(connection => connection.Run("UPDATE issuances SET issued = 1 WHERE id = @id", ("id", attempt)));
     }
 }

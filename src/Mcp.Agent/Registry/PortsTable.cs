@@ -17,11 +17,17 @@ public sealed class PortsTable(Database database)
     public bool TryTake(InstanceName instance, int hostPort, int inside)
     {
         using var held = _lock.EnterScope();
-        using var connection = database.Connect();
         try
         {
-            connection.Run("INSERT INTO ports (host_port, service, component, generation, inside) VALUES (@host, @service, @component, @generation, @inside)",
-                ("host", hostPort), ("service", instance.Service.Text), ("component", instance.Component.Text), ("generation", instance.Generation), ("inside", inside));
+            database.Write(connection => connection.Run("""
+                INSERT INTO ports (host_port, service, component, generation, inside)
+                VALUES (@host, @service, @component, @generation, @inside)
+                """,
+                ("host", hostPort),
+                ("service", instance.Service.Text),
+                ("component", instance.Component.Text),
+                ("generation", instance.Generation),
+                ("inside", inside)));
             _all = null;
             return true;
         }
@@ -38,7 +44,11 @@ public sealed class PortsTable(Database database)
             return _all;
         using var connection = database.Connect();
         return _all = connection.Query("SELECT service, component, generation, host_port, inside FROM ports ORDER BY host_port",
-            r => new AllocatedPort(new InstanceName(Label.Parse(r.GetString(0)), Label.Parse(r.GetString(1)), r.GetInt32(2)), r.GetInt32(3), r.GetInt32(4)));
+            r =>
+            {
+                var instance = new InstanceName(Label.Parse(r.GetString(0)), Label.Parse(r.GetString(1)), r.GetInt32(2));
+                return new AllocatedPort(instance, r.GetInt32(3), r.GetInt32(4));
+            });
     }
 
     public List<AllocatedPort> Of(InstanceName instance) => [.. All().Where(p => p.Instance == instance)];
@@ -46,17 +56,18 @@ public sealed class PortsTable(Database database)
     public void Release(InstanceName instance)
     {
         using var held = _lock.EnterScope();
-        using var connection = database.Connect();
-        connection.Run("DELETE FROM ports WHERE service = @service AND component = @component AND generation = @generation",
-            ("service", instance.Service.Text), ("component", instance.Component.Text), ("generation", instance.Generation));
+        database.Write(connection => connection.Run(
+            "DELETE FROM ports WHERE service = @service AND component = @component AND generation = @generation",
+            ("service", instance.Service.Text),
+            ("component", instance.Component.Text),
+            ("generation", instance.Generation)));
         _all = null;
     }
 
     public void ReleaseAll(Label service)
     {
         using var held = _lock.EnterScope();
-        using var connection = database.Connect();
-        connection.Run("DELETE FROM ports WHERE service = @service", ("service", service.Text));
+        database.Write(connection => connection.Run("DELETE FROM ports WHERE service = @service", ("service", service.Text)));
         _all = null;
     }
 }

@@ -1,3 +1,8 @@
+CREATE TABLE changes (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  last INTEGER NOT NULL
+);
+
 CREATE TABLE components (
   service TEXT NOT NULL REFERENCES services(name) ON DELETE CASCADE,
   name TEXT NOT NULL,
@@ -18,6 +23,13 @@ CREATE TABLE edge_routes (
   port INTEGER NOT NULL,
   created_at TEXT NOT NULL
 , resolver TEXT NOT NULL DEFAULT '', addresses TEXT NOT NULL DEFAULT '');
+
+CREATE TABLE epochs (
+  id INTEGER PRIMARY KEY,
+  epoch TEXT NOT NULL UNIQUE,
+  parent TEXT,
+  parent_change INTEGER NOT NULL
+);
 
 CREATE TABLE events (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -50,6 +62,11 @@ CREATE TABLE issuances (
 
 CREATE INDEX issuances_by_hostname ON issuances(hostname);
 
+CREATE TABLE master_epochs (
+  id INTEGER PRIMARY KEY,
+  epoch TEXT NOT NULL UNIQUE
+);
+
 CREATE TABLE operations (
   id TEXT PRIMARY KEY,
   kind TEXT NOT NULL,
@@ -61,6 +78,14 @@ CREATE TABLE operations (
 );
 
 CREATE UNIQUE INDEX operations_one_per_subject ON operations(kind, subject);
+
+CREATE TABLE peers (
+  id INTEGER PRIMARY KEY,
+  peer TEXT NOT NULL,
+  epoch TEXT NOT NULL,
+  change INTEGER NOT NULL,
+  UNIQUE (peer, epoch)
+);
 
 CREATE TABLE ports (
   host_port INTEGER PRIMARY KEY,
@@ -86,7 +111,7 @@ CREATE TABLE routes (
 CREATE TABLE sequences (
   service TEXT PRIMARY KEY,
   last INTEGER NOT NULL
-);
+, epoch TEXT NOT NULL DEFAULT '', change INTEGER NOT NULL DEFAULT 0);
 
 CREATE TABLE services (
   name TEXT PRIMARY KEY,

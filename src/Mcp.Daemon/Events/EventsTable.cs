@@ -18,11 +18,20 @@ public sealed class EventsTable(Database database, TimeProvider time)
     {
         // Some are another program's words.
         detail = Texts.Cut(detail);
-        using var connection = database.Connect();
         var now = time.GetUtcNow();
-        var id = (long)connection.Scalar("INSERT INTO events (time, service, component, kind, detail) VALUES (@time, @service, @component, @kind, @detail) RETURNING id",
-            ("time", now.ToString("O", CultureInfo.InvariantCulture)), ("service", service), ("component", component), ("kind", kind), ("detail", detail))!;
-        connection.Run("DELETE FROM events WHERE id <= @id - @kept", ("id", id), ("kept", Kept));
+        var id = database.Note(connection =>
+        {
+            var id = (long)connection.Scalar("""
+                INSERT INTO events (time, service, component, kind, detail) VALUES (@time, @service, @component, @kind, @detail) RETURNING id
+                """,
+                ("time", now.ToString("O", CultureInfo.InvariantCulture)),
+                ("service", service),
+                ("component", component),
+                ("kind", kind),
+                ("detail", detail))!;
+            connection.Run("DELETE FROM events WHERE id <= @id - @kept", ("id", id), ("kept", Kept));
+            return id;
+        });
         Added?.Invoke(new KeptEvent(id, now, service, component, kind, detail));
     }
 

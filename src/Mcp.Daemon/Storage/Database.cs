@@ -3,37 +3,39 @@ using Microsoft.Data.Sqlite;
 
 namespace Mcp.Daemon.Storage;
 
-/// <summary>A SQLite file: WAL, synchronous=FULL, foreign keys on. Connections are pooled, so opening one costs microseconds.</summary>
+/// <summary>A SQLite file: WAL, synchronous=FULL, foreign keys on. One connection writes; those that read are pooled,
+/// so opening one costs microseconds.</summary>
 public sealed class Database : IDisposable
 {
-    private readonly string _connectionString;
     private readonly DatabaseOwner _owner;
+    private readonly string _reading;
+    private readonly Writer _writer;
 
-    private Database(string file, DatabaseOwner owner)
+    private Database(string file, DatabaseOwner owner, Writer writer)
     {
         (File, _owner) = (file, owner);
-        _connectionString = new SqliteConnectionStringBuilder { DataSource = file, ForeignKeys = true, DefaultTimeout = 10 }.ToString();
+        _reading = new SqliteConnectionStringBuilder { DataSource = file, Mode = SqliteOpenMode.ReadOnly, DefaultTimeout = 10 }.ToString();
+        _writer = writer;
     }
 
     public string File { get; }
 
     /// <summary>Opens and checks the file; makes it, readable by its owner only, if it is missing.</summary>
-    /// <exception cref="McpException">registry.corrupt: the file is damaged; nothing was changed. registry.open: it cannot be opened.</exception>
+    /// <exception cref="McpException">registry.corrupt: the file is damaged; nothing was changed.
+    /// registry.open: it cannot be opened.</exception>
     public static Database Open(string file, DatabaseOwner owner)
     {
-        var database = new Database(file, owner);
         try
         {
             if (System.IO.File.Exists(file))
-                database.RefuseDamaged();
+                RefuseDamaged(file, owner);
             else
-                using (new FileStream(file, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite })) { }
-            using var connection = database.Connect();
-            connection.Run("PRAGMA journal_mode=WAL");
+                Make(file);
+            return new Database(file, owner, new Writer(file));
         }
         catch (SqliteException e) when (e.SqliteErrorCode is 11 or 26)
         {
-            throw database.Damaged(e);
+            throw Damaged(file, owner, e);
         }
         catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
         {
@@ -43,33 +45,42 @@ public sealed class Database : IDisposable
                 "is the disk full, or the directory not writable?",
                 e);
         }
-
-        return database;
     }
 
+    /// <summary>To read; whatever would change something is refused by SQLite.</summary>
     public SqliteConnection Connect()
     {
-        var connection = new SqliteConnection(_connectionString);
+        var connection = new SqliteConnection(_reading);
         connection.Open();
-        // SQLite waits for another writer in steps of milliseconds; left to itself the driver looks again after 150.
-        connection.Run("PRAGMA synchronous=FULL; PRAGMA busy_timeout=10000");
         return connection;
     }
 
-    public void Dispose()
-    {
-        using var connection = new SqliteConnection(_connectionString);
-        SqliteConnection.ClearPool(connection);
-    }
+    /// <summary>Changes what the program decides by, in one transaction; if anything changed, the change number is raised by one in it.
+    /// Nobody else writes meanwhile. What throws changes nothing.</summary>
+    /// <param name="change">May read, too. Uses this connection only, and calls no other write.</param>
+    /// <returns>What <paramref name="change"/> returns.</returns>
+    public T Write<T>(Func<SqliteConnection, T> change) => _writer.Commit(change, counts: true);
 
-    // Read-only and immutable, so that a damaged file stays as it is, its WAL included.
-    private void RefuseDamaged()
+    /// <inheritdoc cref="Write{T}"/>
+    public void Write(Action<SqliteConnection> change) => Write(connection =>
     {
-        using var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = File, Mode = SqliteOpenMode.ReadOnly, Pooling = false }.ToString());
-        connection.Open();
-        if (connection.Scalar("PRAGMA quick_check(1)") is not "ok" and var answer)
-            throw Damaged(new InvalidDataException($"quick_check: {answer}"));
-    }
+        change(connection);
+        return 0;
+    });
+
+    /// <summary>Writes down what was seen, told or remembered, in one transaction. It does not count as a change: a database without it
+    /// decides the same. If what is remembered of another's change number counted, two programs in contact would raise each other's
+    /// for ever.</summary>
+    public T Note<T>(Func<SqliteConnection, T> note) => _writer.Commit(note, counts: false);
+
+    /// <summary>A step of the schema: there need not be a change number yet.</summary>
+    internal void Alter(Action<SqliteConnection> step) => _writer.Commit(
+        connection =>
+        {
+            step(connection);
+            return 0;
+        },
+        counts: false);
 
     /// <summary>The file was written by a newer program.</summary>
     internal McpException Newer(long version, int known) => new(
@@ -77,9 +88,38 @@ public sealed class Database : IDisposable
         $"{_owner.Called} {File} has schema {version}, and this program knows up to {known}",
         $"install the newer {_owner.Program} again, or restore a backup from before the upgrade");
 
-    private McpException Damaged(Exception cause) => new(
+    public void Dispose()
+    {
+        using (var connection = new SqliteConnection(_reading))
+            SqliteConnection.ClearPool(connection);
+        // Last, so that the WAL is written back into the file: a connection for reading cannot.
+        _writer.Dispose();
+    }
+
+    private static void Make(string file)
+    {
+        var forItsOwner = new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        };
+        using var made = new FileStream(file, forItsOwner);
+    }
+
+    // Read-only and not pooled, so that a damaged file stays as it is, its WAL included.
+    private static void RefuseDamaged(string file, DatabaseOwner owner)
+    {
+        var once = new SqliteConnectionStringBuilder { DataSource = file, Mode = SqliteOpenMode.ReadOnly, Pooling = false };
+        using var connection = new SqliteConnection(once.ToString());
+        connection.Open();
+        if (connection.Scalar("PRAGMA quick_check(1)") is not "ok" and var answer)
+            throw Damaged(file, owner, new InvalidDataException($"quick_check: {answer}"));
+    }
+
+    private static McpException Damaged(string file, DatabaseOwner owner, Exception cause) => new(
         ErrorCode.RegistryCorrupt,
-        $"{_owner.Called} {File} is damaged ({cause.Message}); nothing was changed",
-        $"restore it from a backup, or move it away (mv {File} {File}.damaged) and {_owner.Without}",
+        $"{owner.Called} {file} is damaged ({cause.Message}); nothing was changed",
+        $"restore it from a backup, or move it away (mv {file} {file}.damaged) and {owner.Without}",
         cause);
 }

@@ -10,18 +10,21 @@ public sealed class DnsRecordsTable(Database database)
     public List<DnsRecord> List()
     {
         using var connection = database.Connect();
-        return connection.Query("SELECT name, address FROM dns_records ORDER BY name", r => new DnsRecord(r.GetString(0), IPAddress.Parse(r.GetString(1))));
+        return connection.Query(
+            "SELECT name, address FROM dns_records ORDER BY name",
+            r => new DnsRecord(r.GetString(0), IPAddress.Parse(r.GetString(1))));
     }
 
     public void Set(DnsRecord record)
     {
-        using var connection = database.Connect();
-        connection.Run("INSERT INTO dns_records (name, address) VALUES (@name, @address) ON CONFLICT (name) DO UPDATE SET address = @address", ("name", record.Name), ("address", record.Address.ToString()));
+        database.Write(connection => connection.Run(
+            "INSERT INTO dns_records (name, address) VALUES (@name, @address) ON CONFLICT (name) DO UPDATE SET address = @address",
+            ("name", record.Name),
+            ("address", record.Address.ToString())));
     }
 
     public void Remove(string name)
     {
-        using var connection = database.Connect();
-        connection.Run("DELETE FROM dns_records WHERE name = @name", ("name", name));
+        database.Write(connection => connection.Run("DELETE FROM dns_records WHERE name = @name", ("name", name)));
     }
 }

@@ -23,32 +23,41 @@ public sealed class EdgeRoutesTable(Database database)
     public List<StoredEdgeRoute> Of(Label service)
     {
         using var connection = database.Connect();
-        return connection.Query($"SELECT {Columns} FROM edge_routes WHERE service = @service ORDER BY hostname", Read, ("service", service.Text));
+        return connection.Query(
+            $"SELECT {Columns} FROM edge_routes WHERE service = @service ORDER BY hostname",
+            Read,
+            ("service", service.Text));
     }
 
     public StoredEdgeRoute? Find(Hostname hostname)
     {
         using var connection = database.Connect();
-        return connection.Query($"SELECT {Columns} FROM edge_routes WHERE hostname = @hostname", Read, ("hostname", hostname.Text)).FirstOrDefault();
+        var rows = connection.Query($"SELECT {Columns} FROM edge_routes WHERE hostname = @hostname", Read, ("hostname", hostname.Text));
+        return rows.FirstOrDefault();
     }
 
     public void Set(StoredEdgeRoute route)
     {
-        using var connection = database.Connect();
-        connection.Run("""
+        database.Write(connection => connection.Run("""
             INSERT INTO edge_routes (hostname, service, node, certificate_expires) VALUES (@hostname, @service, @node, @expires)
             ON CONFLICT (hostname) DO UPDATE SET service = @service, node = @node, certificate_expires = @expires
             """,
-            ("hostname", route.Hostname.Text), ("service", route.Service.Text), ("node", route.Node.Text), ("expires", route.CertificateExpires?.ToString("O", CultureInfo.InvariantCulture)));
+            ("hostname", route.Hostname.Text),
+            ("service", route.Service.Text),
+            ("node", route.Node.Text),
+            ("expires", route.CertificateExpires?.ToString("O", CultureInfo.InvariantCulture))));
     }
 
     public void Remove(Hostname hostname)
     {
-        using var connection = database.Connect();
-        connection.Run("DELETE FROM edge_routes WHERE hostname = @hostname", ("hostname", hostname.Text));
+        database.Write(connection => connection.Run("DELETE FROM edge_routes WHERE hostname = @hostname", ("hostname", hostname.Text)));
     }
 
     private static StoredEdgeRoute Read(SqliteDataReader r) => new(
-        Hostname.TryParse(r.GetString(0), out var hostname) ? hostname : throw new FormatException($"'{r.GetString(0)}' in edge_routes is not a hostname"),
-        Label.Parse(r.GetString(1)), Label.Parse(r.GetString(2)), r.IsDBNull(3) ? null : DateTimeOffset.Parse(r.GetString(3), CultureInfo.InvariantCulture));
+        Hostname.TryParse(r.GetString(0), out var hostname)
+            ? hostname
+            : throw new FormatException($"'{r.GetString(0)}' in edge_routes is not a hostname"),
+        Label.Parse(r.GetString(1)),
+        Label.Parse(r.GetString(2)),
+        r.IsDBNull(3) ? null : DateTimeOffset.Parse(r.GetString(3), CultureInfo.InvariantCulture));
 }

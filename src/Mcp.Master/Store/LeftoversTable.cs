@@ -34,10 +34,15 @@ public sealed class LeftoversTable(Database database, TimeProvider time)
     public List<Leftover> CopiesOf(Label service)
     {
         using var connection = database.Connect();
-        return connection.Query($"SELECT {Columns} FROM leftovers WHERE service = @service ORDER BY created_at", Read, ("service", service.Text)).FindAll(l => l.IsCopy);
+        var left = connection.Query(
+            $"SELECT {Columns} FROM leftovers WHERE service = @service ORDER BY created_at",
+            Read,
+            ("service", service.Text));
+        return left.FindAll(l => l.IsCopy);
     }
 
-    /// <summary>What runs of the service on this node, if anything, is an old copy that is still to be removed, not what was asked for there last.</summary>
+    /// <summary>What runs of the service on this node, if anything, is an old copy that is still to be removed,
+    /// not what was asked for there last.</summary>
     /// <returns>False where the service is; it may be going there.</returns>
     public bool IsLeftAt(Label service, string node)
     {
@@ -50,38 +55,43 @@ public sealed class LeftoversTable(Database database, TimeProvider time)
 
     public void Add(Leftover leftover)
     {
-        using var connection = database.Connect();
-        Add(connection, leftover, Now());
+        database.Write(connection => Add(connection, leftover, Now()));
     }
 
     public void Remove(string step, string service, string node)
     {
-        using var connection = database.Connect();
-        connection.Run("DELETE FROM leftovers WHERE step = @step AND service = @service AND node = @node", ("step", step), ("service", service), ("node", node));
+        database.Write(connection => Remove(connection, step, service, node));
     }
 
     /// <summary>There is none on this node any more.</summary>
     public void RemoveCopies(Label service, Label node)
     {
-        using var connection = database.Connect();
-        RemoveCopies(connection, service, node);
+        database.Write(connection => RemoveCopies(connection, service, node));
     }
 
     /// <summary>Nothing keeps the copy of a service that moved from being removed any more.</summary>
-    public void MayLeave(Leftover copy)
+    public void MayLeave(Leftover copy) => database.Write(connection =>
     {
-        using var connection = database.Connect();
-        using var transaction = connection.BeginTransaction();
         Add(connection, copy with { Step = AgentStep.StepName }, Now());
-        connection.Run("DELETE FROM leftovers WHERE step = @step AND service = @service AND node = @node", ("step", LeaveStep.StepName), ("service", copy.Service), ("node", copy.Node));
-        transaction.Commit();
-    }
+        Remove(connection, LeaveStep.StepName, copy.Service, copy.Node);
+    });
 
     internal static void Add(SqliteConnection connection, Leftover leftover, string now) => connection.Run("""
         INSERT INTO leftovers (step, service, node, state, error, created_at) VALUES (@step, @service, @node, @state, @error, @now)
         ON CONFLICT (step, service, node) DO UPDATE SET state = @state, error = @error
         """,
-        ("step", leftover.Step), ("service", leftover.Service), ("node", leftover.Node), ("state", leftover.State), ("error", leftover.Error), ("now", now));
+        ("step", leftover.Step),
+        ("service", leftover.Service),
+        ("node", leftover.Node),
+        ("state", leftover.State),
+        ("error", leftover.Error),
+        ("now", now));
+
+    private static void Remove(SqliteConnection connection, string step, string service, string node) => connection.Run(
+        "DELETE FROM leftovers WHERE step = @step AND service = @service AND node = @node",
+        ("step", step),
+        ("service", service),
+        ("node", node));
 
     internal static void RemoveCopies(SqliteConnection connection, Label service, Label node) =>
         connection.Run("DELETE FROM leftovers WHERE service = @service AND node = @node AND step IN (@deploy, @leave)",

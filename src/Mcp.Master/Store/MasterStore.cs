@@ -57,36 +57,43 @@ public sealed class MasterStore : IDisposable
         return new MasterStore(database, time);
     }
 
-    /// <summary>Greater with each call, and than any of a database that was lost: milliseconds since 1970 or one more than the last.</summary>
+    /// <summary>Greater with each call, and than any of a database that was lost: milliseconds since 1970 or one more than the last.
+    /// </summary>
     public long NextSequence()
     {
-        using var connection = _database.Connect();
-        return (long)connection.Scalar("INSERT INTO sequence (only, last) VALUES (1, @now) ON CONFLICT (only) DO UPDATE SET last = MAX(last + 1, @now) RETURNING last", ("now", _time.GetUtcNow().ToUnixTimeMilliseconds()))!;
+        return (long)_database.Write(connection => connection.Scalar("""
+            INSERT INTO sequence (only, last) VALUES (1, @now)
+            ON CONFLICT (only) DO UPDATE SET last = MAX(last + 1, @now) RETURNING last
+            """,
+            ("now", _time.GetUtcNow().ToUnixTimeMilliseconds())))!;
     }
 
     /// <summary>Forgets a node with all that is placed there, at once.</summary>
     /// <param name="force">Also if services are, or are going, there, or left a copy there.</param>
     /// <returns>The services that are forgotten.</returns>
     /// <exception cref="McpException">node.unknown. node.busy: names what is there; nothing was changed.</exception>
-    public List<Label> RemoveNode(Label node, bool force)
+    public List<Label> RemoveNode(Label node, bool force) => _database.Write(connection =>
     {
-        using var connection = _database.Connect();
-        using var transaction = connection.BeginTransaction();
         var there = PlacementsTable.List(connection).FindAll(p => p.Holds(node)).ConvertAll(p => p.Service.Text);
-        var copies = connection.Query("SELECT service FROM leftovers WHERE node = @node AND step IN ('deploy', 'leave')", r => r.GetString(0), ("node", node.Text));
+        var copies = connection.Query(
+            "SELECT service FROM leftovers WHERE node = @node AND step IN ('deploy', 'leave')",
+            r => r.GetString(0),
+            ("node", node.Text));
         if (there.Count + copies.Count > 0 && !force)
         {
             var left = copies.Except(there).Select(c => $"a copy of {c} that is still to be removed");
-            throw new McpException(ErrorCode.NodeBusy, $"{node} has {string.Join(", ", there.Concat(left))}", $"mcp node drain {node} first; --force forgets them");
+            throw new McpException(
+                ErrorCode.NodeBusy,
+                $"{node} has {string.Join(", ", there.Concat(left))}",
+                $"mcp node drain {node} first; --force forgets them");
         }
 
         var forgotten = PlacementsTable.Forget(connection, node);
         connection.Run("DELETE FROM leftovers WHERE node = @node AND step IN ('deploy', 'leave')", ("node", node.Text));
         if (connection.Run("DELETE FROM nodes WHERE name = @name", ("name", node.Text)) == 0)
             throw new McpException(ErrorCode.NodeUnknown, $"there is no node {node}", "mcp node list shows those that are there");
-        transaction.Commit();
         return forgotten;
-    }
+    });
 
     public void Dispose() => _database.Dispose();
 }

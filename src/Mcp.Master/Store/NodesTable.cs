@@ -10,7 +10,14 @@ namespace Mcp.Master.Store;
 /// <param name="Address">address:port of its agent; empty: it has not joined yet.</param>
 /// <param name="Key">SHA-256 of its certificate's public key; empty: it has not joined yet.</param>
 /// <param name="Facts">Of its last heartbeat; null: none yet.</param>
-public sealed record StoredNode(Label Name, string Address, IReadOnlyList<string> Roles, string Key, bool Cordoned, DateTimeOffset? LastSeen, NodeStatusReply? Facts);
+public sealed record StoredNode(
+    Label Name,
+    string Address,
+    IReadOnlyList<string> Roles,
+    string Key,
+    bool Cordoned,
+    DateTimeOffset? LastSeen,
+    NodeStatusReply? Facts);
 
 public sealed class NodesTable(Database database, TimeProvider time)
 {
@@ -31,51 +38,69 @@ public sealed class NodesTable(Database database, TimeProvider time)
     /// <summary>A node that the configuration names; one that is known already keeps what it has.</summary>
     public void Expect(Label name, IEnumerable<string> roles)
     {
-        using var connection = database.Connect();
-        connection.Run("INSERT INTO nodes (name, address, roles, key, cordoned) VALUES (@name, '', @roles, '', 0) ON CONFLICT (name) DO UPDATE SET roles = @roles WHERE key = ''",
-            ("name", name.Text), ("roles", string.Join(',', roles)));
+        database.Write(connection => connection.Run("""
+            INSERT INTO nodes (name, address, roles, key, cordoned) VALUES (@name, '', @roles, '', 0)
+            ON CONFLICT (name) DO UPDATE SET roles = @roles WHERE key = ''
+            """,
+            ("name", name.Text),
+            ("roles", string.Join(',', roles))));
     }
 
     public void Joined(Label name, string address, IEnumerable<string> roles, string key)
     {
-        using var connection = database.Connect();
-        connection.Run("INSERT INTO nodes (name, address, roles, key, cordoned) VALUES (@name, @address, @roles, @key, 0) ON CONFLICT (name) DO UPDATE SET address = @address, roles = @roles, key = @key",
-            ("name", name.Text), ("address", address), ("roles", string.Join(',', roles)), ("key", key));
+        database.Write(connection => connection.Run("""
+            INSERT INTO nodes (name, address, roles, key, cordoned) VALUES (@name, @address, @roles, @key, 0)
+            ON CONFLICT (name) DO UPDATE SET address = @address, roles = @roles, key = @key
+            """,
+            ("name", name.Text),
+            ("address", address),
+            ("roles", string.Join(',', roles)),
+            ("key", key)));
     }
 
     public void Rekey(Label name, string key)
     {
-        using var connection = database.Connect();
-        connection.Run("UPDATE nodes SET key = @key WHERE name = @name", ("name", name.Text), ("key", key));
+        database.Write(connection => connection.Run("UPDATE nodes SET key = @key WHERE name = @name", ("name", name.Text), ("key", key)));
     }
 
     public void Seen(Label name, NodeStatusReply facts, StatusReply status)
     {
-        using var connection = database.Connect();
-        connection.Run("UPDATE nodes SET last_seen = @now, facts = @facts, status = @status WHERE name = @name",
-            ("name", name.Text), ("now", time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture)), ("facts", facts.ToByteArray()), ("status", status.ToByteArray()));
+        database.Note(connection => connection.Run(
+            "UPDATE nodes SET last_seen = @now, facts = @facts, status = @status WHERE name = @name",
+            ("name", name.Text),
+            ("now", time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture)),
+            ("facts", facts.ToByteArray()),
+            ("status", status.ToByteArray())));
     }
 
     /// <summary>The services of a node as its last heartbeat told; null: none yet.</summary>
     public StatusReply? LastStatus(Label name)
     {
         using var connection = database.Connect();
-        return connection.Scalar("SELECT status FROM nodes WHERE name = @name", ("name", name.Text)) is byte[] bytes ? StatusReply.Parser.ParseFrom(bytes) : null;
+        return connection.Scalar("SELECT status FROM nodes WHERE name = @name", ("name", name.Text)) is byte[] bytes
+            ? StatusReply.Parser.ParseFrom(bytes)
+            : null;
     }
 
     public void Cordon(Label name, bool cordoned)
     {
-        using var connection = database.Connect();
-        connection.Run("UPDATE nodes SET cordoned = @cordoned WHERE name = @name", ("name", name.Text), ("cordoned", cordoned));
+        database.Write(connection => connection.Run(
+            "UPDATE nodes SET cordoned = @cordoned WHERE name = @name",
+            ("name", name.Text),
+            ("cordoned", cordoned)));
     }
 
     public void Remove(Label name)
     {
-        using var connection = database.Connect();
-        connection.Run("DELETE FROM nodes WHERE name = @name", ("name", name.Text));
+        database.Write(connection => connection.Run("DELETE FROM nodes WHERE name = @name", ("name", name.Text)));
     }
 
     private static StoredNode Read(SqliteDataReader r) => new(
-        Label.Parse(r.GetString(0)), r.GetString(1), r.GetString(2).Split(',', StringSplitOptions.RemoveEmptyEntries), r.GetString(3), r.GetBoolean(4),
-        r.IsDBNull(5) ? null : DateTimeOffset.Parse(r.GetString(5), CultureInfo.InvariantCulture), r.IsDBNull(6) ? null : NodeStatusReply.Parser.ParseFrom((byte[])r[6]));
+        Label.Parse(r.GetString(0)),
+        r.GetString(1),
+        r.GetString(2).Split(',', StringSplitOptions.RemoveEmptyEntries),
+        r.GetString(3),
+        r.GetBoolean(4),
+        r.IsDBNull(5) ? null : DateTimeOffset.Parse(r.GetString(5), CultureInfo.InvariantCulture),
+        r.IsDBNull(6) ? null : NodeStatusReply.Parser.ParseFrom((byte[])r[6]));
 }

@@ -28,34 +28,36 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
     public Dictionary<string, int> Counts()
     {
         using var connection = database.Connect();
-        return connection.Query("SELECT COALESCE(target, node), COUNT(*) FROM placements GROUP BY 1", r => (r.GetString(0), r.GetInt32(1))).ToDictionary();
+        var counts = connection.Query(
+            "SELECT COALESCE(target, node), COUNT(*) FROM placements GROUP BY 1",
+            r => (r.GetString(0), r.GetInt32(1)));
+        return counts.ToDictionary();
     }
 
-    /// <summary>Before anything of it is touched there; its hostnames belong to it from now on. What an earlier deploy may have left at another target is to be removed.</summary>
-    /// <exception cref="McpException">route.taken. node.unknown, node.cordoned: the node was removed or cordoned since it was chosen.</exception>
-    public void Reserve(ServiceDefinition service, Label target, string definition)
+    /// <summary>Before anything of it is touched there; its hostnames belong to it from now on.
+    /// What an earlier deploy may have left at another target is to be removed.</summary>
+    /// <exception cref="McpException">route.taken.
+    /// node.unknown, node.cordoned: the node was removed or cordoned since it was chosen.</exception>
+    public void Reserve(ServiceDefinition service, Label target, string definition) => database.Write(connection =>
     {
-        using var connection = database.Connect();
-        using var transaction = connection.BeginTransaction();
         var there = Find(connection, service.Name);
         RequireNode(connection, target, mayBeCordoned: there?.Holds(target) == true);
         if (there is { Target: { } given } && given != target && given != there.Node)
             LeftoversTable.Add(connection, Leftover.Copy(AgentStep.StepName, service.Name, given, "the service went elsewhere"), Now());
         connection.Run("""
             INSERT INTO placements (service, target, definition, updated_at) VALUES (@service, @target, @definition, @now)
-            ON CONFLICT (service) DO UPDATE SET target = @target, definition = CASE WHEN node IS NULL THEN @definition ELSE definition END, updated_at = @now
+            ON CONFLICT (service) DO UPDATE
+            SET target = @target, definition = CASE WHEN node IS NULL THEN @definition ELSE definition END, updated_at = @now
             """,
             ("service", service.Name.Text), ("target", target.Text), ("definition", definition), ("now", Now()));
         HostnamesTable.Claim(connection, service);
-        transaction.Commit();
-    }
+    });
 
     /// <summary>The target refused it: back to where it was, or to nowhere.</summary>
-    /// <param name="half">An earlier deploy may have come to something at the target: it is removed there, or, of a service that is nowhere else, stays bound to it.</param>
-    public void Release(Label service, bool half)
+    /// <param name="half">An earlier deploy may have come to something at the target: it is removed there, or,
+    /// of a service that is nowhere else, stays bound to it.</param>
+    public void Release(Label service, bool half) => database.Write(connection =>
     {
-        using var connection = database.Connect();
-        using var transaction = connection.BeginTransaction();
         if (Find(connection, service) is not { Target: { } target } there || (half && there.Node is null))
             return;
         if (half && target != there.Node)
@@ -65,20 +67,19 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
         // The hostnames of one that cannot be read stay its own.
         if (there.Node is not null && there.TryRead() is { } stored)
             HostnamesTable.Settle(connection, stored.Definition);
-        transaction.Commit();
-    }
+    });
 
-    /// <summary>An agent has accepted it: from now on it is there, with this definition. The copy on the node where it was is kept in mind until the names have moved. Safe to repeat.</summary>
+    /// <summary>An agent has accepted it: from now on it is there, with this definition.
+    /// The copy on the node where it was is kept in mind until the names have moved. Safe to repeat.</summary>
     /// <exception cref="McpException">route.taken. node.unknown: the node was removed meanwhile.</exception>
-    public void Accept(ServiceDefinition service, Label node, string definition)
+    public void Accept(ServiceDefinition service, Label node, string definition) => database.Write(connection =>
     {
-        using var connection = database.Connect();
-        using var transaction = connection.BeginTransaction();
         RequireNode(connection, node, mayBeCordoned: true);
         if (Find(connection, service.Name)?.Node is { } from && from != node)
         {
             LeftoversTable.RemoveCopies(connection, service.Name, from);
-            LeftoversTable.Add(connection, Leftover.Copy(LeaveStep.StepName, service.Name, from, $"its names have not moved to {node} yet"), Now());
+            var copy = Leftover.Copy(LeaveStep.StepName, service.Name, from, $"its names have not moved to {node} yet");
+            LeftoversTable.Add(connection, copy, Now());
         }
 
         LeftoversTable.RemoveCopies(connection, service.Name, node);
@@ -88,14 +89,15 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
             """,
             ("service", service.Name.Text), ("node", node.Text), ("definition", definition), ("now", Now()));
         HostnamesTable.Settle(connection, service);
-        transaction.Commit();
-    }
+    });
 
-    /// <summary>A node goes for good: what is on it is forgotten, what was leaving it is only where it was going, what was going there stays where it is.</summary>
+    /// <summary>A node goes for good: what is on it is forgotten, what was leaving it is only where it was going,
+    /// what was going there stays where it is.</summary>
     /// <returns>The services that are forgotten.</returns>
     internal static List<Label> Forget(SqliteConnection connection, Label node)
     {
-        var forgotten = List(connection).FindAll(p => p.Holds(node) && (p.Node ?? node) == node && (p.Target ?? node) == node).ConvertAll(p => p.Service);
+        var onlyThere = List(connection).FindAll(p => p.Holds(node) && (p.Node ?? node) == node && (p.Target ?? node) == node);
+        var forgotten = onlyThere.ConvertAll(p => p.Service);
         foreach (var service in forgotten)
             connection.Run("DELETE FROM placements WHERE service = @service", ("service", service.Text));
         connection.Run("UPDATE placements SET target = NULL WHERE target = @node AND node IS NOT NULL", ("node", node.Text));
@@ -103,12 +105,12 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
         return forgotten;
     }
 
-    internal static List<Placement> List(SqliteConnection connection) => connection.Query($"SELECT {Columns} FROM placements ORDER BY service", Read);
+    internal static List<Placement> List(SqliteConnection connection) =>
+        connection.Query($"SELECT {Columns} FROM placements ORDER BY service", Read);
 
     public void Remove(Label service)
     {
-        using var connection = database.Connect();
-        connection.Run("DELETE FROM placements WHERE service = @service", ("service", service.Text));
+        database.Write(connection => connection.Run("DELETE FROM placements WHERE service = @service", ("service", service.Text)));
     }
 
     private static Placement? Find(SqliteConnection connection, Label service) =>
@@ -117,13 +119,28 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
     private static void RequireNode(SqliteConnection connection, Label node, bool mayBeCordoned)
     {
         if (connection.Scalar("SELECT cordoned FROM nodes WHERE name = @name", ("name", node.Text)) is not long cordoned)
-            throw new McpException(ErrorCode.NodeUnknown, $"the node {node} was removed meanwhile", "mcp node list shows those that are there");
+        {
+            throw new McpException(
+                ErrorCode.NodeUnknown,
+                $"the node {node} was removed meanwhile",
+                "mcp node list shows those that are there");
+        }
+
         if (cordoned != 0 && !mayBeCordoned)
-            throw new McpException(ErrorCode.NodeCordoned, $"the node {node} was cordoned meanwhile", $"deploy again: another node is chosen; or mcp node uncordon {node}");
+        {
+            throw new McpException(
+                ErrorCode.NodeCordoned,
+                $"the node {node} was cordoned meanwhile",
+                $"deploy again: another node is chosen; or mcp node uncordon {node}");
+        }
     }
 
     private string Now() => time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);
 
     private static Placement Read(SqliteDataReader r) =>
-        new(Label.Parse(r.GetString(0)), r.IsDBNull(1) ? null : Label.Parse(r.GetString(1)), r.IsDBNull(2) ? null : Label.Parse(r.GetString(2)), r.GetString(3));
+        new(
+            Label.Parse(r.GetString(0)),
+            r.IsDBNull(1) ? null : Label.Parse(r.GetString(1)),
+            r.IsDBNull(2) ? null : Label.Parse(r.GetString(2)),
+            r.GetString(3));
 }

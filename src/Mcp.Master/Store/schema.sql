@@ -1,3 +1,8 @@
+CREATE TABLE changes (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  last INTEGER NOT NULL
+);
+
 CREATE TABLE dns_records (
   name TEXT PRIMARY KEY,
   address TEXT NOT NULL
@@ -11,6 +16,13 @@ CREATE TABLE edge_routes (
 );
 
 CREATE INDEX edge_routes_by_service ON edge_routes(service);
+
+CREATE TABLE epochs (
+  id INTEGER PRIMARY KEY,
+  epoch TEXT NOT NULL UNIQUE,
+  parent TEXT,
+  parent_change INTEGER NOT NULL
+);
 
 CREATE TABLE events (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -65,6 +77,14 @@ CREATE TABLE operations (
   undoing INTEGER NOT NULL,
   state TEXT NOT NULL,
   updated_at TEXT NOT NULL
+);
+
+CREATE TABLE peers (
+  id INTEGER PRIMARY KEY,
+  peer TEXT NOT NULL,
+  epoch TEXT NOT NULL,
+  change INTEGER NOT NULL,
+  UNIQUE (peer, epoch)
 );
 
 CREATE TABLE placements (

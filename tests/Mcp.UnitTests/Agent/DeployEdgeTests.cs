@@ -1,5 +1,5 @@
-using Mcp.Agent.Registry;
 using Mcp.Agent.Deploy;
+using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
 using Mcp.Daemon.Storage;
 using Mcp.Model.Definition;
@@ -9,7 +9,8 @@ using Mcp.TestKit.Fakes;
 
 namespace Mcp.UnitTests.Agent;
 
-/// <summary>Deploys that something crosses: the agent is told to end, a row of another version is in the way, what was before cannot come back.</summary>
+/// <summary>Deploys that something crosses: the agent is told to end, a row of another version is in the way,
+/// what was before cannot come back.</summary>
 public sealed class DeployEdgeTests : IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("mcp-edges").FullName;
@@ -37,7 +38,8 @@ public sealed class DeployEdgeTests : IDisposable
                 await stop.CancelAsync();
             stop.Token.ThrowIfCancellationRequested();
         };
-        var e = await Assert.ThrowsAsync<McpException>(() => world.Deployer.DeployAsync(World.Service("blog", "v2", extra), DeployOptions.Default, null, stop.Token));
+        var wanted = World.Service("blog", "v2", extra);
+        var e = await Assert.ThrowsAsync<McpException>(() => world.Deployer.DeployAsync(wanted, DeployOptions.Default, null, stop.Token));
         Assert.Equal(ErrorCode.AgentStopping, e.Code);
         _runtime.Hook = _ => Task.CompletedTask;
         using var next = new World(_directory, _runtime);
@@ -55,8 +57,12 @@ public sealed class DeployEdgeTests : IDisposable
         using var world = new World(_directory, _runtime);
         await world.DeployAsync(World.Service("blog", "v1"));
         using (var database = Database.Open(Path.Combine(_directory, "registry.db"), AgentRegistry.Owner))
-        using (var connection = database.Connect())
-            connection.Run("UPDATE components SET definition = replace(definition, 'name = \"web\"', 'name = \"web\"' || char(10) || 'update = \"canary\"')");
+        {
+            database.Write(connection => connection.Run("""
+                UPDATE components SET definition = replace(definition, 'name = "web"', 'name = "web"' || char(10) || 'update = "canary"')
+                """));
+        }
+
         Assert.Contains("cannot be read", Assert.Single(world.Registry.Components.List()).Trouble, StringComparison.Ordinal);
         if (fails)
             _runtime.Crashing.Add("web");
@@ -74,7 +80,9 @@ public sealed class DeployEdgeTests : IDisposable
         var extra = "ports = [\"127.0.0.1:28083:8080\"]";
         await world.DeployAsync(World.Service("blog", "v1", extra));
         _runtime.Crashing.Add("web");
-        _runtime.Hook = what => what == "start" ? throw new McpException(ErrorCode.InstanceStart, "its directory is gone") : Task.CompletedTask;
+        _runtime.Hook = what => what == "start"
+            ? throw new McpException(ErrorCode.InstanceStart, "its directory is gone")
+            : Task.CompletedTask;
         var e = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(World.Service("blog", "v2", extra)));
         Assert.True(e.Undone);
         Assert.Contains("its directory is gone", e.Reason.Hint, StringComparison.Ordinal);
@@ -131,7 +139,8 @@ public sealed class DeployEdgeTests : IDisposable
     {
         using var world = new World(_directory, _runtime);
         await world.DeployAsync(World.Service("blog", "v1"));
-        var e = await Assert.ThrowsAsync<McpException>(() => world.DeployAsync(World.Service("blog", "v2", $"volumes = [\"{_directory}/missing:/data\"]")));
+        var wanted = World.Service("blog", "v2", $"volumes = [\"{_directory}/missing:/data\"]");
+        var e = await Assert.ThrowsAsync<McpException>(() => world.DeployAsync(wanted));
         Assert.Equal(ErrorCode.VolumeMissing, e.Code);
         Assert.Equal(["blog.web.1"], await world.RunningAsync());
     }

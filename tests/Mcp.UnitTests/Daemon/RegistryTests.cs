@@ -10,24 +10,31 @@ namespace Mcp.UnitTests.Daemon;
 
 public sealed class RegistryTests : IDisposable
 {
+    // The migration that made the table.
+    private const int Sequences = 7;
+
     private readonly string _directory = Directory.CreateTempSubdirectory("mcp-registry").FullName;
 
     private string DatabaseFile => Path.Combine(_directory, "registry.db");
 
+    public static TheoryData<int> Versions => [.. Migration.In(typeof(AgentRegistry).Assembly).Select(m => m.Number)];
+
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
-    [InlineData(4)]
-    [InlineData(5)]
+    [MemberData(nameof(Versions))]
     public void An_older_registry_is_upgraded_in_place_and_keeps_its_services(int version)
     {
         using (var old = Database.Open(DatabaseFile, AgentRegistry.Owner))
         {
             Migrator.Migrate(old, Migration.In(typeof(AgentRegistry).Assembly), upTo: version);
-            using var connection = old.Connect();
-            connection.Run("INSERT INTO services (name, tier, active, updated_at) VALUES ('blog', 'worker', 1, '2026-01-01T00:00:00Z')");
-            connection.Run("""INSERT INTO components (service, name, position, image, definition, spec_hash, generation, desired, updated_at) VALUES ('blog', 'web', 0, 'docker.io/a/b:1', '[[components]]' || char(10) || 'name = "web"' || char(10) || 'image = "docker.io/a/b:1"', 'h', 7, 'Running', '2026-01-01T00:00:00Z')""");
+            old.Alter(connection => connection.Run("""
+                INSERT INTO services (name, tier, active, updated_at) VALUES ('blog', 'worker', 1, '2026-01-01T00:00:00Z');
+                INSERT INTO components (service, name, position, image, definition, spec_hash, generation, desired, updated_at)
+                VALUES ('blog', 'web', 0, 'docker.io/a/b:1',
+                  '[[components]]' || char(10) || 'name = "web"' || char(10) || 'image = "docker.io/a/b:1"',
+                  'h', 7, 'Running', '2026-01-01T00:00:00Z');
+                """));
+            if (version >= Sequences)
+                old.Alter(connection => connection.Run("INSERT INTO sequences (service, last) VALUES ('blog', 5)"));
         }
 
         using var registry = AgentRegistry.Open(DatabaseFile, TimeProvider.System);
@@ -35,18 +42,21 @@ public sealed class RegistryTests : IDisposable
         Assert.Equal(("blog.web.7", RuntimeKind.Container), (kept.Instance.ToString(), kept.Definition.Runtime));
         registry.Events.Add("blog", "web", "test", "");
         Assert.Single(registry.Events.After(0, 10));
+        // What it changes is numbered from now on, and what a later request has superseded stays so.
+        registry.Holds.Set(kept.Service, kept.Definition.Name);
+        Assert.Equal(1, Changes());
+        var late = Record.Exception(() => registry.Sequences.Pass(kept.Service, 4));
+        Assert.Equal(version >= Sequences ? ErrorCode.RequestSuperseded : null, (late as McpException)?.Code);
     }
 
     [Fact]
     public void A_newer_registry_is_refused()
     {
         using (var newer = Database.Open(DatabaseFile, AgentRegistry.Owner))
-        {
-            using var connection = newer.Connect();
-            connection.Run("PRAGMA user_version=999");
-        }
+            newer.Alter(connection => connection.Run("PRAGMA user_version=999"));
 
-        Assert.Equal(ErrorCode.RegistryNewer, Assert.Throws<McpException>(() => AgentRegistry.Open(DatabaseFile, TimeProvider.System)).Code);
+        var e = Assert.Throws<McpException>(() => AgentRegistry.Open(DatabaseFile, TimeProvider.System));
+        Assert.Equal(ErrorCode.RegistryNewer, e.Code);
     }
 
     [Fact]
@@ -116,6 +126,13 @@ public sealed class RegistryTests : IDisposable
     }
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    private long Changes()
+    {
+        using var database = Database.Open(DatabaseFile, AgentRegistry.Owner);
+        using var connection = database.Connect();
+        return (long)connection.Scalar("SELECT last FROM changes")!;
+    }
 
     private static ServiceDefinition Service(string name) => ServiceFile.Parse($"""
         name = "{name}"
