@@ -5,6 +5,7 @@ using Mcp.Agent.Edge;
 using Mcp.Agent.Recovery;
 using Mcp.Model.Definition;
 using Mcp.Model.Definition.Toml;
+using Mcp.Model.Definition.Tree;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Runtimes.Images;
@@ -85,10 +86,10 @@ public sealed record AgentConfig
         if (!System.IO.File.Exists(file))
             throw Missing(file);
         var problems = new List<Problem>();
-        var root = TomlReader.Read(System.IO.File.ReadAllText(file), file, problems);
+        var root = TomlReader.Read(System.IO.File.ReadAllText(file), problems);
         var fields = new TomlFields(root, "agent.toml", problems);
         var state = Path.GetFullPath(fields.Text(fields.Required("state")) ?? ".");
-        var qemu = new TomlFields(fields.Inner("qemu") ?? new TomlTable(1, 1, new TomlEntries()), "[qemu]", problems);
+        var qemu = new TomlFields(fields.Inner("qemu") ?? new TableNode(1, 1, new Entries()), "[qemu]", problems);
         var config = new AgentConfig
         {
             File = Path.GetFullPath(file),
@@ -144,7 +145,7 @@ public sealed record AgentConfig
 
     private static ProxyOptions ReadProxy(TomlFields fields, List<Problem> problems)
     {
-        var proxy = new TomlFields(fields.Inner("proxy") ?? new TomlTable(1, 1, new TomlEntries()), "[proxy]", problems);
+        var proxy = new TomlFields(fields.Inner("proxy") ?? new TableNode(1, 1, new Entries()), "[proxy]", problems);
         var options = new ProxyOptions(
             ReadEndpoint(proxy, proxy.Entry("http"), problems) ?? "127.0.0.1:8080",
             ReadEndpoint(proxy, proxy.Entry("tls"), problems) ?? "127.0.0.1:8443",
@@ -156,7 +157,7 @@ public sealed record AgentConfig
 
     private static PodmanOptions ReadPodman(TomlFields fields, string state, List<Problem> problems)
     {
-        var podman = new TomlFields(fields.Inner("podman") ?? new TomlTable(1, 1, new TomlEntries()), "[podman]", problems);
+        var podman = new TomlFields(fields.Inner("podman") ?? new TableNode(1, 1, new Entries()), "[podman]", problems);
         var socket = podman.Text(podman.Entry("socket"));
         var options = new PodmanOptions(socket ?? Path.Combine(state, "podman.sock"), socket is null, podman.Text(podman.Entry("root")), podman.Text(podman.Entry("runroot")),
             podman.Text(podman.Entry("containers_conf")), podman.Duration("pull_limit", TimeSpan.FromMinutes(10), TimeSpan.FromHours(6)))
@@ -197,7 +198,7 @@ public sealed record AgentConfig
         var stages = new List<BootStage>();
         foreach (var item in boot.List("sequence"))
         {
-            if (item is not TomlTable table)
+            if (item is not TableNode table)
             {
                 boot.Wrong(item, "a table: [[boot.sequence]]", "sequence");
                 continue;
@@ -225,7 +226,7 @@ public sealed record AgentConfig
 
     private static AlertOptions ReadAlerts(TomlFields fields, List<Problem> problems)
     {
-        var alerts = new TomlFields(fields.Inner("alerts") ?? new TomlTable(1, 1, new TomlEntries()), "[alerts]", problems);
+        var alerts = new TomlFields(fields.Inner("alerts") ?? new TableNode(1, 1, new Entries()), "[alerts]", problems);
         var command = alerts.Texts("command").Select(t => t.Value).ToList();
         var on = alerts.Texts("on").Select(t => t.Value).ToList();
         foreach (var (node, _) in alerts.Texts("on").Where(t => !AlertOptions.AllKinds.Contains(t.Value)))
@@ -236,7 +237,7 @@ public sealed record AgentConfig
         return new AlertOptions(command, (on.Count > 0 ? on : AlertOptions.DefaultKinds).ToHashSet());
     }
 
-    private static string? ReadEndpoint(TomlFields fields, TomlEntry? entry, List<Problem> problems)
+    private static string? ReadEndpoint(TomlFields fields, Entry? entry, List<Problem> problems)
     {
         if (fields.Text(entry) is not { } text)
             return null;

@@ -2,6 +2,7 @@ using System.Net;
 using Mcp.Master.Dns;
 using Mcp.Model.Definition;
 using Mcp.Model.Definition.Toml;
+using Mcp.Model.Definition.Tree;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
@@ -44,7 +45,7 @@ public sealed record MasterConfig
         if (!File.Exists(file))
             throw Missing(file);
         var problems = new List<Problem>();
-        var fields = new TomlFields(TomlReader.Read(File.ReadAllText(file), file, problems), "master.toml", problems);
+        var fields = new TomlFields(TomlReader.Read(File.ReadAllText(file), problems), "master.toml", problems);
         var config = new MasterConfig
         {
             Name = fields.Name(fields.Required("name"), "name") ?? Label.Parse("unnamed"),
@@ -98,7 +99,7 @@ public sealed record MasterConfig
         var nodes = new List<(Label, IReadOnlyList<string>)>();
         foreach (var item in fields.List("nodes"))
         {
-            if (item is not TomlTable table)
+            if (item is not TableNode table)
             {
                 fields.Wrong(item, "a table: [[nodes]]", "nodes");
                 continue;

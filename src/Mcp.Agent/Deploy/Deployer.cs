@@ -23,7 +23,7 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
     private const string Kind = "rollout";
     private readonly ConcurrentDictionary<Guid, bool> _active = new();
     private readonly ConcurrentDictionary<Guid, bool> _undo = new();
-    private readonly OperationRunner<Deployment> _runner = new(steps, registry.Operations, Deployment.Write, Deployment.Read);
+    private readonly OperationRunner<Deployment> _runner = new(steps, registry.Operations, Deployment.Write, Deployment.Read, undoLimit: d => d.UndoLimit);
 
     /// <exception cref="StepFailedException">A step failed; its hint says what became of what was before.</exception>
     /// <exception cref="McpException">volume.held, component.unknown: nothing was touched.</exception>

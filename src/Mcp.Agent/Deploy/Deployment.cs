@@ -19,11 +19,18 @@ public sealed record Deployment(
     IReadOnlyList<Rollout> Removals,
     IReadOnlyList<ComponentRow>? Before = null)
 {
+    private static readonly TimeSpan s_undo = TimeSpan.FromMinutes(5);
+
+    // Of one that runs again: its start, and to be well.
+    private static readonly TimeSpan s_again = TimeSpan.FromMinutes(2);
+
     [JsonIgnore]
     public ServiceDefinition Service => ServiceFile.ReadStored(Definition, "journal").Definition;
 
     [JsonIgnore]
     public ServiceDefinition? PreviousService => Previous is null ? null : ServiceFile.ReadStored(Previous, "journal").Definition;
+
+    internal TimeSpan UndoLimit => s_undo + Service.StopsWithin + (s_again * Going().Count);
 
     public static string Write(Deployment deployment) => JsonSerializer.Serialize(deployment, DeploymentJson.Default.Deployment);
 

@@ -53,14 +53,18 @@ public sealed class RuntimeSet : IDisposable
         return null;
     }
 
+    /// <summary>How long its own definition lets requests under way take to end; zero: it is gone.</summary>
+    public async Task<TimeSpan> DrainOfAsync(InstanceName name, CancellationToken ct) =>
+        await FindAsync(name, ct) is { } runtime ? Leaving.Of(await runtime.InspectAsync(name, ct)).Drain : TimeSpan.Zero;
+
     /// <summary>Stops it with the grace of its own definition, and sees it ended. Safe to repeat, also on one that is gone.</summary>
     /// <exception cref="McpException">instance.stop: it still runs, or its runtime cannot say.</exception>
     public async Task StopAsync(InstanceName name, CancellationToken ct)
     {
         if (await FindAsync(name, ct) is not { } runtime)
             return;
-        var grace = StopGrace.Of(await runtime.InspectAsync(name, ct));
-        await runtime.StopAsync(name, grace, ct);
+        var leaving = Leaving.Of(await runtime.InspectAsync(name, ct));
+        await runtime.StopAsync(name, leaving.Grace, ct);
         if (await runtime.InspectAsync(name, ct) is { State: not (InstanceState.Exited or InstanceState.Failed or InstanceState.Removed) } left)
             throw new McpException(ErrorCode.InstanceStop, $"{name} was asked to stop and is still {left.State.ToString().ToLowerInvariant()}", "mcp ps shows what its runtime says of it");
     }

@@ -72,7 +72,9 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         var firstPort = component.Routes.Count > 0 ? component.Routes[0].Port : (int?)null;
         if (component.Health is { } health)
             return health with { Port = health.Port ?? firstPort };
-        return firstPort is null ? null : new HealthCheck(null, true, false, [], firstPort, s_acceptEvery, TimeSpan.FromSeconds(1), AcceptTries);
+        return firstPort is null
+            ? null
+            : new HealthCheck { Tcp = true, Port = firstPort, Interval = s_acceptEvery, Timeout = TimeSpan.FromSeconds(1), Retries = AcceptTries };
     }
 
     private static async Task<McpException> FailureAsync(IRuntime runtime, InstanceName instance, string what, HealthVerdict? last, CancellationToken ct)

@@ -53,7 +53,7 @@ public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeP
 
     private void Adopt(Label service, List<InstanceInfo> strangers)
     {
-        var before = registry.Components.Find(service) ?? new ServiceDefinition(service, Tier.Worker, null, true, []);
+        var before = registry.Components.Find(service) ?? new ServiceDefinition { Name = service };
         var components = strangers.Select(i => Definition(i)).ToList();
         // A component that is known and has no ports would have no routes either.
         foreach (var (instance, component) in strangers.Zip(components))

@@ -116,12 +116,13 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
 
     private static ServiceDefinition? Head(SqliteConnection connection, Label service) => connection.Query(
         "SELECT tier, node, active FROM services WHERE name = @name",
-        r => new ServiceDefinition(
-            service,
-            Spellings.Tiers.TryGetValue(r.GetString(0), out var tier) ? tier : Tier.Worker,
-            !r.IsDBNull(1) && Label.TryParse(r.GetString(1), out var node) ? node : null,
-            r.GetBoolean(2),
-            []),
+        r => new ServiceDefinition
+        {
+            Name = service,
+            Tier = Spellings.Tiers.TryGetValue(r.GetString(0), out var tier) ? tier : Tier.Worker,
+            Node = !r.IsDBNull(1) && Label.TryParse(r.GetString(1), out var node) ? node : null,
+            Active = r.GetBoolean(2),
+        },
         ("name", service.Text)).FirstOrDefault();
 
     private static List<StoredComponent> Read(SqliteConnection connection, Label? service) =>
@@ -140,12 +141,14 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
 
     private static List<Route> Routes(SqliteConnection connection, string component, Label service) =>
         connection.Query("SELECT name, port, mode, hostname, public FROM routes WHERE service = @service AND component = @component",
-            r => new Route(
-                Label.Parse(r.GetString(0)),
-                r.GetInt32(1),
-                Spellings.Modes.TryGetValue(r.GetString(2), out var mode) ? mode : RouteMode.L7,
-                !r.IsDBNull(3) && Hostname.TryParse(r.GetString(3), out var hostname) ? hostname : null,
-                r.GetBoolean(4)),
+            r => new Route
+            {
+                Name = Label.Parse(r.GetString(0)),
+                Port = r.GetInt32(1),
+                Mode = Spellings.Modes.TryGetValue(r.GetString(2), out var mode) ? mode : RouteMode.L7,
+                Hostname = !r.IsDBNull(3) && Hostname.TryParse(r.GetString(3), out var hostname) ? hostname : null,
+                Public = r.GetBoolean(4),
+            },
             ("service", service.Text), ("component", component));
 
     private void Insert(SqliteConnection connection, Label service, ComponentRow row, int position)

@@ -41,19 +41,11 @@ internal static class StoredDefinition
     }
 
     // What the columns say, so that it can be seen, stopped and removed.
-    private static ComponentDefinition Outline(ComponentRow row, IReadOnlyList<Route> routes) => new(
-        Label.Parse(row.Name),
-        ImageReference.TryParse(row.Image, out var image) ? image : ImageReference.Parse("localhost/unknown"),
-        Spellings.Runtimes.TryGetValue(row.Runtime, out var runtime) ? runtime : RuntimeKind.Container,
-        null,
-        null,
-        [],
-        new Dictionary<string, string>(),
-        [],
-        [],
-        null,
-        null,
-        RestartPolicy.UnlessStopped,
-        null,
-        routes);
+    private static ComponentDefinition Outline(ComponentRow row, IReadOnlyList<Route> routes) => new()
+    {
+        Name = Label.Parse(row.Name),
+        Image = ImageReference.TryParse(row.Image, out var image) ? image : ImageReference.Parse("localhost/unknown"),
+        Runtime = Spellings.Runtimes.TryGetValue(row.Runtime, out var runtime) ? runtime : RuntimeKind.Container,
+        Routes = routes,
+    };
 }

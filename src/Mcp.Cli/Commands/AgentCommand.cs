@@ -10,7 +10,8 @@ internal static class AgentCommand
 {
     public static readonly TimeSpan Quick = TimeSpan.FromSeconds(15);
 
-    public static readonly TimeSpan Slow = TimeSpan.FromMinutes(5);
+    /// <summary>Of what waits for instances to end: each may take its <c>stop_grace</c>.</summary>
+    public static readonly TimeSpan Slow = TimeSpan.FromMinutes(30);
 
     public static Command Create(string name, string description, IEnumerable<Symbol> symbols, Func<ParseResult, AgentConnection, Printer, CancellationToken, Task<int>> run)
     {

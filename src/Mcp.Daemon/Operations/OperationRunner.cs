@@ -68,9 +68,15 @@ public sealed class StepFailedException(string step, McpException cause, Excepti
 }
 
 /// <summary>Runs steps in order, each journaled before it begins. The one saga engine.</summary>
-public sealed class OperationRunner<TState>(IReadOnlyList<IStep<TState>> steps, IJournal journal, Func<TState, string> write, Func<string, TState> read, OnFailure onFailure = OnFailure.Undo)
+/// <param name="undoLimit">How long undoing one step may take; null: 10 minutes.</param>
+public sealed class OperationRunner<TState>(
+    IReadOnlyList<IStep<TState>> steps,
+    IJournal journal,
+    Func<TState, string> write,
+    Func<string, TState> read,
+    OnFailure onFailure = OnFailure.Undo,
+    Func<TState, TimeSpan>? undoLimit = null)
 {
-    // Of one step: instances that write to volumes have a minute each to end, and those that start again one to be well.
     private static readonly TimeSpan s_undoLimit = TimeSpan.FromMinutes(10);
 
     /// <exception cref="StepFailedException">A step failed; the exception says what became of the steps before it. Not with <see cref="OnFailure.GoOn"/>.</exception>
@@ -142,7 +148,7 @@ public sealed class OperationRunner<TState>(IReadOnlyList<IStep<TState>> steps, 
         {
             // Where the disk is full, undoing goes before writing it down: it frees something, and it is safe to repeat.
             unwritten = TrySave(entry with { Step = i, Undoing = true, State = write(state) });
-            using var limit = new CancellationTokenSource(s_undoLimit);
+            using var limit = new CancellationTokenSource(undoLimit?.Invoke(state) ?? s_undoLimit);
             await steps[i].UndoAsync(state, limit.Token);
             report?.Invoke(steps[i].Name, StepMark.Undone, "");
         }

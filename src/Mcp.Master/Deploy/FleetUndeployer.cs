@@ -69,7 +69,7 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
     /// <summary>Tries once to remove each thing that could not be removed before: node by node, all nodes at once.</summary>
     /// <param name="only">Only what is on this node.</param>
     public Task SweepAsync(CancellationToken ct, Label? only = null) =>
-        Task.WhenAll(Left().Where(n => only is null || n.Key == only.Text).Select(n => SweepAsync(n, AgentStep.UndoLimit, ct)));
+        Task.WhenAll(Left().Where(n => only is null || n.Key == only.Text).Select(n => SweepAsync(n, AgentStep.Removal, ct)));
 
     /// <summary>Begins a sweep of each node that has none under way, and does not wait for it: a node that hangs keeps no other waiting, and a service's lock for no longer than <see cref="s_roundLimit"/>.</summary>
     /// <remarks>One caller at a time.</remarks>

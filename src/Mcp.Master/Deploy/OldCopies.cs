@@ -23,7 +23,7 @@ public sealed class OldCopies(AgentStep agents, DnsStep dns, IEdge edge, MasterS
         foreach (var copy in waiting)
         {
             store.Leftovers.MayLeave(copy);
-            if (await TryRemoveAsync(service, Label.Parse(copy.Node), AgentStep.UndoLimit, ct) is { } trouble)
+            if (await TryRemoveAsync(service, Label.Parse(copy.Node), agents.RemovalLimit(service), ct) is { } trouble)
                 failed.Add(trouble);
         }
 

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using Mcp.Model.Definition;
 using Mcp.Model.Definition.Toml;
+using Mcp.Model.Definition.Tree;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
@@ -49,7 +50,7 @@ public sealed record DnsOptions
 
     internal static DnsOptions Read(TomlFields root, List<Problem> problems)
     {
-        var dns = new TomlFields(root.Inner("dns") ?? new TomlTable(1, 1, new TomlEntries()), "[dns]", problems);
+        var dns = new TomlFields(root.Inner("dns") ?? new TableNode(1, 1, new Entries()), "[dns]", problems);
         var zone = root.Entry("zone");
         // Names below node.mcp are identities of nodes: no service may get a certificate for one.
         if (!Hostname.TryParse(zone is null ? "mcp.internal" : root.Text(zone), out var origin) || $".{origin}".EndsWith(".node.mcp", StringComparison.Ordinal))

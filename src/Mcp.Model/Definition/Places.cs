@@ -1,4 +1,4 @@
-using Mcp.Model.Definition.Toml;
+using Mcp.Model.Definition.Tree;
 
 namespace Mcp.Model.Definition;
 
@@ -8,9 +8,9 @@ public sealed class Places
     /// <summary>Notes nothing: for a text that is probably right.</summary>
     public static readonly Places None = new();
 
-    private readonly Dictionary<object, TomlNode> _nodes = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<object, Node> _nodes = new(ReferenceEqualityComparer.Instance);
 
-    internal T Note<T>(T part, TomlNode node)
+    internal T Note<T>(T part, Node node)
         where T : class
     {
         if (this != None)

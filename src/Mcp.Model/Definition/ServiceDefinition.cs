@@ -1,44 +1,102 @@
+using Mcp.Model.Definition.Keys;
 using Mcp.Model.Names;
 
 namespace Mcp.Model.Definition;
 
 /// <summary>What a user deploys: a name and one or more components, placed as a whole on one node.</summary>
-/// <param name="Node">Pins the service to this node; null lets the tier decide.</param>
-/// <param name="Active">False: the desired state is stopped.</param>
-public sealed record ServiceDefinition(Label Name, Tier Tier, Label? Node, bool Active, IReadOnlyList<ComponentDefinition> Components);
+public sealed record ServiceDefinition : IKeepsUnread<ServiceDefinition>
+{
+    // What a runtime may take to say that an instance has ended.
+    private static readonly TimeSpan s_answer = TimeSpan.FromMinutes(1);
+
+    public required Label Name { get; init; }
+
+    public Tier Tier { get; init; }
+
+    /// <summary>Pins the service to this node; null lets the tier decide.</summary>
+    public Label? Node { get; init; }
+
+    /// <summary>False: the desired state is stopped.</summary>
+    public bool Active { get; init; } = true;
+
+    public IReadOnlyList<ComponentDefinition> Components { get; init; } = [];
+
+    public Unread Unread { get; init; } = Unread.None;
+
+    /// <summary>What this version cannot read of it, with all its parts: names of keys. Empty: it is read whole.</summary>
+    public IReadOnlyList<string> UnreadKeys => [.. Unread.Keys.Concat(Components.SelectMany(c => c.UnreadKeys)).Distinct()];
+
+    /// <summary>The longest that stopping all of it may take, one component after the other.</summary>
+    public TimeSpan StopsWithin => Components.Aggregate(TimeSpan.Zero, (sum, c) => sum + c.Drain + c.Grace + s_answer);
+
+    ServiceDefinition IKeepsUnread<ServiceDefinition>.With(Unread unread) => this with { Unread = unread };
+}
 
 /// <summary>One program of a service.</summary>
-/// <param name="MemoryMb">Limit for containers, RAM for VMs (a microvm has its kernel's beside it), in MiB; null: no limit for containers, 256 for VMs.</param>
-/// <param name="Vcpus">CPU limit for containers, vCPUs for VMs; null: no limit for containers, 1 for VMs.</param>
-/// <param name="Network">A podman network for containers; user or bridge for VMs; null: the runtime's default.</param>
-/// <param name="User">uid[:gid], containers only; null: the image's.</param>
-public sealed record ComponentDefinition(
-    Label Name,
-    ImageReference Image,
-    RuntimeKind Runtime,
-    int? MemoryMb,
-    int? Vcpus,
-    IReadOnlyList<string> Cmd,
-    IReadOnlyDictionary<string, string> Env,
-    IReadOnlyList<VolumeMount> Volumes,
-    IReadOnlyList<FixedPort> Ports,
-    string? Network,
-    string? User,
-    RestartPolicy Restart,
-    HealthCheck? Health,
-    IReadOnlyList<Route> Routes)
+public sealed record ComponentDefinition : IKeepsUnread<ComponentDefinition>
 {
+    public static readonly TimeSpan UsualDrain = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_graceOfWriters = TimeSpan.FromSeconds(60);
+
+    public required Label Name { get; init; }
+
+    public required ImageReference Image { get; init; }
+
+    public RuntimeKind Runtime { get; init; }
+
+    /// <summary>In MiB: a limit for containers, the size of a VM; null: no limit for containers, 256 for VMs.</summary>
+    public int? MemoryMb { get; init; }
+
+    /// <summary>CPU limit for containers, vCPUs for VMs; null: no limit for containers, 1 for VMs.</summary>
+    public int? Vcpus { get; init; }
+
+    /// <summary>Empty: the image's own.</summary>
+    public IReadOnlyList<string> Cmd { get; init; } = [];
+
+    public IReadOnlyDictionary<string, string> Env { get; init; } = new Dictionary<string, string>();
+
+    public IReadOnlyList<VolumeMount> Volumes { get; init; } = [];
+
+    public IReadOnlyList<FixedPort> Ports { get; init; } = [];
+
+    /// <summary>A podman network for containers; user or bridge for VMs; null: the runtime's default.</summary>
+    public string? Network { get; init; }
+
+    /// <summary>uid[:gid], containers only; null: the image's.</summary>
+    public string? User { get; init; }
+
+    public RestartPolicy Restart { get; init; }
+
     /// <summary>How a new generation takes over; null: as its ports, network and volumes allow (<see cref="StopFirst"/>).</summary>
     public UpdateMode? Update { get; init; }
+
+    /// <summary>Time from the request to stop to the kill, as the file says; null: <see cref="Grace"/> decides.</summary>
+    public TimeSpan? StopGrace { get; init; }
+
+    /// <summary>How long requests under way have before an old instance is stopped.</summary>
+    public TimeSpan Drain { get; init; } = UsualDrain;
+
+    public HealthCheck? Health { get; init; }
+
+    public IReadOnlyList<Route> Routes { get; init; } = [];
+
+    public Unread Unread { get; init; } = Unread.None;
+
+    /// <summary>See <see cref="ServiceDefinition.UnreadKeys"/>.</summary>
+    public IEnumerable<string> UnreadKeys => Unread.Keys.Concat(Health?.Unread.Keys ?? []).Concat(Routes.SelectMany(r => r.Unread.Keys));
 
     /// <summary>What two generations cannot hold at once: fixed host ports, the host network, a writable volume that has one writer.</summary>
     public bool HoldsExclusively => Ports.Count > 0 || Network == "host" || Volumes.Any(v => v.Exclusive);
 
     /// <summary>Time from the request to stop to the kill: what writes to a volume has something to finish.</summary>
-    public TimeSpan StopGrace => TimeSpan.FromSeconds(Volumes.Any(v => !v.ReadOnly) ? 60 : 10);
+    public TimeSpan Grace => StopGrace ?? (Volumes.Any(v => !v.ReadOnly) ? s_graceOfWriters : s_grace);
 
     /// <summary>The old generation ends before the new one starts.</summary>
     public bool StopFirst => Update is { } asked ? asked == UpdateMode.StopFirst : HoldsExclusively;
+
+    ComponentDefinition IKeepsUnread<ComponentDefinition>.With(Unread unread) => this with { Unread = unread };
 }
 
 /// <summary>A host path seen inside the instance.</summary>
@@ -47,24 +105,59 @@ public sealed record VolumeMount(string Source, string Target, bool ReadOnly, bo
 {
     /// <summary>One instance at a time may have it.</summary>
     public bool Exclusive => !ReadOnly && !Shared;
+
+    /// <summary>As in a file.</summary>
+    public override string ToString() => $"{Source}:{Target}{(ReadOnly ? ":ro" : Shared ? ":shared" : "")}";
 }
 
 /// <summary>A fixed host port. Address is an IP literal.</summary>
 public sealed record FixedPort(string Address, int Host, int Instance);
 
-/// <summary>A named port of a component that others may reach. Port is inside the instance.</summary>
-public sealed record Route(Label Name, int Port, RouteMode Mode, Hostname? Hostname, bool Public);
+/// <summary>A named port of a component that others may reach.</summary>
+public sealed record Route : IKeepsUnread<Route>
+{
+    public required Label Name { get; init; }
+
+    /// <summary>Inside the instance.</summary>
+    public required int Port { get; init; }
+
+    public RouteMode Mode { get; init; }
+
+    public Hostname? Hostname { get; init; }
+
+    public bool Public { get; init; }
+
+    public Unread Unread { get; init; } = Unread.None;
+
+    Route IKeepsUnread<Route>.With(Unread unread) => this with { Unread = unread };
+}
 
 /// <summary>How to tell that an instance is well. Exactly one of Http, Tcp, Grpc, Exec is set.</summary>
-/// <param name="Http">Path that must answer 200 to 399.</param>
-/// <param name="Port">Port inside the instance; null: the first route's.</param>
-/// <param name="Exec">Argument list run inside the instance; exit code 0 is well.</param>
-/// <param name="Retries">Probes before giving up, 1 to 1000.</param>
-public sealed record HealthCheck(string? Http, bool Tcp, bool Grpc, IReadOnlyList<string> Exec, int? Port, TimeSpan Interval, TimeSpan Timeout, int Retries)
+public sealed record HealthCheck : IKeepsUnread<HealthCheck>
 {
-    public static readonly TimeSpan DefaultInterval = TimeSpan.FromSeconds(2);
-    public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(1);
-    public const int DefaultRetries = 15;
+    /// <summary>Path that must answer 200 to 399.</summary>
+    public string? Http { get; init; }
+
+    public bool Tcp { get; init; }
+
+    public bool Grpc { get; init; }
+
+    /// <summary>Argument list run inside the instance; exit code 0 is well.</summary>
+    public IReadOnlyList<string> Exec { get; init; } = [];
+
+    /// <summary>Inside the instance; null: the first route's.</summary>
+    public int? Port { get; init; }
+
+    public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(2);
+
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Probes before giving up, 1 to 1000.</summary>
+    public int Retries { get; init; } = 15;
+
+    public Unread Unread { get; init; } = Unread.None;
+
+    HealthCheck IKeepsUnread<HealthCheck>.With(Unread unread) => this with { Unread = unread };
 }
 
 public enum Tier { Worker, Core }

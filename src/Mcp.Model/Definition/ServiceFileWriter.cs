@@ -33,7 +33,7 @@ public static class ServiceFileWriter
         List(text, "cmd", component.Cmd);
         if (component.Env.Count > 0)
             Line(text, "env", $"{{ {string.Join(", ", component.Env.OrderBy(e => e.Key, StringComparer.Ordinal).Select(e => $"{e.Key} = {Quote(e.Value)}"))} }}");
-        List(text, "volumes", component.Volumes.Select(v => $"{v.Source}:{v.Target}{(v.ReadOnly ? ":ro" : v.Shared ? ":shared" : "")}"));
+        List(text, "volumes", component.Volumes.Select(v => v.ToString()));
         List(text, "ports", component.Ports.Select(FixedPorts.Format));
         if (component.Network is { } network)
             Line(text, "network", Quote(network));
@@ -43,6 +43,10 @@ public static class ServiceFileWriter
             Line(text, "restart", Quote(Spellings.Restarts.Spell(component.Restart)));
         if (component.Update is { } update)
             Line(text, "update", Quote(Spellings.Updates.Spell(update)));
+        if (component.StopGrace is { } grace)
+            Line(text, "stop_grace", Quote(Durations.Format(grace)));
+        if (component.Drain != ComponentDefinition.UsualDrain)
+            Line(text, "drain", Quote(Durations.Format(component.Drain)));
         if (component.Health is { } health)
             Line(text, "health", Health(health));
         foreach (var route in component.Routes)

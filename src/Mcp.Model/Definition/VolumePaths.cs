@@ -3,6 +3,17 @@ namespace Mcp.Model.Definition;
 /// <summary>Which host paths are one: a directory holds everything below it.</summary>
 public static class VolumePaths
 {
+    internal const string Allowed = "/host/path:/path/inside[:ro|:rw|:shared]";
+
+    /// <summary>A mount as it is written in a file; null: it is not of that form.</summary>
+    public static VolumeMount? Parse(string text)
+    {
+        var parts = text.Split(':');
+        var option = parts.Length == 3 ? parts[2] : "rw";
+        var isMount = parts.Length is 2 or 3 && ShortTexts.IsPath(parts[0]) && ShortTexts.IsPath(parts[1]) && option is "ro" or "rw" or "shared";
+        return isMount ? new VolumeMount(parts[0], parts[1], option == "ro", option == "shared") : null;
+    }
+
     /// <summary>Without doubled and trailing slashes and without '.'; links are not resolved here.</summary>
     public static string Normal(string path) =>
         "/" + string.Join('/', path.Split('/', StringSplitOptions.RemoveEmptyEntries).Where(part => part != "."));

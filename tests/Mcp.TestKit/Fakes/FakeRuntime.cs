@@ -61,11 +61,15 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
         await Hook("started");
     }
 
+    /// <summary>Of each stop of one that ran.</summary>
+    public List<TimeSpan> Graces { get; } = [];
+
     public async Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct)
     {
         await Hook("stop");
         if (_instances.TryGetValue(name, out var instance) && instance.State == InstanceState.Running)
         {
+            Graces.Add(grace);
             instance.End(0);
             Happened(name, "died");
         }

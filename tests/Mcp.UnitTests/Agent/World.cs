@@ -130,5 +130,11 @@ internal sealed class FakeProxy(AgentRegistry registry, FakeRuntime runtime) : I
         await runtime.Hook("pushed");
     }
 
-    public Task DrainAsync(InstanceName instance, TimeSpan limit, CancellationToken ct) => runtime.Hook("drain");
+    public List<TimeSpan> Drains { get; } = [];
+
+    public Task DrainAsync(InstanceName instance, TimeSpan limit, CancellationToken ct)
+    {
+        Drains.Add(limit);
+        return runtime.Hook("drain");
+    }
 }

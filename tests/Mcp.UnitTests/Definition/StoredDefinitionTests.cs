@@ -36,14 +36,14 @@ public sealed class StoredDefinitionTests
             [[components]]
             name = "web"
             image = "x.lan/y:1"
-            stop_grace = "30s"
+            nice = 5
             health = { tcp = true, port = 1, every = "1s" }
             [[components.routes]]
             name = "http"
             port = 80
             idle_timeout = "1h"
             """, "registry");
-        Assert.Equal(["colour", "every", "idle_timeout", "stop_grace"], stored.UnknownKeys.Order());
+        Assert.Equal(["colour", "every", "idle_timeout", "nice"], stored.UnknownKeys.Order());
         Assert.Equal(80, stored.Definition.Components[0].Routes[0].Port);
     }
 

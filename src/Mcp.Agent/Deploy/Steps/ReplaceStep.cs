@@ -62,7 +62,7 @@ public sealed class ReplaceStep(AgentRegistry registry, RuntimeSet runtimes, INo
         registry.Holds.Set(old.Service, old.Component);
         await proxy.PushAsync(ct);
         progress.Report($"{old.Component}: waits for requests under way");
-        await proxy.DrainAsync(old, RetireStep.Drain, ct);
+        await proxy.DrainAsync(old, await runtimes.DrainOfAsync(old, ct), ct);
         progress.Report($"{old.Component}: stops");
         await runtimes.StopAsync(old, ct);
         parts.Outages.Stopped(old);

@@ -10,8 +10,6 @@ namespace Mcp.Agent.Deploy.Steps;
 /// <summary>Lets the old instances finish what they are doing, then stops and removes them. What fails here the reconciler mends: the deploy is done.</summary>
 public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, INodeProxy proxy, EventsTable events) : IStep<Deployment>
 {
-    public static readonly TimeSpan Drain = TimeSpan.FromSeconds(10);
-
     public string Name => "retire";
 
     public async Task<Deployment> RunAsync(Deployment state, IProgress<string> progress, CancellationToken ct)
@@ -28,7 +26,7 @@ public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, INodePr
     /// <summary>False: it could not be ended; an event says why.</summary>
     public Task<bool> RetireAsync(InstanceName old, CancellationToken ct) => TryAsync(old, async () =>
     {
-        await proxy.DrainAsync(old, Drain, ct);
+        await proxy.DrainAsync(old, await runtimes.DrainOfAsync(old, ct), ct);
         await runtimes.EndAsync(old, ct);
         ports.Release(old);
     }, ct);

@@ -15,8 +15,9 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
 {
     public const string StepName = "deploy";
 
-    /// <summary>Of one removal that somebody waits for: instances that write to volumes have a minute each to end.</summary>
-    public static readonly TimeSpan UndoLimit = TimeSpan.FromMinutes(10);
+    /// <summary>Of one removal, where nothing is known of what is removed.</summary>
+    public static readonly TimeSpan Removal = TimeSpan.FromMinutes(10);
+
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(30);
     private static readonly TimeSpan s_quick = TimeSpan.FromSeconds(10);
 
@@ -43,7 +44,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         {
             try
             {
-                await RemoveAsync(node, service, UndoLimit, ct);
+                await RemoveAsync(node, service, RemovalLimit(service), ct);
                 store.Leftovers.RemoveCopies(service, node);
             }
             catch (McpException e)
@@ -66,6 +67,9 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         ? throw new McpException(ErrorCode.NodeWanted, $"{service} is placed on {node} and is not removed there", "")
         : RemoveAsync(node, service, limit, ct);
 
+    /// <summary>How long one removal that somebody waits for may take: its instances may take their time to end.</summary>
+    public TimeSpan RemovalLimit(Label service) => Removal + (store.Placements.Find(service)?.TryRead()?.Definition.StopsWithin ?? TimeSpan.Zero);
+
     // A refusal: it is where it was before. Silence says nothing: the agent may go on, so the service stays bound to that node.
     private async Task SendAsync(Protocol.V1.Agent.AgentClient agent, FleetDeployment state, IProgress<string> progress, CancellationToken ct)
     {
@@ -80,7 +84,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         };
         try
         {
-            using var call = agent.Deploy(request, agents.Within(s_limit, ct));
+            using var call = agent.Deploy(request, agents.Within(s_limit + state.Service.StopsWithin + RemovalLimit(state.Subject), ct));
             await foreach (var step in call.ResponseStream.ReadAllAsync(ct))
             {
                 if (step.Kind is StepEvent.Types.Kind.Started or StepEvent.Types.Kind.Progress)

@@ -1,23 +1,24 @@
+using Mcp.Model.Definition.Keys;
+using Mcp.Model.Definition.Tree;
 using Mcp.Model.Names;
 
 namespace Mcp.Model.Definition.Toml;
 
 /// <summary>Reads the known keys of one table; what nobody asked for is reported as unknown, with the nearest known key.</summary>
-/// <param name="unknown">Takes the names of unknown keys instead; null: they are mistakes.</param>
-internal sealed class TomlFields(TomlTable table, string what, List<Problem> problems, List<string>? unknown = null)
+internal sealed class TomlFields(TableNode table, string what, List<Problem> problems)
 {
     private const int UsualKeys = 16;
     private readonly List<string> _known = new(UsualKeys);
 
-    public TomlTable Table => table;
+    public TableNode Table => table;
 
-    public TomlEntry? Entry(string key)
+    public Entry? Entry(string key)
     {
         _known.Add(key);
         return table.Entries.TryGetValue(key, out var entry) ? entry : null;
     }
 
-    public TomlEntry? Required(string key)
+    public Entry? Required(string key)
     {
         var entry = Entry(key);
         if (entry is null)
@@ -25,22 +26,22 @@ internal sealed class TomlFields(TomlTable table, string what, List<Problem> pro
         return entry;
     }
 
-    public string? Text(TomlEntry? entry, string allowed = "a string")
+    public string? Text(Entry? entry, string allowed = "a string")
     {
         if (entry is null)
             return null;
-        if (entry.Value is TomlText text)
+        if (entry.Value is TextNode text)
             return text.Value;
         Wrong(entry.Value, allowed);
         return null;
     }
 
     /// <summary>Null: missing, or wrong and reported.</summary>
-    public Label? Name(TomlEntry? entry, string key)
+    public Label? Name(Entry? entry, string key)
     {
         if (entry is null)
             return null;
-        if (entry.Value is TomlText text && Label.TryParse(text.Value, out var label))
+        if (entry.Value is TextNode text && Label.TryParse(text.Value, out var label))
             return label;
         Wrong(entry.Value, Label.Allowed, key);
         return null;
@@ -49,7 +50,7 @@ internal sealed class TomlFields(TomlTable table, string what, List<Problem> pro
     public bool Boolean(string key, bool otherwise)
     {
         var entry = Entry(key);
-        if (entry?.Value is TomlBoolean truth)
+        if (entry?.Value is BooleanNode truth)
             return truth.Value;
         if (entry is not null)
             Wrong(entry.Value, "true or false");
@@ -61,7 +62,7 @@ internal sealed class TomlFields(TomlTable table, string what, List<Problem> pro
         var entry = Entry(key);
         if (entry is null)
             return null;
-        if (entry.Value is TomlInteger number && number.Value >= min && number.Value <= max)
+        if (entry.Value is IntegerNode number && number.Value >= min && number.Value <= max)
             return (int)number.Value;
         Wrong(entry.Value, $"a whole number from {min} to {max}", key);
         return null;
@@ -77,7 +78,7 @@ internal sealed class TomlFields(TomlTable table, string what, List<Problem> pro
         var entry = Entry(key);
         if (entry is null)
             return null;
-        if (entry.Value is TomlText text && spellings.TryGetValue(text.Value, out var value))
+        if (entry.Value is TextNode text && spellings.TryGetValue(text.Value, out var value))
             return value;
         Wrong(entry.Value, string.Join(" | ", spellings.Keys), key);
         return null;
@@ -88,21 +89,21 @@ internal sealed class TomlFields(TomlTable table, string what, List<Problem> pro
         var entry = Entry(key);
         if (entry is null)
             return otherwise;
-        if (entry.Value is TomlText text && Durations.TryParse(text.Value, out var value) && value > TimeSpan.Zero && value <= max)
+        if (entry.Value is TextNode text && Durations.TryParse(text.Value, out var value) && value > TimeSpan.Zero && value <= max)
             return value;
         Wrong(entry.Value, $"a time from 1ms to {Durations.Format(max)}, such as \"500ms\", \"2s\", \"1m\"", key);
         return otherwise;
     }
 
-    public IReadOnlyList<(TomlNode Node, string Value)> Texts(string key)
+    public IReadOnlyList<(Node Node, string Value)> Texts(string key)
     {
         var items = List(key);
         if (items.Count == 0)
             return [];
-        var found = new List<(TomlNode, string)>();
+        var found = new List<(Node, string)>();
         foreach (var item in items)
         {
-            if (item is TomlText text)
+            if (item is TextNode text)
                 found.Add((item, text.Value));
             else
                 Wrong(item, "a string", key);
@@ -111,30 +112,30 @@ internal sealed class TomlFields(TomlTable table, string what, List<Problem> pro
         return found;
     }
 
-    public IReadOnlyList<TomlNode> List(string key)
+    public IReadOnlyList<Node> List(string key)
     {
         var entry = Entry(key);
         if (entry is null)
             return [];
-        if (entry.Value is TomlList list)
+        if (entry.Value is ListNode list)
             return list.Items;
         Wrong(entry.Value, "a list", key);
         return [];
     }
 
-    public TomlTable? Inner(string key)
+    public TableNode? Inner(string key)
     {
         var entry = Entry(key);
         if (entry is null)
             return null;
-        if (entry.Value is TomlTable inner)
+        if (entry.Value is TableNode inner)
             return inner;
         Wrong(entry.Value, "a table", key);
         return null;
     }
 
-    public void Wrong(TomlNode node, string allowed, string? key = null) =>
-        problems.Add(new Problem(node.Line, node.Column, key is null ? "wrong value" : $"wrong value of '{key}'", Show(node), allowed));
+    public void Wrong(Node node, string allowed, string? key = null) =>
+        problems.Add(new Problem(node.Line, node.Column, key is null ? "wrong value" : $"wrong value of '{key}'", Reading.Show(node), allowed));
 
     public void RefuseUnknown()
     {
@@ -142,26 +143,9 @@ internal sealed class TomlFields(TomlTable table, string what, List<Problem> pro
         {
             if (_known.Contains(key))
                 continue;
-            if (unknown is not null)
-            {
-                unknown.Add(key);
-                continue;
-            }
-
             var nearest = DidYouMean.Nearest(key, _known);
-            problems.Add(new Problem(entry.Line, entry.Column, $"{what} has no key of this name", Label.Clip(key),
-                (nearest is null ? "" : $"did you mean '{nearest}'? ") + string.Join(", ", _known)));
+            var allowed = (nearest is null ? "" : $"did you mean '{nearest}'? ") + string.Join(", ", _known);
+            problems.Add(new Problem(entry.Line, entry.Column, $"{what} has no key of this name", Label.Clip(key), allowed));
         }
     }
-
-    private static string Show(TomlNode node) => node switch
-    {
-        TomlText text => Label.Clip(text.Value),
-        TomlInteger number => number.Value.ToString(System.Globalization.CultureInfo.InvariantCulture),
-        TomlBoolean truth => truth.Value ? "true" : "false",
-        TomlList => "[...]",
-        TomlTable => "{...}",
-        TomlOther other => other.Kind,
-        _ => "",
-    };
 }

@@ -1,131 +1,263 @@
+using Mcp.Model.Definition.Tree;
+using Mcp.Model.Names;
 using Tomlyn.Parsing;
-using Tomlyn.Syntax;
 
 namespace Mcp.Model.Definition.Toml;
 
-/// <summary>TOML text to a tree that remembers where everything stands.</summary>
-internal sealed class TomlReader(List<Problem> problems)
+/// <summary>TOML text to a tree that remembers where everything stands. The parser's events come in the order of the text and know nothing of what was
+/// there before: tables that are gone on with are put together here, and what is given twice is told.</summary>
+internal ref struct TomlReader
 {
-    private const int MaxSyntaxProblems = 20;
+    private readonly string _text;
+    private readonly List<Problem> _problems;
+    private readonly TableNode _root = new(1, 1) { Origin = TableOrigin.Header };
+    private readonly Stack<Node> _open = new();
+    private TomlParser _parser;
 
-    public static TomlTable Read(string text, string file, List<Problem> problems)
+    // The key that was read last and has no value yet.
+    private (string Name, int Line, int Column)? _key;
+
+    // A table whose header stands a second time, until it is known whether that goes on to a table inside.
+    private (TableNode Table, string Name, int Line, int Column)? _again;
+
+    // A table whose header stands in this line for the first time: the same.
+    private (TableNode Table, int Line)? _opened;
+
+    // How far the text was looked at, and in which line that is.
+    private int _offset;
+    private int _line = 1;
+
+    private TomlReader(string text, List<Problem> problems)
     {
-        var document = SyntaxParser.Parse(text, file, validate: true);
-        foreach (var message in document.Diagnostics.Where(d => d.Kind == DiagnosticMessageKind.Error).Take(MaxSyntaxProblems))
-            problems.Add(new Problem(message.Span.Start.Line + 1, message.Span.Start.Column + 1, $"not valid TOML: {Names.Label.Clip(message.Message)}", "", ""));
-        var root = new TomlTable(1, 1, new TomlEntries());
-        if (problems.Count > 0)
-            return root;
-        var reader = new TomlReader(problems);
-        reader.Add(root, document.KeyValues);
-        foreach (var table in document.Tables)
-            reader.Add(root, table);
-        return root;
+        (_text, _problems) = (text, problems);
+        _parser = TomlParser.Create(text, new TomlParserOptions { Mode = TomlParserMode.Tolerant, EagerStringValues = true });
     }
 
-    private void Add(TomlTable root, TableSyntaxBase table)
+    /// <returns>The root; empty where something is wrong with the text. Every mistake is in <paramref name="problems"/>.</returns>
+    public static TableNode Read(string text, List<Problem> problems)
     {
-        var path = Path(table.Name);
-        var parent = Descend(root, path, path.Count - 1);
-        if (parent is null)
-            return;
-        var (name, node) = path[^1];
-        var (line, column) = At(node);
-        var target = new TomlTable(line, column, new TomlEntries());
-        if (table is TableArraySyntax)
+        var before = problems.Count;
+        try
         {
-            if (!parent.Entries.TryGetValue(name, out var entry))
-                parent.Entries[name] = entry = new TomlEntry(line, column, new TomlList(line, column, []));
-            if (entry.Value is not TomlList list)
-            {
-                problems.Add(new Problem(line, column, "is a value above and a table here", name, ""));
-                return;
-            }
-
-            list.Items.Add(target);
+            var reader = new TomlReader(text, problems);
+            reader.Read();
+            if (problems.Count == before)
+                return reader._root;
         }
-        else if (parent.Entries.TryGetValue(name, out var entry) && entry.Value is TomlTable existing)
+        catch (Exception e) when (e is not OutOfMemoryException)
         {
-            target = existing;
-        }
-        else if (!parent.Entries.TryAdd(name, new TomlEntry(line, column, target)))
-        {
-            problems.Add(new Problem(line, column, "is given twice", name, ""));
+            // Whatever the parser throws at garbage.
+            problems.Add(new Problem(1, 1, $"not valid TOML: {Label.Clip(e.Message)}", "", ""));
         }
 
-        Add(target, table.Items);
+        return new TableNode(1, 1);
     }
 
-    private void Add(TomlTable target, IEnumerable<KeyValueSyntax> pairs)
+    private void Read()
     {
-        foreach (var pair in pairs)
+        while (_parser.MoveNext())
         {
-            var path = Path(pair.Key);
-            var table = Descend(target, path, path.Count - 1);
-            var (line, column) = At(path[^1].Node);
-            if (table is not null && !table.Entries.TryAdd(path[^1].Name, new TomlEntry(line, column, Value(pair.Value))))
-                problems.Add(new Problem(line, column, "is given twice", path[^1].Name, ""));
+            var now = _parser.Current;
+            var isEnd = now.Kind is TomlParseEventKind.EndTable or TomlParseEventKind.EndArray;
+            Take(now);
+            // An end has the place of what comes after it.
+            if (!isEnd && now.Span is { } span)
+                Advance(span.Offset + span.Length);
+        }
+
+        foreach (var wrong in _parser.Diagnostics)
+            _problems.Add(new Problem(wrong.Span.Start.Line + 1, wrong.Span.Start.Column + 1, $"not valid TOML: {Label.Clip(wrong.Message)}", "", ""));
+    }
+
+    private void Take(TomlParseEvent now)
+    {
+        switch (now.Kind)
+        {
+            case TomlParseEventKind.PropertyName:
+                Settle(now.Line);
+                NoteHeader(now.Span?.Offset ?? _offset);
+                _key = (_parser.GetPropertyName(), now.Line, now.Column);
+                break;
+            case TomlParseEventKind.StartTable:
+                _open.Push(Table(now));
+                _key = null;
+                break;
+            case TomlParseEventKind.StartArray:
+                _open.Push(List(now));
+                break;
+            case TomlParseEventKind.EndTable or TomlParseEventKind.EndArray:
+                Settle(0);
+                _open.Pop();
+                _key = null;
+                break;
+            case TomlParseEventKind.StartDocument or TomlParseEventKind.EndDocument:
+                break;
+            default:
+                Put(Value(now));
+                _key = null;
+                break;
         }
     }
 
-    private TomlTable? Descend(TomlTable from, List<(string Name, SyntaxNodeBase? Node)> path, int depth)
+    private readonly Node Value(TomlParseEvent now) => now.Kind switch
     {
-        var table = from;
-        for (var i = 0; i < depth; i++)
-        {
-            var (line, column) = At(path[i].Node);
-            if (!table.Entries.TryGetValue(path[i].Name, out var entry))
-                table.Entries[path[i].Name] = entry = new TomlEntry(line, column, new TomlTable(line, column, new TomlEntries()));
-            var next = entry.Value is TomlList { Items: [.., var last] } ? last : entry.Value;
-            if (next is not TomlTable inner)
-            {
-                problems.Add(new Problem(line, column, "is a value above and a table here", path[i].Name, ""));
-                return null;
-            }
+        TomlParseEventKind.String => new TextNode(now.Line, now.Column, _parser.GetString()),
+        TomlParseEventKind.Integer => new IntegerNode(now.Line, now.Column, now.GetInt64()),
+        TomlParseEventKind.Boolean => new BooleanNode(now.Line, now.Column, now.GetBoolean()),
+        TomlParseEventKind.Float => new OtherNode(now.Line, now.Column, "a fraction", Raw(now)),
+        _ => new OtherNode(now.Line, now.Column, "a date or time", Raw(now)),
+    };
 
-            table = inner;
+    private readonly string Raw(TomlParseEvent now) => now.Span is { } span ? _text.Substring(span.Offset, span.Length) : "";
+
+    private TableNode Table(TomlParseEvent now)
+    {
+        if (_open.Count == 0)
+            return _root;
+        // With braces it has a place of its own.
+        if (now.Span is not null)
+        {
+            var inline = new TableNode(now.Line, now.Column);
+            Put(inline);
+            return inline;
         }
 
+        if (_open.Peek() is ListNode list)
+            return Item(list);
+        if (_key is not var (name, line, column))
+            return new TableNode(_line, 1);
+        var isHeader = IsHeader(line);
+        if (_open.Peek() is TableNode around && around.Entries.TryGetValue(name, out var there))
+            return Continue(there.Value, name, line, column, isHeader);
+        var made = new TableNode(line, column) { Origin = isHeader ? TableOrigin.Header : TableOrigin.Dotted };
+        Put(made);
+        _opened = isHeader ? (made, line) : null;
+        return made;
+    }
+
+    // [a.c] after [a] and others, or [list.inner] after [[list]]: the same table, or the list's last.
+    private TableNode Continue(Node there, string name, int line, int column, bool isHeader)
+    {
+        if (there is ListNode { IsOfHeaders: true, Items: [.., TableNode last] } && isHeader)
+            return last;
+        if (there is not TableNode { Origin: not TableOrigin.Whole } table)
+        {
+            var why = there is TableNode ? "is given twice" : "is a value above and a table here";
+            _problems.Add(new Problem(line, column, why, Label.Clip(name), ""));
+            return new TableNode(line, column);
+        }
+
+        if (isHeader)
+            _again = (table, name, line, column);
         return table;
     }
 
-    private TomlNode Value(SyntaxNode? node)
+    private TableNode Item(ListNode list)
     {
-        var (line, column) = At(node);
-        switch (node)
+        var (line, column) = _key is { } key ? (key.Line, key.Column) : NextItem();
+        var item = new TableNode(line, column) { Origin = TableOrigin.Header };
+        list.Items.Add(item);
+        return item;
+    }
+
+    private ListNode List(TomlParseEvent now)
+    {
+        if (now.Span is not null)
         {
-            case StringValueSyntax text:
-                return new TomlText(line, column, text.Value ?? "");
-            case IntegerValueSyntax number:
-                return new TomlInteger(line, column, number.Value);
-            case BooleanValueSyntax truth:
-                return new TomlBoolean(line, column, truth.Value);
-            case ArraySyntax array:
-                return new TomlList(line, column, [.. array.Items.Select(item => Value(item.Value))]);
-            case InlineTableSyntax inline:
-                var table = new TomlTable(line, column, new TomlEntries());
-                Add(table, inline.Items.Select(item => item.KeyValue).OfType<KeyValueSyntax>());
-                return table;
-            default:
-                return new TomlOther(line, column, node?.Kind.ToString() ?? "nothing");
+            var inline = new ListNode(now.Line, now.Column, []);
+            Put(inline);
+            _key = null;
+            return inline;
+        }
+
+        var (name, line, column) = _key ?? ("", _line, 1);
+        if (_open.Peek() is TableNode around && around.Entries.TryGetValue(name, out var there))
+        {
+            if (there.Value is ListNode { IsOfHeaders: true } known)
+                return known;
+            _problems.Add(new Problem(line, column, "is a value above and a list of tables here", Label.Clip(name), ""));
+            return new ListNode(line, column, []);
+        }
+
+        var made = new ListNode(line, column, []) { IsOfHeaders = true };
+        Put(made);
+        return made;
+    }
+
+    private readonly void Put(Node value)
+    {
+        if (_open.Peek() is ListNode list)
+            list.Items.Add(value);
+        else if (_open.Peek() is TableNode table && _key is var (name, line, column) && !table.Entries.TryAdd(name, new Entry(line, column, value)))
+            _problems.Add(new Problem(line, column, "is given twice", Label.Clip(name), ""));
+    }
+
+    /// <param name="line">Of the name that comes next; 0: there is none.</param>
+    private void Settle(int line)
+    {
+        if (_opened is var (made, first) && first == line)
+            made.Origin = TableOrigin.Implied;
+        _opened = null;
+        if (_again is var (table, name, second, column) && second != line)
+            HasHeader(table, name, second, column);
+        _again = null;
+    }
+
+    private readonly void HasHeader(TableNode table, string name, int line, int column)
+    {
+        if (table.Origin != TableOrigin.Implied)
+            _problems.Add(new Problem(line, column, "is given twice", Label.Clip(name), ""));
+        table.Origin = TableOrigin.Header;
+    }
+
+    // The header of the table that is open, or of one around it, makes no event: it stands between two keys.
+    private readonly void NoteHeader(int upTo)
+    {
+        if (upTo <= _offset || _open.Peek() is not TableNode { Origin: not TableOrigin.Whole } table)
+            return;
+        var between = _text.AsSpan(_offset, upTo - _offset);
+        if (!between.Contains('['))
+            return;
+        var line = _line;
+        // What stands in the line of the key is its own.
+        var whole = between[..(between.LastIndexOf('\n') + 1)];
+        foreach (var row in whole.EnumerateLines())
+        {
+            var start = row.TrimStart(" \t");
+            if (start.StartsWith("[") && !start.StartsWith("[["))
+                HasHeader(table, start.Trim(" \t[]").ToString(), line, row.Length - start.Length + 2);
+            line++;
         }
     }
 
-    private static List<(string Name, SyntaxNodeBase? Node)> Path(KeySyntax? key)
+    private readonly bool IsHeader(int line) =>
+        line == _line && _text.AsSpan(0, _offset) is var read && read[(read.LastIndexOf('\n') + 1)..].TrimStart(" \t").StartsWith("[");
+
+    // Where the name of the next [[name]] stands.
+    private (int Line, int Column) NextItem()
     {
-        var path = new List<(string, SyntaxNodeBase?)> { (Name(key?.Key), key) };
-        if (key is not null)
-            path.AddRange(key.DotKeys.Select(dotted => (Name(dotted.Key), (SyntaxNodeBase?)dotted.Key)));
-        return path;
+        for (var from = _offset; from < _text.Length;)
+        {
+            var end = _text.IndexOf('\n', from) is >= 0 and var found ? found : _text.Length;
+            var row = _text.AsSpan(from, end - from);
+            var start = row.TrimStart(" \t");
+            if (start.StartsWith("[["))
+            {
+                Advance(end);
+                return (_line, row.Length - start[2..].TrimStart(" \t").Length + 1);
+            }
+
+            from = end + 1;
+        }
+
+        return (_line, 1);
     }
 
-    private static string Name(SyntaxNode? key) => key switch
+    private void Advance(int to)
     {
-        BareKeySyntax bare => bare.Key?.Text ?? "",
-        StringValueSyntax text => text.Value ?? "",
-        _ => "",
-    };
-
-    private static (int Line, int Column) At(SyntaxNodeBase? node) =>
-        node is null ? (1, 1) : (node.Span.Start.Line + 1, node.Span.Start.Column + 1);
+        if (to <= _offset)
+            return;
+        _line += _text.AsSpan(_offset, to - _offset).Count('\n');
+        _offset = to;
+    }
 }

@@ -1,18 +1,18 @@
 using System.Collections;
 using System.Diagnostics.CodeAnalysis;
 
-namespace Mcp.Model.Definition.Toml;
+namespace Mcp.Model.Definition.Tree;
 
 /// <summary>The keys of one table in the order of the file. Most tables have few, and a file may have thousands of tables, so an index is made only for large ones.</summary>
-internal sealed class TomlEntries : IEnumerable<KeyValuePair<string, TomlEntry>>
+internal sealed class Entries : IEnumerable<KeyValuePair<string, Entry>>
 {
     private const int Few = 12;
-    private readonly List<KeyValuePair<string, TomlEntry>> _entries = new(4);
-    private Dictionary<string, TomlEntry>? _index;
+    private readonly List<KeyValuePair<string, Entry>> _entries = new(4);
+    private Dictionary<string, Entry>? _index;
 
     public int Count => _entries.Count;
 
-    public TomlEntry this[string key]
+    public Entry this[string key]
     {
         set
         {
@@ -21,7 +21,7 @@ internal sealed class TomlEntries : IEnumerable<KeyValuePair<string, TomlEntry>>
         }
     }
 
-    public bool TryGetValue(string key, [NotNullWhen(true)] out TomlEntry? entry)
+    public bool TryGetValue(string key, [NotNullWhen(true)] out Entry? entry)
     {
         if (_index is not null)
             return _index.TryGetValue(key, out entry);
@@ -38,21 +38,21 @@ internal sealed class TomlEntries : IEnumerable<KeyValuePair<string, TomlEntry>>
         return false;
     }
 
-    public bool TryAdd(string key, TomlEntry entry)
+    public bool TryAdd(string key, Entry entry)
     {
         if (TryGetValue(key, out _))
             return false;
-        _entries.Add(new KeyValuePair<string, TomlEntry>(key, entry));
+        _entries.Add(new KeyValuePair<string, Entry>(key, entry));
         if (_index is not null)
             _index.Add(key, entry);
         else if (_entries.Count > Few)
-            _index = new Dictionary<string, TomlEntry>(_entries);
+            _index = new Dictionary<string, Entry>(_entries);
         return true;
     }
 
-    public List<KeyValuePair<string, TomlEntry>>.Enumerator GetEnumerator() => _entries.GetEnumerator();
+    public List<KeyValuePair<string, Entry>>.Enumerator GetEnumerator() => _entries.GetEnumerator();
 
-    IEnumerator<KeyValuePair<string, TomlEntry>> IEnumerable<KeyValuePair<string, TomlEntry>>.GetEnumerator() => GetEnumerator();
+    IEnumerator<KeyValuePair<string, Entry>> IEnumerable<KeyValuePair<string, Entry>>.GetEnumerator() => GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 }
