@@ -1,12 +1,13 @@
 using System.Globalization;
 using System.Net;
-using Mcp.Agent.Alerts;
 using Mcp.Agent.Edge;
 using Mcp.Agent.Recovery;
+using Mcp.Daemon.Alerts;
 using Mcp.Model.Definition;
 using Mcp.Model.Definition.Toml;
 using Mcp.Model.Definition.Tree;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Runtimes.Images;
 using Mcp.Runtimes.Podman;
@@ -105,7 +106,7 @@ public sealed record AgentConfig
             Qemu = ReadQemu(qemu, state),
             Bridge = ReadBridge(qemu),
             Boot = [.. fields.Inner("boot") is { } boot ? ReadBoot(new TomlFields(boot, "[boot]", problems), problems) : []],
-            Alerts = ReadAlerts(fields, problems),
+            Alerts = AlertOptions.Read(fields, EventSource.Agent, problems),
         };
         fields.RefuseUnknown();
         qemu.RefuseUnknown();
@@ -222,19 +223,6 @@ public sealed record AgentConfig
 
         boot.RefuseUnknown();
         return stages;
-    }
-
-    private static AlertOptions ReadAlerts(TomlFields fields, List<Problem> problems)
-    {
-        var alerts = new TomlFields(fields.Inner("alerts") ?? new TableNode(1, 1, new Entries()), "[alerts]", problems);
-        var command = alerts.Texts("command").Select(t => t.Value).ToList();
-        var on = alerts.Texts("on").Select(t => t.Value).ToList();
-        foreach (var (node, _) in alerts.Texts("on").Where(t => !AlertOptions.AllKinds.Contains(t.Value)))
-            alerts.Wrong(node, string.Join(" | ", AlertOptions.AllKinds), "on");
-        if (on.Count > 0 && command.Count == 0)
-            alerts.Wrong(alerts.Table, "a command, where there is an 'on'", "command");
-        alerts.RefuseUnknown();
-        return new AlertOptions(command, (on.Count > 0 ? on : AlertOptions.DefaultKinds).ToHashSet());
     }
 
     private static string? ReadEndpoint(TomlFields fields, Entry? entry, List<Problem> problems)

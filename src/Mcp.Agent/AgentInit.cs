@@ -159,7 +159,7 @@ internal static class AgentInit
 
             # [alerts]                             # the event is in MCP_EVENT, MCP_SERVICE, MCP_COMPONENT, MCP_DETAIL, MCP_NODE, MCP_TIME
             # command = ["/usr/local/bin/alert"]
-            # on = ["component.flapping", "deploy.failed", "drift.failed", "boot.late", "retire.failed", "certificate.failed", "certificate.expiring", "certificate.expired"]
+            # on = ["deploy.failed", "component.flapping"]  # instead of the usual kinds; all are in docs/events.md
 
             [qemu]                                 # for runtime = "microvm" and "unikernel"
             # accel = "auto"                       # auto | kvm | tcg; auto takes KVM where a guest really boots on it

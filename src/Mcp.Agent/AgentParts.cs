@@ -1,4 +1,3 @@
-using Mcp.Agent.Alerts;
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Deploy.Steps;
 using Mcp.Agent.Edge;
@@ -12,6 +11,7 @@ using Mcp.Agent.Reconcile;
 using Mcp.Agent.Recovery;
 using Mcp.Agent.Registry;
 using Mcp.Agent.Volumes;
+using Mcp.Daemon.Alerts;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
@@ -81,7 +81,7 @@ public sealed class AgentParts : IDisposable
         Reconciler = new Reconciler(Registry, Runtimes, Control, locks, Restarts, retire);
         _resumer = new Resumer(Deployer, Undeployer, Registry.Operations, time);
         _boot = new BootSequence(config.Boot, Registry, Reconciler, Restarts, gate);
-        _alerts = new AlertCommand(config, Registry.Events);
+        _alerts = new AlertCommand(config.Alerts, config.Name.Text, Registry.Events);
     }
 
     public AgentConfig Config { get; }

@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Identity;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 
 namespace Mcp.Agent;
 
@@ -94,13 +95,13 @@ public sealed class ServerCertificate : IDisposable
         {
             Renew(_current, now);
             (_failed, _trouble) = (null, "");
-            _events.Add("", "", "certificate.renewed", $"of this agent, until {_current.NotAfter.ToUniversalTime():yyyy-MM-dd HH:mm:ss}Z");
+            _events.Add("", "", EventKind.CertificateRenewed, $"of this agent, until {_current.NotAfter.ToUniversalTime():yyyy-MM-dd HH:mm:ss}Z");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or McpException)
         {
             _failed = _time.GetTimestamp();
             if (e.Message != _trouble)
-                _events.Add("", "", "certificate.failed", $"of this agent: {e.Message}");
+                _events.Add("", "", EventKind.CertificateFailed, $"of this agent: {e.Message}");
             _trouble = e.Message;
         }
     }

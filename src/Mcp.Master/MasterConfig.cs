@@ -1,9 +1,11 @@
 using System.Net;
+using Mcp.Daemon.Alerts;
 using Mcp.Master.Dns;
 using Mcp.Model.Definition;
 using Mcp.Model.Definition.Toml;
 using Mcp.Model.Definition.Tree;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 
@@ -38,6 +40,8 @@ public sealed record MasterConfig
     /// <summary>Nodes that are to join, with their roles.</summary>
     public required IReadOnlyList<(Label Name, IReadOnlyList<string> Roles)> Nodes { get; init; }
 
+    public required AlertOptions Alerts { get; init; }
+
     /// <exception cref="McpException">config.missing</exception>
     /// <exception cref="ServiceFileException">The file has mistakes; lists all of them.</exception>
     public static MasterConfig Read(string file)
@@ -57,6 +61,7 @@ public sealed record MasterConfig
             Settle = fields.Duration("settle", TimeSpan.FromSeconds(5), TimeSpan.FromMinutes(10)),
             Dns = DnsOptions.Read(fields, problems),
             Nodes = ReadNodes(fields, problems),
+            Alerts = AlertOptions.Read(fields, EventSource.Master, problems),
         };
         fields.RefuseUnknown();
         return problems.Count == 0 ? config : throw new ServiceFileException(file, problems);

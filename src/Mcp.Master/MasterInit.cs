@@ -49,6 +49,10 @@ internal static class MasterInit
             # [[nodes]]                            # nodes that are to join, with their roles: worker, master, edge
             # name = "rift"
             # roles = ["worker"]
+
+            # [alerts]                             # the event is in MCP_EVENT, MCP_SERVICE, MCP_COMPONENT, MCP_DETAIL, MCP_NODE, MCP_TIME
+            # command = ["/usr/local/bin/alert"]
+            # on = ["node.unreachable", "deploy.failed"]    # instead of the usual kinds; all are in docs/events.md
             """ + "\n");
         File.Move(config + ".new", config);
         output.WriteLine($"""

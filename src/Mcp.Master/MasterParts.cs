@@ -1,3 +1,4 @@
+using Mcp.Daemon.Alerts;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Deploy;
@@ -16,6 +17,7 @@ public sealed class MasterParts
 {
     private static readonly TimeSpan s_sweep = TimeSpan.FromSeconds(5);
     private readonly TimeProvider _time;
+    private readonly AlertCommand _alerts;
 
     /// <param name="edge">Null: the fleet's own edge nodes.</param>
     public MasterParts(MasterConfig config, MasterStore store, FleetIdentity identity, AgentPool agents, IDnsProvider? dns, IEdge? edge, TimeProvider time)
@@ -49,6 +51,7 @@ public sealed class MasterParts
         Events = new FleetEvents(agents, store, time);
         Endings = new ExpiryWatch(store.Events, time);
         Endings.Watch(() => identity.Endings);
+        _alerts = new AlertCommand(config.Alerts, config.Name.Text, store.Events);
 
         void Check(ServiceDefinition service)
         {
@@ -101,7 +104,7 @@ public sealed class MasterParts
     public ExpiryWatch Endings { get; }
 
     /// <summary>Everything the master does without being asked, until cancelled: finishes what a kill interrupted, removes what could not be removed, sees nodes fall silent.</summary>
-    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("pending", PendingAsync, ct), AgainAsync("leftovers", SweepAsync, ct), Dns is null ? Task.CompletedTask : AgainAsync("dns", Dns.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct), AgainAsync("definitions", Definitions.RunAsync, ct), AgainAsync("endings", Endings.RunAsync, ct));
+    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("pending", PendingAsync, ct), AgainAsync("leftovers", SweepAsync, ct), Dns is null ? Task.CompletedTask : AgainAsync("dns", Dns.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct), AgainAsync("definitions", Definitions.RunAsync, ct), AgainAsync("endings", Endings.RunAsync, ct), AgainAsync("alerts", _alerts.RunAsync, ct));
 
     private Task ResumeAsync(CancellationToken ct) =>
         Task.WhenAll(Store.Operations.Open().Where(e => !Deployer.IsActive(e.Id) && !Undeployer.IsActive(e.Id)).Select(e => Deployer.ResumeAsync(e, ct)).ToList());

@@ -3,6 +3,7 @@ using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Microsoft.Data.Sqlite;
 
@@ -73,7 +74,7 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
         // One that an older agent began has given numbers that are written down nowhere.
         foreach (var rollout in Deployment.Read(entry.State).Rollouts)
             registry.Generations.Give(Label.Parse(entry.Subject), Label.Parse(rollout.Component), rollout.Generation);
-        registry.Events.Add(entry.Subject, "", "deploy.resumed", entry.Undoing ? "undoing" : $"from step {steps[entry.Step].Name}");
+        registry.Events.Add(entry.Subject, "", EventKind.DeployResumed, entry.Undoing ? "undoing" : $"from step {steps[entry.Step].Name}");
         try
         {
             await RunAsync(entry, null, ct);
@@ -91,7 +92,9 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
         {
             var done = await _runner.RunAsync(entry, report, ct);
             rollouts.Outages.Forget(done.Going().Select(o => o.Instance));
-            registry.Events.Add(entry.Subject, "", entry.Undoing ? "deploy.undone" : "deploy.done", string.Join(", ", done.Rollouts.Select(r => $"{r.Component} generation {r.Generation}")));
+            var kind = entry.Undoing ? EventKind.DeployUndone : EventKind.DeployDone;
+            var generations = done.Rollouts.Select(r => $"{r.Component} generation {r.Generation}");
+            registry.Events.Add(entry.Subject, "", kind, string.Join(", ", generations));
             _undo.TryRemove(entry.Id, out _);
         }
         catch (OperationCanceledException e) when (ct.IsCancellationRequested)
@@ -127,7 +130,7 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
     {
         try
         {
-            registry.Events.Add(entry.Subject, "", "deploy.failed", failure);
+            registry.Events.Add(entry.Subject, "", EventKind.DeployFailed, failure);
         }
         catch (SqliteException)
         {

@@ -4,6 +4,7 @@ using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 
@@ -12,27 +13,29 @@ namespace Mcp.Agent.Deploy;
 /// <summary>Start, stop, restart: the desired state first, then the runtime, so that a crash between is mended by the reconciler.</summary>
 public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, PortAllocator ports, INodeProxy proxy, ServiceLocks locks, RetireStep retire)
 {
+    private static readonly Change s_start = new("started", DesiredState.Running, EventKind.ComponentStarted);
+    private static readonly Change s_stop = new("stopped", DesiredState.Stopped, EventKind.ComponentStopped);
+    private static readonly Change s_restart = new("restarted", DesiredState.Running, EventKind.ComponentRestarted);
+
     /// <summary>Raised after a person has started, stopped or restarted an instance.</summary>
     public event Action<InstanceName>? Changed;
 
-    public Task<IReadOnlyList<string>> StartAsync(Label service, Label? component, CancellationToken ct) => ChangeAsync(service, component, DesiredState.Running, async stored =>
-    {
-        await RunAsync(stored, ct);
-        return $"started {stored.Instance}";
-    }, ct, stored => CheckAsync(stored, ct));
+    public Task<IReadOnlyList<string>> StartAsync(Label service, Label? component, CancellationToken ct) =>
+        ChangeAsync(s_start, service, component, stored => RunAsync(stored, ct), ct);
 
-    public Task<IReadOnlyList<string>> StopAsync(Label service, Label? component, CancellationToken ct) => ChangeAsync(service, component, DesiredState.Stopped, async stored =>
-    {
-        await runtimes.StopAsync(stored.Instance, ct);
-        return $"stopped {stored.Instance}";
-    }, ct);
+    public Task<IReadOnlyList<string>> StopAsync(Label service, Label? component, CancellationToken ct) =>
+        ChangeAsync(s_stop, service, component, stored => runtimes.StopAsync(stored.Instance, ct), ct);
 
-    public Task<IReadOnlyList<string>> RestartAsync(Label service, Label? component, CancellationToken ct) => ChangeAsync(service, component, DesiredState.Running, async stored =>
+    public Task<IReadOnlyList<string>> RestartAsync(Label service, Label? component, CancellationToken ct)
     {
-        await runtimes.StopAsync(stored.Instance, ct);
-        await RunAsync(stored, ct);
-        return $"restarted {stored.Instance}";
-    }, ct, stored => CheckAsync(stored, ct));
+        return ChangeAsync(s_restart, service, component, AgainAsync, ct);
+
+        async Task AgainAsync(StoredComponent stored)
+        {
+            await runtimes.StopAsync(stored.Instance, ct);
+            await RunAsync(stored, ct);
+        }
+    }
 
     /// <summary>Removes instances of mcp's that the registry does not know.</summary>
     public async Task<IReadOnlyList<string>> PurgeAsync(bool dryRun, CancellationToken ct)
@@ -77,7 +80,12 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
         await proxy.PushAsync(ct);
     }
 
-    private async Task<IReadOnlyList<string>> ChangeAsync(Label service, Label? component, DesiredState desired, Func<StoredComponent, Task<string>> act, CancellationToken ct, Func<StoredComponent, Task>? check = null)
+    private async Task<IReadOnlyList<string>> ChangeAsync(
+        Change change,
+        Label service,
+        Label? component,
+        Func<StoredComponent, Task> act,
+        CancellationToken ct)
     {
         using var held = await locks.TakeAsync(service, ct);
         if (registry.Operations.Open().FirstOrDefault(o => o.Subject == service.Text) is { } open)
@@ -89,20 +97,20 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
         }
 
         // All of it before anything is touched: what is refused has changed nothing.
-        if (check is not null)
+        if (change.Desired == DesiredState.Running)
         {
             foreach (var stored in Find(service, component))
-                await check(stored);
+                await CheckAsync(stored, ct);
         }
 
         var done = new List<string>();
         foreach (var stored in Find(service, component))
         {
-            registry.Components.SetDesired(service, stored.Definition.Name, desired);
-            var what = await act(stored);
-            registry.Events.Add(service.Text, stored.Definition.Name.Text, $"component.{what[..what.IndexOf(' ', StringComparison.Ordinal)]}", stored.Instance.ToString());
+            registry.Components.SetDesired(service, stored.Definition.Name, change.Desired);
+            await act(stored);
+            registry.Events.Add(service.Text, stored.Definition.Name.Text, change.Kind, stored.Instance.ToString());
             Changed?.Invoke(stored.Instance);
-            done.Add(what);
+            done.Add($"{change.Done} {stored.Instance}");
         }
 
         return done;
@@ -125,6 +133,12 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
         if (all.Count == 0)
             throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {service} on this node", "mcp list shows those that are");
         var found = all.Where(c => component is null || c.Definition.Name == component).ToList();
-        return found.Count > 0 ? found : throw new McpException(ErrorCode.ComponentUnknown, $"service {service} has no component {component}", $"it has: {string.Join(", ", all.Select(c => c.Definition.Name))}");
+        if (found.Count > 0)
+            return found;
+        var has = string.Join(", ", all.Select(c => c.Definition.Name));
+        throw new McpException(ErrorCode.ComponentUnknown, $"service {service} has no component {component}", $"it has: {has}");
     }
+
+    /// <param name="Done">What is told of it, before the instance's name.</param>
+    private sealed record Change(string Done, DesiredState Desired, EventKind Kind);
 }

@@ -4,6 +4,7 @@ using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 
@@ -59,7 +60,7 @@ public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, Port
             registry.Components.Delete(service);
             await proxy.PushAsync(ct);
             registry.Operations.Close(entry.Id);
-            registry.Events.Add(service.Text, "", "undeploy.done", "");
+            registry.Events.Add(service.Text, "", EventKind.UndeployDone, "");
             return [.. components.Select(c => $"removed {c.Instance}")];
         }
         finally

@@ -4,6 +4,7 @@ using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 
@@ -52,7 +53,7 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
         }
 
         _troubles.TryRemove(hostname, out _);
-        registry.Events.Add(service.Text, "", before is null ? "edge.up" : "edge.moved", $"{hostname} -> {name} ({string.Join(", ", route.Addresses)})");
+        registry.Events.Add(service.Text, "", before is null ? EventKind.EdgeUp : EventKind.EdgeMoved, $"{hostname} -> {name} ({string.Join(", ", route.Addresses)})");
         return route;
     }
 
@@ -69,7 +70,7 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
         certificates?.Forget(hostname);
         _troubles.TryRemove(hostname, out _);
         await proxy.PushAsync(ct);
-        registry.Events.Add(service.Text, "", "edge.down", hostname.Text);
+        registry.Events.Add(service.Text, "", EventKind.EdgeDown, hostname.Text);
         return true;
     }
 
@@ -110,7 +111,7 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
         catch (McpException e)
         {
             if (_troubles.GetValueOrDefault(route.Hostname) != e.Message)
-                registry.Events.Add(route.Service.Text, "", e.Code == ErrorCode.EdgeOutside ? "edge.refused" : "edge.failed", $"{route.Hostname}: {e.Message}; it stays at {string.Join(", ", route.Addresses)}");
+                registry.Events.Add(route.Service.Text, "", e.Code == ErrorCode.EdgeOutside ? EventKind.EdgeRefused : EventKind.EdgeFailed, $"{route.Hostname}: {e.Message}; it stays at {string.Join(", ", route.Addresses)}");
             _troubles[route.Hostname] = e.Message;
             return false;
         }

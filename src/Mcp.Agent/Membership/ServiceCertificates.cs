@@ -5,6 +5,7 @@ using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Identity;
 using Mcp.Model.Definition;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 
@@ -79,7 +80,7 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
         {
             var trouble = $"for {service}: {(e is RpcException rpc ? rpc.Status.Detail : e.Message)}";
             if (trouble != _trouble)
-                registry.Events.Add(service.Text, "", "certificate.failed", trouble);
+                registry.Events.Add(service.Text, "", EventKind.CertificateFailed, trouble);
             _trouble = trouble;
             return false;
         }

@@ -6,6 +6,7 @@ using Mcp.Agent.Ports;
 using Mcp.Agent.Registry;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 
@@ -49,7 +50,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
                 if (!pushed || gone)
                     await PushAsync(ct);
                 if (pushed && gone)
-                    registry.Events.Add("", "", "proxy.restarted", "the node proxy was gone");
+                    registry.Events.Add("", "", EventKind.ProxyRestarted, "the node proxy was gone");
                 pushed = true;
                 await GoneAsync(ct);
             }
@@ -70,7 +71,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         try
         {
             using var ended = await _http.PostAsync(new Uri("end", UriKind.Relative), null, ct);
-            registry.Events.Add("", "", "proxy.restarted", "agent.toml has changed");
+            registry.Events.Add("", "", EventKind.ProxyRestarted, "agent.toml has changed");
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
             limit.CancelAfter(s_limit);
             while (await AnswersAsync(limit.Token))

@@ -4,6 +4,7 @@ using Mcp.Agent.Deploy;
 using Mcp.Agent.Deploy.Steps;
 using Mcp.Agent.Registry;
 using Mcp.Model.Drift;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
 
@@ -118,18 +119,18 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
                     if (!restarts.May(name, out var count))
                         return;
                     if (count == Model.Health.RestartBackoff.FlappingFrom)
-                        registry.Events.Add(item.Service.Text, item.Component.Text, "component.flapping", $"{name} was restarted {count} times in a row");
+                        registry.Events.Add(item.Service.Text, item.Component.Text, EventKind.ComponentFlapping, $"{name} was restarted {count} times in a row");
                     await control.RunAsync(stored, ct);
                     break;
                 default:
                     return;
             }
 
-            registry.Events.Add(item.Service.Text, item.Component.Text, "drift.mended", $"{name} {item.What}: {item.Repair}");
+            registry.Events.Add(item.Service.Text, item.Component.Text, EventKind.DriftMended, $"{name} {item.What}: {item.Repair}");
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
-            registry.Events.Add(item.Service.Text, item.Component.Text, "drift.failed", $"{name} {item.What}: {e.Message}");
+            registry.Events.Add(item.Service.Text, item.Component.Text, EventKind.DriftFailed, $"{name} {item.What}: {e.Message}");
         }
     }
 

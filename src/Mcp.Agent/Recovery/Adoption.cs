@@ -4,6 +4,7 @@ using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
 
@@ -66,7 +67,7 @@ public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeP
         foreach (var (instance, component) in strangers.Zip(components))
         {
             registry.Generations.Give(service, component.Name, instance.Name.Generation);
-            registry.Events.Add(service.Text, component.Name.Text, "component.adopted", instance.Name.ToString());
+            registry.Events.Add(service.Text, component.Name.Text, EventKind.ComponentAdopted, instance.Name.ToString());
         }
     }
 

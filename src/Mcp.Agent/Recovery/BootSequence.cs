@@ -1,6 +1,7 @@
 using Mcp.Agent.Probes;
 using Mcp.Agent.Reconcile;
 using Mcp.Agent.Registry;
+using Mcp.Model.Events;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 
@@ -42,10 +43,10 @@ public sealed class BootSequence(IReadOnlyList<BootStage> stages, AgentRegistry 
     {
         var stage = stages[number];
         foreach (var unknown in stage.Services.Where(s => registry.Components.List(s).Count == 0))
-            registry.Events.Add(unknown.Text, "", "boot.unknown", $"stage {number} names a service that is not on this node");
+            registry.Events.Add(unknown.Text, "", EventKind.BootUnknown, $"stage {number} names a service that is not on this node");
         while (await LateAsync(stage, ct) is { } why)
         {
-            registry.Events.Add(why.Service, "", "boot.late", $"stage {number} is not well after {stage.Timeout.TotalSeconds:0} s: {why.Detail}{(number == 0 ? "; the later stages wait" : "")}");
+            registry.Events.Add(why.Service, "", EventKind.BootLate, $"stage {number} is not well after {stage.Timeout.TotalSeconds:0} s: {why.Detail}{(number == 0 ? "; the later stages wait" : "")}");
             if (number > 0)
                 return;
         }

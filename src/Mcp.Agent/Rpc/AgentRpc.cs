@@ -100,7 +100,18 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
     public override async Task Events(EventsRequest request, IServerStreamWriter<Event> responseStream, ServerCallContext context)
     {
         await foreach (var e in EventStream.ReadAsync(node.Registry.Events, request.Follow, request.Tail, request.After, time, lifetime.ApplicationStopping, context.CancellationToken))
-            await responseStream.WriteAsync(new Event { Id = e.Id, Time = e.Time.ToTimestamp(), Service = e.Service, Component = e.Component, Kind = e.Kind, Detail = e.Detail }, context.CancellationToken);
+        {
+            var told = new Event
+            {
+                Id = e.Id,
+                Time = e.Time.ToTimestamp(),
+                Service = e.Service,
+                Component = e.Component,
+                Kind = e.Kind.Text,
+                Detail = e.Detail,
+            };
+            await responseStream.WriteAsync(told, context.CancellationToken);
+        }
     }
 
     public override async Task<SyncReply> Sync(SyncRequest request, ServerCallContext context)

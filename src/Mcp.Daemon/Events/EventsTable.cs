@@ -1,10 +1,12 @@
 using System.Globalization;
 using Mcp.Daemon.Doors;
 using Mcp.Daemon.Storage;
+using Mcp.Model.Events;
+using Microsoft.Data.Sqlite;
 
 namespace Mcp.Daemon.Events;
 
-public sealed record KeptEvent(long Id, DateTimeOffset Time, string Service, string Component, string Kind, string Detail);
+public sealed record KeptEvent(long Id, DateTimeOffset Time, string Service, string Component, EventKind Kind, string Detail);
 
 /// <summary>What happened, the newest 10,000.</summary>
 public sealed class EventsTable(Database database, TimeProvider time)
@@ -14,7 +16,10 @@ public sealed class EventsTable(Database database, TimeProvider time)
     /// <summary>Raised after an event was written, on the thread that wrote it.</summary>
     public event Action<KeptEvent>? Added;
 
-    public void Add(string service, string component, string kind, string detail)
+    /// <param name="service">Empty: it is of no service.</param>
+    /// <param name="component">Empty: it is of the whole service.</param>
+    /// <param name="detail">For people: what, and why.</param>
+    public void Add(string service, string component, EventKind kind, string detail)
     {
         // Some are another program's words.
         detail = Texts.Cut(detail);
@@ -27,7 +32,7 @@ public sealed class EventsTable(Database database, TimeProvider time)
                 ("time", now.ToString("O", CultureInfo.InvariantCulture)),
                 ("service", service),
                 ("component", component),
-                ("kind", kind),
+                ("kind", kind.Text),
                 ("detail", detail))!;
             connection.Run("DELETE FROM events WHERE id <= @id - @kept", ("id", id), ("kept", Kept));
             return id;
@@ -38,8 +43,18 @@ public sealed class EventsTable(Database database, TimeProvider time)
     public List<KeptEvent> After(long id, int most)
     {
         using var connection = database.Connect();
-        return connection.Query("SELECT id, time, service, component, kind, detail FROM (SELECT * FROM events WHERE id > @id ORDER BY id DESC LIMIT @most) ORDER BY id",
-            r => new KeptEvent(r.GetInt64(0), DateTimeOffset.Parse(r.GetString(1), CultureInfo.InvariantCulture), r.GetString(2), r.GetString(3), r.GetString(4), r.GetString(5)),
-            ("id", id), ("most", most));
+        return connection.Query(
+            "SELECT id, time, service, component, kind, detail FROM (SELECT * FROM events WHERE id > @id ORDER BY id DESC LIMIT @most) ORDER BY id",
+            Read,
+            ("id", id),
+            ("most", most));
     }
+
+    private static KeptEvent Read(SqliteDataReader row) => new(
+        row.GetInt64(0),
+        DateTimeOffset.Parse(row.GetString(1), CultureInfo.InvariantCulture),
+        row.GetString(2),
+        row.GetString(3),
+        EventKind.Of(row.GetString(4)),
+        row.GetString(5));
 }

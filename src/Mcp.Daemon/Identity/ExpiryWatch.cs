@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Mcp.Daemon.Events;
+using Mcp.Model.Events;
 
 namespace Mcp.Daemon.Identity;
 
@@ -34,15 +35,15 @@ public sealed class ExpiryWatch(EventsTable events, TimeProvider time)
         if (_tokens.Count >= MostTokens)
             _tokens.Clear();
         if (_tokens.TryAdd((caller.Name, caller.Expires), true))
-            events.Add("", "", "token.expiring", $"the token of {caller.Name} ends {Day(caller.Expires)}; make a new one: mcp-agent token, or mcp-master token");
+            events.Add("", "", EventKind.TokenExpiring, $"the token of {caller.Name} ends {Day(caller.Expires)}; make a new one: mcp-agent token, or mcp-master token");
     }
 
     private void Look(Expiry expiry)
     {
         var now = time.GetUtcNow();
-        var kind = now >= expiry.End ? "certificate.expired" : expiry.IsNear(now) ? "certificate.expiring" : "";
+        var kind = now >= expiry.End ? EventKind.CertificateExpired : expiry.IsNear(now) ? EventKind.CertificateExpiring : null;
         var told = $"{kind} {Day(expiry.End)}";
-        if (kind.Length == 0 || _told.GetValueOrDefault(expiry.What) == told)
+        if (kind is null || _told.GetValueOrDefault(expiry.What) == told)
             return;
         _told[expiry.What] = told;
         events.Add("", "", kind, $"{expiry.What}: {(now >= expiry.End ? "ended" : "ends")} {Day(expiry.End)}; {expiry.Hint}");

@@ -2,6 +2,7 @@ using Mcp.Daemon.Operations;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Deploy;
@@ -18,7 +19,7 @@ public sealed class Drainer(NodeDirectory nodes, MasterStore store, FleetDeploye
     {
         var node = nodes.Get(name);
         store.Nodes.Cordon(node.Name, true);
-        store.Events.Add("", "", "node.draining", name.Text);
+        store.Events.Add("", "", EventKind.NodeDraining, name.Text);
         var told = new Dictionary<Label, string>();
         // Until nothing is new: a deploy that was under way may have brought one.
         while (On(name).FirstOrDefault(s => !told.ContainsKey(s)) is { } next)
@@ -29,7 +30,7 @@ public sealed class Drainer(NodeDirectory nodes, MasterStore store, FleetDeploye
             return;
         // A message has to fit into the trailer of an answer.
         var named = string.Join("; ", stay.Take(Named)) + (stay.Count > Named ? $"; and {stay.Count - Named} more, see mcp status" : "");
-        store.Events.Add("", "", "node.draining", $"{name} still has {named}");
+        store.Events.Add("", "", EventKind.NodeDraining, $"{name} still has {named}");
         throw new McpException(
             ErrorCode.DrainPartial,
             $"{name} is cordoned, and is not empty yet: {named}",

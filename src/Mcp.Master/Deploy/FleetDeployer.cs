@@ -3,6 +3,7 @@ using Mcp.Daemon.Operations;
 using Mcp.Master.Store;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Deploy;
@@ -80,11 +81,12 @@ public sealed class FleetDeployer(
         {
             // The placement says where it was going: the next deploy, drain or undeploy sees to that.
             store.Operations.Close(entry.Id);
-            store.Events.Add(entry.Subject, "", "deploy.failed", "it was interrupted, and what was written down of it cannot be read: deploy it again");
+            const string why = "it was interrupted, and what was written down of it cannot be read: deploy it again";
+            store.Events.Add(entry.Subject, "", EventKind.DeployFailed, why);
             return;
         }
 
-        store.Events.Add(entry.Subject, "", "deploy.resumed", $"from step {steps[entry.Step].Name}");
+        store.Events.Add(entry.Subject, "", EventKind.DeployResumed, $"from step {steps[entry.Step].Name}");
         try
         {
             // What the agent has finished meanwhile is not done again; of a forced one nobody can tell whether it has.
@@ -102,11 +104,12 @@ public sealed class FleetDeployer(
         try
         {
             var done = await _runner.RunAsync(entry, report, ct);
-            store.Events.Add(entry.Subject, "", "deploy.done", done.From is null ? $"on {done.Node}" : $"moved from {done.From} to {done.Node}");
+            var where = done.From is null ? $"on {done.Node}" : $"moved from {done.From} to {done.Node}";
+            store.Events.Add(entry.Subject, "", EventKind.DeployDone, where);
         }
         catch (StepFailedException e)
         {
-            store.Events.Add(entry.Subject, "", "deploy.failed", $"step {e.Step}: {e.Message}");
+            store.Events.Add(entry.Subject, "", EventKind.DeployFailed, $"step {e.Step}: {e.Message}");
             throw;
         }
         finally

@@ -3,6 +3,7 @@ using Mcp.Daemon.Operations;
 using Mcp.Master.Deploy.Steps;
 using Mcp.Master.Store;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Deploy;
@@ -57,7 +58,8 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
                 if (step != AgentStep.StepName)
                     store.Leftovers.Add(new Leftover(step, entry.Subject, state.Node, FleetDeployment.Write(state), detail));
             }, ct);
-            store.Events.Add(entry.Subject, "", failed.Count == 0 ? "undeploy.done" : "undeploy.partial", string.Join("; ", failed));
+            var kind = failed.Count == 0 ? EventKind.UndeployDone : EventKind.UndeployPartial;
+            store.Events.Add(entry.Subject, "", kind, string.Join("; ", failed));
             return failed;
         }
         finally
@@ -106,7 +108,7 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
         try
         {
             if (leftover.IsCopy ? await CopyAsync(leftover, limit, ct) : await OfTheFleetAsync(leftover, ct))
-                store.Events.Add(leftover.Service, "", "undeploy.done", $"{leftover.Step} on {leftover.Node}, later");
+                store.Events.Add(leftover.Service, "", EventKind.UndeployDone, $"{leftover.Step} on {leftover.Node}, later");
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {

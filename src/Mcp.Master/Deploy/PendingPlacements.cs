@@ -2,6 +2,7 @@ using Mcp.Daemon.Operations;
 using Mcp.Master.Store;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Deploy;
@@ -43,7 +44,7 @@ public sealed class PendingPlacements(NodeDefinitions running, MasterStore store
         try
         {
             store.Placements.Accept(stored.Definition, target, text);
-            store.Events.Add(there.Service.Text, "", "deploy.accepted", $"{target} had accepted it before it fell silent");
+            store.Events.Add(there.Service.Text, "", EventKind.DeployAccepted, $"{target} had accepted it before it fell silent");
         }
         catch (McpException)
         {

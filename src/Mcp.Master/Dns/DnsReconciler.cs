@@ -2,6 +2,7 @@ using System.Net;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Store;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Dns;
@@ -28,7 +29,7 @@ public sealed class DnsReconciler(IDnsProvider provider, MasterStore store, Serv
 
             // Told once, and that it is over.
             if (trouble != _trouble)
-                store.Events.Add("", "", trouble.Length > 0 ? "dns.failed" : "dns.well", trouble.Length > 0 ? trouble : provider.Name);
+                store.Events.Add("", "", trouble.Length > 0 ? EventKind.DnsFailed : EventKind.DnsWell, trouble.Length > 0 ? trouble : provider.Name);
             _trouble = trouble;
             await Task.Delay(s_period, time, ct);
         }
@@ -67,14 +68,14 @@ public sealed class DnsReconciler(IDnsProvider provider, MasterStore store, Serv
         {
             await provider.SetAsync(name, address, ct);
             mended.Add(name);
-            store.Events.Add(service.Text, "", "dns.mended", $"{name} is {address}");
+            store.Events.Add(service.Text, "", EventKind.DnsMended, $"{name} is {address}");
         }
 
         foreach (var name in there.Keys.Where(n => ServiceNames.Owner(n) == service && !wanted.ContainsKey(n)))
         {
             await provider.RemoveAsync(name, ct);
             mended.Add(name);
-            store.Events.Add(service.Text, "", "dns.mended", $"{name} is removed");
+            store.Events.Add(service.Text, "", EventKind.DnsMended, $"{name} is removed");
         }
     }
 

@@ -1,6 +1,7 @@
 using Mcp.Daemon.Operations;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Edge;
@@ -92,7 +93,7 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
         {
             // Whatever it is, the other services go on. Told once for each reason.
             if (_troubles.GetValueOrDefault(service) != e.Message)
-                store.Events.Add(service.Text, "", "edge.failed", e.Message);
+                store.Events.Add(service.Text, "", EventKind.EdgeFailed, e.Message);
             _troubles[service] = e.Message;
         }
     }
@@ -103,7 +104,7 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
         if (missing.Count == 0 && known.TrueForAll(r => wanted.Contains(r.Hostname)))
             return;
         await edge.SetAsync(service, wanted, node, ct);
-        missing.ForEach(h => store.Events.Add(service.Text, "", "edge.mended", $"{h} on {store.EdgeRoutes.Find(h)?.Node}"));
+        missing.ForEach(h => store.Events.Add(service.Text, "", EventKind.EdgeMended, $"{h} on {store.EdgeRoutes.Find(h)?.Node}"));
     }
 
     // Its node is gone for good, or answers and has it not, or not so. One that is silent is waited for.

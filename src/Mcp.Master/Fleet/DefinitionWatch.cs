@@ -1,4 +1,5 @@
 using Mcp.Master.Store;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Fleet;
@@ -34,7 +35,7 @@ public sealed class DefinitionWatch(MasterStore store, TimeProvider time)
             _read[placement.Service] = placement.Definition;
             var unreadable = placement.TryRead() is null;
             if (unreadable ? _unreadable.Add(placement.Service) : _unreadable.Remove(placement.Service))
-                store.Events.Add(placement.Service.Text, "", unreadable ? "definition.unreadable" : "definition.well", unreadable ? StoredDefinitions.Unreadable(placement.Service).Message : "");
+                store.Events.Add(placement.Service.Text, "", unreadable ? EventKind.DefinitionUnreadable : EventKind.DefinitionWell, unreadable ? StoredDefinitions.Unreadable(placement.Service).Message : "");
         }
     }
 }

@@ -54,7 +54,15 @@ public sealed class FleetEvents(AgentPool agents, MasterStore store, TimeProvide
         }
     }
 
-    private static Event Own(KeptEvent e) => new() { Id = e.Id, Time = e.Time.ToTimestamp(), Service = e.Service, Component = e.Component, Kind = e.Kind, Detail = e.Detail };
+    private static Event Own(KeptEvent e) => new()
+    {
+        Id = e.Id,
+        Time = e.Time.ToTimestamp(),
+        Service = e.Service,
+        Component = e.Component,
+        Kind = e.Kind.Text,
+        Detail = e.Detail,
+    };
 
     // Silence is no error here: that a node is away is an event of the master's own.
     private async Task<List<Event>?> LastAsync(StoredNode node, int tail, CancellationToken ct)

@@ -5,6 +5,7 @@ using Mcp.Daemon.Identity;
 using Mcp.Master.Deploy.Steps;
 using Mcp.Master.Store;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 
@@ -45,7 +46,7 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
         if (!store.JoinTokens.TryUse(hash, label.Text, key))
             throw new McpException(ErrorCode.JoinUsed, $"this join token was used for {token.UsedBy}", "each counts once; make a new one: mcp node join-token");
         store.Nodes.Joined(label, address, token.Roles, key);
-        store.Events.Add("", "", "node.joined", label.Text);
+        store.Events.Add("", "", EventKind.NodeJoined, label.Text);
         return (certificate, token.Roles);
     }
 

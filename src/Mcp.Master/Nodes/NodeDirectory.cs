@@ -1,6 +1,7 @@
 using Mcp.Master.Store;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Model.Placement;
 
@@ -53,11 +54,11 @@ public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimePr
             {
                 var silent = !IsReachable(node);
                 if (silent ? _silent.Add(node.Name) : _silent.Remove(node.Name))
-                    store.Events.Add("", "", silent ? "node.unreachable" : "node.reachable", node.Name.Text);
+                    store.Events.Add("", "", silent ? EventKind.NodeUnreachable : EventKind.NodeReachable, node.Name.Text);
                 var zone = node.Facts?.Zone ?? "";
                 var other = zone.Length > 0 && zone != config.Dns.Zone.Text;
                 if (other ? _otherZone.Add(node.Name) : _otherZone.Remove(node.Name))
-                    store.Events.Add("", "", other ? "node.zone" : "node.zone.well", other ? $"{node.Name} has the zone {zone} in its agent.toml and the master {config.Dns.Zone}: services there answer to other names than DNS gives them" : node.Name.Text);
+                    store.Events.Add("", "", other ? EventKind.NodeZone : EventKind.NodeZoneWell, other ? $"{node.Name} has the zone {zone} in its agent.toml and the master {config.Dns.Zone}: services there answer to other names than DNS gives them" : node.Name.Text);
             }
 
             await Task.Delay(config.Heartbeat, time, ct);

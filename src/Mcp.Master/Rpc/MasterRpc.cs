@@ -4,6 +4,7 @@ using Grpc.Core;
 using Mcp.Daemon.Identity;
 using Mcp.Master.Nodes;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 using Membership = Mcp.Protocol.V1.Membership;
@@ -56,7 +57,7 @@ internal sealed class MasterRpc(MasterParts master, FleetIdentity identity, Toke
     {
         var node = master.Nodes.Get(Label.Parse(request.Name));
         master.Store.Nodes.Cordon(node.Name, !request.Uncordon);
-        master.Store.Events.Add("", "", request.Uncordon ? "node.uncordoned" : "node.cordoned", node.Name.Text);
+        master.Store.Events.Add("", "", request.Uncordon ? EventKind.NodeUncordoned : EventKind.NodeCordoned, node.Name.Text);
         return Task.FromResult(new OperationReply { Done = { $"{(request.Uncordon ? "uncordoned" : "cordoned")} {node.Name}" } });
     }
 
@@ -67,7 +68,7 @@ internal sealed class MasterRpc(MasterParts master, FleetIdentity identity, Toke
     {
         var node = master.Nodes.Get(Label.Parse(request.Name));
         var forgotten = master.Store.RemoveNode(node.Name, request.Force);
-        master.Store.Events.Add("", "", "node.removed", node.Name.Text);
+        master.Store.Events.Add("", "", EventKind.NodeRemoved, node.Name.Text);
         var reply = new OperationReply { Done = { $"removed {node.Name}; its certificate does not count any more" } };
         reply.Done.AddRange(forgotten.Select(service => $"forgot {service}"));
         return Task.FromResult(reply);

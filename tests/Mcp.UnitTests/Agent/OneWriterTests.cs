@@ -3,6 +3,7 @@ using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 
 namespace Mcp.UnitTests.Agent;
@@ -124,7 +125,7 @@ public sealed class OneWriterTests : IDisposable
         world.Containers.Crashing.Clear();
         await agent.RecoverAsync();
         Assert.Equal(["shop.db.1", "shop.web.1"], await agent.RunningAsync());
-        Assert.Contains(agent.Registry.Events.After(0, 100), e => e.Kind == "deploy.undo_unwell");
+        Assert.Contains(agent.Registry.Events.After(0, 100), e => e.Kind == EventKind.DeployUndoUnwell);
         Assert.Empty(world.Faults);
     }
 

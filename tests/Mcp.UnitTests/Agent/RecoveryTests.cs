@@ -1,4 +1,5 @@
 using Mcp.Agent.Recovery;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.TestKit.Fakes;
 
@@ -57,15 +58,15 @@ public sealed class RecoveryTests : IDisposable
         var started = new List<string>();
         after.Boot.Hold();
         var work = Task.WhenAll(after.Reconciler.RunAsync(over.Token), after.Boot.RunAsync(over.Token));
-        await UntilAsync(() => after.Registry.Events.After(0, 100).Any(e => e.Kind == "boot.late"));
+        await UntilAsync(() => after.Registry.Events.After(0, 100).Any(e => e.Kind == EventKind.BootLate));
         Assert.Empty(await after.RunningAsync());
-        Assert.All(after.Registry.Events.After(0, 100).Where(e => e.Kind is "drift.mended"), e => Assert.Equal("first", e.Service));
+        Assert.All(after.Registry.Events.After(0, 100).Where(e => e.Kind == EventKind.DriftMended), e => Assert.Equal("first", e.Service));
 
         _runtime.Crashing.Clear();
-        await UntilAsync(() => after.Registry.Events.After(0, 100).Any(e => e is { Kind: "drift.mended", Service: "other" }));
+        await UntilAsync(() => after.Registry.Events.After(0, 100).Any(e => e.Kind == EventKind.DriftMended && e.Service == "other"));
         Assert.Equal(3, (await after.RunningAsync()).Length);
-        Assert.Equal("unknown", Assert.Single(after.Registry.Events.After(0, 100), e => e.Kind == "boot.unknown").Service);
-        started.AddRange(after.Registry.Events.After(0, 100).Where(e => e.Kind == "drift.mended").Select(e => e.Service));
+        Assert.Equal("unknown", Assert.Single(after.Registry.Events.After(0, 100), e => e.Kind == EventKind.BootUnknown).Service);
+        started.AddRange(after.Registry.Events.After(0, 100).Where(e => e.Kind == EventKind.DriftMended).Select(e => e.Service));
         Assert.True(started.LastIndexOf("first") < started.IndexOf("second") && started.IndexOf("second") < started.IndexOf("other"), string.Join(' ', started));
         await over.CancelAsync();
         await work;

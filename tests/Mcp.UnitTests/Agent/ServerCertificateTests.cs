@@ -4,6 +4,7 @@ using Mcp.Agent;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Identity;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Mcp.UnitTests.Agent;
@@ -38,7 +39,7 @@ public sealed class ServerCertificateTests : IDisposable
         // What is on disk is what is shown, also to the next start.
         using var next = Open();
         Assert.Equal(own.Current.SerialNumber, next.Current.SerialNumber);
-        Assert.Contains(_registry.Events.After(0, 10), e => e.Kind == "certificate.renewed");
+        Assert.Contains(_registry.Events.After(0, 10), e => e.Kind == EventKind.CertificateRenewed);
     }
 
     [Fact]
@@ -50,7 +51,7 @@ public sealed class ServerCertificateTests : IDisposable
         _time.Advance(TimeSpan.FromDays(250));
         while (_registry.Events.After(0, 10).Count == 0)
             await Task.Yield();
-        Assert.Equal("certificate.renewed", Assert.Single(_registry.Events.After(0, 10)).Kind);
+        Assert.Equal(EventKind.CertificateRenewed, Assert.Single(_registry.Events.After(0, 10)).Kind);
         await over.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => keeping);
     }
@@ -150,7 +151,7 @@ public sealed class ServerCertificateTests : IDisposable
         var first = own.Current.SerialNumber;
         _time.Advance(TimeSpan.FromMinutes(5));
         Assert.Equal(first, own.Current.SerialNumber);
-        Assert.Single(_registry.Events.After(0, 10), e => e.Kind == "certificate.failed");
+        Assert.Single(_registry.Events.After(0, 10), e => e.Kind == EventKind.CertificateFailed);
         File.Move(aside, key);
         _time.Advance(TimeSpan.FromMinutes(5));
         Renewed(own, first);

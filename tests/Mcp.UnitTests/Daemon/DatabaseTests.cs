@@ -1,6 +1,7 @@
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Storage;
 using Mcp.Master.Store;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.UnitTests.Architecture;
 using Microsoft.Data.Sqlite;
@@ -102,7 +103,7 @@ public sealed class DatabaseTests : IDisposable
         using var database = Database.Open(Path.Combine(_directory, "master.db"), MasterStore.Owner);
         store.Nodes.Joined(Label.Parse("hugo"), "100.64.0.1:7443", ["worker"], "key");
         var before = Changes(database);
-        store.Events.Add("", "", "node.joined", "hugo");
+        store.Events.Add("", "", EventKind.NodeJoined, "hugo");
         store.Nodes.Seen(Label.Parse("hugo"), new(), new());
         Assert.Equal((1, before), (before, Changes(database)));
     }

@@ -2,6 +2,7 @@ using Mcp.Agent;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Identity;
+using Mcp.Model.Events;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Mcp.UnitTests.Daemon;
@@ -30,12 +31,12 @@ public sealed class ExpiryTests : IDisposable
         Assert.Empty(await LookAsync());
         _time.SetUtcNow(s_begin.AddDays(17));
         var soon = Assert.Single(await LookAsync());
-        Assert.Equal("certificate.expiring", soon.Kind);
+        Assert.Equal(EventKind.CertificateExpiring, soon.Kind);
         Assert.Equal("certificate of this node: ends 2026-12-25 12:00:00Z; do something", soon.Detail);
         _time.SetUtcNow(s_begin.AddDays(29));
         Assert.Single(await LookAsync());
         _time.SetUtcNow(s_begin.AddDays(31));
-        Assert.Equal("certificate.expired", (await LookAsync())[^1].Kind);
+        Assert.Equal(EventKind.CertificateExpired, (await LookAsync())[^1].Kind);
     }
 
     [Fact]
@@ -49,14 +50,14 @@ public sealed class ExpiryTests : IDisposable
         {
             _time.SetUtcNow(s_begin.AddYears(year));
             Assert.True(own.Current.NotAfter > _time.GetUtcNow());
-            Assert.DoesNotContain(await LookAsync(), e => e.Kind.StartsWith("certificate.exp", StringComparison.Ordinal));
+            Assert.DoesNotContain(await LookAsync(), IsEnding);
         }
 
         File.Move(Path.Combine(_directory, "ca.key"), Path.Combine(_directory, "aside"));
         _time.SetUtcNow(own.Current.NotAfter.AddDays(-13));
-        Assert.Contains(await LookAsync(), e => e.Kind == "certificate.expiring" && e.Detail.StartsWith("certificate of this agent", StringComparison.Ordinal));
+        Assert.Contains(await LookAsync(), e => IsEnding(e) && e.Detail.StartsWith("certificate of this agent", StringComparison.Ordinal));
         _time.SetUtcNow(s_begin.AddYears(10).AddDays(-170));
-        Assert.Contains(await LookAsync(), e => e.Kind == "certificate.expiring" && e.Detail.StartsWith("CA of this agent", StringComparison.Ordinal));
+        Assert.Contains(await LookAsync(), e => IsEnding(e) && e.Detail.StartsWith("CA of this agent", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -74,8 +75,10 @@ public sealed class ExpiryTests : IDisposable
         _time.SetUtcNow(s_begin.AddDays(352));
         for (var twice = 0; twice < 2; twice++)
             Assert.NotNull((await signer.VerifyAsync(year)).Caller);
-        Assert.Equal(["token.expiring", "token.expiring"], _registry.Events.After(0, 10).Select(e => e.Kind));
+        Assert.Equal([EventKind.TokenExpiring, EventKind.TokenExpiring], _registry.Events.After(0, 10).Select(e => e.Kind));
     }
+
+    private static bool IsEnding(KeptEvent e) => e.Kind == EventKind.CertificateExpiring || e.Kind == EventKind.CertificateExpired;
 
     private async Task<List<KeptEvent>> LookAsync()
     {

@@ -3,6 +3,7 @@ using Mcp.Daemon.Storage;
 using Mcp.Master.Store;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Microsoft.Data.Sqlite;
 
@@ -40,7 +41,7 @@ public sealed class RegistryTests : IDisposable
         using var registry = AgentRegistry.Open(DatabaseFile, TimeProvider.System);
         var kept = Assert.Single(registry.Components.List());
         Assert.Equal(("blog.web.7", RuntimeKind.Container), (kept.Instance.ToString(), kept.Definition.Runtime));
-        registry.Events.Add("blog", "web", "test", "");
+        registry.Events.Add("blog", "web", EventKind.DeployDone, "");
         Assert.Single(registry.Events.After(0, 10));
         // What it changes is numbered from now on, and what a later request has superseded stays so.
         registry.Holds.Set(kept.Service, kept.Definition.Name);

@@ -3,6 +3,7 @@ using Mcp.Daemon.Operations;
 using Mcp.Master.Deploy;
 using Mcp.Master.Deploy.Steps;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 
@@ -52,7 +53,7 @@ public sealed class FleetStaleCopyTests : FaultyFleet
         Mend();
         await world.RecoverAsync();
         Assert.Equal((null, s_beech), (world.Home("blog"), world.Store.Placements.Find(s_blog)!.Target));
-        Assert.DoesNotContain(world.Store.Events.After(0, 100), e => e.Kind == "deploy.accepted");
+        Assert.DoesNotContain(world.Store.Events.After(0, 100), e => e.Kind == EventKind.DeployAccepted);
         if (next == "deploy")
             await world.DeployAsync(MasterWorld.File("blog", "v9"));
         else

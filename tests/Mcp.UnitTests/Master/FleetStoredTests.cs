@@ -2,6 +2,7 @@ using Mcp.Daemon.Operations;
 using Mcp.Master.Deploy;
 using Mcp.Master.Store;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 using Microsoft.Data.Sqlite;
@@ -25,7 +26,7 @@ public sealed class FleetStoredTests : FaultyFleet
         Store(world, "bad", text);
         world.Node.Definitions.Look();
         world.Node.Definitions.Look();
-        Assert.Equal(["bad"], world.Store.Events.After(0, 100).Where(e => e.Kind == "definition.unreadable").Select(e => e.Service));
+        Assert.Equal(["bad"], world.Store.Events.After(0, 100).Where(e => e.Kind == EventKind.DefinitionUnreadable).Select(e => e.Service));
 
         // Its names stay, and the others' are set again.
         Names.Records.TryRemove("good", out _);
@@ -98,7 +99,7 @@ public sealed class FleetStoredTests : FaultyFleet
         using var world = World(directory);
         await world.RecoverAsync();
         ServesAt(world, "good", "beech", "v2");
-        Assert.Equal(["bad", "worse"], world.Store.Events.After(0, 100).Where(e => e.Kind == "deploy.failed").Select(e => e.Service).Order(StringComparer.Ordinal));
+        Assert.Equal(["bad", "worse"], world.Store.Events.After(0, 100).Where(e => e.Kind == EventKind.DeployFailed).Select(e => e.Service).Order(StringComparer.Ordinal));
         Assert.DoesNotContain(world.Store.Events.After(0, 100), e => e.Detail.Contains("Exception", StringComparison.Ordinal));
     }
 

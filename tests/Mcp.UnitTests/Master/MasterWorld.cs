@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using Mcp.Daemon.Alerts;
 using Mcp.Daemon.Operations;
 using Mcp.Master;
 using Mcp.Master.Deploy;
@@ -8,6 +9,7 @@ using Mcp.Master.Edge;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
 using Mcp.Model.Definition;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 using Mcp.TestKit.Fakes;
@@ -36,6 +38,7 @@ internal sealed class MasterWorld : IDisposable
             Settle = TimeSpan.Zero,
             Dns = new DnsOptions { Kind = DnsKind.None, Zone = Host("mcp.internal"), Ttl = TimeSpan.FromSeconds(5) },
             Nodes = [],
+            Alerts = new AlertOptions([], AlertOptions.Default(EventSource.Master)),
         };
         Store = MasterStore.Open(Path.Combine(directory, "master.db"), time);
         foreach (var agent in agents.All)

@@ -4,6 +4,7 @@ using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Deploy;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
@@ -81,7 +82,7 @@ public sealed class ReplaceStep(AgentRegistry registry, RuntimeSet runtimes, INo
         parts.Outages.StartedAgain(old.Instance, verdict);
         if (verdict is { Healthy: false })
         {
-            registry.Events.Add(old.Instance.Service.Text, old.Instance.Component.Text, "deploy.undo_unwell",
+            registry.Events.Add(old.Instance.Service.Text, old.Instance.Component.Text, EventKind.DeployUndoUnwell,
                 $"{old.Instance} was to run again and is not well: {verdict.Probed}: {verdict.Answered}");
         }
     }

@@ -2,6 +2,7 @@ using Mcp.Agent.Ports;
 using Mcp.Agent.Proxy;
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Operations;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Microsoft.Data.Sqlite;
 
@@ -50,7 +51,7 @@ public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, INodePr
     {
         try
         {
-            events.Add(instance.Service.Text, instance.Component.Text, "retire.failed", $"{instance}: {failure.Message}");
+            events.Add(instance.Service.Text, instance.Component.Text, EventKind.RetireFailed, $"{instance}: {failure.Message}");
         }
         catch (SqliteException)
         {

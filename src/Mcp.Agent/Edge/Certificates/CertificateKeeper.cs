@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Mcp.Daemon.Events;
 using Mcp.Model.Errors;
+using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 
@@ -50,14 +51,14 @@ public sealed class CertificateKeeper(CertificateStore store, ICertificateSource
                 return false;
             store.Write(hostname, source.Name, fresh);
             _troubles.TryRemove(hostname, out _);
-            events.Add(route.Service.Text, "", "certificate.renewed", $"{hostname} until {store.Find(hostname)!.Leaf.NotAfter.ToUniversalTime():yyyy-MM-dd HH:mm:ss}Z ({source.Name})");
+            events.Add(route.Service.Text, "", EventKind.CertificateRenewed, $"{hostname} until {store.Find(hostname)!.Leaf.NotAfter.ToUniversalTime():yyyy-MM-dd HH:mm:ss}Z ({source.Name})");
             return true;
         }
         catch (Exception e) when (e is McpException or IOException && !ct.IsCancellationRequested)
         {
             // Told once for each reason; it is tried again.
             if (_troubles.GetValueOrDefault(hostname) != e.Message)
-                events.Add(route.Service.Text, "", "certificate.failed", $"{hostname}: {e.Message}");
+                events.Add(route.Service.Text, "", EventKind.CertificateFailed, $"{hostname}: {e.Message}");
             _troubles[hostname] = e.Message;
             return false;
         }
@@ -70,7 +71,7 @@ public sealed class CertificateKeeper(CertificateStore store, ICertificateSource
             return;
         var (end, life, now) = (leaf.NotAfter.ToUniversalTime(), leaf.NotAfter - leaf.NotBefore, time.GetUtcNow().UtcDateTime);
         var soon = life / 4 < s_warning ? life / 4 : s_warning;
-        var kind = end <= now ? "certificate.expired" : end - now < soon ? "certificate.expiring" : null;
+        var kind = end <= now ? EventKind.CertificateExpired : end - now < soon ? EventKind.CertificateExpiring : null;
         var told = $"{kind} {leaf.SerialNumber}";
         if (kind is null || _warned.GetValueOrDefault(route.Hostname) == told)
             return;
