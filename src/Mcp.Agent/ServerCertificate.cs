@@ -14,20 +14,22 @@ public sealed class ServerCertificate : IDisposable
     /// <summary>Of a certificate.</summary>
     public static readonly TimeSpan Life = TimeSpan.FromDays(365);
 
+    private static readonly TroubleKey s_own = TroubleKey.Of("of this agent");
     private static readonly TimeSpan s_look = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_again = TimeSpan.FromSeconds(10);
     private readonly Lock _renewing = new();
     private readonly string _state;
     private readonly EventsTable _events;
+    private readonly Troubles _troubles;
     private readonly TimeProvider _time;
     private volatile X509Certificate2 _current;
-    private string _trouble = "";
     private long? _failed;
 
     /// <exception cref="McpException">certificate.missing</exception>
     public ServerCertificate(string state, EventsTable events, TimeProvider time)
     {
         (_state, _events, _time) = (state, events, time);
+        _troubles = new Troubles(events, over: EventKind.CertificateRenewed, EventKind.CertificateFailed);
         var authority = Path.Combine(state, "ca.crt");
         Authority = File.Exists(authority) ? X509CertificateLoader.LoadCertificateFromFile(authority) : throw Missing();
         _current = Read(FileOf(state), FileOf(state)) ?? Read(Old("crt"), Old("key")) ?? Repaired();
@@ -94,15 +96,15 @@ public sealed class ServerCertificate : IDisposable
         try
         {
             Renew(_current, now);
-            (_failed, _trouble) = (null, "");
-            _events.Add("", "", EventKind.CertificateRenewed, $"of this agent, until {_current.NotAfter.ToUniversalTime():yyyy-MM-dd HH:mm:ss}Z");
+            _failed = null;
+            var end = _current.NotAfter.ToUniversalTime();
+            _events.Add("", "", EventKind.CertificateRenewed, $"{s_own.About}: until {end:yyyy-MM-dd HH:mm:ss}Z");
+            _troubles.Forget(s_own);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or McpException)
         {
             _failed = _time.GetTimestamp();
-            if (e.Message != _trouble)
-                _events.Add("", "", EventKind.CertificateFailed, $"of this agent: {e.Message}");
-            _trouble = e.Message;
+            _troubles.Tell(s_own, e.Message);
         }
     }
 

@@ -1,7 +1,7 @@
-using System.Collections.Concurrent;
 using Mcp.Agent.Edge.Certificates;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
+using Mcp.Daemon.Events;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
@@ -15,14 +15,16 @@ namespace Mcp.Agent.Edge;
 public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, CertificateKeeper? certificates, INodeProxy proxy, ServiceLocks locks, TimeProvider time)
 {
     private static readonly TimeSpan s_lookAgain = TimeSpan.FromSeconds(5);
-    private readonly ConcurrentDictionary<Hostname, string> _troubles = new();
+    private readonly Troubles _troubles = new(registry.Events, over: EventKind.EdgeWell, EventKind.EdgeFailed, EventKind.EdgeRefused);
 
     public IReadOnlyList<EdgeRoute> All => registry.EdgeRoutes.List();
 
     public CertificateKeeper? Certificates => certificates;
 
     /// <summary>What is wrong with it; empty: nothing.</summary>
-    public string ProblemOf(Hostname hostname) => _troubles.TryGetValue(hostname, out var trouble) ? trouble : certificates?.TroubleOf(hostname) ?? "";
+    public string ProblemOf(EdgeRoute route) => _troubles.Of(KeyOf(route.Service, route.Hostname)) is { Length: > 0 } trouble
+        ? trouble
+        : certificates?.TroubleOf(route.Service, route.Hostname) ?? "";
 
     /// <summary>Looks the backend up, insists on the overlay, gets a certificate, lets the requests in. Safe to repeat; what fails leaves nothing new.</summary>
     /// <param name="backend">https://SERVICE.zone:PORT</param>
@@ -43,17 +45,18 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
         {
             // The route first: a certificate without one is swept away.
             registry.EdgeRoutes.Set(route);
-            await keeper.EnsureAsync(hostname, ct);
+            await keeper.EnsureAsync(service, hostname, ct);
             await proxy.PushAsync(ct);
         }
         catch
         {
-            await BackAsync(hostname, before, keeper);
+            await BackAsync(service, hostname, before, keeper);
             throw;
         }
 
-        _troubles.TryRemove(hostname, out _);
-        registry.Events.Add(service.Text, "", before is null ? EventKind.EdgeUp : EventKind.EdgeMoved, $"{hostname} -> {name} ({string.Join(", ", route.Addresses)})");
+        _troubles.Over(KeyOf(service, hostname));
+        var kind = before is null ? EventKind.EdgeUp : EventKind.EdgeMoved;
+        registry.Events.Add(service.Text, "", kind, $"{hostname} -> {name} ({string.Join(", ", route.Addresses)})");
         return route;
     }
 
@@ -67,8 +70,8 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
         if (registry.EdgeRoutes.Find(hostname) is not { } there || there.Service != service)
             return false;
         registry.EdgeRoutes.Remove(hostname);
-        certificates?.Forget(hostname);
-        _troubles.TryRemove(hostname, out _);
+        certificates?.Forget(service, hostname);
+        _troubles.Forget(KeyOf(service, hostname));
         await proxy.PushAsync(ct);
         registry.Events.Add(service.Text, "", EventKind.EdgeDown, hostname.Text);
         return true;
@@ -102,7 +105,7 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
         try
         {
             var addresses = options.Overlay.Insist(route.Backend.Text, await BackendNames.LookUpAsync(route.Backend, route.Resolver, ct));
-            _troubles.TryRemove(route.Hostname, out _);
+            _troubles.Over(KeyOf(route.Service, route.Hostname));
             if (addresses.SequenceEqual(route.Addresses))
                 return false;
             registry.EdgeRoutes.Set(route with { Addresses = addresses });
@@ -110,19 +113,20 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
         }
         catch (McpException e)
         {
-            if (_troubles.GetValueOrDefault(route.Hostname) != e.Message)
-                registry.Events.Add(route.Service.Text, "", e.Code == ErrorCode.EdgeOutside ? EventKind.EdgeRefused : EventKind.EdgeFailed, $"{route.Hostname}: {e.Message}; it stays at {string.Join(", ", route.Addresses)}");
-            _troubles[route.Hostname] = e.Message;
+            var kind = e.Code == ErrorCode.EdgeOutside ? EventKind.EdgeRefused : EventKind.EdgeFailed;
+            _troubles.Tell(KeyOf(route.Service, route.Hostname), kind, $"{e.Message}; it stays at {string.Join(", ", route.Addresses)}");
             return false;
         }
     }
 
-    private async Task BackAsync(Hostname hostname, EdgeRoute? before, CertificateKeeper keeper)
+    private static TroubleKey KeyOf(Label service, Hostname hostname) => TroubleKey.Of(service, hostname.Text);
+
+    private async Task BackAsync(Label service, Hostname hostname, EdgeRoute? before, CertificateKeeper keeper)
     {
         if (before is null)
         {
             registry.EdgeRoutes.Remove(hostname);
-            keeper.Forget(hostname);
+            keeper.Forget(service, hostname);
         }
         else
         {

@@ -3,6 +3,8 @@ using System.Security.Cryptography.X509Certificates;
 using Grpc.Core;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
+using Mcp.Daemon.Errors;
+using Mcp.Daemon.Events;
 using Mcp.Daemon.Identity;
 using Mcp.Model.Definition;
 using Mcp.Model.Events;
@@ -19,7 +21,7 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
     private readonly SemaphoreSlim _issuing = new(1, 1);
     private readonly RenewalPace<Label> _pace = new(time);
     private Member? _member;
-    private string _trouble = "";
+    private readonly Troubles _troubles = new(registry.Events, over: EventKind.CertificateRenewed, EventKind.CertificateFailed);
 
     internal Member? Member => _member;
 
@@ -63,7 +65,7 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
 
     private bool IsWanted(IEnumerable<ComponentDefinition> components) => _member is not null && config.Proxy.Overlay is not null && components.SelectMany(c => c.Routes).Any(r => r.Mode == RouteMode.L7);
 
-    // True: there is a new one. A trouble is told once.
+    // True: there is a new one.
     private async Task<bool> TryAsync(Label service, CancellationToken ct)
     {
         await _issuing.WaitAsync(ct);
@@ -73,15 +75,12 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
                 return false;
             await IssueAsync(service, ct);
             _pace.Issued(service);
-            _trouble = "";
+            _troubles.Over(KeyOf(service), "there is a new one");
             return true;
         }
         catch (Exception e) when (e is RpcException or IOException && !ct.IsCancellationRequested)
         {
-            var trouble = $"for {service}: {(e is RpcException rpc ? rpc.Status.Detail : e.Message)}";
-            if (trouble != _trouble)
-                registry.Events.Add(service.Text, "", EventKind.CertificateFailed, trouble);
-            _trouble = trouble;
+            _troubles.Tell(KeyOf(service), FailureText.Of(e));
             return false;
         }
         finally
@@ -89,6 +88,8 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
             _issuing.Release();
         }
     }
+
+    private TroubleKey KeyOf(Label service) => TroubleKey.Of(service, $"{service}.{config.Zone}");
 
     private bool IsDue(Label service)
     {

@@ -1,3 +1,5 @@
+using Mcp.Daemon.Errors;
+using Mcp.Daemon.Events;
 using Mcp.Daemon.Operations;
 using System.Threading.Channels;
 using Mcp.Agent.Deploy;
@@ -15,6 +17,7 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
 {
     private static readonly TimeSpan s_settle = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(15);
+    private readonly Troubles _troubles = new(registry.Events, over: EventKind.DriftMended, EventKind.DriftFailed);
     private readonly Channel<bool> _triggers = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
     private volatile IReadOnlyList<InstanceInfo> _observed = [];
     private volatile IReadOnlyList<DriftItem> _drift = [];
@@ -76,7 +79,8 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
                 await MendAsync(item, ct);
         }
 
-        await RefreshAsync(ct);
+        var left = (await RefreshAsync(ct)).Select(d => TroubleKey.Of(NameOf(d)));
+        _troubles.OverExcept(left.ToHashSet(), "it is as it should be again");
         return drift;
     }
 
@@ -103,7 +107,7 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
     private async Task MendAsync(DriftItem item, CancellationToken ct)
     {
         var stored = registry.Components.List(item.Service).FirstOrDefault(c => c.Definition.Name == item.Component);
-        var name = new InstanceName(item.Service, item.Component, item.Generation);
+        var name = NameOf(item);
         try
         {
             switch (item.Repair)
@@ -119,20 +123,25 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
                     if (!restarts.May(name, out var count))
                         return;
                     if (count == Model.Health.RestartBackoff.FlappingFrom)
-                        registry.Events.Add(item.Service.Text, item.Component.Text, EventKind.ComponentFlapping, $"{name} was restarted {count} times in a row");
+                        Note(EventKind.ComponentFlapping, $"{name} was restarted {count} times in a row");
                     await control.RunAsync(stored, ct);
                     break;
                 default:
                     return;
             }
 
-            registry.Events.Add(item.Service.Text, item.Component.Text, EventKind.DriftMended, $"{name} {item.What}: {item.Repair}");
+            Note(EventKind.DriftMended, $"{name}: {item.What}: {item.Repair}");
+            _troubles.Forget(TroubleKey.Of(name));
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
-            registry.Events.Add(item.Service.Text, item.Component.Text, EventKind.DriftFailed, $"{name} {item.What}: {e.Message}");
+            _troubles.Tell(TroubleKey.Of(name), $"{item.What}: {FailureText.Of(e)}");
         }
+
+        void Note(EventKind kind, string what) => registry.Events.Add(item.Service.Text, item.Component.Text, kind, what);
     }
+
+    private static InstanceName NameOf(DriftItem item) => new(item.Service, item.Component, item.Generation);
 
     private async Task WatchAsync(IRuntime runtime, CancellationToken ct)
     {

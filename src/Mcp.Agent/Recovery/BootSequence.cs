@@ -1,6 +1,7 @@
 using Mcp.Agent.Probes;
 using Mcp.Agent.Reconcile;
 using Mcp.Agent.Registry;
+using Mcp.Daemon.Events;
 using Mcp.Model.Events;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
@@ -14,6 +15,7 @@ public sealed record BootStage(IReadOnlyList<Label> Services, TimeSpan Timeout);
 /// Stage 0 blocks until it is well; a later one that is late is an event, and the next one follows.</summary>
 public sealed class BootSequence(IReadOnlyList<BootStage> stages, AgentRegistry registry, Reconciler reconciler, RestartKeeper restarts, HealthGate gate)
 {
+    private readonly Troubles _troubles = new(registry.Events, over: EventKind.BootWell, EventKind.BootLate);
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(250);
 
     /// <summary>Call before the reconciler starts: from here on it leaves alone what must wait.</summary>
@@ -44,12 +46,18 @@ public sealed class BootSequence(IReadOnlyList<BootStage> stages, AgentRegistry 
         var stage = stages[number];
         foreach (var unknown in stage.Services.Where(s => registry.Components.List(s).Count == 0))
             registry.Events.Add(unknown.Text, "", EventKind.BootUnknown, $"stage {number} names a service that is not on this node");
+        var about = $"stage {number}";
         while (await LateAsync(stage, ct) is { } why)
         {
-            registry.Events.Add(why.Service, "", EventKind.BootLate, $"stage {number} is not well after {stage.Timeout.TotalSeconds:0} s: {why.Detail}{(number == 0 ? "; the later stages wait" : "")}");
+            var wait = number == 0 ? "; the later stages wait" : "";
+            var late = $"not well after {stage.Timeout.TotalSeconds:0} s{wait}: {why.Detail}";
+            _troubles.Tell(new TroubleKey(why.Service, "", about), late);
             if (number > 0)
                 return;
         }
+
+        foreach (var service in stage.Services)
+            _troubles.Over(new TroubleKey(service.Text, "", about));
     }
 
     /// <returns>Null as soon as all is well; else what was not at the end of the stage's time.</returns>

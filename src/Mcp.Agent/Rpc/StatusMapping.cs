@@ -42,7 +42,14 @@ internal static class StatusMapping
 
     public static Protocol.V1.EdgeRoute ToWire(this Model.Routes.EdgeRoute route, AgentParts node)
     {
-        var told = new Protocol.V1.EdgeRoute { Hostname = route.Hostname.Text, Service = route.Service.Text, Backend = string.Create(CultureInfo.InvariantCulture, $"https://{route.Backend}:{route.Port}"), Node = node.Config.Name.Text, Problem = node.Edge.ProblemOf(route.Hostname) };
+        var told = new Protocol.V1.EdgeRoute
+        {
+            Hostname = route.Hostname.Text,
+            Service = route.Service.Text,
+            Backend = string.Create(CultureInfo.InvariantCulture, $"https://{route.Backend}:{route.Port}"),
+            Node = node.Config.Name.Text,
+            Problem = node.Edge.ProblemOf(route),
+        };
         told.Addresses.AddRange(route.Addresses.Select(a => a.ToString()));
         if (node.Edge.Certificates?.Find(route.Hostname) is { } kept)
             told.Certificate = new EdgeCertificate { Source = kept.Source, Serial = kept.Leaf.SerialNumber, Issuer = kept.Leaf.Issuer, Expires = ((DateTimeOffset)kept.Leaf.NotAfter.ToUniversalTime()).ToTimestamp() };

@@ -50,6 +50,16 @@ public sealed class EventsTable(Database database, TimeProvider time)
             ("most", most));
     }
 
+    /// <summary>All of these kinds, the oldest first.</summary>
+    public List<KeptEvent> Of(IReadOnlyCollection<EventKind> kinds)
+    {
+        using var connection = database.Connect();
+        return connection.Query(
+            "SELECT id, time, service, component, kind, detail FROM events WHERE instr(@kinds, ' ' || kind || ' ') > 0 ORDER BY id",
+            Read,
+            ("kinds", $" {string.Join(' ', kinds)} "));
+    }
+
     private static KeptEvent Read(SqliteDataReader row) => new(
         row.GetInt64(0),
         DateTimeOffset.Parse(row.GetString(1), CultureInfo.InvariantCulture),

@@ -1,4 +1,6 @@
 using System.Net;
+using Mcp.Daemon.Errors;
+using Mcp.Daemon.Events;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Store;
 using Mcp.Model.Errors;
@@ -11,26 +13,23 @@ namespace Mcp.Master.Dns;
 public sealed class DnsReconciler(IDnsProvider provider, MasterStore store, ServiceLocks locks, TimeProvider time)
 {
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(30);
-    private string _trouble = "";
+    private static readonly TroubleKey s_names = TroubleKey.Of("");
+    private readonly Troubles _troubles = new(store.Events, over: EventKind.DnsWell, EventKind.DnsFailed);
 
     public async Task RunAsync(CancellationToken ct)
     {
         while (!ct.IsCancellationRequested)
         {
-            var trouble = "";
             try
             {
                 await MendAsync(ct);
+                _troubles.Over(s_names, provider.Name);
             }
             catch (Exception e) when (!ct.IsCancellationRequested)
             {
-                trouble = e.Message;
+                _troubles.Tell(s_names, FailureText.Of(e));
             }
 
-            // Told once, and that it is over.
-            if (trouble != _trouble)
-                store.Events.Add("", "", trouble.Length > 0 ? EventKind.DnsFailed : EventKind.DnsWell, trouble.Length > 0 ? trouble : provider.Name);
-            _trouble = trouble;
             await Task.Delay(s_period, time, ct);
         }
     }

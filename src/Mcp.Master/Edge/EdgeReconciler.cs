@@ -1,3 +1,5 @@
+using Mcp.Daemon.Errors;
+using Mcp.Daemon.Events;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
@@ -15,7 +17,7 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
 
     // What an edge node says it has; the rest waits until some of that is gone.
     private const int MostRoutes = 10_000;
-    private readonly Dictionary<Label, string> _troubles = [];
+    private readonly Troubles _troubles = new(store.Events, over: EventKind.EdgeWell, EventKind.EdgeFailed);
 
     // Of removing what nobody wants, in this round.
     private readonly Dictionary<Label, TimeSpan> _spent = [];
@@ -36,8 +38,7 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
         var there = told.SelectMany(n => n.Value.Select(r => (Node: n.Key, Route: r))).ToList();
         // Of ten thousand services most are not public, and need not be read.
         var services = store.Placements.List().Where(p => p.Definition.Contains("public", StringComparison.Ordinal)).Select(p => p.Service).Concat(store.EdgeRoutes.List().Select(r => r.Service)).Concat(there.Select(t => Label.TryParse(t.Route.Service, out var s) ? s : null)).OfType<Label>().Distinct().ToList();
-        foreach (var gone in _troubles.Keys.Except(services).ToList())
-            _troubles.Remove(gone);
+        _troubles.OverExcept(services.Select(TroubleKey.Of).ToHashSet(), "it has no public hostname any more");
         foreach (var service in services)
         {
             using var held = locks.TryTake(service);
@@ -87,14 +88,12 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
             else if (known.Count > 0)
                 await edge.RemoveAsync(service, ct);
 
-            _troubles.Remove(service);
+            _troubles.Over(TroubleKey.Of(service));
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
-            // Whatever it is, the other services go on. Told once for each reason.
-            if (_troubles.GetValueOrDefault(service) != e.Message)
-                store.Events.Add(service.Text, "", EventKind.EdgeFailed, e.Message);
-            _troubles[service] = e.Message;
+            // Whatever it is, the other services go on.
+            _troubles.Tell(TroubleKey.Of(service), FailureText.Of(e));
         }
     }
 

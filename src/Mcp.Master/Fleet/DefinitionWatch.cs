@@ -1,3 +1,4 @@
+using Mcp.Daemon.Events;
 using Mcp.Master.Store;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
@@ -9,7 +10,7 @@ public sealed class DefinitionWatch(MasterStore store, TimeProvider time)
 {
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(30);
     private readonly Dictionary<Label, string> _read = [];
-    private readonly HashSet<Label> _unreadable = [];
+    private readonly Troubles _troubles = new(store.Events, over: EventKind.DefinitionWell, EventKind.DefinitionUnreadable);
 
     public async Task RunAsync(CancellationToken ct)
     {
@@ -26,16 +27,17 @@ public sealed class DefinitionWatch(MasterStore store, TimeProvider time)
         foreach (var gone in _read.Keys.Except(placements.Select(p => p.Service)).ToList())
         {
             _read.Remove(gone);
-            _unreadable.Remove(gone);
+            _troubles.Forget(TroubleKey.Of(gone));
         }
 
         // Most have not changed since, and need not be read again.
         foreach (var placement in placements.Where(p => _read.GetValueOrDefault(p.Service) != p.Definition))
         {
             _read[placement.Service] = placement.Definition;
-            var unreadable = placement.TryRead() is null;
-            if (unreadable ? _unreadable.Add(placement.Service) : _unreadable.Remove(placement.Service))
-                store.Events.Add(placement.Service.Text, "", unreadable ? EventKind.DefinitionUnreadable : EventKind.DefinitionWell, unreadable ? StoredDefinitions.Unreadable(placement.Service).Message : "");
+            if (placement.TryRead() is null)
+                _troubles.Tell(TroubleKey.Of(placement.Service), StoredDefinitions.Unreadable(placement.Service).Message);
+            else
+                _troubles.Over(TroubleKey.Of(placement.Service));
         }
     }
 }

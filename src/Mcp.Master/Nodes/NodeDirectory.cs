@@ -1,3 +1,4 @@
+using Mcp.Daemon.Events;
 using Mcp.Master.Store;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
@@ -13,8 +14,8 @@ public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimePr
     private const int Missed = 3;
     private const int HeartbeatParts = 4;
     private readonly DateTimeOffset _started = time.GetUtcNow();
-    private readonly HashSet<Label> _silent = [];
-    private readonly HashSet<Label> _otherZone = [];
+    private readonly Troubles _silent = new(store.Events, over: EventKind.NodeReachable, EventKind.NodeUnreachable);
+    private readonly Troubles _otherZone = new(store.Events, over: EventKind.NodeZoneWell, EventKind.NodeZone);
 
     /// <exception cref="McpException">node.unknown</exception>
     public StoredNode Get(Label name) =>
@@ -52,17 +53,36 @@ public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimePr
         {
             foreach (var node in store.Nodes.List().Where(n => n.Key.Length > 0))
             {
-                var silent = !IsReachable(node);
-                if (silent ? _silent.Add(node.Name) : _silent.Remove(node.Name))
-                    store.Events.Add("", "", silent ? EventKind.NodeUnreachable : EventKind.NodeReachable, node.Name.Text);
-                var zone = node.Facts?.Zone ?? "";
-                var other = zone.Length > 0 && zone != config.Dns.Zone.Text;
-                if (other ? _otherZone.Add(node.Name) : _otherZone.Remove(node.Name))
-                    store.Events.Add("", "", other ? EventKind.NodeZone : EventKind.NodeZoneWell, other ? $"{node.Name} has the zone {zone} in its agent.toml and the master {config.Dns.Zone}: services there answer to other names than DNS gives them" : node.Name.Text);
+                LookWhetherSilent(node);
+                LookAtZone(node);
             }
 
             await Task.Delay(config.Heartbeat, time, ct);
         }
+    }
+
+    private void LookWhetherSilent(StoredNode node)
+    {
+        var key = TroubleKey.Of(node.Name.Text);
+        if (!IsReachable(node))
+            _silent.Tell(key, "");
+        // Of one that the master has not heard since its start nothing is known yet.
+        else if (node.LastSeen >= _started)
+            _silent.Over(key);
+    }
+
+    private void LookAtZone(StoredNode node)
+    {
+        var key = TroubleKey.Of(node.Name.Text);
+        var zone = node.Facts?.Zone ?? "";
+        if (zone.Length == 0 || zone == config.Dns.Zone.Text)
+        {
+            _otherZone.Over(key);
+            return;
+        }
+
+        var what = $"it has the zone {zone} in its agent.toml and the master {config.Dns.Zone}";
+        _otherZone.Tell(key, $"{what}: services there answer to other names than DNS gives them");
     }
 
     private static HashSet<Tier> Tiers(StoredNode node)

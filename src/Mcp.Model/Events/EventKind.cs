@@ -17,13 +17,14 @@ public sealed record EventKind
         "boot.late", Agent, "A stage of the boot sequence is not well in its time.", alerts: true);
     public static readonly EventKind BootUnknown = New(
         "boot.unknown", Agent, "The boot sequence names a service that is not on this node.");
+    public static readonly EventKind BootWell = New("boot.well", Agent, "A stage of the boot sequence that was late is well.");
     public static readonly EventKind CertificateExpired = New(
         "certificate.expired", Both, "A certificate or a CA has ended.", alerts: true);
     public static readonly EventKind CertificateExpiring = New(
         "certificate.expiring", Both, "A certificate or a CA ends soon, and nothing has renewed it.", alerts: true);
     public static readonly EventKind CertificateFailed = New(
         "certificate.failed", Agent, "A certificate cannot be had or renewed.", alerts: true);
-    public static readonly EventKind CertificateRenewed = New("certificate.renewed", Agent, "There is a new certificate.");
+    public static readonly EventKind CertificateRenewed = New("certificate.renewed", Both, "There is a new certificate.");
     public static readonly EventKind ComponentAdopted = New(
         "component.adopted", Agent, "An instance that the registry did not know is in it again.");
     public static readonly EventKind ComponentFlapping = New(
@@ -58,6 +59,8 @@ public sealed record EventKind
     public static readonly EventKind EdgeRefused = New(
         "edge.refused", Agent, "The backend of a public hostname lies outside of the overlay, and is not followed.");
     public static readonly EventKind EdgeUp = New("edge.up", Agent, "A public hostname is let in here.");
+    public static readonly EventKind EdgeWell = New(
+        "edge.well", Both, "A public hostname that could not be set up or followed is well again.");
     public static readonly EventKind NodeCordoned = New("node.cordoned", Master, "A node gets no more services.");
     public static readonly EventKind NodeDraining = New("node.draining", Master, "The services of a node are being moved.");
     public static readonly EventKind NodeJoined = New("node.joined", Master, "A node has joined the fleet.");

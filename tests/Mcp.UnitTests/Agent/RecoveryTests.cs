@@ -1,7 +1,10 @@
 using Mcp.Agent.Recovery;
+using Mcp.Model.Errors;
 using Mcp.Model.Events;
+using Mcp.Model.Health;
 using Mcp.Model.Names;
 using Mcp.TestKit.Fakes;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Mcp.UnitTests.Agent;
 
@@ -38,6 +41,35 @@ public sealed class RecoveryTests : IDisposable
         Assert.Equal(InstanceName.Parse("blog.web.1"), Assert.Single(after.Registry.Ports.All()).Instance);
         Assert.Equal(started, (await _runtime.InspectAsync(InstanceName.Parse("blog.web.1"), default))!.Started);
         Assert.Empty(await after.Adoption.AdoptAsync(null, dryRun: false, default));
+    }
+
+    [Fact]
+    public async Task What_cannot_be_repaired_is_told_once_and_so_is_that_it_was_repaired_also_over_a_restart()
+    {
+        var time = new FakeTimeProvider(new DateTimeOffset(2026, 11, 25, 12, 0, 0, TimeSpan.Zero));
+        var web = InstanceName.Parse("blog.web.1");
+        for (var start = 0; start < 2; start++)
+        {
+            using var agent = new World(_directory, _runtime, time: time);
+            if (start == 0)
+                await agent.DeployAsync(World.Service("blog", "v1"));
+            _runtime.Kill(web, 1);
+            _runtime.Hook = what => what == "start" ? throw new McpException(ErrorCode.InstanceStart, "no") : Task.CompletedTask;
+            for (var round = 0; round < 3; round++)
+            {
+                await agent.Reconciler.MendAsync(dryRun: false, default);
+                time.Advance(RestartBackoff.Longest);
+            }
+
+            _runtime.Hook = _ => Task.CompletedTask;
+        }
+
+        using var last = new World(_directory, _runtime, time: time);
+        await last.Reconciler.MendAsync(dryRun: false, default);
+        var told = last.Registry.Events.Of([EventKind.DriftFailed, EventKind.DriftMended]).Select(e => $"{e.Kind} {e.Detail}");
+        Assert.Equal(
+            ["drift.failed blog.web.1: ended with exit code 1: no", "drift.mended blog.web.1: ended with exit code 1: Restart"],
+            told);
     }
 
     [Fact]

@@ -37,14 +37,14 @@ public sealed class CertificateKeeperTests : IDisposable
     public async Task A_certificate_is_taken_kept_secret_and_replaced_when_the_file_is()
     {
         var first = Give("a.example.com.pem", "a.example.com", TimeSpan.FromDays(90));
-        await _keeper.EnsureAsync(_route.Hostname, default);
+        await _keeper.EnsureAsync(_route.Service, _route.Hostname, default);
         Assert.Equal(first, _keeper.Find(_route.Hostname)!.Leaf.SerialNumber);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_store.FileOf(_route.Hostname)));
         Assert.False(await _keeper.RenewAsync(_route, default));
         var second = Give("a.example.com.pem", "a.example.com", TimeSpan.FromDays(90));
         Assert.True(await _keeper.RenewAsync(_route, default));
         Assert.Equal(second, _keeper.Find(_route.Hostname)!.Leaf.SerialNumber);
-        Assert.Contains(Events(), e => e.StartsWith("certificate.renewed a.example.com until 2027-02-22", StringComparison.Ordinal));
+        Assert.Contains(Events(), e => e.StartsWith("certificate.renewed a.example.com: until 2027-02-22", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -54,7 +54,7 @@ public sealed class CertificateKeeperTests : IDisposable
     public async Task A_wrong_file_is_refused_told_once_and_the_old_certificate_stays(string name, int days, string why)
     {
         var good = Give("a.example.com.pem", "a.example.com", TimeSpan.FromDays(90));
-        await _keeper.EnsureAsync(_route.Hostname, default);
+        await _keeper.EnsureAsync(_route.Service, _route.Hostname, default);
         if (name == "garbage")
             await File.WriteAllTextAsync(Path.Combine(Files, "a.example.com.pem"), "not a certificate");
         else
@@ -63,7 +63,7 @@ public sealed class CertificateKeeperTests : IDisposable
             Assert.False(await _keeper.RenewAsync(_route, default));
         Assert.Equal(good, _keeper.Find(_route.Hostname)!.Leaf.SerialNumber);
         Assert.Contains(why, Assert.Single(Events(), e => e.StartsWith("certificate.failed", StringComparison.Ordinal)), StringComparison.Ordinal);
-        Assert.Contains(why, _keeper.TroubleOf(_route.Hostname), StringComparison.Ordinal);
+        Assert.Contains(why, _keeper.TroubleOf(_route.Service, _route.Hostname), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -74,16 +74,16 @@ public sealed class CertificateKeeperTests : IDisposable
         var (mine, other) = (await File.ReadAllTextAsync(Path.Combine(Files, "a.example.com.pem")), await File.ReadAllTextAsync(Path.Combine(Files, "b.pem")));
         var start = "-----BEGIN PRIVATE KEY";
         await File.WriteAllTextAsync(Path.Combine(Files, "a.example.com.pem"), mine[..mine.IndexOf(start, StringComparison.Ordinal)] + other[other.IndexOf(start, StringComparison.Ordinal)..]);
-        Assert.Equal(ErrorCode.CertificateWrong, (await Assert.ThrowsAsync<McpException>(() => _keeper.EnsureAsync(_route.Hostname, default))).Code);
+        Assert.Equal(ErrorCode.CertificateWrong, (await Assert.ThrowsAsync<McpException>(() => _keeper.EnsureAsync(_route.Service, _route.Hostname, default))).Code);
         Assert.Null(_keeper.Find(_route.Hostname));
     }
 
     [Fact]
     public async Task Crt_and_key_and_one_for_all_names_below_a_domain_are_found_too()
     {
-        Assert.Contains("there is no certificate for a.example.com", (await Assert.ThrowsAsync<McpException>(() => _keeper.EnsureAsync(_route.Hostname, default))).Message, StringComparison.Ordinal);
+        Assert.Contains("there is no certificate for a.example.com", (await Assert.ThrowsAsync<McpException>(() => _keeper.EnsureAsync(_route.Service, _route.Hostname, default))).Message, StringComparison.Ordinal);
         var wild = Give("_.example.com.pem", "*.example.com", TimeSpan.FromDays(90));
-        await _keeper.EnsureAsync(_route.Hostname, default);
+        await _keeper.EnsureAsync(_route.Service, _route.Hostname, default);
         Assert.Equal(wild, _keeper.Find(_route.Hostname)!.Leaf.SerialNumber);
         var own = Give("whole", "a.example.com", TimeSpan.FromDays(90));
         var pem = await File.ReadAllTextAsync(Path.Combine(Files, "whole"));
@@ -98,14 +98,14 @@ public sealed class CertificateKeeperTests : IDisposable
     public async Task The_end_is_told_two_weeks_before_once_and_again_when_it_has_come()
     {
         Give("a.example.com.pem", "a.example.com", TimeSpan.FromDays(90));
-        await _keeper.EnsureAsync(_route.Hostname, default);
+        await _keeper.EnsureAsync(_route.Service, _route.Hostname, default);
         _time.Advance(TimeSpan.FromDays(75));
         await _keeper.RenewAsync(_route, default);
         Assert.Empty(Events());
         _time.Advance(TimeSpan.FromDays(2));
         for (var i = 0; i < 3; i++)
             await _keeper.RenewAsync(_route, default);
-        Assert.Contains("a.example.com ends 2027-02-22 12:00:00Z, in 13 days", Assert.Single(Events()), StringComparison.Ordinal);
+        Assert.Contains("a.example.com: ends 2027-02-22 12:00:00Z; ", Assert.Single(Events()), StringComparison.Ordinal);
         _time.Advance(TimeSpan.FromDays(14));
         await _keeper.RenewAsync(_route, default);
         Assert.Contains(Events(), e => e.StartsWith("certificate.expired", StringComparison.Ordinal));
@@ -115,7 +115,7 @@ public sealed class CertificateKeeperTests : IDisposable
     public async Task A_short_life_is_not_near_its_end_all_the_time()
     {
         Give("a.example.com.pem", "a.example.com", TimeSpan.FromDays(6));
-        await _keeper.EnsureAsync(_route.Hostname, default);
+        await _keeper.EnsureAsync(_route.Service, _route.Hostname, default);
         await _keeper.RenewAsync(_route, default);
         Assert.Empty(Events());
         _time.Advance(TimeSpan.FromDays(5));
@@ -128,8 +128,8 @@ public sealed class CertificateKeeperTests : IDisposable
     {
         Give("a.example.com.pem", "a.example.com", TimeSpan.FromDays(90));
         Give("b.example.com.pem", "b.example.com", TimeSpan.FromDays(90));
-        await _keeper.EnsureAsync(_route.Hostname, default);
-        await _keeper.EnsureAsync(Host("b.example.com"), default);
+        await _keeper.EnsureAsync(_route.Service, _route.Hostname, default);
+        await _keeper.EnsureAsync(_route.Service, Host("b.example.com"), default);
         await File.WriteAllTextAsync(_store.FileOf(_route.Hostname) + ".new", "half");
         await File.WriteAllTextAsync(_store.FileOf(Host("c.example.com")) + ".new", "half");
         _keeper.KeepOnly(() => [_route.Hostname]);

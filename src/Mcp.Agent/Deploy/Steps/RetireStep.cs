@@ -1,5 +1,6 @@
 using Mcp.Agent.Ports;
 using Mcp.Agent.Proxy;
+using Mcp.Daemon.Errors;
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Events;
@@ -11,6 +12,9 @@ namespace Mcp.Agent.Deploy.Steps;
 /// <summary>Lets the old instances finish what they are doing, then stops and removes them. What fails here the reconciler mends: the deploy is done.</summary>
 public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, INodeProxy proxy, EventsTable events) : IStep<Deployment>
 {
+    // An instance that has ended once never comes back.
+    private readonly Troubles _troubles = new(events, over: null, EventKind.RetireFailed);
+
     public string Name => "retire";
 
     public async Task<Deployment> RunAsync(Deployment state, IProgress<string> progress, CancellationToken ct)
@@ -38,6 +42,7 @@ public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, INodePr
         try
         {
             await act();
+            _troubles.Forget(TroubleKey.Of(instance));
             return true;
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
@@ -51,7 +56,7 @@ public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, INodePr
     {
         try
         {
-            events.Add(instance.Service.Text, instance.Component.Text, EventKind.RetireFailed, $"{instance}: {failure.Message}");
+            _troubles.Tell(TroubleKey.Of(instance), FailureText.Of(failure));
         }
         catch (SqliteException)
         {

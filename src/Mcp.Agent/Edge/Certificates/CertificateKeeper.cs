@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Mcp.Daemon.Events;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
@@ -11,29 +10,30 @@ namespace Mcp.Agent.Edge.Certificates;
 public sealed class CertificateKeeper(CertificateStore store, ICertificateSource source, EventsTable events, TimeProvider time)
 {
     private static readonly TimeSpan s_warning = TimeSpan.FromDays(14);
-    private readonly ConcurrentDictionary<Hostname, string> _troubles = new();
-    private readonly ConcurrentDictionary<Hostname, string> _warned = new();
+    private readonly Troubles _troubles = new(events, over: EventKind.CertificateRenewed, EventKind.CertificateFailed);
+    private readonly Troubles _endings = new(
+        events, over: EventKind.CertificateRenewed, EventKind.CertificateExpiring, EventKind.CertificateExpired);
 
     public string Source => source.Name;
 
     public KeptCertificate? Find(Hostname hostname) => store.Find(hostname);
 
     /// <summary>What keeps it from getting a certificate; empty: nothing.</summary>
-    public string TroubleOf(Hostname hostname) => _troubles.GetValueOrDefault(hostname, "");
+    public string TroubleOf(Label service, Hostname hostname) => _troubles.Of(TroubleKey.Of(service, hostname.Text));
 
     /// <exception cref="McpException">certificate.*, acme.*</exception>
-    public async Task EnsureAsync(Hostname hostname, CancellationToken ct)
+    public async Task EnsureAsync(Label service, Hostname hostname, CancellationToken ct)
     {
         if (Good(hostname) is null)
             store.Write(hostname, source.Name, await source.IssueAsync(hostname, ct));
-        _troubles.TryRemove(hostname, out _);
+        _troubles.Over(TroubleKey.Of(service, hostname.Text), Until(hostname));
     }
 
-    public void Forget(Hostname hostname)
+    public void Forget(Label service, Hostname hostname)
     {
         store.Remove(hostname);
-        _troubles.TryRemove(hostname, out _);
-        _warned.TryRemove(hostname, out _);
+        _troubles.Forget(TroubleKey.Of(service, hostname.Text));
+        _endings.Forget(TroubleKey.Of(service, hostname.Text));
     }
 
     /// <summary>Removes those of hostnames that have no route.</summary>
@@ -44,22 +44,21 @@ public sealed class CertificateKeeper(CertificateStore store, ICertificateSource
     public async Task<bool> RenewAsync(EdgeRoute route, CancellationToken ct)
     {
         var hostname = route.Hostname;
+        var key = TroubleKey.Of(route.Service, hostname.Text);
         try
         {
             Warn(route);
             if (await source.RenewAsync(hostname, Good(hostname)?.Leaf, ct) is not { } fresh)
                 return false;
             store.Write(hostname, source.Name, fresh);
-            _troubles.TryRemove(hostname, out _);
-            events.Add(route.Service.Text, "", EventKind.CertificateRenewed, $"{hostname} until {store.Find(hostname)!.Leaf.NotAfter.ToUniversalTime():yyyy-MM-dd HH:mm:ss}Z ({source.Name})");
+            events.Add(route.Service.Text, "", EventKind.CertificateRenewed, $"{hostname}: {Until(hostname)}");
+            _troubles.Forget(key);
+            _endings.Forget(key);
             return true;
         }
         catch (Exception e) when (e is McpException or IOException && !ct.IsCancellationRequested)
         {
-            // Told once for each reason; it is tried again.
-            if (_troubles.GetValueOrDefault(hostname) != e.Message)
-                events.Add(route.Service.Text, "", EventKind.CertificateFailed, $"{hostname}: {e.Message}");
-            _troubles[hostname] = e.Message;
+            _troubles.Tell(key, e.Message);
             return false;
         }
     }
@@ -71,12 +70,18 @@ public sealed class CertificateKeeper(CertificateStore store, ICertificateSource
             return;
         var (end, life, now) = (leaf.NotAfter.ToUniversalTime(), leaf.NotAfter - leaf.NotBefore, time.GetUtcNow().UtcDateTime);
         var soon = life / 4 < s_warning ? life / 4 : s_warning;
-        var kind = end <= now ? EventKind.CertificateExpired : end - now < soon ? EventKind.CertificateExpiring : null;
-        var told = $"{kind} {leaf.SerialNumber}";
-        if (kind is null || _warned.GetValueOrDefault(route.Hostname) == told)
+        if (end - now >= soon)
             return;
-        _warned[route.Hostname] = told;
-        events.Add(route.Service.Text, "", kind, $"{route.Hostname} ends {end:yyyy-MM-dd HH:mm:ss}Z, in {(end - now).TotalDays:0.#} days; {source.Name} gives no new one{(TroubleOf(route.Hostname) is { Length: > 0 } why ? $": {why}" : "")}");
+        var ended = end <= now;
+        var why = $"{(ended ? "ended" : "ends")} {end:yyyy-MM-dd HH:mm:ss}Z; {source.Name} gives no new one";
+        var kind = ended ? EventKind.CertificateExpired : EventKind.CertificateExpiring;
+        _endings.Tell(TroubleKey.Of(route.Service, route.Hostname.Text), kind, why);
+    }
+
+    private string Until(Hostname hostname)
+    {
+        var end = store.Find(hostname)?.Leaf.NotAfter.ToUniversalTime();
+        return $"until {end:yyyy-MM-dd HH:mm:ss}Z ({source.Name})";
     }
 
     private KeptCertificate? Good(Hostname hostname) =>
