@@ -158,6 +158,36 @@ public class FleetTests(Fleet fleet)
     }
 
     [Fact]
+    public async Task Master_and_agent_know_how_far_the_others_database_has_come_also_after_a_kill_of_both()
+    {
+        const string Newest = "SELECT epoch FROM epochs ORDER BY id DESC LIMIT 2";
+        await fleet.McpOkAsync("deploy", fleet.Write("numbered"), "--node", "beech");
+        await fleet.KillMasterAsync();
+        await fleet.KillAgentAsync("beech");
+        fleet.StartMaster();
+        fleet.StartAgent("beech");
+        await Fleet.UntilAsync(async () => (await fleet.McpAsync("whoami")).ExitCode == 0, "the master is back");
+        await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains(("beech", "reachable")), "beech is back");
+        await fleet.HeartbeatAsync("beech");
+        await fleet.McpOkAsync("deploy", fleet.Write("numbered", "v2"), "--node", "beech");
+
+        var (agent, master) = (fleet.DatabaseOf("beech"), fleet.MasterDatabase);
+        var epochs = Fleet.Query(master, Newest);
+        Assert.Equal(epochs, Fleet.Query(agent, "SELECT epoch FROM master_epochs ORDER BY id DESC LIMIT 2"));
+        Assert.Equal(epochs[..1], Fleet.Query(agent, "SELECT epoch FROM sequences WHERE service = 'numbered'"));
+        Assert.Equal(epochs[..1], Fleet.Query(agent, "SELECT epoch FROM peers ORDER BY id DESC LIMIT 1"));
+        const string Seen = "SELECT epoch FROM peers WHERE peer = 'beech' ORDER BY id DESC LIMIT 1";
+        Assert.Equal(Fleet.Query(agent, Newest)[..1], Fleet.Query(master, Seen));
+        // What a heartbeat has told is no change, so the two do not raise each other's number.
+        const string Change = "SELECT last FROM changes";
+        List<string> Changes() => [.. Fleet.Query(agent, Change), .. Fleet.Query(master, Change)];
+        var before = Changes();
+        await fleet.HeartbeatAsync("beech");
+        Assert.Equal(before, Changes());
+        await fleet.McpOkAsync("undeploy", "numbered");
+    }
+
+    [Fact]
     public async Task A_node_that_is_cut_off_in_the_middle_of_a_deploy_fails_it_and_the_same_command_goes_on()
     {
         await fleet.McpOkAsync("deploy", fleet.Write("torn"), "--node", "beech");

@@ -4,6 +4,7 @@ using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
+using Mcp.Model.Histories;
 using Mcp.Model.Names;
 using Microsoft.Data.Sqlite;
 
@@ -12,8 +13,8 @@ namespace Mcp.Agent.Deploy;
 /// <param name="Only">Only this component; null: all.</param>
 /// <param name="Force">What did not change is replaced, too.</param>
 /// <param name="IfChanged">Nothing to do where this very definition is deployed already.</param>
-/// <param name="Sequence">The master's; 0: not from it.</param>
-public sealed record DeployOptions(Label? Only = null, bool Force = false, bool IfChanged = false, long Sequence = 0)
+/// <param name="Number">The master's; null: not from it.</param>
+public sealed record DeployOptions(Label? Only = null, bool Force = false, bool IfChanged = false, RequestNumber? Number = null)
 {
     public static readonly DeployOptions Default = new();
 }
@@ -31,7 +32,7 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
     public async Task DeployAsync(ServiceDefinition service, DeployOptions options, StepReport? report, CancellationToken ct)
     {
         using var held = await locks.TakeAsync(service.Name, ct);
-        registry.Sequences.Pass(service.Name, options.Sequence);
+        registry.Sequences.Pass(service.Name, options.Number);
         await SettleAsync(service.Name, ct);
         if (options.IfChanged && registry.Components.Text(service.Name) == ServiceFileWriter.Write(service))
             return;

@@ -5,12 +5,14 @@ using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
+using Mcp.Model.Histories;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 
 namespace Mcp.Agent.Deploy;
 
-/// <summary>Stops and removes a service. Journaled before its first side effect: what a kill or a failure interrupts is finished later.</summary>
+/// <summary>Stops and removes a service. Journaled before its first side effect: what a kill or a failure interrupts is finished later.
+/// </summary>
 public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, PortAllocator ports, INodeProxy proxy, ServiceLocks locks)
 {
     public const string Kind = "undeploy";
@@ -18,15 +20,21 @@ public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, Port
 
     public bool IsActive(Guid operation) => _active.ContainsKey(operation);
 
-    /// <param name="sequence">The master's; 0: not from it.</param>
+    /// <param name="number">The master's; null: not from it.</param>
     /// <exception cref="McpException">service.unknown, request.superseded</exception>
-    public async Task<IReadOnlyList<string>> UndeployAsync(Label service, CancellationToken ct, long sequence = 0)
+    public async Task<IReadOnlyList<string>> UndeployAsync(Label service, CancellationToken ct, RequestNumber? number = null)
     {
         using var held = await locks.TakeAsync(service, ct);
-        registry.Sequences.Pass(service, sequence);
+        registry.Sequences.Pass(service, number);
         // A first deploy that was interrupted is in the journal only, and would bring the service up later.
         if (registry.Components.List(service).Count == 0 && registry.Operations.Open().All(o => o.Subject != service.Text))
-            throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {service} on this node", "mcp list shows those that are");
+        {
+            throw new McpException(
+                ErrorCode.ServiceUnknown,
+                $"there is no service {service} on this node",
+                "mcp list shows those that are");
+        }
+
         var open = registry.Operations.Open().FirstOrDefault(o => o.Kind == Kind && o.Subject == service.Text);
         return await RunHeldAsync(open ?? new JournalEntry(Guid.NewGuid(), Kind, service.Text, 0, false, ""), ct);
     }

@@ -5,6 +5,7 @@ using Mcp.Daemon.Events;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
+using Mcp.Model.Histories;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 
@@ -28,15 +29,21 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
 
     /// <summary>Looks the backend up, insists on the overlay, gets a certificate, lets the requests in. Safe to repeat; what fails leaves nothing new.</summary>
     /// <param name="backend">https://SERVICE.zone:PORT</param>
-    /// <param name="sequence">Of the master's requests for the service.</param>
+    /// <param name="number">Of the master's requests for the service.</param>
     /// <exception cref="McpException">edge.*, certificate.*, acme.*, route.zone, request.superseded</exception>
-    public async Task<EdgeRoute> SetupAsync(Hostname hostname, Label service, string backend, string resolver, long sequence, CancellationToken ct)
+    public async Task<EdgeRoute> SetupAsync(
+        Hostname hostname,
+        Label service,
+        string backend,
+        string resolver,
+        RequestNumber? number,
+        CancellationToken ct)
     {
         ZoneNames.Check(config.Zone, hostname);
         var (options, keeper) = Edge();
         var (name, port) = Parse(service, backend);
         using var held = await locks.TakeAsync(service, ct);
-        registry.Sequences.Pass(service, sequence);
+        registry.Sequences.Pass(service, number);
         var before = registry.EdgeRoutes.Find(hostname);
         if (before is not null && before.Service != service)
             throw new McpException(ErrorCode.EdgeTaken, $"{hostname} is the route of the service {before.Service} here", "undeploy that one first");
@@ -63,10 +70,10 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
     /// <summary>Route, certificate and key. Safe to repeat; one of another service stays.</summary>
     /// <returns>False: there was none.</returns>
     /// <exception cref="McpException">proxy.*, request.superseded</exception>
-    public async Task<bool> RemoveAsync(Hostname hostname, Label service, long sequence, CancellationToken ct)
+    public async Task<bool> RemoveAsync(Hostname hostname, Label service, RequestNumber? number, CancellationToken ct)
     {
         using var held = await locks.TakeAsync(service, ct);
-        registry.Sequences.Pass(service, sequence);
+        registry.Sequences.Pass(service, number);
         if (registry.EdgeRoutes.Find(hostname) is not { } there || there.Service != service)
             return false;
         registry.EdgeRoutes.Remove(hostname);

@@ -2,11 +2,13 @@ using System.Security.Cryptography;
 using Grpc.Core;
 using Mcp.Agent.Rpc;
 using Mcp.Daemon.Identity;
+using Mcp.Protocol.Histories;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Agent.Membership;
 
-/// <summary>Tells the master, again and again, that this node lives, what it has and how its services are; has the certificate renewed when a third of its life is left.</summary>
+/// <summary>Tells the master, again and again, that this node lives, what it has and how its services are;
+/// has the certificate renewed when a third of its life is left.</summary>
 internal sealed class Heartbeats(AgentParts node, Member member, TimeProvider time)
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
@@ -45,14 +47,20 @@ internal sealed class Heartbeats(AgentParts node, Member member, TimeProvider ti
         facts.Endings.AddRange(NodeView.Endings(node));
         var status = NodeView.Status(node, null);
         facts.Services = status.Components.Select(c => c.Service).Distinct().Count();
-        var reply = await master.HeartbeatAsync(new HeartbeatRequest { Facts = facts, Status = status }, deadline: Deadline(), cancellationToken: ct);
+        var beat = new HeartbeatRequest { Facts = facts, Status = status, Standing = node.Registry.History.Now()?.ToWire() };
+        var reply = await master.HeartbeatAsync(beat, deadline: Deadline(), cancellationToken: ct);
         _interval = TimeSpan.FromMilliseconds(Math.Clamp(reply.IntervalMs, 100, 60_000));
+        if (StandingMapping.Read(reply.Standing) is not { } standing)
+            return;
+        node.Registry.Peers.Saw(member.Fleet, standing);
+        node.Registry.Sequences.Learn(standing);
     }
 
     private async Task RenewAsync(Master.MasterClient master, CancellationToken ct)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var given = await master.RenewAsync(new RenewRequest { CertificateRequest = Joining.Request(key) }, deadline: Deadline(), cancellationToken: ct);
+        var request = new RenewRequest { CertificateRequest = Joining.Request(key) };
+        var given = await master.RenewAsync(request, deadline: Deadline(), cancellationToken: ct);
         member.Renew(given.Certificate, key);
         _pace.Issued(member.Master);
     }
@@ -71,7 +79,7 @@ internal sealed class Heartbeats(AgentParts node, Member member, TimeProvider ti
         }
 
         if (trouble != _trouble)
-            await Console.Error.WriteLineAsync(trouble.Length > 0 ? $"master {member.Master}: {trouble}" : $"master {member.Master}: well again");
+            await Console.Error.WriteLineAsync($"master {member.Master}: {(trouble.Length > 0 ? trouble : "well again")}");
         _trouble = trouble;
         return trouble.Length == 0;
     }

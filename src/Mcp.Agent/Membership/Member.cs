@@ -27,6 +27,9 @@ internal sealed class Member : IDisposable
 
     public X509Certificate2 Authority { get; }
 
+    /// <summary>Which fleet this is: the SHA-256 of its CA.</summary>
+    public string Fleet => Authority.GetCertHashString(HashAlgorithmName.SHA256);
+
     /// <summary>address:port of the master.</summary>
     public string Master { get; }
 

@@ -8,13 +8,18 @@ namespace Mcp.Agent.Registry;
 public sealed class AgentRegistry : IDisposable
 {
     /// <summary>Of the file.</summary>
-    public static readonly DatabaseOwner Owner = new("mcp-agent", "the registry", "deploy the services again; mcp adopt takes over those that run");
+    public static readonly DatabaseOwner Owner = new(
+        "mcp-agent",
+        "the registry",
+        "deploy the services again; mcp adopt takes over those that run");
 
     private readonly Database _database;
 
     private AgentRegistry(Database database, TimeProvider time)
     {
         _database = database;
+        History = History.Begin(database);
+        Peers = new PeersTable(database);
         Components = new ComponentsTable(database, time);
         Generations = new GenerationsTable(database);
         Holds = new HoldsTable(database);
@@ -25,6 +30,12 @@ public sealed class AgentRegistry : IDisposable
         Events = new EventsTable(database, time);
         Operations = new OperationsTable(database, time);
     }
+
+    /// <summary>Of this database.</summary>
+    public History History { get; }
+
+    /// <summary>The master's database, by its fleet.</summary>
+    public PeersTable Peers { get; }
 
     public ComponentsTable Components { get; }
 
@@ -44,6 +55,7 @@ public sealed class AgentRegistry : IDisposable
 
     public OperationsTable Operations { get; }
 
+    /// <summary>Opens it to work with it: a new epoch of it begins.</summary>
     public static AgentRegistry Open(string file, TimeProvider time)
     {
         var database = Database.Open(file, Owner);

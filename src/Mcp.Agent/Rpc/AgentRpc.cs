@@ -6,7 +6,9 @@ using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
+using Mcp.Model.Histories;
 using Mcp.Model.Names;
+using Mcp.Protocol.Histories;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Agent.Rpc;
@@ -21,7 +23,7 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         var started = time.GetTimestamp();
         var stepStarted = started;
         // The deploy goes on when the client goes away: a broken terminal must not undo it.
-        var deploy = node.Deployer.DeployAsync(service, Options(request), (step, mark, detail) =>
+        var deploy = node.Deployer.DeployAsync(service, Options(request, context), (step, mark, detail) =>
         {
             if (mark == StepMark.Started)
                 stepStarted = time.GetTimestamp();
@@ -39,14 +41,17 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         var service = Wanted(request, context);
         if (node.Registry.Operations.Open().Any(o => o.Subject == service.Name.Text))
             throw new McpException(ErrorCode.DeployUnfinished, $"a deploy of {service.Name} is under way, so what another one would change is not known yet", "ask again when it has ended: mcp events");
-        var plan = await node.Rollouts.PlanAsync(service, Options(request), context.CancellationToken);
+        var plan = await node.Rollouts.PlanAsync(service, Options(request, context), context.CancellationToken);
         var reply = new PlanReply();
         reply.Changes.AddRange(plan.Changes.Select(c => new PlannedChange { Component = c.Component.Text, Action = c.Kind.ToString().ToLowerInvariant(), Detail = c.Why }));
         return reply;
     }
 
-    public override Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context) =>
-        DoneAsync(node.Undeployer.UndeployAsync(Label.Parse(request.Service), lifetime.ApplicationStopping, request.Sequence), context);
+    public override Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context)
+    {
+        var number = Number(request.Sequence, request.Standing, context);
+        return DoneAsync(node.Undeployer.UndeployAsync(Label.Parse(request.Service), lifetime.ApplicationStopping, number), context);
+    }
 
     public override Task<OperationReply> Start(ComponentRequest request, ServerCallContext context) =>
         DoneAsync(node.Control.StartAsync(Label.Parse(request.Service), Component(request.Component), lifetime.ApplicationStopping), context);
@@ -136,13 +141,20 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         return reply;
     }
 
-    public override async Task<EdgeRoute> SetupEdgeRoute(EdgeRouteRequest request, ServerCallContext context) =>
-        (await node.Edge.SetupAsync(Host(request.Hostname), Label.Parse(request.Service), request.Backend, request.Resolver, request.Sequence, context.CancellationToken)).ToWire(node);
+    public override async Task<EdgeRoute> SetupEdgeRoute(EdgeRouteRequest request, ServerCallContext context)
+    {
+        var (hostname, service) = (Host(request.Hostname), Label.Parse(request.Service));
+        var number = Number(request.Sequence, request.Standing, context);
+        var route = await node.Edge.SetupAsync(hostname, service, request.Backend, request.Resolver, number, context.CancellationToken);
+        return route.ToWire(node);
+    }
 
     public override async Task<OperationReply> RemoveEdgeRoute(EdgeRouteRequest request, ServerCallContext context)
     {
         var reply = new OperationReply();
-        if (await node.Edge.RemoveAsync(Host(request.Hostname), Label.Parse(request.Service), request.Sequence, lifetime.ApplicationStopping))
+        var (hostname, service) = (Host(request.Hostname), Label.Parse(request.Service));
+        var number = Number(request.Sequence, request.Standing, context);
+        if (await node.Edge.RemoveAsync(hostname, service, number, lifetime.ApplicationStopping))
             reply.Done.Add($"removed the route {request.Hostname} with its certificate");
         return reply;
     }
@@ -154,7 +166,19 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         return Task.FromResult(reply);
     }
 
-    private static DeployOptions Options(DeployRequest request) => new(Component(request.Component), request.Force, request.IfChanged, request.Sequence);
+    private DeployOptions Options(DeployRequest request, ServerCallContext context) =>
+        new(Component(request.Component), request.Force, request.IfChanged, Number(request.Sequence, request.Standing, context));
+
+    // Null: not from the master. Only its own word counts: whoever else could send a number could shut it out.
+    private RequestNumber? Number(long sequence, DatabaseStanding? standing, ServerCallContext context)
+    {
+        if (sequence == 0 || !AuthInterceptor.CallerOf(context).IsMaster)
+            return null;
+        var master = StandingMapping.Read(standing);
+        if (master is not null && node.Certificates.Member is { } member)
+            node.Registry.Peers.Saw(member.Fleet, master);
+        return new RequestNumber(sequence, master);
+    }
 
     private static Hostname Host(string text) => Hostname.TryParse(text, out var hostname) ? hostname : throw new McpException(ErrorCode.EdgeHostname, $"'{Label.Clip(text)}' is not a hostname", Hostname.Allowed);
 

@@ -73,6 +73,20 @@ public sealed class Database : IDisposable
     /// for ever.</summary>
     public T Note<T>(Func<SqliteConnection, T> note) => _writer.Commit(note, counts: false);
 
+    /// <summary>Has something written down before all else that is written from now on, at once if the disk takes it.</summary>
+    internal void Begin(Action<SqliteConnection> first)
+    {
+        _writer.Begin(first);
+        try
+        {
+            Note(_ => 0);
+        }
+        catch (SqliteException)
+        {
+            // A full disk or another program's lock keeps nobody from starting: it comes before the first write that succeeds.
+        }
+    }
+
     /// <summary>A step of the schema: there need not be a change number yet.</summary>
     internal void Alter(Action<SqliteConnection> step) => _writer.Commit(
         connection =>

@@ -3,7 +3,7 @@ using SQLitePCL;
 
 namespace Mcp.Daemon.Storage;
 
-/// <summary>The one connection of a program that changes its database: one change after the other, each in a transaction of its own.</summary>
+/// <summary>The one connection of a program that changes its database: one change after the other, each in its own transaction.</summary>
 internal sealed class Writer : IDisposable
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
@@ -13,10 +13,11 @@ internal sealed class Writer : IDisposable
     private readonly SqliteCommand _begin;
     private readonly SqliteCommand _count;
     private readonly SqliteCommand _commit;
+    private Action<SqliteConnection>? _first;
 
     public Writer(string file)
     {
-        // Kept for as long as the database is open, so it needs no pool: what is set here is set once, and these statements are prepared once.
+        // Kept for as long as the database is open, so it needs no pool: settings are made once, and these statements prepared once.
         var settings = new SqliteConnectionStringBuilder { DataSource = file, ForeignKeys = true, DefaultTimeout = 10, Pooling = false };
         _connection = new SqliteConnection(settings.ToString());
         _begin = new SqliteCommand("BEGIN IMMEDIATE", _connection);
@@ -35,6 +36,13 @@ internal sealed class Writer : IDisposable
         }
     }
 
+    /// <summary>What comes before the next write, in its transaction; tried again with the one after it if that fails.</summary>
+    public void Begin(Action<SqliteConnection> first)
+    {
+        lock (_turn)
+            _first = first;
+    }
+
     /// <param name="write">Uses this connection only.</param>
     /// <param name="counts">The change number is raised by one if anything changed.</param>
     public T Commit<T>(Func<SqliteConnection, T> write, bool counts)
@@ -46,11 +54,13 @@ internal sealed class Writer : IDisposable
         try
         {
             _begin.ExecuteNonQuery();
+            _first?.Invoke(_connection);
             var before = raw.sqlite3_total_changes(_connection.Handle);
             var result = write(_connection);
             if (counts && raw.sqlite3_total_changes(_connection.Handle) != before && _count.ExecuteNonQuery() != 1)
                 throw new InvalidOperationException("the database has no change number");
             _commit.ExecuteNonQuery();
+            _first = null;
             return result;
         }
         finally

@@ -7,6 +7,7 @@ using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Placement;
+using Mcp.Protocol.Histories;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Edge;
@@ -102,7 +103,16 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
         }
 
         var edge = EdgePlacer.Place(hostname, Candidates(), there?.Node);
-        var request = new EdgeRouteRequest { Hostname = hostname.Text, Service = service.Text, Backend = Backend(service, node), Resolver = resolver, Sequence = store.NextSequence() };
+        var number = store.NextRequest();
+        var request = new EdgeRouteRequest
+        {
+            Hostname = hostname.Text,
+            Service = service.Text,
+            Backend = Backend(service, node),
+            Resolver = resolver,
+            Sequence = number.Sequence,
+            Standing = number.Standing?.ToWire(),
+        };
         store.EdgeRoutes.Set(new StoredEdgeRoute(hostname, service, edge, there?.Node == edge ? there.CertificateExpires : null));
         try
         {
@@ -135,7 +145,15 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
     {
         try
         {
-            await agents.Of(edge).RemoveEdgeRouteAsync(new EdgeRouteRequest { Hostname = hostname.Text, Service = service.Text, Sequence = store.NextSequence() }, agents.Within(s_quick, ct));
+            var number = store.NextRequest();
+            var request = new EdgeRouteRequest
+            {
+                Hostname = hostname.Text,
+                Service = service.Text,
+                Sequence = number.Sequence,
+                Standing = number.Standing?.ToWire(),
+            };
+            await agents.Of(edge).RemoveEdgeRouteAsync(request, agents.Within(s_quick, ct));
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {

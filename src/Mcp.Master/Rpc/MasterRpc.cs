@@ -6,6 +6,7 @@ using Mcp.Master.Nodes;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
+using Mcp.Protocol.Histories;
 using Mcp.Protocol.V1;
 using Membership = Mcp.Protocol.V1.Membership;
 
@@ -34,8 +35,17 @@ internal sealed class MasterRpc(MasterParts master, FleetIdentity identity, Toke
         if (request.Facts is null || request.Status is null || request.Facts.Node != node.Name.Text || request.Status.Node != node.Name.Text)
             throw new McpException(ErrorCode.NodeOther, $"{node.Name} sent a heartbeat of '{Label.Clip(request.Facts?.Node)}'", "a node speaks for itself only: its name in agent.toml must be the one it joined with");
         if (master.Nodes.IsNews(node))
+        {
+            if (StandingMapping.Read(request.Standing) is { } standing)
+                master.Store.Peers.Saw(node.Name.Text, standing);
             master.Store.Nodes.Seen(node.Name, NodeTexts.Kept(request.Facts), NodeTexts.Kept(request.Status));
-        return Task.FromResult(new HeartbeatReply { IntervalMs = (long)master.Config.Heartbeat.TotalMilliseconds });
+        }
+
+        return Task.FromResult(new HeartbeatReply
+        {
+            IntervalMs = (long)master.Config.Heartbeat.TotalMilliseconds,
+            Standing = master.Store.History.Now()?.ToWire(),
+        });
     }
 
     public override Task<JoinTokenReply> CreateJoinToken(JoinTokenRequest request, ServerCallContext context)

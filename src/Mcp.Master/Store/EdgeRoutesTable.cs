@@ -41,6 +41,7 @@ public sealed class EdgeRoutesTable(Database database)
         database.Write(connection => connection.Run("""
             INSERT INTO edge_routes (hostname, service, node, certificate_expires) VALUES (@hostname, @service, @node, @expires)
             ON CONFLICT (hostname) DO UPDATE SET service = @service, node = @node, certificate_expires = @expires
+            WHERE service <> @service OR node <> @node OR certificate_expires IS NOT @expires
             """,
             ("hostname", route.Hostname.Text),
             ("service", route.Service.Text),

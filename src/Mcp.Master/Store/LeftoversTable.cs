@@ -78,7 +78,7 @@ public sealed class LeftoversTable(Database database, TimeProvider time)
 
     internal static void Add(SqliteConnection connection, Leftover leftover, string now) => connection.Run("""
         INSERT INTO leftovers (step, service, node, state, error, created_at) VALUES (@step, @service, @node, @state, @error, @now)
-        ON CONFLICT (step, service, node) DO UPDATE SET state = @state, error = @error
+        ON CONFLICT (step, service, node) DO UPDATE SET state = @state, error = @error WHERE state <> @state OR error <> @error
         """,
         ("step", leftover.Step),
         ("service", leftover.Service),

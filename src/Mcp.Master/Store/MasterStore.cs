@@ -2,6 +2,7 @@ using Mcp.Daemon.Events;
 using Mcp.Daemon.Operations;
 using Mcp.Daemon.Storage;
 using Mcp.Model.Errors;
+using Mcp.Model.Histories;
 using Mcp.Model.Names;
 
 namespace Mcp.Master.Store;
@@ -21,6 +22,8 @@ public sealed class MasterStore : IDisposable
     private MasterStore(Database database, TimeProvider time)
     {
         (_database, _time) = (database, time);
+        History = History.Begin(database);
+        Peers = new PeersTable(database);
         Nodes = new NodesTable(database, time);
         JoinTokens = new JoinTokensTable(database, time);
         Placements = new PlacementsTable(database, time);
@@ -31,6 +34,12 @@ public sealed class MasterStore : IDisposable
         Operations = new OperationsTable(database, time);
         Events = new EventsTable(database, time);
     }
+
+    /// <summary>Of this database.</summary>
+    public History History { get; }
+
+    /// <summary>The agents' databases, by the names of their nodes.</summary>
+    public PeersTable Peers { get; }
 
     public NodesTable Nodes { get; }
 
@@ -50,6 +59,7 @@ public sealed class MasterStore : IDisposable
 
     public EventsTable Events { get; }
 
+    /// <summary>Opens it to work with it: a new epoch of it begins.</summary>
     public static MasterStore Open(string file, TimeProvider time)
     {
         var database = Database.Open(file, Owner);
@@ -57,16 +67,17 @@ public sealed class MasterStore : IDisposable
         return new MasterStore(database, time);
     }
 
-    /// <summary>Greater with each call, and than any of a database that was lost: milliseconds since 1970 or one more than the last.
-    /// </summary>
-    public long NextSequence()
+    /// <summary>For the next request to an agent: a change of its own, so no two have the same number.</summary>
+    public RequestNumber NextRequest() => _database.Write(connection =>
     {
-        return (long)_database.Write(connection => connection.Scalar("""
+        // For agents that know no epochs: greater than any of a database that was lost, as far as the clock is right.
+        var sequence = (long)connection.Scalar("""
             INSERT INTO sequence (only, last) VALUES (1, @now)
             ON CONFLICT (only) DO UPDATE SET last = MAX(last + 1, @now) RETURNING last
             """,
-            ("now", _time.GetUtcNow().ToUnixTimeMilliseconds())))!;
-    }
+            ("now", _time.GetUtcNow().ToUnixTimeMilliseconds()))!;
+        return new RequestNumber(sequence, History.Read(connection)!.Next());
+    });
 
     /// <summary>Forgets a node with all that is placed there, at once.</summary>
     /// <param name="force">Also if services are, or are going, there, or left a copy there.</param>
@@ -89,6 +100,7 @@ public sealed class MasterStore : IDisposable
         }
 
         var forgotten = PlacementsTable.Forget(connection, node);
+        PeersTable.Forget(connection, node.Text);
         connection.Run("DELETE FROM leftovers WHERE node = @node AND step IN ('deploy', 'leave')", ("node", node.Text));
         if (connection.Run("DELETE FROM nodes WHERE name = @name", ("name", node.Text)) == 0)
             throw new McpException(ErrorCode.NodeUnknown, $"there is no node {node}", "mcp node list shows those that are there");

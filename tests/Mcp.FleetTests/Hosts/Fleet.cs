@@ -306,11 +306,25 @@ public sealed class Fleet : IAsyncLifetime
     /// <summary>Operations that the master has begun and not ended.</summary>
     public long OpenOperations()
     {
-        using var connection = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={Path.Combine(MasterState, "master.db")};Mode=ReadOnly;Pooling=False");
+        return long.Parse(Query(MasterDatabase, "SELECT COUNT(*) FROM operations")[0], System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    public string MasterDatabase => Path.Combine(MasterState, "master.db");
+
+    public string DatabaseOf(string node) => Path.Combine(State(node), "registry.db");
+
+    /// <summary>The first column of a running program's database.</summary>
+    public static List<string> Query(string file, string sql)
+    {
+        using var connection = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={file};Mode=ReadOnly;Pooling=False");
         connection.Open();
         using var command = connection.CreateCommand();
-        command.CommandText = "SELECT COUNT(*) FROM operations";
-        return (long)command.ExecuteScalar()!;
+        command.CommandText = sql;
+        using var reader = command.ExecuteReader();
+        var rows = new List<string>();
+        while (reader.Read())
+            rows.Add(reader.GetString(0));
+        return rows;
     }
 
     public Process StartIn(string node, string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string>? environment = null)

@@ -5,6 +5,7 @@ using Grpc.Core;
 using Grpc.Health.V1;
 using Grpc.Net.Client;
 using Mcp.IntegrationTests.Hosts;
+using Mcp.Protocol.V1;
 
 namespace Mcp.IntegrationTests.Agent;
 
@@ -82,15 +83,43 @@ public class AccessTests(NodeFixture node)
         Assert.Contains("another mcp-agent", error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_number_of_a_request_counts_only_from_the_master()
+    {
+        using var channel = Channel(SslProtocols.Tls13);
+        var token = await File.ReadAllTextAsync(Path.Combine(node.State, "admin.token"));
+        var admin = new Metadata { { "authorization", $"Bearer {token.Trim()}" } };
+        // A service that the agent never heard of: whether the request is in order is asked first.
+        foreach (var sequence in (long[])[long.MaxValue, 1])
+        {
+            var request = new ServiceRequest { Service = "numbered", Sequence = sequence };
+            var refused = await Assert.ThrowsAsync<RpcException>(async () => await new Protocol.V1.Agent.AgentClient(channel).UndeployAsync(request, admin));
+            Assert.Contains("there is no service numbered", refused.Status.Detail, StringComparison.Ordinal);
+        }
+    }
+
     private async Task<HealthCheckResponse> HealthAsync(SslProtocols protocols)
     {
-        using var authority = X509CertificateLoader.LoadCertificateFromFile(Path.Combine(node.State, "ca.crt"));
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, CustomTrustStore = { authority }, RevocationMode = X509RevocationMode.NoCheck };
-        using var channel = GrpcChannel.ForAddress($"https://{node.Address}", new GrpcChannelOptions
-        {
-            HttpHandler = new SocketsHttpHandler { SslOptions = new SslClientAuthenticationOptions { EnabledSslProtocols = protocols, CertificateChainPolicy = policy } },
-        });
+        using var channel = Channel(protocols);
         return await new Health.HealthClient(channel).CheckAsync(new HealthCheckRequest());
+    }
+
+    private GrpcChannel Channel(SslProtocols protocols)
+    {
+        var authority = X509CertificateLoader.LoadCertificateFromFile(Path.Combine(node.State, "ca.crt"));
+        var policy = new X509ChainPolicy
+        {
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
+            CustomTrustStore = { authority },
+            RevocationMode = X509RevocationMode.NoCheck,
+        };
+        return GrpcChannel.ForAddress($"https://{node.Address}", new GrpcChannelOptions
+        {
+            HttpHandler = new SocketsHttpHandler
+            {
+                SslOptions = new SslClientAuthenticationOptions { EnabledSslProtocols = protocols, CertificateChainPolicy = policy },
+            },
+        });
     }
 
     private async Task<(string Home, (int ExitCode, string Output, string Error) Login)> LoginAsync(string[] tokenArguments)

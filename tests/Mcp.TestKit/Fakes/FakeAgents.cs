@@ -114,6 +114,9 @@ public sealed class FakeAgent(string name)
     /// <summary>How many deploys have changed something here.</summary>
     public int Deploys { get; set; }
 
+    /// <summary>The numbers of the master's requests, in the order in which they came.</summary>
+    public ConcurrentQueue<(long Sequence, DatabaseStanding? Standing)> Numbers { get; } = new();
+
     /// <summary>Called before and after each side effect and before each answer: deploy, deployed, undeploy, undeployed, show, status, route, routed, unroute, unrouted. May throw, wait, or never return.</summary>
     public Func<string, CancellationToken, Task> Hook { get; set; } = (_, _) => Task.CompletedTask;
 
@@ -170,6 +173,7 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
         var agent = Of(context);
         // What the master sends again has been checked with the rules of its day.
         var service = request.Sequence != 0 ? ServiceFile.ReadStored(request.Definition, "service file").Definition : ServiceFile.Parse(request.Definition, "service file");
+        agent.Numbers.Enqueue((request.Sequence, request.Standing));
         await agent.Hook("deploy", context.CancellationToken);
         await agent.Telling(responseStream, context.CancellationToken);
         var text = ServiceFileWriter.Write(service);
@@ -186,6 +190,7 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
     public override async Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context)
     {
         var agent = Of(context);
+        agent.Numbers.Enqueue((request.Sequence, request.Standing));
         await agent.Hook("undeploy", context.CancellationToken);
         var there = agent.Services.TryRemove(request.Service, out _);
         await agent.Hook("undeployed", context.CancellationToken);
@@ -215,6 +220,7 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
     public override async Task<EdgeRoute> SetupEdgeRoute(EdgeRouteRequest request, ServerCallContext context)
     {
         var agent = Of(context);
+        agent.Numbers.Enqueue((request.Sequence, request.Standing));
         await agent.Hook("route", context.CancellationToken);
         var route = new EdgeRoute { Hostname = request.Hostname, Service = request.Service, Backend = request.Backend, Node = agent.Name, Certificate = new EdgeCertificate { Source = "memory", Expires = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(DateTimeOffset.UnixEpoch.AddYears(100)) } };
         agent.Routes[request.Hostname] = route;
@@ -225,6 +231,7 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
     public override async Task<OperationReply> RemoveEdgeRoute(EdgeRouteRequest request, ServerCallContext context)
     {
         var agent = Of(context);
+        agent.Numbers.Enqueue((request.Sequence, request.Standing));
         await agent.Hook("unroute", context.CancellationToken);
         if (agent.Routes.TryGetValue(request.Hostname, out var there) && there.Service == request.Service)
             agent.Routes.TryRemove(request.Hostname, out _);

@@ -125,13 +125,15 @@ public sealed class DeployFaultTests : IDisposable
     {
         using var runtime = Runtime();
         using var world = new World(_directory, runtime);
-        await world.Deployer.DeployAsync(World.Service("blog", "v1"), new DeployOptions(Sequence: 1), null, default);
-        await world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default, sequence: 3);
-        var late = await Assert.ThrowsAsync<McpException>(() => world.Deployer.DeployAsync(World.Service("blog", "v1"), new DeployOptions(Sequence: 2), null, default));
+        await world.Deployer.DeployAsync(World.Service("blog", "v1"), new DeployOptions(Number: new(1)), null, default);
+        await world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default, number: new(3));
+        var second = new DeployOptions(Number: new(2));
+        var late = await Assert.ThrowsAsync<McpException>(() => world.Deployer.DeployAsync(World.Service("blog", "v1"), second, null, default));
         Assert.Equal(ErrorCode.RequestSuperseded, late.Code);
         Assert.Empty(await world.InstancesAsync());
-        await world.Deployer.DeployAsync(World.Service("blog", "v2"), new DeployOptions(Sequence: 4), null, default);
-        Assert.Equal(ErrorCode.RequestSuperseded, (await Assert.ThrowsAsync<McpException>(() => world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default, sequence: 3))).Code);
+        await world.Deployer.DeployAsync(World.Service("blog", "v2"), new DeployOptions(Number: new(4)), null, default);
+        late = await Assert.ThrowsAsync<McpException>(() => world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default, number: new(3)));
+        Assert.Equal(ErrorCode.RequestSuperseded, late.Code);
         Assert.Equal(["blog.web.2"], await world.RunningAsync());
         // Who asks the agent itself is always in order.
         await world.DeployAsync(World.Service("blog", "v1"));

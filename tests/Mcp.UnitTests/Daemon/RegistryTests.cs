@@ -46,7 +46,7 @@ public sealed class RegistryTests : IDisposable
         // What it changes is numbered from now on, and what a later request has superseded stays so.
         registry.Holds.Set(kept.Service, kept.Definition.Name);
         Assert.Equal(1, Changes());
-        var late = Record.Exception(() => registry.Sequences.Pass(kept.Service, 4));
+        var late = Record.Exception(() => registry.Sequences.Pass(kept.Service, new(4)));
         Assert.Equal(version >= Sequences ? ErrorCode.RequestSuperseded : null, (late as McpException)?.Code);
     }
 

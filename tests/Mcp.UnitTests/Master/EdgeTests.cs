@@ -4,7 +4,9 @@ using Mcp.Daemon.Operations;
 using Mcp.Master.Store;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Protocol.Histories;
 using Mcp.TestKit.Fakes;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Mcp.UnitTests.Master;
 
@@ -51,6 +53,27 @@ public sealed class EdgeTests : IAsyncLifetime
         await _world.Node.Undeployer.UndeployAsync(Label.Parse("a"), default);
         Assert.Equal(["c.example.com"], Elder.Routes.Keys);
         Assert.Equal(["b.example.com", "c.example.com"], _world.Store.EdgeRoutes.List().Select(r => r.Hostname.Text));
+    }
+
+    [Fact]
+    public async Task Every_request_to_an_agent_has_the_next_number_over_a_kill_of_the_master_and_with_its_clock_set_back()
+    {
+        using var killed = World(new FakeTimeProvider(TimeProvider.System.GetUtcNow().AddHours(1)));
+        await killed.DeployAsync(MasterWorld.File("a"));
+        await killed.Node.Undeployer.UndeployAsync(Label.Parse("a"), default);
+        using var after = World();
+        await after.DeployAsync(MasterWorld.File("a"));
+        await after.Node.Undeployer.UndeployAsync(Label.Parse("a"), default);
+
+        // Deploy and undeploy at the worker, set up and removed at the edge, twice each.
+        var numbers = _agents.All.SelectMany(a => a.Numbers).OrderBy(n => n.Sequence).ToList();
+        var standings = numbers.ConvertAll(n => StandingMapping.Read(n.Standing)!);
+        Assert.Equal(8, numbers.Select(n => n.Sequence).Distinct().Count());
+        var runs = standings.Chunk(4).ToList();
+        Assert.All(runs, run => Assert.Single(run.Select(s => s.Epoch).Distinct()));
+        Assert.All(runs, run => Assert.Equal(run.Select(s => s.Change).Distinct().Order(), run.Select(s => s.Change)));
+        Assert.Equal(runs[0][0].Epoch, runs[1][0].Ancestors[0].Epoch);
+        Assert.True(runs[1][0].Ancestors[0].Change >= runs[0][^1].Change && runs[1][0].Change > runs[1][0].Ancestors[0].Change);
     }
 
     [Fact]
@@ -254,7 +277,7 @@ public sealed class EdgeTests : IAsyncLifetime
         Assert.Equal(ErrorCode.CertificateElsewhere, Assert.Throws<McpException>(() => _world.Node.Membership.IssueHostname(elder, hostname, request)).Code);
     }
 
-    private MasterWorld World() => new(_directory, _agents, _names, null, edges: ["elder", "fir"]);
+    private MasterWorld World(TimeProvider? time = null) => new(_directory, _agents, _names, time, edges: ["elder", "fir"]);
 
     private void Silent(string when) => Elder.Hook = (what, _) => what == when ? throw new RpcException(new Status(StatusCode.Unavailable, "cut")) : Task.CompletedTask;
 }

@@ -39,7 +39,7 @@ public sealed class MasterStoreTests : IDisposable
         // What it changes is numbered from now on, and its next request comes after the last one.
         store.Nodes.Cordon(Label.Parse("alder"), false);
         Assert.Equal(1, Changes());
-        Assert.Equal(version >= Sequence ? LastRequest + 1 : LastRequest, Math.Max(store.NextSequence(), LastRequest));
+        Assert.Equal(version >= Sequence ? LastRequest + 1 : LastRequest, Math.Max(store.NextRequest().Sequence, LastRequest));
     }
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);

@@ -6,6 +6,7 @@ using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.Errors;
+using Mcp.Protocol.Histories;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Deploy.Steps;
@@ -73,6 +74,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
     // A refusal: it is where it was before. Silence says nothing: the agent may go on, so the service stays bound to that node.
     private async Task SendAsync(Protocol.V1.Agent.AgentClient agent, FleetDeployment state, IProgress<string> progress, CancellationToken ct)
     {
+        var number = store.NextRequest();
         var request = new DeployRequest
         {
             Definition = state.Definition,
@@ -80,7 +82,8 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
             // A copy that was to be removed there is not what is wanted, even if it looks like it: its removal may be under way.
             IfChanged = state.IfChanged && !store.Leftovers.IsLeftAt(state.Subject, state.Node),
             Force = state.Force,
-            Sequence = store.NextSequence(),
+            Sequence = number.Sequence,
+            Standing = number.Standing?.ToWire(),
         };
         try
         {
@@ -150,7 +153,9 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
             return;
         try
         {
-            await agents.Of(node).UndeployAsync(new ServiceRequest { Service = service.Text, Sequence = store.NextSequence() }, agents.Within(limit, ct));
+            var number = store.NextRequest();
+            var request = new ServiceRequest { Service = service.Text, Sequence = number.Sequence, Standing = number.Standing?.ToWire() };
+            await agents.Of(node).UndeployAsync(request, agents.Within(limit, ct));
         }
         catch (RpcException e) when (ErrorTrailers.CodeOf(e) == ErrorCode.ServiceUnknown)
         {
