@@ -60,6 +60,7 @@ internal sealed class SpareAgent : IAsyncDisposable
         while (!_agent.HasExited)
             await Task.Delay(5);
         _agent.Dispose();
+        _agent = null;
     }
 
     public Process StartMcp(params string[] arguments) => Command.Start(Path.Combine(Command.Bin, "mcp"), arguments, _environment);
