@@ -92,13 +92,18 @@ internal sealed class AgentHost(AgentConfig config)
     private Func<Task> Work()
     {
         var end = new CancellationTokenSource();
-        var identity = _member is null ? _own!.KeepAsync(end.Token) : new Heartbeats(_node, _member, TimeProvider.System).RunAsync(end.Token);
-        var work = Task.WhenAll(_node.WorkAsync(end.Token), identity);
+        var logs = Bare.Logs();
+        var supervise = new Supervise(new FaultLog(logs.CreateLogger<FaultLog>()), TimeProvider.System);
+        var identity = _member is null
+            ? supervise.KeepAsync("certificate of this agent", _own!.KeepAsync, end.Token)
+            : supervise.KeepAsync("heartbeats", new Heartbeats(_node, _member, supervise.Log, TimeProvider.System).RunAsync, end.Token);
+        var work = Task.WhenAll(_node.WorkAsync(supervise, end.Token), identity);
         return async () =>
         {
             await end.CancelAsync();
             await work.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             end.Dispose();
+            logs.Dispose();
         };
     }
 }

@@ -13,6 +13,7 @@ using Mcp.Agent.Registry;
 using Mcp.Agent.Volumes;
 using Mcp.Daemon.Alerts;
 using Mcp.Daemon.Identity;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
@@ -27,7 +28,8 @@ namespace Mcp.Agent;
 /// <summary>The parts of a running agent, put together in one place.</summary>
 public sealed class AgentParts : IDisposable
 {
-    private static readonly TimeSpan s_again = TimeSpan.FromSeconds(1);
+    // Requests wait for it.
+    private static readonly Pace s_proxy = new(TimeSpan.FromMilliseconds(50), TimeSpan.FromSeconds(5));
     private readonly PodmanRuntime _podman;
     private readonly IsolatedBridge _bridge;
     private readonly HealthProbe _probe = new();
@@ -125,11 +127,19 @@ public sealed class AgentParts : IDisposable
     public RestartKeeper Restarts { get; }
 
     /// <summary>Everything the agent does without being asked, until cancelled.</summary>
-    public Task WorkAsync(CancellationToken ct)
+    public Task WorkAsync(Supervise supervise, CancellationToken ct)
     {
         _boot.Hold();
         // The resumer first: unfinished operations hold their services' locks, so the reconciler leaves those alone.
-        return Task.WhenAll(AgainAsync("journal", _resumer.RunAsync, ct), Proxy.KeepAsync(ct), Reconciler.RunAsync(ct), AgainAsync("boot sequence", _boot.RunAsync, ct), AgainAsync("alerts", _alerts.RunAsync, ct), AgainAsync("certificates", Certificates.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct), AgainAsync("endings", Endings.RunAsync, ct));
+        return Task.WhenAll(
+            supervise.KeepAsync("journal", t => _resumer.RunAsync(supervise.Log, t), ct),
+            supervise.KeepAsync("proxy", t => Proxy.KeepAsync(supervise.Log, t), ct, s_proxy),
+            Reconciler.RunAsync(supervise, ct),
+            supervise.KeepAsync("boot sequence", _boot.RunAsync, ct),
+            supervise.KeepAsync("alerts", _alerts.RunAsync, ct),
+            supervise.KeepAsync("certificates", Certificates.RunAsync, ct),
+            supervise.KeepAsync("edge", Edge.RunAsync, ct),
+            supervise.KeepAsync("endings", Endings.RunAsync, ct));
     }
 
     private ICertificateSource Source(EdgeOptions edge, TimeProvider time) => edge.Certificates switch
@@ -138,24 +148,6 @@ public sealed class AgentParts : IDisposable
         CertificateKind.Acme => new Acme(edge, Path.Combine(Config.EdgeDirectory, "acme"), Config.AcmeRoot, Registry.Issuances, time),
         CertificateKind.Files => new CertificateFiles(edge.Files!),
     };
-
-    // A full disk or a podman that is away must not end one of them for good. All may begin again from the start.
-    private static async Task AgainAsync(string what, Func<CancellationToken, Task> work, CancellationToken ct)
-    {
-        while (!ct.IsCancellationRequested)
-        {
-            try
-            {
-                await work(ct);
-                return;
-            }
-            catch (Exception e) when (!ct.IsCancellationRequested)
-            {
-                await Console.Error.WriteLineAsync($"{what}: {e.Message}");
-                await Task.Delay(s_again, ct);
-            }
-        }
-    }
 
     public void Dispose()
     {

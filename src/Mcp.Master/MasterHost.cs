@@ -88,12 +88,14 @@ internal sealed class MasterHost(MasterConfig config)
     private Func<Task> Work()
     {
         var end = new CancellationTokenSource();
-        var work = _node.WorkAsync(end.Token);
+        var logs = Bare.Logs();
+        var work = _node.WorkAsync(new Supervise(new FaultLog(logs.CreateLogger<FaultLog>()), _time), end.Token);
         return async () =>
         {
             await end.CancelAsync();
             await work.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             end.Dispose();
+            logs.Dispose();
         };
     }
 }

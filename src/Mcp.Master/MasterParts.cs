@@ -1,5 +1,6 @@
 using Mcp.Daemon.Alerts;
 using Mcp.Daemon.Identity;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Deploy;
 using Mcp.Master.Deploy.Steps;
@@ -103,8 +104,18 @@ public sealed class MasterParts
     /// <summary>Of what the master is known by.</summary>
     public ExpiryWatch Endings { get; }
 
-    /// <summary>Everything the master does without being asked, until cancelled: finishes what a kill interrupted, removes what could not be removed, sees nodes fall silent.</summary>
-    public Task WorkAsync(CancellationToken ct) => Task.WhenAll(AgainAsync("nodes", Nodes.WatchAsync, ct), AgainAsync("journal", ResumeAsync, ct), AgainAsync("pending", PendingAsync, ct), AgainAsync("leftovers", SweepAsync, ct), Dns is null ? Task.CompletedTask : AgainAsync("dns", Dns.RunAsync, ct), AgainAsync("edge", Edge.RunAsync, ct), AgainAsync("definitions", Definitions.RunAsync, ct), AgainAsync("endings", Endings.RunAsync, ct), AgainAsync("alerts", _alerts.RunAsync, ct));
+    /// <summary>Everything the master does without being asked, until cancelled: finishes what a kill interrupted,
+    /// removes what could not be removed, sees nodes fall silent.</summary>
+    public Task WorkAsync(Supervise supervise, CancellationToken ct) => Task.WhenAll(
+        supervise.KeepAsync("nodes", Nodes.WatchAsync, ct),
+        supervise.KeepAsync("journal", ResumeAsync, ct),
+        supervise.KeepAsync("pending", PendingAsync, ct),
+        supervise.KeepAsync("leftovers", SweepAsync, ct),
+        Dns is null ? Task.CompletedTask : supervise.KeepAsync("dns", Dns.RunAsync, ct),
+        supervise.KeepAsync("edge", Edge.RunAsync, ct),
+        supervise.KeepAsync("definitions", Definitions.RunAsync, ct),
+        supervise.KeepAsync("endings", Endings.RunAsync, ct),
+        supervise.KeepAsync("alerts", _alerts.RunAsync, ct));
 
     private Task ResumeAsync(CancellationToken ct) =>
         Task.WhenAll(Store.Operations.Open().Where(e => !Deployer.IsActive(e.Id) && !Undeployer.IsActive(e.Id)).Select(e => Deployer.ResumeAsync(e, ct)).ToList());
@@ -133,23 +144,6 @@ public sealed class MasterParts
         {
             await Pending.LookAsync(ct);
             await Task.Delay(s_sweep, _time, ct);
-        }
-    }
-
-    private async Task AgainAsync(string what, Func<CancellationToken, Task> work, CancellationToken ct)
-    {
-        while (!ct.IsCancellationRequested)
-        {
-            try
-            {
-                await work(ct);
-                return;
-            }
-            catch (Exception e) when (!ct.IsCancellationRequested)
-            {
-                await Console.Error.WriteLineAsync($"{what}: {e.Message}");
-                await Task.Delay(TimeSpan.FromSeconds(1), _time, ct);
-            }
         }
     }
 }

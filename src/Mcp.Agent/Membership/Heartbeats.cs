@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
-using Grpc.Core;
 using Mcp.Agent.Rpc;
 using Mcp.Daemon.Identity;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Protocol.Histories;
 using Mcp.Protocol.V1;
 
@@ -9,7 +9,7 @@ namespace Mcp.Agent.Membership;
 
 /// <summary>Tells the master, again and again, that this node lives, what it has and how its services are;
 /// has the certificate renewed when a third of its life is left.</summary>
-internal sealed class Heartbeats(AgentParts node, Member member, TimeProvider time)
+internal sealed class Heartbeats(AgentParts node, Member member, FaultLog log, TimeProvider time)
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_probeAgain = TimeSpan.FromMinutes(1);
@@ -17,7 +17,6 @@ internal sealed class Heartbeats(AgentParts node, Member member, TimeProvider ti
     private TimeSpan _interval = TimeSpan.FromSeconds(2);
     private NodeStatusReply? _facts;
     private DateTimeOffset _probed;
-    private string _trouble = "";
 
     public async Task RunAsync(CancellationToken ct)
     {
@@ -29,10 +28,10 @@ internal sealed class Heartbeats(AgentParts node, Member member, TimeProvider ti
             do
             {
                 // Also when the next certificate is due at once: this node lives, and the master is not asked without a pause.
-                await TryAsync(() => BeatAsync(master, ct), ct);
+                await TryAsync("heartbeat", () => BeatAsync(master, ct), ct);
                 await Task.Delay(_interval, time, ct);
             }
-            while (!_pace.IsDue(member.Master, member.Certificate) || !await TryAsync(() => RenewAsync(master, ct), ct));
+            while (!_pace.IsDue(member.Master, member.Certificate) || !await TryAsync("renewal", () => RenewAsync(master, ct), ct));
         }
     }
 
@@ -65,23 +64,21 @@ internal sealed class Heartbeats(AgentParts node, Member member, TimeProvider ti
         _pace.Issued(member.Master);
     }
 
-    // True: it went well. A trouble is told once, and that it is over.
-    private async Task<bool> TryAsync(Func<Task> call, CancellationToken ct)
+    // True: it went well.
+    private async Task<bool> TryAsync(string name, Func<Task> call, CancellationToken ct)
     {
-        var trouble = "";
+        var what = $"{name} with the master {member.Master}";
         try
         {
             await call();
+            log.Over(what);
+            return true;
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
-            trouble = e is RpcException rpc ? $"{rpc.StatusCode}: {rpc.Status.Detail}" : e.Message;
+            log.WriteOnce(what, e);
+            return false;
         }
-
-        if (trouble != _trouble)
-            await Console.Error.WriteLineAsync($"master {member.Master}: {(trouble.Length > 0 ? trouble : "well again")}");
-        _trouble = trouble;
-        return trouble.Length == 0;
     }
 
     private DateTime Deadline() => time.GetUtcNow().UtcDateTime + s_limit;

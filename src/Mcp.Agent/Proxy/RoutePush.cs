@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using Mcp.Agent.Edge.Certificates;
 using Mcp.Agent.Ports;
 using Mcp.Agent.Registry;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
@@ -20,6 +21,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
     private static readonly TimeSpan s_retryAfter = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
     private readonly SemaphoreSlim _pushing = new(1, 1);
+    private bool _pushed;
     private readonly HttpClient _http = new(new SocketsHttpHandler { ConnectCallback = (_, ct) => ConnectAsync(config.ProxySocket, ct) }) { Timeout = TimeSpan.FromSeconds(5), BaseAddress = new Uri("http://proxy/") };
 
     /// <inheritdoc/>
@@ -38,33 +40,24 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
     }
 
     /// <summary>Starts the proxy with the routes in force, and again where it is gone, until cancelled.</summary>
-    public async Task KeepAsync(CancellationToken ct)
+    public async Task KeepAsync(FaultLog log, CancellationToken ct)
     {
-        var pushed = false;
-        await EndOutdatedAsync(ct);
+        await EndOutdatedAsync(log, ct);
         while (!ct.IsCancellationRequested)
         {
-            try
-            {
-                var gone = !await AnswersAsync(ct);
-                if (!pushed || gone)
-                    await PushAsync(ct);
-                if (pushed && gone)
-                    registry.Events.Add("", "", EventKind.ProxyRestarted, "the node proxy was gone");
-                pushed = true;
-                await GoneAsync(ct);
-            }
-            catch (Exception e) when (!ct.IsCancellationRequested)
-            {
-                await Console.Error.WriteLineAsync($"proxy: {e.Message}");
-            }
-
+            var gone = !await AnswersAsync(ct);
+            if (!_pushed || gone)
+                await PushAsync(ct);
+            if (_pushed && gone)
+                registry.Events.Add("", "", EventKind.ProxyRestarted, "the node proxy was gone");
+            _pushed = true;
+            await GoneAsync(ct);
             await Task.Delay(s_lookAgainAfter, ct);
         }
     }
 
     // The proxy outlives the agent, and agent.toml may have changed meanwhile.
-    private async Task EndOutdatedAsync(CancellationToken ct)
+    private async Task EndOutdatedAsync(FaultLog log, CancellationToken ct)
     {
         if (!File.Exists(config.ProxyOptionsFile) || await File.ReadAllTextAsync(config.ProxyOptionsFile, ct) == config.ProxyFingerprint || !await AnswersAsync(ct))
             return;
@@ -79,15 +72,22 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !ct.IsCancellationRequested)
         {
-            await Console.Error.WriteLineAsync($"proxy: it does not end for its new options: {e.Message}");
+            log.Write("the node proxy does not end for its new options", e);
         }
     }
 
     // An open connection ends the moment the proxy does; after two idle minutes the proxy ends it too.
     private async Task GoneAsync(CancellationToken ct)
     {
-        await using var open = await ConnectAsync(config.ProxySocket, ct);
-        _ = await open.ReadAsync(new byte[1], ct);
+        try
+        {
+            await using var open = await ConnectAsync(config.ProxySocket, ct);
+            _ = await open.ReadAsync(new byte[1], ct);
+        }
+        catch (Exception e) when (e is SocketException or IOException)
+        {
+            // It went in this very moment.
+        }
     }
 
     public async Task<bool> AnswersAsync(CancellationToken ct)

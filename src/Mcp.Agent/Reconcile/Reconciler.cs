@@ -1,5 +1,6 @@
 using Mcp.Daemon.Errors;
 using Mcp.Daemon.Events;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Daemon.Operations;
 using System.Threading.Channels;
 using Mcp.Agent.Deploy;
@@ -17,6 +18,8 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
 {
     private static readonly TimeSpan s_settle = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan s_watchAgain = TimeSpan.FromSeconds(1);
+    private static readonly Pace s_pace = new(s_watchAgain, TimeSpan.FromSeconds(5));
     private readonly Troubles _troubles = new(registry.Events, over: EventKind.DriftMended, EventKind.DriftFailed);
     private readonly Channel<bool> _triggers = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
     private volatile IReadOnlyList<InstanceInfo> _observed = [];
@@ -30,21 +33,18 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
     /// <summary>Looks at everything now.</summary>
     public void Trigger() => _triggers.Writer.TryWrite(true);
 
-    /// <summary>Runs until cancelled; one bad round is logged as an event and does not end it.</summary>
-    public async Task RunAsync(CancellationToken ct)
+    /// <summary>Runs until cancelled. A runtime that cannot be watched is listed all the same.</summary>
+    public Task RunAsync(Supervise supervise, CancellationToken ct) => Task.WhenAll(
+    [
+        supervise.KeepAsync("reconcile", LoopAsync, ct, s_pace),
+        .. runtimes.All.Select(r => supervise.KeepAsync($"watching {r.Name}", t => WatchAsync(r, t), ct, s_pace)),
+    ]);
+
+    private async Task LoopAsync(CancellationToken ct)
     {
-        var watching = runtimes.All.Select(r => WatchAsync(r, ct)).ToList();
         while (!ct.IsCancellationRequested)
         {
-            try
-            {
-                await MendAsync(dryRun: false, ct);
-            }
-            catch (Exception e) when (!ct.IsCancellationRequested)
-            {
-                await Console.Error.WriteLineAsync($"reconcile: {e.Message}");
-            }
-
+            await MendAsync(dryRun: false, ct);
             using var wait = CancellationTokenSource.CreateLinkedTokenSource(ct);
             wait.CancelAfter(restarts.NextWithin(s_period));
             try
@@ -60,8 +60,6 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
                 // The period is over, or the agent stops.
             }
         }
-
-        await Task.WhenAll(watching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <summary>Lists, compares, mends; returns the drift that was found.</summary>
@@ -147,19 +145,11 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
     {
         while (!ct.IsCancellationRequested)
         {
-            try
-            {
-                await foreach (var _ in runtime.WatchAsync(ct))
-                    _triggers.Writer.TryWrite(false);
-            }
-            catch (Exception e) when (!ct.IsCancellationRequested)
-            {
-                // The periodic listing goes on, and so does the next watch.
-                await Console.Error.WriteLineAsync($"watching {runtime.Name}: {e.Message}");
-            }
-
+            // Something may have happened while nobody watched.
             Trigger();
-            await Task.Delay(TimeSpan.FromSeconds(1), ct);
+            await foreach (var _ in runtime.WatchAsync(ct))
+                _triggers.Writer.TryWrite(false);
+            await Task.Delay(s_watchAgain, ct);
         }
     }
 }

@@ -1,4 +1,5 @@
 using Mcp.Agent.Deploy;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Daemon.Operations;
 
 namespace Mcp.Agent.Recovery;
@@ -11,17 +12,17 @@ public sealed class Resumer(Deployer deployer, Undeployer undeployer, Operations
     private readonly Dictionary<Guid, (int Tries, DateTimeOffset Next)> _tries = [];
 
     /// <summary>Up to its first wait it takes the locks of all services with unfinished operations, so start it before the reconciler.</summary>
-    public async Task RunAsync(CancellationToken ct)
+    public async Task RunAsync(FaultLog log, CancellationToken ct)
     {
         while (!ct.IsCancellationRequested)
         {
-            await RoundAsync(ct);
+            await RoundAsync(log, ct);
             await Task.Delay(s_period, time, ct);
         }
     }
 
     /// <summary>Tries each unfinished operation whose turn it is once.</summary>
-    public Task RoundAsync(CancellationToken ct) => Task.WhenAll(Due().Select(e => ResumeAsync(e, ct)).ToList());
+    public Task RoundAsync(FaultLog log, CancellationToken ct) => Task.WhenAll(Due().Select(e => ResumeAsync(e, log, ct)).ToList());
 
     private List<JournalEntry> Due()
     {
@@ -31,7 +32,7 @@ public sealed class Resumer(Deployer deployer, Undeployer undeployer, Operations
         return [.. open.Where(e => !_tries.TryGetValue(e.Id, out var tried) || tried.Next <= time.GetUtcNow())];
     }
 
-    private async Task ResumeAsync(JournalEntry entry, CancellationToken ct)
+    private async Task ResumeAsync(JournalEntry entry, FaultLog log, CancellationToken ct)
     {
         var tries = _tries.GetValueOrDefault(entry.Id).Tries + 1;
         var pause = TimeSpan.FromSeconds(Math.Min(Math.Pow(2, tries), s_longestPause.TotalSeconds));
@@ -45,7 +46,7 @@ public sealed class Resumer(Deployer deployer, Undeployer undeployer, Operations
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
-            await Console.Error.WriteLineAsync($"resuming the {entry.Kind} of {entry.Subject}: {e.Message}");
+            log.Write($"resuming the {entry.Kind} of {entry.Subject}", e);
         }
     }
 }

@@ -8,6 +8,9 @@ namespace Mcp.Daemon.Lifecycle;
 /// it was started in. Warnings go to standard output.</summary>
 public static class Bare
 {
+    /// <summary>The same log, for what is no web host.</summary>
+    public static ILoggerFactory Logs() => LoggerFactory.Create(logging => logging.AddSimpleConsole().SetMinimumLevel(LogLevel.Warning));
+
     public static WebApplicationBuilder Builder()
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());

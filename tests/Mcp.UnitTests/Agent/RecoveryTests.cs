@@ -89,7 +89,7 @@ public sealed class RecoveryTests : IDisposable
         using var over = new CancellationTokenSource();
         var started = new List<string>();
         after.Boot.Hold();
-        var work = Task.WhenAll(after.Reconciler.RunAsync(over.Token), after.Boot.RunAsync(over.Token));
+        var work = Task.WhenAll(after.Reconciler.RunAsync(World.Supervise, over.Token), after.Boot.RunAsync(over.Token));
         await UntilAsync(() => after.Registry.Events.After(0, 100).Any(e => e.Kind == EventKind.BootLate));
         Assert.Empty(await after.RunningAsync());
         Assert.All(after.Registry.Events.After(0, 100).Where(e => e.Kind == EventKind.DriftMended), e => Assert.Equal("first", e.Service));

@@ -7,12 +7,14 @@ using Mcp.Agent.Reconcile;
 using Mcp.Agent.Recovery;
 using Mcp.Agent.Registry;
 using Mcp.Agent.Volumes;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
 using Mcp.TestKit.Fakes;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Mcp.UnitTests.Agent;
 
@@ -20,6 +22,7 @@ namespace Mcp.UnitTests.Agent;
 /// directory and runtime is the agent after a kill -9.</summary>
 internal sealed class World : IDisposable
 {
+    public static readonly Supervise Supervise = new(new FaultLog(NullLogger<FaultLog>.Instance), TimeProvider.System);
     private readonly HealthProbe _probe = new();
 
     /// <param name="vms">For microvms; null: this node has none.</param>
@@ -103,7 +106,7 @@ internal sealed class World : IDisposable
     /// <summary>What an agent does at its start, until nothing is left to do.</summary>
     public async Task RecoverAsync()
     {
-        await Resumer.RoundAsync(default);
+        await Resumer.RoundAsync(Supervise.Log, default);
         await Reconciler.MendAsync(dryRun: false, default);
     }
 
