@@ -65,7 +65,7 @@ public sealed class AgentParts : IDisposable
         var planner = new Planner(HostPaths.Overlap);
         var outages = new Outages(time);
         var starter = new Starter(Runtimes, Ports);
-        Rollouts = new Rollouts(Registry, Runtimes, planner, outages);
+        Rollouts = new Rollouts(Config.Name, Registry, Runtimes, planner, outages);
         Deployer = new Deployer(
             [
                 new PullStep(Runtimes),

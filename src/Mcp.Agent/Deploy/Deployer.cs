@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
+using Mcp.Model.Deploy;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Histories;
@@ -16,6 +17,9 @@ namespace Mcp.Agent.Deploy;
 /// <param name="Number">The master's; null: not from it.</param>
 public sealed record DeployOptions(Label? Only = null, bool Force = false, bool IfChanged = false, RequestNumber? Number = null)
 {
+    /// <summary>The id of the plan that was agreed to: nothing else is done. Null: whatever the plan is.</summary>
+    public string? Plan { get; init; }
+
     public static readonly DeployOptions Default = new();
 }
 
@@ -28,15 +32,20 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
     private readonly OperationRunner<Deployment> _runner = new(steps, registry.Operations, Deployment.Write, Deployment.Read, undoLimit: d => d.UndoLimit);
 
     /// <exception cref="StepFailedException">A step failed; its hint says what became of what was before.</exception>
-    /// <exception cref="McpException">volume.held, component.unknown: nothing was touched.</exception>
+    /// <exception cref="McpException">plan.changed, volume.held, component.unknown: nothing was touched.</exception>
     public async Task DeployAsync(ServiceDefinition service, DeployOptions options, StepReport? report, CancellationToken ct)
     {
         using var held = await locks.TakeAsync(service.Name, ct);
         registry.Sequences.Pass(service.Name, options.Number);
+        // What is half done was begun after that plan was made. The master asks again, after it was killed, for what may be half done here.
+        if (options.Plan is not null && !options.IfChanged && registry.Operations.Open().Any(o => o.Subject == service.Name.Text))
+            throw RolloutPlan.Changed(service.Name);
         await SettleAsync(service.Name, ct);
         if (options.IfChanged && registry.Components.Text(service.Name) == ServiceFileWriter.Write(service))
             return;
-        var deployment = await rollouts.PrepareAsync(service, options, ct);
+        var plan = await rollouts.PlanAsync(service, options, ct);
+        plan.Expect(options.Plan);
+        var deployment = plan.IsEmpty ? null : rollouts.Begin(plan);
         report?.Invoke("plan", StepMark.Done, deployment is null ? "nothing changed" : deployment.Summary());
         if (deployment is not null)
             await RunAsync(new JournalEntry(Guid.NewGuid(), Kind, service.Name.Text, 0, false, Deployment.Write(deployment)), report, ct);

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Mcp.Agent.Registry;
 using Mcp.Model.Definition;
+using Mcp.Model.Deploy;
 using Mcp.Model.Names;
 
 namespace Mcp.Agent.Deploy;
@@ -31,6 +32,15 @@ public sealed record Deployment(
     public ServiceDefinition? PreviousService => Previous is null ? null : ServiceFile.ReadStored(Previous, "journal").Definition;
 
     internal TimeSpan UndoLimit => s_undo + Service.StopsWithin + (s_again * Going().Count);
+
+    /// <summary>A plan, as it is to be done.</summary>
+    public static Deployment Of(RolloutPlan plan, IReadOnlyList<ComponentRow> before) => new(
+        ServiceFileWriter.Write(plan.Target),
+        // As far as this version reads it; the rows are what an undo writes back.
+        plan.Previous is { } previous ? ServiceFileWriter.Write(previous) : null,
+        [.. plan.Changes.Where(c => c.Rolls).Select(Rollout.Of)],
+        [.. plan.Changes.Where(c => c.Kind == ChangeKind.Remove).Select(Rollout.Of)],
+        before);
 
     public static string Write(Deployment deployment) => JsonSerializer.Serialize(deployment, DeploymentJson.Default.Deployment);
 
@@ -90,7 +100,10 @@ public sealed record Going(InstanceName Instance, ComponentDefinition? Definitio
 /// <param name="OldGeneration">0: there was none.</param>
 /// <param name="StopsFirst">The old instance ends before the new one starts.</param>
 /// <param name="OldWanted">False: it was stopped, and an undo does not start it.</param>
-public sealed record Rollout(string Component, int OldGeneration, int Generation, bool StopsFirst = false, bool OldWanted = true);
+public sealed record Rollout(string Component, int OldGeneration, int Generation, bool StopsFirst = false, bool OldWanted = true)
+{
+    public static Rollout Of(ComponentChange change) => new(change.Component.Text, change.Old, change.New, change.StopsFirst, change.OldWanted);
+}
 
 [JsonSerializable(typeof(Deployment))]
 internal sealed partial class DeploymentJson : JsonSerializerContext;

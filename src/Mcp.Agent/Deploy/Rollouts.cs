@@ -10,7 +10,8 @@ using Mcp.Runtimes;
 namespace Mcp.Agent.Deploy;
 
 /// <summary>From what is wanted to the state that a deploy journals. The plan is made by the same code for `mcp plan` and `mcp deploy`.</summary>
-public sealed class Rollouts(AgentRegistry registry, RuntimeSet runtimes, Planner planner, Outages outages)
+/// <param name="node">This one.</param>
+public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runtimes, Planner planner, Outages outages)
 {
     public Outages Outages => outages;
 
@@ -19,7 +20,7 @@ public sealed class Rollouts(AgentRegistry registry, RuntimeSet runtimes, Planne
     {
         var stored = registry.Components.List(service.Name);
         var desired = stored.Select(c => new Desired(c.Service, c.Definition.Name, c.Generation, c.SpecHash, c.Desired, c.Definition.Restart)).ToList();
-        var observed = (await runtimes.ListAsync(ct)).Where(i => i.Name.Service == service.Name);
+        var observed = (await runtimes.ListAsync(ct)).Where(i => i.Name.Service == service.Name).ToList();
         // What has ended and by its restart policy stays so is as it is wanted.
         var sick = DriftRules.Compare(desired, [.. observed.Select(i => new Observed(i.Name, i.State, i.ExitCode, i.SpecHash, i.Ending))])
             .Where(d => d.Repair is Repair.Recreate or Repair.Restart or Repair.Redeploy)
@@ -31,43 +32,25 @@ public sealed class Rollouts(AgentRegistry registry, RuntimeSet runtimes, Planne
             c.Generation,
             c.Desired == DesiredState.Running,
             !sick.Contains(c.Definition.Name)));
-        var plan = planner.Plan(service, registry.Components.Find(service.Name), [.. current], options.Only, options.Force);
+        var next = service.Components.Select(c => c.Name).Distinct().ToDictionary(c => c, c => Next(service.Name, c, observed));
+        var there = new CurrentService(node, registry.Components.Find(service.Name), [.. current], next);
+        var plan = planner.Plan(new RolloutRequest(service, options.Only, options.Force), there);
         await CheckVolumesAsync(plan, ct);
         return plan;
     }
 
-    /// <summary>The deploy's first state, with generations that were never given before; null: nothing would change.</summary>
-    public async Task<Deployment?> PrepareAsync(ServiceDefinition service, DeployOptions options, CancellationToken ct)
+    /// <summary>The first state of the deploy that does this plan: its numbers are given from now on. The caller has held the service's lock since the plan
+    /// was made.</summary>
+    public Deployment Begin(RolloutPlan plan)
     {
-        var plan = await PlanAsync(service, options, ct);
-        var before = registry.Components.List(service.Name);
-        var stopsNone = plan.Target.Active || before.All(c => c.Desired != DesiredState.Running);
-        if (stopsNone && plan.Changes.All(c => c.Kind == ChangeKind.Keep) && registry.Components.Find(service.Name) is { } there && SameHead(plan.Target, there))
-            return null;
-        var observed = await runtimes.ListAsync(ct);
-        var wanted = before.ToDictionary(c => c.Definition.Name, c => c.Desired == DesiredState.Running);
-        var rolling = plan.Changes.Where(c => c.Rolls)
-            .Select(c => new Rollout(c.Component.Text, c.Old, Give(service.Name, c.Component, observed), c.StopsFirst, wanted.GetValueOrDefault(c.Component)));
-        var removals = plan.Changes.Where(c => c.Kind == ChangeKind.Remove)
-            .Select(c => new Rollout(c.Component.Text, c.Old, 0, false, wanted.GetValueOrDefault(c.Component)));
-        // As far as this version reads it; the rows are what an undo writes back.
-        var previous = registry.Components.Find(service.Name) is { } found ? ServiceFileWriter.Write(found) : null;
-        return new Deployment(ServiceFileWriter.Write(plan.Target), previous, [.. rolling], [.. removals], [.. before.Select(c => c.Row)]);
+        foreach (var change in plan.Changes.Where(c => c.Rolls))
+            registry.Generations.Give(plan.Target.Name, change.Component, change.New);
+        return Deployment.Of(plan, [.. registry.Components.List(plan.Target.Name).Select(c => c.Row)]);
     }
 
-    // Tier, node, active, and the order of the components.
-    private static bool SameHead(ServiceDefinition target, ServiceDefinition before) =>
-        target.Tier == before.Tier && target.Node == before.Node && target.Active == before.Active
-            && target.Components.Select(c => c.Name).SequenceEqual(before.Components.Select(c => c.Name));
-
-    // A registry may have been lost, or be an old copy: what runs has numbers, too.
-    private int Give(Label service, Label component, IReadOnlyList<InstanceInfo> observed)
-    {
-        var seen = observed.Where(i => i.Name.Service == service && i.Name.Component == component).Select(i => i.Name.Generation);
-        var generation = seen.Append(registry.Generations.Last(service, component)).Max() + 1;
-        registry.Generations.Give(service, component, generation);
-        return generation;
-    }
+    // One that was never given. A registry may have been lost, or be an old copy: what runs has numbers, too.
+    private int Next(Label service, Label component, IReadOnlyList<InstanceInfo> observed) =>
+        observed.Where(i => i.Name.Component == component).Select(i => i.Name.Generation).Append(registry.Generations.Last(service, component)).Max() + 1;
 
     // Another service's that is meant to run holds its volumes also while it is down for a moment, as in its own update.
     private void CheckWanted(Label service, ComponentDefinition component)

@@ -36,15 +36,16 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         await responseStream.WriteAsync(new StepEvent { Kind = StepEvent.Types.Kind.Finished, DurationMs = (long)time.GetElapsedTime(started).TotalMilliseconds }, context.CancellationToken);
     }
 
+    public override Task DeployPlanned(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context) =>
+        Deploy(request, responseStream, context);
+
     public override async Task<PlanReply> Plan(DeployRequest request, ServerCallContext context)
     {
         var service = Wanted(request, context);
         if (node.Registry.Operations.Open().Any(o => o.Subject == service.Name.Text))
             throw new McpException(ErrorCode.DeployUnfinished, $"a deploy of {service.Name} is under way, so what another one would change is not known yet", "ask again when it has ended: mcp events");
         var plan = await node.Rollouts.PlanAsync(service, Options(request, context), context.CancellationToken);
-        var reply = new PlanReply();
-        reply.Changes.AddRange(plan.Changes.Select(c => new PlannedChange { Component = c.Component.Text, Action = c.Kind.ToString().ToLowerInvariant(), Detail = c.Why }));
-        return reply;
+        return SeenPlan.By(AuthInterceptor.CallerOf(context), plan.ToWire());
     }
 
     public override Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context)
@@ -167,7 +168,10 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
     }
 
     private DeployOptions Options(DeployRequest request, ServerCallContext context) =>
-        new(Component(request.Component), request.Force, request.IfChanged, Number(request.Sequence, request.Standing, context));
+        new(Component(request.Component), request.Force, request.IfChanged, Number(request.Sequence, request.Standing, context))
+        {
+            Plan = request.Plan.Length == 0 ? null : request.Plan,
+        };
 
     // Null: not from the master. Only its own word counts: whoever else could send a number could shut it out.
     private RequestNumber? Number(long sequence, DatabaseStanding? standing, ServerCallContext context)

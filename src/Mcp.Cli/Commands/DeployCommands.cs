@@ -12,11 +12,17 @@ internal static class DeployCommands
     public static IEnumerable<Command> All()
     {
         var dryRun = new Option<bool>("--dry-run") { Description = "only show what would change" };
+        var id = PlanId();
         var deploy = new Choices("place it on this node, or move it there");
-        yield return AgentCommand.Create("deploy", "Deploy a service: what changed is replaced, health-gated; what did not is kept", [.. deploy.All, dryRun],
-            (parsed, agent, printer, ct) => parsed.GetValue(dryRun)
-                ? PlanAsync(deploy.Read(parsed), agent, printer, ct)
-                : DeployAsync(deploy.Read(parsed), agent, printer, ct));
+        yield return AgentCommand.Create("deploy", "Deploy a service: what changed is replaced, health-gated; what did not is kept", [.. deploy.All, id, dryRun],
+            (parsed, agent, printer, ct) =>
+            {
+                var wanted = deploy.Read(parsed);
+                if (parsed.GetValue(dryRun))
+                    return PlanAsync(wanted, agent, printer, ct);
+                wanted.Request.Plan = parsed.GetValue(id) ?? "";
+                return DeployAsync(wanted, agent, printer, ct);
+            });
         var plan = new Choices("as if it were to go there");
         yield return AgentCommand.Create("plan", "Show what a deploy would change", [.. plan.All], (parsed, agent, printer, ct) => PlanAsync(plan.Read(parsed), agent, printer, ct));
     }
@@ -32,11 +38,20 @@ internal static class DeployCommands
 
     private static async Task<int> DeployAsync((DeployRequest Request, string Service) wanted, AgentConnection agent, Printer printer, CancellationToken ct)
     {
-        using var call = agent.Client.Deploy(wanted.Request, agent.Call(null, ct));
+        var options = agent.Call(null, ct);
+        using var call = wanted.Request.Plan.Length == 0 ? agent.Client.Deploy(wanted.Request, options) : agent.Client.DeployPlanned(wanted.Request, options);
         try
         {
             await LiveSteps.ShowAsync(call.ResponseStream.ReadAllAsync(ct), $"deployed {wanted.Service}", printer);
             return 0;
+        }
+        catch (RpcException e) when (e.StatusCode == StatusCode.Unimplemented && wanted.Request.Plan.Length > 0)
+        {
+            throw new McpException(
+                ErrorCode.PlanUnsupported,
+                "who answers here is too old for --plan; nothing was done",
+                "install the newer mcp-master or mcp-agent there, or deploy without --plan",
+                e);
         }
         catch (Exception e) when (ct.IsCancellationRequested && e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled })
         {
@@ -47,13 +62,23 @@ internal static class DeployCommands
     private static async Task<int> PlanAsync((DeployRequest Request, string Service) wanted, AgentConnection agent, Printer printer, CancellationToken ct)
     {
         var plan = await agent.Client.PlanAsync(wanted.Request, agent.Call(AgentCommand.Quick, ct));
-        printer.Show(plan, ["COMPONENT", "ACTION", "DETAIL"], plan.Changes.Select(c => new[] { c.Component, c.Action, c.Detail }), "nothing would change");
-        if (printer.Json || plan.Why.Length == 0)
-            return 0;
-        await Console.Out.WriteLineAsync(Visible.Text(plan.Node.Length > 0 ? $"on {plan.Node}: {plan.Why}" : $"nowhere: {plan.Why}"));
-        foreach (var rejected in plan.Rejected)
-            await Console.Out.WriteLineAsync(Visible.Text($"  not {rejected.Node}: {rejected.Why}"));
-        return plan.Node.Length > 0 ? 0 : 1;
+        if (printer.Json)
+            Printer.Message(plan);
+        else
+            PlanText.Lines(plan, wanted.Service).ToList().ForEach(line => Console.Out.WriteLine(Visible.Text(line)));
+        // The master says why it goes where it goes; an agent has only itself.
+        return plan.Why.Length > 0 && plan.Node.Length == 0 ? 1 : 0;
+    }
+
+    private static Option<string?> PlanId()
+    {
+        var option = new Option<string?>("--plan") { Description = "only what mcp plan has shown under this id; refused where anything has changed since", HelpName = "ID" };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<string>() is not { Length: 16 } id || !id.All(char.IsAsciiHexDigitLower))
+                result.AddError("--plan takes the 16 digits that mcp plan prints at its end");
+        });
+        return option;
     }
 
     /// <summary>What deploy and plan are asked for in the same words.</summary>

@@ -7,6 +7,7 @@ public static class RpcRoles
     public static readonly IReadOnlyDictionary<string, Role> Agent = new Dictionary<string, Role>
     {
         ["Deploy"] = Role.Deployer,
+        ["DeployPlanned"] = Role.Deployer,
         ["Plan"] = Role.Viewer,
         ["Undeploy"] = Role.Deployer,
         ["Start"] = Role.Deployer,

@@ -26,6 +26,9 @@ public sealed record FleetDeployment(string Definition, string Component, string
     /// <summary>The agent replaces what did not change, too.</summary>
     public bool Force { get; init; }
 
+    /// <summary>The id of the agent's plan that was agreed to: the agent does nothing else. Empty: whatever its plan is.</summary>
+    public string Plan { get; init; } = "";
+
     /// <summary>It may move although data of its stays behind.</summary>
     public bool LeaveData { get; init; }
 

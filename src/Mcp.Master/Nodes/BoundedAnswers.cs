@@ -43,7 +43,7 @@ internal sealed class BoundedAnswers : Interceptor
         AsyncServerStreamingCallContinuation<TRequest, TResponse> continuation)
     {
         var call = continuation(request, Bounded(context));
-        return context.Method.Name == "Deploy"
+        return context.Method.Name is "Deploy" or "DeployPlanned"
             ? new AsyncServerStreamingCall<TResponse>(new Counted<TResponse>(call.ResponseStream), call.ResponseHeadersAsync, call.GetStatus, call.GetTrailers, call.Dispose)
             : call;
     }

@@ -6,6 +6,7 @@ using Mcp.Master.Deploy.Steps;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
 using Mcp.Model.Definition;
+using Mcp.Model.Deploy;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Placement;
@@ -25,6 +26,18 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         return StepStream.SendAsync(report => master.Deployer.DeployAsync(deployment, report, lifetime.ApplicationStopping), responseStream, context.CancellationToken);
     }
 
+    public override async Task DeployPlanned(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
+    {
+        // Before anything is written down; the agent looks again, when nobody else can change the service any more.
+        var now = await Plan(request, context);
+        if (now.Node.Length > 0 && now.Id.Length == 0)
+            throw AgentStep.PlanUnsupported(Label.Parse(now.Node));
+        // What can go nowhere is refused with the reason.
+        if (now.Node.Length > 0 && now.Id != request.Plan)
+            throw RolloutPlan.Changed(Wanted(request).Service.Name);
+        await Deploy(request, responseStream, context);
+    }
+
     public override async Task<PlanReply> Plan(DeployRequest request, ServerCallContext context)
     {
         var wanted = Wanted(request);
@@ -37,7 +50,7 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         var reply = decision.Node is null ? new PlanReply() : await OnNodeAsync(decision.Node, (agent, options) => agent.PlanAsync(request, options), s_quick, context);
         (reply.Node, reply.Why) = (decision.Node?.Text ?? "", decision.Why);
         reply.Rejected.AddRange(decision.Rejected.Select(r => new Protocol.V1.RejectedNode { Node = r.Node.Text, Why = r.Why }));
-        return reply;
+        return SeenPlan.By(AuthInterceptor.CallerOf(context), reply);
     }
 
     public override async Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context)
@@ -148,7 +161,13 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         Model.Routes.ZoneNames.Check(master.Config.Dns.Zone.Text, service);
         var component = request.Component.Length == 0 ? "" : Label.Parse(request.Component).Text;
         var node = request.Node.Length == 0 ? null : Label.Parse(request.Node).Text;
-        return new FleetDeployment(request.Definition, component, node, false, request.IfChanged) { Name = service.Name.Text, Force = request.Force, LeaveData = request.LeaveData };
+        return new FleetDeployment(request.Definition, component, node, false, request.IfChanged)
+        {
+            Name = service.Name.Text,
+            Force = request.Force,
+            LeaveData = request.LeaveData,
+            Plan = request.Plan,
+        };
     }
 
     private Placement Placed(string service) => master.Store.Placements.Find(Label.Parse(service))

@@ -9,19 +9,39 @@ namespace Mcp.Model.Deploy;
 /// <param name="overlap">Whether two host paths are one, or one lies below the other, on this node.</param>
 public sealed class Planner(Func<string, string, bool> overlap)
 {
-    /// <param name="only">Only this component; null: all.</param>
-    /// <param name="force">What did not change is replaced, too.</param>
     /// <exception cref="McpException">component.unknown; volume.held: two components of the service would write to one volume.</exception>
-    public RolloutPlan Plan(ServiceDefinition wanted, ServiceDefinition? before, IReadOnlyList<CurrentComponent> current, Label? only, bool force)
+    public RolloutPlan Plan(RolloutRequest asked, CurrentService there)
     {
-        var target = only is null ? wanted : With(wanted, before, only);
+        var target = asked.Only is null ? asked.Wanted : With(asked.Wanted, there.Definition, asked.Only);
         OneWriter(target);
-        var there = current.ToDictionary(c => c.Definition.Name);
-        var asked = target.Components.Where(c => only is null || c.Name == only);
-        var changes = asked.Select(c => Change(c, there.GetValueOrDefault(c.Name), current, target.Active, force)).ToList();
-        foreach (var gone in current.Where(c => target.Components.All(t => t.Name != c.Definition.Name)))
-            changes.Add(new ComponentChange(gone.Definition.Name, ChangeKind.Remove, gone.Generation, false, $"{gone.Definition.Image}"));
-        return new RolloutPlan(target, changes);
+        var current = there.Components.ToDictionary(c => c.Definition.Name);
+        var changes = target.Components
+            .Where(c => asked.Only is null || c.Name == asked.Only)
+            .Select(c => Change(c, current.GetValueOrDefault(c.Name), there, target.Active, asked.Force))
+            .ToList();
+        // A file that says that the service is not active stops all of it, also where one component alone was asked for.
+        if (!target.Active)
+            changes.AddRange(there.Components.Where(c => c.Wanted && asked.Only is not null && c.Definition.Name != asked.Only).Select(c => Kept(c, active: false)));
+        foreach (var gone in there.Components.Where(c => target.Components.All(t => t.Name != c.Definition.Name)))
+        {
+            changes.Add(new ComponentChange
+            {
+                Component = gone.Definition.Name,
+                Kind = ChangeKind.Remove,
+                Old = gone.Generation,
+                OldWanted = gone.Wanted,
+                Why = "the file does not name it",
+            });
+        }
+
+        return new RolloutPlan
+        {
+            Node = there.Node,
+            Target = target,
+            Previous = there.Definition,
+            Fields = FieldChanges.Of(there.Definition, target),
+            Changes = changes,
+        };
     }
 
     /// <summary>Why the two cannot run at once; null: they can.</summary>
@@ -62,29 +82,61 @@ public sealed class Planner(Func<string, string, bool> overlap)
         }
     }
 
-    private ComponentChange Change(ComponentDefinition wanted, CurrentComponent? there, IReadOnlyList<CurrentComponent> current, bool active, bool force)
+    private ComponentChange Change(ComponentDefinition wanted, CurrentComponent? before, CurrentService there, bool active, bool force)
     {
-        if (there is null)
+        if (before is null)
         {
-            if (!active)
-                return new ComponentChange(wanted.Name, ChangeKind.Create, 0, false, $"{wanted.Image}; not started: active = false");
-            var taken = TakenOver(wanted, current);
-            return new ComponentChange(wanted.Name, ChangeKind.Create, 0, taken is not null, taken is null ? $"{wanted.Image}" : $"{wanted.Image}; {taken}");
+            var taken = active ? TakenOver(wanted, there.Components) : null;
+            return new ComponentChange
+            {
+                Component = wanted.Name,
+                Kind = ChangeKind.Create,
+                New = there.Next.GetValueOrDefault(wanted.Name, 1),
+                StopsFirst = taken is not null,
+                Why = Sentence("new", active ? taken : "not started: active = false"),
+                Fields = FieldChanges.Of(null, wanted),
+            };
         }
 
-        if (Reason(wanted, there, active, force) is not { } reason)
-            return new ComponentChange(wanted.Name, ChangeKind.Keep, there.Generation, false, !active && there.Wanted ? "unchanged; it stops: active = false" : "unchanged");
-        var first = StopsFirst(wanted, there) ?? TakenOver(wanted, current);
-        return new ComponentChange(wanted.Name, ChangeKind.Replace, there.Generation, first is not null, first is null ? reason : $"{reason}; {first}");
+        if (Reason(wanted, before, active, force) is not { } reason)
+            return Kept(before, active);
+        var first = StopsFirst(wanted, before) ?? TakenOver(wanted, there.Components);
+        return new ComponentChange
+        {
+            Component = wanted.Name,
+            Kind = ChangeKind.Replace,
+            Old = before.Generation,
+            OldWanted = before.Wanted,
+            New = there.Next.GetValueOrDefault(wanted.Name, before.Generation + 1),
+            StopsFirst = first is not null,
+            Why = Sentence(reason, first),
+            Fields = FieldChanges.Of(before.Definition, wanted),
+        };
     }
+
+    private static ComponentChange Kept(CurrentComponent there, bool active)
+    {
+        var ends = !active && there.Wanted;
+        return new ComponentChange
+        {
+            Component = there.Definition.Name,
+            Kind = ChangeKind.Keep,
+            Old = there.Generation,
+            OldWanted = there.Wanted,
+            Ends = ends,
+            Why = Sentence("unchanged", ends ? "it stops: active = false" : null),
+        };
+    }
+
+    private static string Sentence(string what, string? more) => more is null ? what : $"{what}; {more}";
 
     /// <returns>Null: nothing to do.</returns>
     private static string? Reason(ComponentDefinition wanted, CurrentComponent there, bool active, bool force)
     {
         if (SpecHash.Of(wanted) != there.SpecHash)
         {
-            var reason = there.Definition.Image == wanted.Image ? "its definition changed" : $"{there.Definition.Image} -> {wanted.Image}";
-            return Volumes(there.Definition) is var old && old == Volumes(wanted) ? reason : $"{reason}; volumes {old} -> {Volumes(wanted)}, no data is copied";
+            var isElsewhere = !there.Definition.Volumes.Select(v => v.Source).SequenceEqual(wanted.Volumes.Select(v => v.Source));
+            return isElsewhere ? "changed; with other volumes, no data is copied" : "changed";
         }
 
         if (force)
@@ -93,9 +145,6 @@ public sealed class Planner(Func<string, string, bool> overlap)
             return null;
         return there.Wanted ? "it does not run" : "it is stopped";
     }
-
-    private static string Volumes(ComponentDefinition component) =>
-        component.Volumes.Count == 0 ? "none" : string.Join(", ", component.Volumes.Select(v => $"{v.Source}:{v.Target}{(v.ReadOnly ? ":ro" : v.Shared ? ":shared" : "")}"));
 
     private string? StopsFirst(ComponentDefinition wanted, CurrentComponent there)
     {

@@ -104,6 +104,8 @@ public sealed record ErrorCode
     public static readonly ErrorCode NodeWanted = New("node.wanted");
     public static readonly ErrorCode OperationCancelled = New("operation.cancelled");
     public static readonly ErrorCode PlacementNone = New("placement.none");
+    public static readonly ErrorCode PlanChanged = New("plan.changed");
+    public static readonly ErrorCode PlanUnsupported = New("plan.unsupported");
     public static readonly ErrorCode PodmanFailed = New("podman.failed");
     public static readonly ErrorCode PodmanMissing = New("podman.missing");
     public static readonly ErrorCode PortAddress = New("port.address");

@@ -235,6 +235,7 @@ public class FeatureTests(NodeFixture node)
         NodeFixture.Succeeded(await node.McpAsync("service", "validate", exported));
         var plan = NodeFixture.Succeeded(await node.McpAsync("plan", exported));
         Assert.Contains("unchanged", plan, StringComparison.Ordinal);
+        await DeployAsPlannedAsync(exported);
         NodeFixture.Succeeded(await node.McpAsync(["service", "edit", "edit"], new Dictionary<string, string> { ["EDITOR"] = "sed -i s/:v1/:v2/" }));
         Assert.Equal("hello from v2", await node.GetAsync("edit"));
         Assert.Equal("unchanged\n", NodeFixture.Succeeded(await node.McpAsync(["service", "edit", "edit"], new Dictionary<string, string> { ["EDITOR"] = "true" })));
@@ -245,6 +246,35 @@ public class FeatureTests(NodeFixture node)
         Assert.Contains("podman 4", NodeFixture.Succeeded(await node.McpAsync("node", "show")), StringComparison.Ordinal);
         Assert.Contains("ok      connection", NodeFixture.Succeeded(await node.McpAsync("doctor")), StringComparison.Ordinal);
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "edit"));
+    }
+
+    private async Task DeployAsPlannedAsync(string exported)
+    {
+        var env = $"env = {{ LOG_LEVEL = \"debug\", DB_PASSWORD = \"hunter2\", TITLE = \"{new string('x', 100)}\\u001B\" }}\ndrain = \"1s\"";
+        var wanted = node.Write("edit", (await File.ReadAllTextAsync(exported)).Replace("health = {", $"{env}\nhealth = {{", StringComparison.Ordinal));
+        var lines = NodeFixture.Succeeded(await node.McpAsync("plan", wanted)).TrimEnd().Split('\n');
+        Assert.Equal(
+            [
+                "replace  web  changed",
+                "    env.DB_PASSWORD  (not set) -> (hidden)",
+                "    env.LOG_LEVEL    (not set) -> debug",
+                "    env.TITLE",
+                "        (not set)",
+                $"     -> \"{new string('x', 56)}...",
+                "    drain            10s -> 1s",
+            ],
+            lines[..^1]);
+        Assert.All(lines, l => Assert.InRange(l.Length, 1, 80));
+        Assert.Matches("^plan [0-9a-f]{16}$", lines[^1]);
+        var id = lines[^1]["plan ".Length..];
+        var json = System.Text.Json.JsonDocument.Parse(NodeFixture.Succeeded(await node.McpAsync("plan", wanted, "-o", "json"))).RootElement;
+        Assert.Equal((id, "drain"), (json.GetProperty("id").GetString(), json.GetProperty("changes")[0].GetProperty("fields")[3].GetProperty("path").GetString()));
+        Assert.Equal(2, (await node.McpAsync("deploy", wanted, "--plan", "what")).ExitCode);
+        NodeFixture.Succeeded(await node.McpAsync("deploy", wanted, "--plan", id));
+        var (exitCode, output, error) = await node.McpAsync("deploy", wanted, "--plan", id);
+        Assert.Equal((1, ""), (exitCode, output));
+        Assert.Contains("has changed since that plan was made; nothing was done\n  -> mcp plan shows", error, StringComparison.Ordinal);
+        Assert.Contains("edit.web.2", (await node.McpAsync("ps")).Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -5,7 +5,9 @@ using Mcp.Daemon.Errors;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Lifecycle;
 using Mcp.Model.Definition;
+using Mcp.Model.Deploy;
 using Mcp.Model.Errors;
+using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 using Microsoft.AspNetCore.Builder;
@@ -129,6 +131,9 @@ public sealed class FakeAgent(string name)
     /// <summary>What it tells in a deploy before its end.</summary>
     public Func<IServerStreamWriter<StepEvent>, CancellationToken, Task> Telling { get; set; } = (_, _) => Task.CompletedTask;
 
+    /// <summary>It is of a version that knows no ids of plans.</summary>
+    public bool IsOld { get; set; }
+
     /// <summary>What kind of machine it is on.</summary>
     public string Architecture { get; set; } = "amd64";
 
@@ -162,6 +167,17 @@ public sealed class FakeAgent(string name)
         return reply;
     }
 
+    /// <summary>By the real planner; everything that it has is generation 1.</summary>
+    public RolloutPlan Plan(ServiceDefinition wanted, DeployRequest request)
+    {
+        var there = Services.TryGetValue(wanted.Name.Text, out var text) ? ServiceFile.ReadStored(text, "stored").Definition : null;
+        var components = (there?.Components ?? []).Select(c => new CurrentComponent(c, SpecHash.Of(c), 1, Wanted: true, Runs: true));
+        var only = request.Component.Length == 0 ? null : Label.Parse(request.Component);
+        return new Planner(string.Equals).Plan(
+            new RolloutRequest(wanted, only, request.Force),
+            new CurrentService(Label.Parse(name), there, [.. components], new Dictionary<Label, int>()));
+    }
+
     private static readonly Google.Protobuf.WellKnownTypes.Timestamp s_since = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(TimeProvider.System.GetUtcNow());
     private readonly ConcurrentDictionary<string, List<(string Name, string Image, string Hostname, bool Public)>> _components = new();
 }
@@ -185,6 +201,28 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
 
         await agent.Hook("deployed", context.CancellationToken);
         await responseStream.WriteAsync(new StepEvent { Kind = StepEvent.Types.Kind.Finished });
+    }
+
+    public override async Task DeployPlanned(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
+    {
+        if (Of(context).IsOld)
+            throw new RpcException(new Status(StatusCode.Unimplemented, ""));
+        Of(context).Plan(ServiceFile.ReadStored(request.Definition, "service file").Definition, request).Expect(request.Plan);
+        await Deploy(request, responseStream, context);
+    }
+
+    public override Task<PlanReply> Plan(DeployRequest request, ServerCallContext context)
+    {
+        var plan = Of(context).Plan(ServiceFile.ReadStored(request.Definition, "service file").Definition, request);
+        var reply = new PlanReply { Id = Of(context).IsOld ? "" : plan.Id };
+        foreach (var change in plan.Changes)
+        {
+            var planned = new PlannedChange { Component = change.Component.Text, Action = change.Kind.ToString().ToLowerInvariant(), Detail = change.Why };
+            planned.Fields.AddRange(change.Fields.Select(f => new ChangedField { Path = f.Path, Old = f.Old, New = f.New }));
+            reply.Changes.Add(planned);
+        }
+
+        return Task.FromResult(reply);
     }
 
     public override async Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context)

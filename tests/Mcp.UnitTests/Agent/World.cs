@@ -43,7 +43,7 @@ internal sealed class World : IDisposable
         var planner = new Planner(HostPaths.Overlap);
         var outages = new Outages(TimeProvider.System);
         var starter = new Starter(runtimes, ports);
-        Rollouts = new Rollouts(Registry, runtimes, planner, outages);
+        Rollouts = new Rollouts(Label.Parse("alder"), Registry, runtimes, planner, outages);
         Deployer = new Deployer(
             [
                 new PullStep(runtimes),

@@ -2,8 +2,10 @@ using Grpc.Core;
 using Mcp.Daemon.Doors;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
+using Mcp.Master.Deploy;
 using Mcp.Master.Nodes;
 using Mcp.Master.Rpc;
+using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
@@ -33,10 +35,15 @@ public sealed class LoudAgentTests : IAsyncLifetime
         Directory.Delete(_directory, recursive: true);
     }
 
-    [Fact]
-    public async Task Progress_without_end_ends_the_deploy_with_an_error_and_a_watcher_that_is_slow_or_gone_costs_nothing()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Progress_without_end_ends_the_deploy_with_an_error_and_a_watcher_that_is_slow_or_gone_costs_nothing(bool planned)
     {
         using var world = new MasterWorld(_directory, _agents, _names);
+        var file = MasterWorld.File("blog");
+        var plan = planned ? _agents["loud"].Plan(ServiceFile.Parse(file, "test"), new DeployRequest()).Id : "";
+        var state = new FleetDeployment(file, "", "loud", false, false) { Plan = plan };
         var endless = new StepEvent { Kind = StepEvent.Types.Kind.Progress, Step = "pull", Detail = new string('x', 4000) };
         _agents["loud"].Telling = async (output, ct) =>
         {
@@ -47,7 +54,7 @@ public sealed class LoudAgentTests : IAsyncLifetime
         using var gone = new CancellationTokenSource();
         var watcher = new Deaf();
         Task? deploy = null;
-        var watched = StepStream.SendAsync(report => deploy = world.DeployAsync(MasterWorld.File("blog"), "loud", report), watcher, gone.Token);
+        var watched = StepStream.SendAsync(report => deploy = world.Node.Deployer.DeployAsync(state, report, default), watcher, gone.Token);
         var failed = await Assert.ThrowsAsync<StepFailedException>(() => deploy!.WaitAsync(TimeSpan.FromMinutes(2)));
         Assert.Equal(ErrorCode.NodeAnswer, failed.Reason.Code);
         Assert.Contains("node loud said more than a node may", failed.Reason.Message, StringComparison.Ordinal);

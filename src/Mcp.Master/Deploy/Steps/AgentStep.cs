@@ -34,6 +34,13 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         return state with { Definition = kept };
     }
 
+    /// <summary>It cannot promise to do one plan and nothing else.</summary>
+    public static McpException PlanUnsupported(Label node, Exception? cause = null) => new(
+        ErrorCode.PlanUnsupported,
+        $"the agent of node {node} is too old for --plan; nothing was done",
+        "install the newer mcp-agent there, or deploy without --plan",
+        cause);
+
     /// <summary>On every node that may have it. What fails is kept in mind, node by node, and told.</summary>
     public async Task UndoAsync(FleetDeployment state, CancellationToken ct)
     {
@@ -82,17 +89,25 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
             // A copy that was to be removed there is not what is wanted, even if it looks like it: its removal may be under way.
             IfChanged = state.IfChanged && !store.Leftovers.IsLeftAt(state.Subject, state.Node),
             Force = state.Force,
+            Plan = state.Plan,
             Sequence = number.Sequence,
             Standing = number.Standing?.ToWire(),
         };
         try
         {
-            using var call = agent.Deploy(request, agents.Within(s_limit + state.Service.StopsWithin + RemovalLimit(state.Subject), ct));
+            var within = agents.Within(s_limit + state.Service.StopsWithin + RemovalLimit(state.Subject), ct);
+            using var call = state.Plan.Length == 0 ? agent.Deploy(request, within) : agent.DeployPlanned(request, within);
             await foreach (var step in call.ResponseStream.ReadAllAsync(ct))
             {
                 if (step.Kind is StepEvent.Types.Kind.Started or StepEvent.Types.Kind.Progress)
                     progress.Report($"{step.Step} {step.Detail}".TrimEnd());
             }
+        }
+        // An older one, which has begun nothing.
+        catch (RpcException e) when (e.StatusCode == StatusCode.Unimplemented && state.Plan.Length > 0)
+        {
+            await RefusedAsync(agent, state, ct);
+            throw PlanUnsupported(state.At, e);
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {

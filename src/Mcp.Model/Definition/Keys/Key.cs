@@ -21,6 +21,9 @@ public sealed record KeyInfo
     public string Text { get; }
 
     public bool IsRequired { get; init; }
+
+    /// <summary>It has a value without being written.</summary>
+    public bool HasDefault { get; init; }
 }
 
 /// <summary>One key of a table, declared once: the reader, the writer, the reference, "did you mean" and the schema for editors are made from it.</summary>
@@ -36,6 +39,9 @@ internal abstract class Key<TPart>(KeyInfo info)
     /// <summary>Null: it is as it would be without the key.</summary>
     public abstract Node? Write(TPart part);
 
+    /// <summary>The same, with the value that it has without being written. Null: it has none.</summary>
+    public abstract Node? WriteWhole(TPart part);
+
     public abstract TableNode Schema();
 }
 
@@ -47,6 +53,12 @@ internal sealed class Key<TPart, TValue>(KeyInfo info, Kind<TValue> kind, Func<T
         kind.TryRead(node, reading, Name, out var value) || (value is not null && !reading.IsStored && !typeof(TValue).IsValueType) ? set(part, value) : part;
 
     public override Node? Write(TPart part) => get(part) is (true, var value) ? kind.Write(value) : null;
+
+    public override Node? WriteWhole(TPart part)
+    {
+        var (isWritten, value) = get(part);
+        return isWritten || Info.HasDefault ? kind.WriteWhole(value) : null;
+    }
 
     public override TableNode Schema()
     {

@@ -30,7 +30,7 @@ internal sealed class KeyTable<TPart>(string what, TPart start)
     public KeyTable<TPart> Value<TValue>(string name, Kind<TValue> kind, Func<TPart, TValue> get, Func<TPart, TValue, TPart> set, string text)
     {
         var otherwise = get(start);
-        var info = new KeyInfo(name, kind, Reading.Show(kind.Write(otherwise)), text);
+        var info = new KeyInfo(name, kind, Reading.Show(kind.Write(otherwise)), text) { HasDefault = true };
         return Add(new Key<TPart, TValue>(info, kind, p => (!EqualityComparer<TValue>.Default.Equals(get(p), otherwise), get(p)), set));
     }
 
@@ -96,7 +96,12 @@ internal sealed class KeyTable<TPart>(string what, TPart start)
         return reading.Note(part, table);
     }
 
-    public TableNode Write(TPart part)
+    public TableNode Write(TPart part) => Write(part, key => key.Write(part));
+
+    /// <summary>With the keys that are not written because their values hold without them.</summary>
+    public TableNode WriteWhole(TPart part) => Write(part, key => key.WriteWhole(part));
+
+    private TableNode Write(TPart part, Func<Key<TPart>, Node?> write)
     {
         var table = new TableNode(0, 0);
         var unread = (part as IKeepsUnread<TPart>)?.Unread ?? Unread.None;
@@ -104,7 +109,7 @@ internal sealed class KeyTable<TPart>(string what, TPart start)
         {
             if (!unread.IsEmpty && unread.Keys.Contains(key.Name))
                 continue;
-            if (key.Write(part) is { } value)
+            if (write(key) is { } value)
                 table.Entries[key.Name] = new Entry(0, 0, value);
         }
 

@@ -26,6 +26,9 @@ internal abstract class Kind<TValue> : IKind
 
     public abstract Node Write(TValue value);
 
+    /// <summary>With the keys that are not written because their values hold without them.</summary>
+    public virtual Node WriteWhole(TValue value) => Write(value);
+
     /// <summary>For editors (JSON Schema, draft 2020-12).</summary>
     public abstract TableNode Schema();
 

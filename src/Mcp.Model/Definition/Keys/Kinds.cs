@@ -142,6 +142,8 @@ internal sealed class ListKind<TItem>(Kind<TItem> items) : Kind<IReadOnlyList<TI
 
     public override Node Write(IReadOnlyList<TItem> value) => new ListNode(0, 0, [.. value.Select(items.Write)]);
 
+    public override Node WriteWhole(IReadOnlyList<TItem> value) => new ListNode(0, 0, [.. value.Select(items.WriteWhole)]);
+
     public override TableNode Schema() => Schema(("type", Text("array")), ("items", items.Schema()));
 }
 
@@ -211,6 +213,8 @@ internal sealed class TableKind<TPart>(KeyTable<TPart> keys) : Kind<TPart>
     }
 
     public override Node Write(TPart value) => keys.Write(value);
+
+    public override Node WriteWhole(TPart value) => keys.WriteWhole(value);
 
     public override TableNode Schema() => keys.Schema();
 }
