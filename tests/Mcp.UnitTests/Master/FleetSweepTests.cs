@@ -37,7 +37,8 @@ public sealed class FleetSweepTests : FaultyFleet
         foreach (var service in (string[])["shop", "wiki"])
         {
             Left(world, service, "beech");
-            while (Agents["beech"].Services.ContainsKey(service))
+            // Forgotten is it only after the agent has removed it.
+            while (world.Store.Leftovers.List().Any(l => $"{l.Service}" == service))
             {
                 await world.Node.Undeployer.BeginSweepsAsync(end.Token).WaitAsync(TimeSpan.FromSeconds(10), end.Token);
                 await Task.Delay(10, end.Token);
@@ -45,6 +46,7 @@ public sealed class FleetSweepTests : FaultyFleet
         }
 
         Assert.Equal("alder", Assert.Single(world.Store.Leftovers.List()).Node);
+        Assert.Empty(Agents["beech"].Services);
         await end.CancelAsync();
         await world.Node.Undeployer.EndSweepsAsync();
     }
