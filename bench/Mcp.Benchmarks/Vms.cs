@@ -6,6 +6,7 @@ using System.Text.Json;
 using Mcp.Model.Definition;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 using Mcp.Runtimes.Qemu;
 using Mcp.Runtimes.Qemu.Network;
 
@@ -163,7 +164,7 @@ internal sealed class Vms(QemuOptions options, ImageReference image) : IDisposab
         for (var i = 1; i <= times; i++)
         {
             var vm = Directory.CreateDirectory(Path.Combine(directory, $"list.web.{i}")).FullName;
-            await File.WriteAllTextAsync(Path.Combine(vm, "vm.json"), JsonSerializer.Serialize(new { name = $"list.web.{i}", image = "x.lan/y:1", digest = "sha256:0", definition = ServiceFileWriter.Write(component), specHash = "h", ports = Array.Empty<int>(), program = Enumerable.Repeat("an argument of QEMU's", 40), beside = Array.Empty<string>(), readOnly = new Dictionary<string, string>(), exitFrom = "disk", own = Array.Empty<string>(), limits = new { memoryBytes = 1, cpuPercent = 1 }, consoleBytes = 1, consoleFiles = 1 }));
+            await File.WriteAllTextAsync(Path.Combine(vm, "vm.json"), JsonSerializer.Serialize(new { name = $"list.web.{i}", image = "x.lan/y:1", digest = "sha256:0", definition = RevisionCodec.Write(component), specHash = "h", ports = Array.Empty<int>(), program = Enumerable.Repeat("an argument of QEMU's", 40), beside = Array.Empty<string>(), readOnly = new Dictionary<string, string>(), exitFrom = "disk", own = Array.Empty<string>(), limits = new { memoryBytes = 1, cpuPercent = 1 }, consoleBytes = 1, consoleFiles = 1 }));
             await File.WriteAllTextAsync(Path.Combine(vm, "run.json"), JsonSerializer.Serialize(new { run = "r", qemuPid = 1, started = TimeProvider.System.GetUtcNow() }));
             var held = new FileStream(Path.Combine(vm, "keeper.lock"), FileMode.Create, FileAccess.ReadWrite, FileShare.None);
             held.Write("1"u8);
@@ -213,7 +214,7 @@ internal sealed class Vms(QemuOptions options, ImageReference image) : IDisposab
         listener.Start();
         var port = ((IPEndPoint)listener.LocalEndpoint).Port;
         var component = Component(runtime, image.Text);
-        return (new InstanceSpec(new InstanceName(Label.Parse("bench"), component.Name, generation), component, SpecHash.Of(component), new Dictionary<string, string>(), [new FixedPort("127.0.0.1", port, 8080)]), port);
+        return (new InstanceSpec(new InstanceName(Label.Parse("bench"), component.Name, generation), component, RevisionId.Of(component), new Dictionary<string, string>(), [new FixedPort("127.0.0.1", port, 8080)]), port);
     }
 
     private static ComponentDefinition Component(QemuRuntime runtime, string image) => ServiceFile.Parse($"""

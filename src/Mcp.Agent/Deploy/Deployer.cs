@@ -7,6 +7,7 @@ using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Histories;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 using Microsoft.Data.Sqlite;
 
 namespace Mcp.Agent.Deploy;
@@ -41,7 +42,7 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
         if (options.Plan is not null && !options.IfChanged && registry.Operations.Open().Any(o => o.Subject == service.Name.Text))
             throw RolloutPlan.Changed(service.Name);
         await SettleAsync(service.Name, ct);
-        if (options.IfChanged && registry.Components.Text(service.Name) == ServiceFileWriter.Write(service))
+        if (options.IfChanged && registry.Components.Find(service.Name) is { } there && RevisionCodec.Write(there) == RevisionCodec.Write(service))
             return;
         var plan = await rollouts.PlanAsync(service, options, ct);
         plan.Expect(options.Plan);

@@ -4,21 +4,22 @@ using Mcp.Agent.Registry;
 using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 
 namespace Mcp.Agent.Deploy;
 
-/// <summary>State of one deploy, journaled before each step. Definitions are canonical service files.</summary>
+/// <summary>State of one deploy, journaled before each step. Definitions are bodies of <see cref="RevisionCodec"/>.</summary>
 /// <param name="Definition">What the service shall be.</param>
 /// <param name="Previous">What it was; null: it was not there.</param>
 /// <param name="Rollouts">Components that get a new generation, in the order of the file.</param>
 /// <param name="Removals">Components that go.</param>
-/// <param name="Before">The registry's rows before, which an undo writes back; null: journaled by a version without them.</param>
+/// <param name="Before">The registry's rows before, which an undo writes back.</param>
 public sealed record Deployment(
     string Definition,
     string? Previous,
     IReadOnlyList<Rollout> Rollouts,
     IReadOnlyList<Rollout> Removals,
-    IReadOnlyList<ComponentRow>? Before = null)
+    IReadOnlyList<ComponentRow> Before)
 {
     private static readonly TimeSpan s_undo = TimeSpan.FromMinutes(5);
 
@@ -26,20 +27,19 @@ public sealed record Deployment(
     private static readonly TimeSpan s_again = TimeSpan.FromMinutes(2);
 
     [JsonIgnore]
-    public ServiceDefinition Service => ServiceFile.ReadStored(Definition, "journal").Definition;
+    public ServiceDefinition Service => RevisionCodec.Service(Definition);
 
     [JsonIgnore]
-    public ServiceDefinition? PreviousService => Previous is null ? null : ServiceFile.ReadStored(Previous, "journal").Definition;
+    public ServiceDefinition? PreviousService => Previous is null ? null : RevisionCodec.Service(Previous);
 
     internal TimeSpan UndoLimit => s_undo + Service.StopsWithin + (s_again * Going().Count);
 
     /// <summary>A plan, as it is to be done.</summary>
     public static Deployment Of(RolloutPlan plan, IReadOnlyList<ComponentRow> before) => new(
-        ServiceFileWriter.Write(plan.Target),
-        // As far as this version reads it; the rows are what an undo writes back.
-        plan.Previous is { } previous ? ServiceFileWriter.Write(previous) : null,
-        [.. plan.Changes.Where(c => c.Rolls).Select(Rollout.Of)],
-        [.. plan.Changes.Where(c => c.Kind == ChangeKind.Remove).Select(Rollout.Of)],
+        RevisionCodec.Write(plan.Target),
+        plan.Previous is { } previous ? RevisionCodec.Write(previous) : null,
+        [.. plan.Changes.Where(c => c.Rolls).Select(c => Rollout.Of(c, plan.Target))],
+        [.. plan.Changes.Where(c => c.Kind == ChangeKind.Remove).Select(c => Rollout.Of(c, plan.Target))],
         before);
 
     public static string Write(Deployment deployment) => JsonSerializer.Serialize(deployment, DeploymentJson.Default.Deployment);
@@ -55,7 +55,8 @@ public sealed record Deployment(
             new InstanceName(service.Name, Label.Parse(r.Component), r.Generation),
             r.OldGeneration > 0 ? new InstanceName(service.Name, Label.Parse(r.Component), r.OldGeneration) : null,
             r.StopsFirst,
-            r.OldWanted))];
+            r.OldWanted,
+            r.Revision))];
     }
 
     /// <summary>For people: what becomes of each component.</summary>
@@ -73,7 +74,7 @@ public sealed record Deployment(
     }
 
     /// <summary>The instances of components that did not change.</summary>
-    public IEnumerable<InstanceName> Kept() => (Before ?? [])
+    public IEnumerable<InstanceName> Kept() => Before
         .Where(row => Rollouts.Concat(Removals).All(r => r.Component != row.Name))
         .Select(row => new InstanceName(Service.Name, Label.Parse(row.Name), row.Generation));
 
@@ -91,7 +92,8 @@ public sealed record Deployment(
 
 /// <param name="Old">Null: there was none.</param>
 /// <param name="OldWanted">The old one was meant to run.</param>
-public sealed record Rolling(ComponentDefinition Component, InstanceName New, InstanceName? Old, bool StopsFirst, bool OldWanted);
+/// <param name="Revision">What the new instance carries.</param>
+public sealed record Rolling(ComponentDefinition Component, InstanceName New, InstanceName? Old, bool StopsFirst, bool OldWanted, string Revision);
 
 /// <param name="Definition">Null: it is not known.</param>
 /// <param name="Wanted">It was meant to run.</param>
@@ -100,9 +102,17 @@ public sealed record Going(InstanceName Instance, ComponentDefinition? Definitio
 /// <param name="OldGeneration">0: there was none.</param>
 /// <param name="StopsFirst">The old instance ends before the new one starts.</param>
 /// <param name="OldWanted">False: it was stopped, and an undo does not start it.</param>
-public sealed record Rollout(string Component, int OldGeneration, int Generation, bool StopsFirst = false, bool OldWanted = true)
+/// <param name="Revision">Names the component's body (<see cref="RevisionId"/>); an instance that has been started carries it.</param>
+public sealed record Rollout(string Component, int OldGeneration, int Generation, bool StopsFirst = false, bool OldWanted = true, string Revision = "")
 {
-    public static Rollout Of(ComponentChange change) => new(change.Component.Text, change.Old, change.New, change.StopsFirst, change.OldWanted);
+    /// <param name="target">The service as it is to be.</param>
+    public static Rollout Of(ComponentChange change, ServiceDefinition target) => new(
+        change.Component.Text,
+        change.Old,
+        change.New,
+        change.StopsFirst,
+        change.OldWanted,
+        target.Components.FirstOrDefault(c => c.Name == change.Component) is { } component ? RevisionId.Of(component) : "");
 }
 
 [JsonSerializable(typeof(Deployment))]

@@ -28,7 +28,6 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
             .ToHashSet();
         var current = stored.Select(c => new CurrentComponent(
             c.Definition,
-            c.SpecHash,
             c.Generation,
             c.Desired == DesiredState.Running,
             !sick.Contains(c.Definition.Name)));

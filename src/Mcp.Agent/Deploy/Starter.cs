@@ -1,8 +1,5 @@
 using Mcp.Agent.Ports;
-using Mcp.Model.Definition;
 using Mcp.Model.Errors;
-using Mcp.Model.Instances;
-using Mcp.Model.Names;
 
 namespace Mcp.Agent.Deploy;
 
@@ -13,13 +10,14 @@ public sealed class Starter(RuntimeSet runtimes, PortAllocator ports)
 
     /// <summary>Safe to repeat.</summary>
     /// <exception cref="McpException">instance.start, port.in_use, volume.held</exception>
-    public async Task StartAsync(ComponentDefinition component, InstanceName instance, CancellationToken ct)
+    public async Task StartAsync(Rolling rolling, CancellationToken ct)
     {
+        var (component, instance) = (rolling.Component, rolling.New);
         for (var tries = 1; ; tries++)
         {
             try
             {
-                await runtimes.For(component).RunAsync(ports.Spec(instance, component, SpecHash.Of(component)), ct);
+                await runtimes.For(component).RunAsync(ports.Spec(instance, component, rolling.Revision), ct);
                 return;
             }
             catch (McpException e) when (e.Code == ErrorCode.PortInUse && component.Ports.Count == 0 && tries < PortTries)

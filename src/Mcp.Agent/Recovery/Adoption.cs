@@ -5,7 +5,9 @@ using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
+using Mcp.Model.Instances;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 using Mcp.Runtimes;
 
 namespace Mcp.Agent.Recovery;
@@ -63,7 +65,10 @@ public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeP
                 registry.Ports.TryTake(instance.Name, port.Host, port.Instance);
         }
 
-        registry.Components.Store(before with { Components = [.. before.Components, .. components] }, strangers.ToDictionary(i => i.Name.Component.Text, i => i.Name.Generation));
+        var desired = before.Active ? DesiredState.Running : DesiredState.Stopped;
+        // What an instance carries is its own, whatever version made it: it is not to be made anew.
+        var adopted = strangers.Zip(components, (i, c) => ComponentRow.Of(c, i.Name.Generation, desired) with { SpecHash = i.SpecHash });
+        registry.Components.Store(before, [.. registry.Components.List(service).Select(c => c.Row), .. adopted]);
         foreach (var (instance, component) in strangers.Zip(components))
         {
             registry.Generations.Give(service, component.Name, instance.Name.Generation);
@@ -75,9 +80,9 @@ public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeP
     {
         try
         {
-            return StoredDefinition.Read(instance.Definition);
+            return RevisionCodec.Carried(instance.Definition);
         }
-        catch (ServiceFileException e)
+        catch (McpException e)
         {
             throw new McpException(ErrorCode.AdoptFailed, $"{instance.Name} does not carry a definition that this agent can read", $"deploy the service again, or remove the instance: mcp purge ({e.Message})", e);
         }

@@ -13,6 +13,10 @@ public sealed class AgentRegistry : IDisposable
         "the registry",
         "deploy the services again; mcp adopt takes over those that run");
 
+    /// <summary>In order.</summary>
+    public static readonly IReadOnlyList<Migration> Migrations =
+        [.. Migration.In(typeof(AgentRegistry).Assembly).Select(m => m.Number == DefinitionBodies.Number ? m with { Then = DefinitionBodies.Convert } : m)];
+
     private readonly Database _database;
 
     private AgentRegistry(Database database, TimeProvider time)
@@ -59,7 +63,7 @@ public sealed class AgentRegistry : IDisposable
     public static AgentRegistry Open(string file, TimeProvider time)
     {
         var database = Database.Open(file, Owner);
-        Migrator.Migrate(database, Migration.In(typeof(AgentRegistry).Assembly));
+        Migrator.Migrate(database, Migrations);
         return new AgentRegistry(database, time);
     }
 

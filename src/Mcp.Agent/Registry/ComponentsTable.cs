@@ -14,22 +14,10 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
 {
     private const string Columns = "service, name, definition, spec_hash, generation, desired, image, runtime, updated_at";
 
-    /// <summary>Makes the registry's service exactly this one, each component at its generation, in one transaction. Components without a generation keep
-    /// their row.</summary>
-    /// <exception cref="McpException">route.taken: a hostname belongs to another service.</exception>
-    public void Store(ServiceDefinition service, IReadOnlyDictionary<string, int> generations)
-    {
-        var kept = List(service.Name).ToDictionary(c => c.Definition.Name.Text, c => c.Row);
-        var desired = service.Active ? DesiredState.Running : DesiredState.Stopped;
-        Store(service, [.. service.Components.Select(c => !generations.TryGetValue(c.Name.Text, out var generation) && kept.TryGetValue(c.Name.Text, out var row)
-            ? row
-            : ComponentRow.Of(c, generation, desired))]);
-    }
-
-    /// <summary>The same, with the rows as they are to be.</summary>
+    /// <summary>Makes the registry's service exactly this one, with these rows, in one transaction.</summary>
     /// <param name="service">Its components do not count.</param>
     /// <param name="holds">Whoever waits at the node proxy for the service goes on waiting.</param>
-    /// <exception cref="McpException">route.taken</exception>
+    /// <exception cref="McpException">route.taken: a hostname belongs to another service.</exception>
     public void Store(ServiceDefinition service, IReadOnlyList<ComponentRow> rows, bool holds = false) => database.Write(connection =>
     {
         var there = Read(connection, service.Name).ToDictionary(c => c.Row.Name, c => c.Row);
@@ -75,21 +63,15 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
             ("component", component.Text)));
     }
 
-    /// <summary>As far as this version reads it; <see cref="Text"/> has all of it.</summary>
+    /// <summary>With what this version cannot read of it (<see cref="ServiceDefinition.UnreadKeys"/>).</summary>
     public ServiceDefinition? Find(Label service)
     {
         using var connection = database.Connect();
         return Head(connection, service) is { } head ? head with { Components = [.. Read(connection, service).Select(c => c.Definition)] } : null;
     }
 
-    /// <summary>The service file, each component as it was stored; null: no such service.</summary>
-    public string? Text(Label service)
-    {
-        using var connection = database.Connect();
-        return Head(connection, service) is { } head
-            ? string.Concat([ServiceFileWriter.Write(head), .. Read(connection, service).Select(c => "\n" + c.Row.Definition)])
-            : null;
-    }
+    /// <summary>Its file, with what this version cannot read of it; null: no such service.</summary>
+    public string? Text(Label service) => Find(service) is { } found ? ServiceFileWriter.Write(found) : null;
 
     /// <param name="service">Null: of all services.</param>
     public List<StoredComponent> List(Label? service = null)

@@ -1,4 +1,6 @@
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
+using Mcp.Model.Revisions;
 using Mcp.Runtimes;
 
 namespace Mcp.Agent.Registry;
@@ -15,10 +17,10 @@ internal sealed record Leaving(TimeSpan Drain, TimeSpan Grace)
     {
         try
         {
-            var component = StoredDefinition.Read(instance?.Definition ?? "");
+            var component = RevisionCodec.Carried(instance?.Definition ?? "");
             return new Leaving(component.Drain, component.Grace);
         }
-        catch (ServiceFileException)
+        catch (McpException)
         {
             return s_unknown;
         }

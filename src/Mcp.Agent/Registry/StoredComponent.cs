@@ -1,6 +1,7 @@
 using Mcp.Model.Definition;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 
 namespace Mcp.Agent.Registry;
 
@@ -19,18 +20,18 @@ public sealed record StoredComponent(Label Service, ComponentDefinition Definiti
 }
 
 /// <summary>A component's row as text and numbers, for the journal: what an undo writes back.</summary>
-/// <param name="Definition">Canonical text of the version that stored it.</param>
-/// <param name="SpecHash">Of that text, by that version; never computed anew.</param>
+/// <param name="Definition">Its body, as the version that stored it wrote it (<see cref="RevisionCodec"/>).</param>
+/// <param name="SpecHash">Names that body, by that version; never computed anew.</param>
 /// <param name="Image">And Runtime: for a text that this version cannot read.</param>
 public sealed record ComponentRow(string Name, string Definition, string SpecHash, int Generation, string Desired, string Image, string Runtime)
 {
     public static ComponentRow Of(ComponentDefinition component, int generation, DesiredState desired)
     {
-        var text = ServiceFileWriter.Write(component);
+        var body = RevisionCodec.Write(component);
         return new ComponentRow(
             component.Name.Text,
-            text,
-            Model.Instances.SpecHash.Of(component),
+            body,
+            RevisionId.Of(body),
             generation,
             desired.ToString(),
             component.Image.Text,

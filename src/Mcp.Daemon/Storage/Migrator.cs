@@ -8,6 +8,9 @@ namespace Mcp.Daemon.Storage;
 /// <summary>One step of a schema: a numbered SQL file.</summary>
 public sealed record Migration(int Number, string Name, string Sql)
 {
+    /// <summary>What SQL cannot do, after it and in the same transaction; null: nothing.</summary>
+    public Action<SqliteConnection>? Then { get; init; }
+
     private const string Folder = "Migrations/";
 
     /// <summary>The migrations embedded in an assembly as Migrations/NNNN_what_it_does.sql, in order.</summary>
@@ -49,6 +52,7 @@ public static class Migrator
     private static void Apply(SqliteConnection connection, Migration migration)
     {
         connection.Run(migration.Sql);
+        migration.Then?.Invoke(connection);
         connection.Run(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version={migration.Number}"));
     }
 }

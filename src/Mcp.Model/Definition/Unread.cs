@@ -12,6 +12,9 @@ public sealed class Unread
 
     internal Unread(List<(string Key, Node Value)> entries) => _entries = entries;
 
+    /// <summary>Nothing of it could be read: the text, whatever it is.</summary>
+    public static Unread Damaged(string text) => new([("unreadable", new TextNode(0, 0, text))]);
+
     public bool IsEmpty => _entries.Count == 0;
 
     public IEnumerable<string> Keys => _entries.Select(e => e.Key);

@@ -1,7 +1,7 @@
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
-using Mcp.Model.Instances;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 
 namespace Mcp.Model.Deploy;
 
@@ -133,7 +133,7 @@ public sealed class Planner(Func<string, string, bool> overlap)
     /// <returns>Null: nothing to do.</returns>
     private static string? Reason(ComponentDefinition wanted, CurrentComponent there, bool active, bool force)
     {
-        if (SpecHash.Of(wanted) != there.SpecHash)
+        if (RevisionCodec.Write(wanted) != RevisionCodec.Write(there.Definition))
         {
             var isElsewhere = !there.Definition.Volumes.Select(v => v.Source).SequenceEqual(wanted.Volumes.Select(v => v.Source));
             return isElsewhere ? "changed; with other volumes, no data is copied" : "changed";

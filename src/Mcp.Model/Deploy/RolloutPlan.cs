@@ -105,4 +105,4 @@ public sealed record CurrentService(
 /// <summary>A component as it is on the node.</summary>
 /// <param name="Wanted">It is meant to run.</param>
 /// <param name="Runs">Its runtime says that it does.</param>
-public sealed record CurrentComponent(ComponentDefinition Definition, string SpecHash, int Generation, bool Wanted, bool Runs);
+public sealed record CurrentComponent(ComponentDefinition Definition, int Generation, bool Wanted, bool Runs);

@@ -1,5 +1,6 @@
 using Mcp.Model.Definition;
 using Mcp.Model.Instances;
+using Mcp.Model.Revisions;
 
 namespace Mcp.Runtimes.Podman;
 
@@ -28,7 +29,7 @@ internal static class CreateRequest
                 ["mcp.component"] = spec.Name.Component.Text,
                 ["mcp.generation"] = spec.Name.Generation.ToString(System.Globalization.CultureInfo.InvariantCulture),
                 [SpecLabel] = spec.SpecHash,
-                [DefinitionLabel] = ServiceFileWriter.Write(component),
+                [DefinitionLabel] = RevisionCodec.Write(component),
             },
             Mounts = [.. component.Volumes.Select(v => new LibpodMount(v.Target, v.Source, "bind", ["rbind", v.ReadOnly ? "ro" : "rw"]))],
             PortMappings = host ? null : [.. spec.Ports.Select(p => new LibpodMapping(HostIp(p.Address), p.Host, p.Instance))],

@@ -1,6 +1,7 @@
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 
 namespace Mcp.Runtimes.Podman;
 
@@ -60,10 +61,10 @@ internal static class PodmanHolders
     {
         try
         {
-            var stored = ServiceFile.ReadStored($"name = \"stored\"\n{definition}", "label");
-            return stored.UnknownKeys.Count > 0 ? null : [.. stored.Definition.Components.SelectMany(c => c.Volumes).Where(v => !v.ReadOnly)];
+            var component = RevisionCodec.Carried(definition ?? "");
+            return component.UnreadKeys.Any() ? null : [.. component.Volumes.Where(v => !v.ReadOnly)];
         }
-        catch (ServiceFileException)
+        catch (McpException)
         {
             return null;
         }

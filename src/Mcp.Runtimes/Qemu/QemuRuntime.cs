@@ -4,6 +4,7 @@ using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 using Mcp.Runtimes.Images;
 using Mcp.Runtimes.Qemu.Accel;
 using Mcp.Runtimes.Qemu.Guests;
@@ -97,7 +98,7 @@ public sealed class QemuRuntime : IRuntime
             var user = _options.User is { } name ? await VmUser.FindAsync(name, ct) : null;
             var memory = Vm.MemoryMb(spec) + _guest.KernelMb;
             var boot = await _guest.BuildAsync(image, spec, network, vm.Machine, ct);
-            vm.Write("vm.json", new VmRecord(spec.Name.ToString(), spec.Component.Image.Text, image.Digest, ServiceFileWriter.Write(spec.Component), spec.SpecHash, spec.Ports,
+            vm.Write("vm.json", new VmRecord(spec.Name.ToString(), spec.Component.Image.Text, image.Digest, RevisionCodec.Write(spec.Component), spec.SpecHash, spec.Ports,
                 QemuCommandLine.Of(_options, spec, boot, network, await _accelerator.ChooseAsync(ct), user, memory), QemuCommandLine.Beside(boot, vm.Path), QemuCommandLine.ReadOnly(boot), boot.ExitFrom, boot.Own, VmLimits.Of(memory, Vm.Cpus(spec)), _options.ConsoleBytes, _options.ConsoleFiles)
             {
                 User = user,

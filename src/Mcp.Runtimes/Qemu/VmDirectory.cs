@@ -3,8 +3,10 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 
 namespace Mcp.Runtimes.Qemu;
 
@@ -81,11 +83,11 @@ internal sealed class VmDirectory(string path)
             return null;
         try
         {
-            var stored = ServiceFile.ReadStored($"name = \"stored\"\n{record.Definition}", "vm.json");
-            if (stored.UnknownKeys.Count == 0)
-                return [.. stored.Definition.Components.SelectMany(c => c.Volumes).Where(v => !v.ReadOnly)];
+            var component = RevisionCodec.Carried(record.Definition);
+            if (!component.UnreadKeys.Any())
+                return [.. component.Volumes.Where(v => !v.ReadOnly)];
         }
-        catch (ServiceFileException)
+        catch (McpException)
         {
             // Another version's words; what it has started says the same.
         }

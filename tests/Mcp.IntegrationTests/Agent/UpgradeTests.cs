@@ -64,7 +64,7 @@ public sealed class UpgradeTests(NodeFixture node)
             await registry.OpenAsync(TestContext.Current.CancellationToken);
             using var change = registry.CreateCommand();
             change.CommandText = """
-                UPDATE components SET definition = definition || 'stop_grace = "30s"' || char(10) WHERE service = 'newer';
+                UPDATE components SET definition = json_insert(definition, '$.colour', 'red') WHERE service = 'newer';
                 UPDATE components SET definition = 'volumes = 7' WHERE service = 'broken';
                 """;
             Assert.Equal(2, await change.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
@@ -73,11 +73,11 @@ public sealed class UpgradeTests(NodeFixture node)
         await agent.StartAsync();
         var status = NodeFixture.Succeeded(await agent.McpAsync("status"));
         Assert.Equal(3, status.Split('\n').Count(l => l.Contains(" running ", StringComparison.Ordinal)));
-        Assert.Contains("stop_grace", status, StringComparison.Ordinal);
+        Assert.Contains("colour", status, StringComparison.Ordinal);
         NodeFixture.Succeeded(await agent.McpAsync("doctor"));
         NodeFixture.Succeeded(await agent.McpAsync("sync"));
         Assert.Equal(containers, await ContainersAsync(agent));
-        Assert.Contains("stop_grace = \"30s\"", NodeFixture.Succeeded(await agent.McpAsync("service", "show", "newer")), StringComparison.Ordinal);
+        Assert.Contains("colour = \"red\"", NodeFixture.Succeeded(await agent.McpAsync("service", "show", "newer")), StringComparison.Ordinal);
         foreach (var name in (string[])["newer", "broken", "good"])
         {
             NodeFixture.Succeeded(await agent.McpAsync("stop", name));

@@ -2,6 +2,7 @@ using Mcp.IntegrationTests.Hosts;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Instances;
+using Mcp.Model.Revisions;
 
 namespace Mcp.IntegrationTests.Runtimes;
 
@@ -111,6 +112,6 @@ public sealed class UnikernelProgramTests(NodeFixture node, VmHost host) : VmTes
             memory_mb = 128
             """, "program").Components[0];
         await Host.Unikernels.PullAsync(component.Image, null, default);
-        await Host.Unikernels.RunAsync(new InstanceSpec(Name, component, SpecHash.Of(component), new Dictionary<string, string>(), []), default);
+        await Host.Unikernels.RunAsync(new InstanceSpec(Name, component, RevisionId.Of(component), new Dictionary<string, string>(), []), default);
     }
 }

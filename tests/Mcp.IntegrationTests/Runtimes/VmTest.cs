@@ -2,6 +2,7 @@ using Mcp.IntegrationTests.Hosts;
 using Mcp.Model.Definition;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 using Mcp.Runtimes;
 using Mcp.Runtimes.Qemu;
 
@@ -48,7 +49,7 @@ public abstract class VmTest(NodeFixture node, VmHost host) : IClassFixture<VmHo
             {extra}
             """, "fault").Components[0];
         await vms.PullAsync(component.Image, null, default);
-        await vms.RunAsync(new InstanceSpec(name ?? Name, component, SpecHash.Of(component), new Dictionary<string, string> { ["PORT"] = "8080" }, port is null ? [] : [port]), default);
+        await vms.RunAsync(new InstanceSpec(name ?? Name, component, RevisionId.Of(component), new Dictionary<string, string> { ["PORT"] = "8080" }, port is null ? [] : [port]), default);
     }
 
     protected async Task<InstanceInfo> EndedAsync(QemuRuntime vms)

@@ -4,6 +4,7 @@ using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 using Mcp.Runtimes;
 
 namespace Mcp.TestKit.Contracts;
@@ -47,7 +48,7 @@ public abstract class RuntimeContract : IAsyncLifetime
         var listed = Assert.Single(await Runtime.ListAsync(default), i => i.Name == _name);
         Assert.Equal((InstanceState.Running, spec.SpecHash, null), (listed.State, listed.SpecHash, listed.ExitCode));
         Assert.Equal(spec.Ports, listed.Ports);
-        Assert.Equal(ServiceFileWriter.Write(spec.Component), listed.Definition);
+        Assert.Equal(RevisionCodec.Write(spec.Component), listed.Definition);
         var inspected = (await Runtime.InspectAsync(_name, default))!;
         Assert.Equal((listed.Name, listed.State, listed.SpecHash, listed.Definition), (inspected.Name, inspected.State, inspected.SpecHash, inspected.Definition));
         Assert.NotNull(inspected.Started);
@@ -207,7 +208,7 @@ public abstract class RuntimeContract : IAsyncLifetime
             name = "web"
             image = "{Image}"
             """, "contract").Components[0];
-        var spec = new InstanceSpec(_name, component, SpecHash.Of(component), new Dictionary<string, string> { ["PORT"] = "8080" }, [new FixedPort(address, hostPort ?? FreePort(), 8080)]);
+        var spec = new InstanceSpec(_name, component, RevisionId.Of(component), new Dictionary<string, string> { ["PORT"] = "8080" }, [new FixedPort(address, hostPort ?? FreePort(), 8080)]);
         await Runtime.PullAsync(Image, null, default);
         await Runtime.RunAsync(spec, default);
         return spec;

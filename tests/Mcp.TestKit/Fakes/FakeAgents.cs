@@ -7,7 +7,6 @@ using Mcp.Daemon.Lifecycle;
 using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
 using Mcp.Model.Errors;
-using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 using Microsoft.AspNetCore.Builder;
@@ -171,7 +170,7 @@ public sealed class FakeAgent(string name)
     public RolloutPlan Plan(ServiceDefinition wanted, DeployRequest request)
     {
         var there = Services.TryGetValue(wanted.Name.Text, out var text) ? ServiceFile.ReadStored(text, "stored").Definition : null;
-        var components = (there?.Components ?? []).Select(c => new CurrentComponent(c, SpecHash.Of(c), 1, Wanted: true, Runs: true));
+        var components = (there?.Components ?? []).Select(c => new CurrentComponent(c, 1, Wanted: true, Runs: true));
         var only = request.Component.Length == 0 ? null : Label.Parse(request.Component);
         return new Planner(string.Equals).Plan(
             new RolloutRequest(wanted, only, request.Force),

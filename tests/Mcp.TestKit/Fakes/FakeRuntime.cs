@@ -7,6 +7,7 @@ using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 using Mcp.Runtimes;
 
 namespace Mcp.TestKit.Fakes;
@@ -172,7 +173,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
             (State, _exitCode) = (InstanceState.Exited, exitCode);
         }
 
-        public InstanceInfo Info() => new(spec.Name, spec.Component.Image.Text, State, _exitCode, spec.SpecHash, _started, ServiceFileWriter.Write(spec.Component), spec.Ports);
+        public InstanceInfo Info() => new(spec.Name, spec.Component.Image.Text, State, _exitCode, spec.SpecHash, _started, RevisionCodec.Write(spec.Component), spec.Ports);
 
         private void Listen(FixedPort port)
         {

@@ -59,11 +59,11 @@ public sealed class DeployEdgeTests : IDisposable
         using (var database = Database.Open(Path.Combine(_directory, "registry.db"), AgentRegistry.Owner))
         {
             database.Write(connection => connection.Run("""
-                UPDATE components SET definition = replace(definition, 'name = "web"', 'name = "web"' || char(10) || 'update = "canary"')
+                UPDATE components SET definition = json_set(definition, '$.update', 'canary')
                 """));
         }
 
-        Assert.Contains("cannot be read", Assert.Single(world.Registry.Components.List()).Trouble, StringComparison.Ordinal);
+        Assert.Contains("cannot read: update", Assert.Single(world.Registry.Components.List()).Trouble, StringComparison.Ordinal);
         if (fails)
             _runtime.Crashing.Add("web");
         var failure = await Record.ExceptionAsync(() => world.DeployAsync(World.Service("blog", "v2")));

@@ -1,6 +1,9 @@
 using System.Text.Json;
+using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
+using Mcp.Daemon.Storage;
 using Mcp.Model.Definition;
+using Mcp.Model.Revisions;
 using Mcp.TestKit.Fakes;
 
 namespace Mcp.UnitTests.Agent;
@@ -30,17 +33,14 @@ public sealed class LegacyJournalTests : IDisposable
     {
         using var runtime = new FakeRuntime(TimeProvider.System) { Images = { "example.com/hello:v1", "example.com/hello:v2" } };
         var (before, after) = (World.Service("blog", "v1", extra), World.Service("blog", "v2", extra));
-        using var world = new World(_directory, runtime);
-        await world.DeployAsync(before);
-        await AsFarAsAsync(world, runtime, after, step);
-        var state = JsonSerializer.Serialize(new
+        using (var old = new World(_directory, runtime))
         {
-            Definition = ServiceFileWriter.Write(after),
-            Previous = ServiceFileWriter.Write(before),
-            Rollouts = new[] { new { Component = "web", OldGeneration = 1, Generation = 2 } },
-            Removals = Array.Empty<object>(),
-        });
-        world.Registry.Operations.Save(new JournalEntry(Guid.NewGuid(), "deploy", "blog", Array.IndexOf(s_steps, step), undoing, state));
+            await old.DeployAsync(before);
+            await AsFarAsAsync(old, runtime, after, step);
+            Leave(old, before, after, step, undoing);
+        }
+
+        using var world = new World(_directory, runtime);
         await world.RecoverAsync();
         var stored = Assert.Single(world.Registry.Components.List());
         Assert.Equal(tag, stored.Definition.Image.Text[^2..]);
@@ -50,6 +50,22 @@ public sealed class LegacyJournalTests : IDisposable
         // The number that it had given is not given again.
         await world.DeployAsync(World.Service("blog", "v1", $"env = {{ A = \"1\" }}\n{extra}"));
         Assert.Equal(["blog.web.3"], await world.RunningAsync());
+    }
+
+    // In the journal of that version, which knew service files only.
+    private void Leave(World world, ServiceDefinition before, ServiceDefinition after, string step, bool undoing)
+    {
+        var state = JsonSerializer.Serialize(new
+        {
+            Definition = ServiceFileWriter.Write(after),
+            Previous = ServiceFileWriter.Write(before),
+            Rollouts = new[] { new { Component = "web", OldGeneration = 1, Generation = 2 } },
+            Removals = Array.Empty<object>(),
+        });
+        world.Registry.Operations.Save(new JournalEntry(Guid.NewGuid(), "deploy", "blog", Array.IndexOf(s_steps, step), undoing, state));
+        world.Registry.Dispose();
+        using var database = Database.Open(Path.Combine(_directory, "registry.db"), AgentRegistry.Owner);
+        database.Alter(connection => connection.Run("PRAGMA user_version=10"));
     }
 
     // What the steps of that version had done by then.
@@ -63,8 +79,8 @@ public sealed class LegacyJournalTests : IDisposable
         world.Ports.Allocate(come, component);
         if (component.Ports.Count > 0)
             await runtime.StopAsync(old, TimeSpan.FromSeconds(1), default);
-        await runtime.RunAsync(world.Ports.Spec(come, component, Model.Instances.SpecHash.Of(component)), default);
+        await runtime.RunAsync(world.Ports.Spec(come, component, RevisionId.Of(component)), default);
         if (step is "switch" or "retire")
-            world.Registry.Components.Store(after, new Dictionary<string, int> { ["web"] = 2 });
+            world.Registry.Components.StoreAt(after, new Dictionary<string, int> { ["web"] = 2 });
     }
 }

@@ -73,6 +73,26 @@ public sealed class RecoveryTests : IDisposable
     }
 
     [Fact]
+    public async Task What_another_version_made_is_adopted_without_touching_it()
+    {
+        var component = World.Service("blog", "v1").Components[0];
+        using (var before = new World(_directory, _runtime))
+        {
+            var instance = InstanceName.Parse("blog.web.4");
+            before.Ports.Allocate(instance, component);
+            await _runtime.RunAsync(before.Ports.Spec(instance, component, "of another version"), default);
+            before.Ports.Release(instance);
+        }
+
+        using var after = new World(_directory, _runtime);
+        var started = (await _runtime.InspectAsync(InstanceName.Parse("blog.web.4"), default))!.Started;
+        Assert.Equal(["adopted blog.web.4"], await after.Adoption.AdoptAsync(null, dryRun: false, default));
+        await after.RecoverAsync();
+        Assert.Empty(after.Reconciler.Drift);
+        Assert.Equal(started, (await _runtime.InspectAsync(InstanceName.Parse("blog.web.4"), default))!.Started);
+    }
+
+    [Fact]
     public async Task After_a_boot_services_come_up_stage_by_stage_and_stage_0_blocks()
     {
         using (var before = new World(_directory, _runtime))

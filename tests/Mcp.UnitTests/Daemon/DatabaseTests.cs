@@ -16,7 +16,7 @@ public sealed class DatabaseTests : IDisposable
     public DatabaseTests()
     {
         _database = Database.Open(Path.Combine(_directory, "registry.db"), AgentRegistry.Owner);
-        Migrator.Migrate(_database, Migration.In(typeof(AgentRegistry).Assembly));
+        Migrator.Migrate(_database, AgentRegistry.Migrations);
     }
 
     [Fact]

@@ -6,6 +6,7 @@ using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Microsoft.Data.Sqlite;
+using Mcp.UnitTests.Agent;
 
 namespace Mcp.UnitTests.Daemon;
 
@@ -18,7 +19,7 @@ public sealed class RegistryTests : IDisposable
 
     private string DatabaseFile => Path.Combine(_directory, "registry.db");
 
-    public static TheoryData<int> Versions => [.. Migration.In(typeof(AgentRegistry).Assembly).Select(m => m.Number)];
+    public static TheoryData<int> Versions => [.. AgentRegistry.Migrations.Select(m => m.Number)];
 
     [Theory]
     [MemberData(nameof(Versions))]
@@ -26,7 +27,7 @@ public sealed class RegistryTests : IDisposable
     {
         using (var old = Database.Open(DatabaseFile, AgentRegistry.Owner))
         {
-            Migrator.Migrate(old, Migration.In(typeof(AgentRegistry).Assembly), upTo: version);
+            Migrator.Migrate(old, AgentRegistry.Migrations, upTo: version);
             old.Alter(connection => connection.Run("""
                 INSERT INTO services (name, tier, active, updated_at) VALUES ('blog', 'worker', 1, '2026-01-01T00:00:00Z');
                 INSERT INTO components (service, name, position, image, definition, spec_hash, generation, desired, updated_at)
@@ -111,8 +112,8 @@ public sealed class RegistryTests : IDisposable
     {
         using var registry = AgentRegistry.Open(DatabaseFile, TimeProvider.System);
         var generations = new Dictionary<string, int> { ["web"] = 1 };
-        registry.Components.Store(Service("one"), generations);
-        Assert.Equal(ErrorCode.RouteTaken, Assert.Throws<McpException>(() => registry.Components.Store(Service("two"), generations)).Code);
+        registry.Components.StoreAt(Service("one"), generations);
+        Assert.Equal(ErrorCode.RouteTaken, Assert.Throws<McpException>(() => registry.Components.StoreAt(Service("two"), generations)).Code);
         Assert.Equal("one", Assert.Single(registry.Components.List()).Service.Text);
     }
 

@@ -1,5 +1,4 @@
 using Mcp.Model.Definition;
-using Mcp.Model.Instances;
 
 namespace Mcp.UnitTests.Definition;
 
@@ -76,32 +75,5 @@ public sealed class StoredDefinitionTests
         var component = ServiceFile.Parse(ServiceFileWriter.Write(ServiceFile.Parse(text, "f")), "again").Components[0];
         Assert.Equal(UpdateMode.StopFirst, component.Update);
         Assert.Equal([(false, true), (false, false), (true, false)], component.Volumes.Select(v => (v.ReadOnly, v.Shared)));
-    }
-
-    /// <summary>A hash that changed by itself would have every instance of every node made anew at the next upgrade.</summary>
-    [Fact]
-    public void The_hash_of_a_definition_never_changes_by_itself()
-    {
-        var component = ServiceFile.Parse("""
-            name = "blog"
-            [[components]]
-            name = "web"
-            image = "registry.lan:5000/blog:v1"
-            memory_mb = 256
-            vcpus = 2
-            cmd = ["a b", "c"]
-            env = { Z = "1", A = "x \"y\"" }
-            volumes = ["/srv/blog:/srv/blog:ro", "/srv/data:/data"]
-            ports = ["127.0.0.1:8443:8443", "9000:90"]
-            user = "1000:1000"
-            restart = "on-failure"
-            health = { http = "/healthz", port = 8080, interval = "500ms" }
-            [[components.routes]]
-            name = "http"
-            port = 8080
-            hostname = "blog.example.com"
-            public = true
-            """, "f").Components[0];
-        Assert.Equal("cfb268310f490e14", SpecHash.Of(component));
     }
 }

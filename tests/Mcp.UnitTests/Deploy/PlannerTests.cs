@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Reflection;
 using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
-using Mcp.Model.Instances;
 using Mcp.Model.Names;
 
 namespace Mcp.UnitTests.Deploy;
@@ -216,7 +215,7 @@ public sealed class PlannerTests
     public void A_file_that_is_not_active_stops_also_what_was_not_asked_for()
     {
         var running = s_full with { Active = true, Components = [s_full.Components[0], s_full.Components[0] with { Name = Label.Parse("x"), Volumes = [], Ports = [] }] };
-        var there = There(running, 1) with { Components = [.. running.Components.Select(c => new CurrentComponent(c, SpecHash.Of(c), 1, true, true))] };
+        var there = There(running, 1) with { Components = [.. running.Components.Select(c => new CurrentComponent(c, 1, true, true))] };
         var plan = Plan(new RolloutRequest(running with { Active = false }, Label.Parse("x")), there);
         Assert.Equal([("x", true), ("web", true)], plan.Changes.Select(c => (c.Component.Text, c.Ends)));
         Assert.False(plan.IsEmpty);
@@ -234,7 +233,7 @@ public sealed class PlannerTests
     private static CurrentService There(ServiceDefinition? before, int generation) => new(
         Label.Parse("alder"),
         before,
-        [.. (before?.Components ?? []).Select(c => new CurrentComponent(c, SpecHash.Of(c), generation, Wanted: false, Runs: false))],
+        [.. (before?.Components ?? []).Select(c => new CurrentComponent(c, generation, Wanted: false, Runs: false))],
         new Dictionary<Label, int>());
 
     // The part with another value of one member.

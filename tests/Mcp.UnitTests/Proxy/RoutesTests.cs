@@ -7,6 +7,7 @@ using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
+using Mcp.UnitTests.Agent;
 
 namespace Mcp.UnitTests.Proxy;
 
@@ -98,7 +99,7 @@ public sealed class RoutesTests : IDisposable
     {
         var service = Service(name, hostname, mode);
         _ports.Allocate(InstanceName.Parse($"{name}.web.1"), service.Components[0]);
-        _registry.Components.Store(service, new Dictionary<string, int> { ["web"] = 1 });
+        _registry.Components.StoreAt(service, new Dictionary<string, int> { ["web"] = 1 });
     }
 
     private static Hostname Host(string text) => Hostname.TryParse(text, out var hostname) ? hostname : throw new ArgumentException(text);

@@ -33,7 +33,7 @@ public sealed class ReplaceStep(AgentRegistry registry, RuntimeSet runtimes, INo
             foreach (var old in Losing(state, rolling))
                 await StopAsync(old.Instance, progress, ct);
             progress.Report($"{rolling.Component.Name}: starts");
-            await parts.Starter.StartAsync(rolling.Component, rolling.New, ct);
+            await parts.Starter.StartAsync(rolling, ct);
             await gate.WaitAsync(rolling.Component, rolling.New, progress, ct);
         }
 

@@ -12,7 +12,7 @@ public sealed class StartStep(Starter starter, RuntimeSet runtimes) : IStep<Depl
         if (!state.Service.Active)
             return state;
         foreach (var rolling in state.Rolling().Where(r => !r.StopsFirst))
-            await starter.StartAsync(rolling.Component, rolling.New, ct);
+            await starter.StartAsync(rolling, ct);
         return state;
     }
 

@@ -26,10 +26,8 @@ public sealed class SwitchStep(ComponentsTable components, INodeProxy proxy, Fun
     {
         if (state.PreviousService is not { } previous)
             components.Delete(state.Service.Name);
-        else if (state.Before is { } rows)
-            components.Store(previous, rows, holds: true);
         else
-            components.Store(previous, state.Rollouts.Concat(state.Removals).Where(r => r.OldGeneration > 0).ToDictionary(r => r.Component, r => r.OldGeneration));
+            components.Store(previous, state.Before, holds: true);
         return Task.CompletedTask;
     }
 
@@ -37,10 +35,10 @@ public sealed class SwitchStep(ComponentsTable components, INodeProxy proxy, Fun
     private List<ComponentRow> Rows(Deployment state, ServiceDefinition service)
     {
         var kept = components.List(service.Name).ToDictionary(c => c.Row.Name, c => c.Row);
-        var generations = state.Rollouts.ToDictionary(r => r.Component, r => r.Generation);
+        var rolling = state.Rollouts.ToDictionary(r => r.Component);
         var desired = service.Active ? DesiredState.Running : DesiredState.Stopped;
-        return [.. service.Components.Select(c => generations.TryGetValue(c.Name.Text, out var generation)
-            ? ComponentRow.Of(c, generation, desired)
+        return [.. service.Components.Select(c => rolling.TryGetValue(c.Name.Text, out var rollout)
+            ? ComponentRow.Of(c, rollout.Generation, desired) with { SpecHash = rollout.Revision }
             : service.Active ? kept[c.Name.Text] : kept[c.Name.Text] with { Desired = nameof(DesiredState.Stopped) })];
     }
 }

@@ -50,6 +50,12 @@ internal sealed class Entries : IEnumerable<KeyValuePair<string, Entry>>
         return true;
     }
 
+    public void Remove(string key)
+    {
+        _entries.RemoveAll(e => e.Key == key);
+        _index?.Remove(key);
+    }
+
     public List<KeyValuePair<string, Entry>>.Enumerator GetEnumerator() => _entries.GetEnumerator();
 
     IEnumerator<KeyValuePair<string, Entry>> IEnumerable<KeyValuePair<string, Entry>>.GetEnumerator() => GetEnumerator();

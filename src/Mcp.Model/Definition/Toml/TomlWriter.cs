@@ -1,0 +1,69 @@
+using System.Globalization;
+using System.Text;
+using Mcp.Model.Definition.Tree;
+
+namespace Mcp.Model.Definition.Toml;
+
+/// <summary>The tree of a file as TOML: lists of tables with a header each, every other table within its line.</summary>
+internal static class TomlWriter
+{
+    public static string Write(TableNode root)
+    {
+        var text = new StringBuilder();
+        Write(text, root, "");
+        return text.ToString();
+    }
+
+    private static void Write(StringBuilder text, TableNode table, string path)
+    {
+        foreach (var (key, entry) in table.Entries)
+        {
+            if (!HasHeaders(entry.Value))
+                text.Append(Key(key)).Append(" = ").Append(Inline(entry.Value)).Append('\n');
+        }
+
+        foreach (var (key, entry) in table.Entries)
+        {
+            if (!HasHeaders(entry.Value))
+                continue;
+            foreach (var item in ((ListNode)entry.Value).Items)
+            {
+                text.Append(text.Length > 0 ? "\n" : "").Append("[[").Append(path).Append(Key(key)).Append("]]\n");
+                Write(text, (TableNode)item, $"{path}{Key(key)}.");
+            }
+        }
+    }
+
+    private static bool HasHeaders(Node value) => value is ListNode { Items.Count: > 0 } list && list.Items.TrueForAll(item => item is TableNode);
+
+    private static string Inline(Node value) => value switch
+    {
+        TextNode text => Quote(text.Value),
+        IntegerNode number => number.Value.ToString(CultureInfo.InvariantCulture),
+        BooleanNode truth => truth.Value ? "true" : "false",
+        ListNode list => $"[{string.Join(", ", list.Items.Select(Inline))}]",
+        TableNode { Entries.Count: 0 } => "{}",
+        TableNode table => $"{{ {string.Join(", ", table.Entries.Select(e => $"{Key(e.Key)} = {Inline(e.Value.Value)}"))} }}",
+        // TOML has no null: what was not there is told by a text.
+        OtherNode other => other.Raw == "null" ? Quote("") : other.Raw,
+        _ => "",
+    };
+
+    private static string Key(string key) => key.Length > 0 && key.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') ? key : Quote(key);
+
+    private static string Quote(string value)
+    {
+        var text = new StringBuilder("\"");
+        foreach (var c in value)
+        {
+            if (c is '"' or '\\')
+                text.Append('\\').Append(c);
+            else if (char.IsControl(c))
+                text.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}");
+            else
+                text.Append(c);
+        }
+
+        return text.Append('"').ToString();
+    }
+}
