@@ -12,57 +12,120 @@ internal static class ServiceKeys
     private static readonly DurationKind s_time = new(TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10));
     private static readonly TextKind<string> s_text = Text("a string", _ => true);
     private static readonly TextKind<Label> s_name = new(Label.Allowed, t => Label.TryParse(t, out var label) ? label : null, l => l.Text);
-    private static readonly TextKind<ImageReference> s_image = new(ImageReference.Allowed, t => ImageReference.TryParse(t, out var image) ? image : null, i => i.Text);
-    private static readonly TextKind<Hostname> s_hostname = new(Hostname.Allowed, t => Hostname.TryParse(t, out var hostname) ? hostname : null, h => h.Text);
+    private static readonly TextKind<ImageReference> s_image =
+        new(ImageReference.Allowed, t => ImageReference.TryParse(t, out var image) ? image : null, i => i.Text);
+    private static readonly TextKind<Hostname> s_hostname =
+        new(Hostname.Allowed, t => Hostname.TryParse(t, out var hostname) ? hostname : null, h => h.Text);
     private static readonly TextKind<VolumeMount> s_volume = new(VolumePaths.Allowed, VolumePaths.Parse, v => v.ToString(), isNoted: true);
-    private static readonly TextKind<FixedPort> s_fixed = new(FixedPorts.Allowed, t => FixedPorts.TryParse(t, out var port) ? port : null, FixedPorts.Format, isNoted: true);
-    private static readonly MapKind s_env = new(ShortTexts.AllowedVariable, ShortTexts.IsVariable, t => !t.Contains('\0', StringComparison.Ordinal));
+    private static readonly TextKind<FixedPort> s_fixed =
+        new(FixedPorts.Allowed, t => FixedPorts.TryParse(t, out var port) ? port : null, FixedPorts.Format, isNoted: true);
+    private static readonly MapKind s_env =
+        new(ShortTexts.AllowedVariable, ShortTexts.IsVariable, t => !t.Contains('\0', StringComparison.Ordinal));
 
     private static readonly KeyTable<Route> s_route = new KeyTable<Route>("a route", new Route { Name = s_nobody, Port = 1 })
-        .Required("name", s_name, r => r.Name, (r, v) => r with { Name = v }, "Its name, for `mcp status` and for PORT_NAME in the environment.")
+        .Required(
+            "name", s_name,
+            r => r.Name, (r, v) => r with { Name = v },
+            "Its name, for `mcp status` and for PORT_NAME in the environment.")
         .Required("port", s_port, r => r.Port, (r, v) => r with { Port = v }, "The port that the program listens on.")
-        .Value("mode", new ChoiceKind<RouteMode>(Spellings.Modes), r => r.Mode, (r, v) => r with { Mode = v }, "l7 passes HTTP requests on; l4 passes TLS connections on by their server name.")
+        .Value(
+            "mode", new ChoiceKind<RouteMode>(Spellings.Modes),
+            r => r.Mode, (r, v) => r with { Mode = v },
+            "l7 passes HTTP requests on; l4 passes TLS connections on by their server name.")
         .Optional("hostname", s_hostname, r => r.Hostname, (r, v) => r with { Hostname = v }, "The name that clients ask for.")
         .Value("public", s_boolean, r => r.Public, (r, v) => r with { Public = v }, "Whether edge nodes let the world in at the hostname.");
 
     private static readonly KeyTable<HealthCheck> s_health = new KeyTable<HealthCheck>("a health check", new HealthCheck())
-        .Optional("http", Text(ShortTexts.AllowedPath, ShortTexts.IsPath), h => h.Http, (h, v) => h with { Http = v }, "A path that must answer with a status from 200 to 399.")
+        .Optional(
+            "http", Text(ShortTexts.AllowedPath, ShortTexts.IsPath),
+            h => h.Http, (h, v) => h with { Http = v },
+            "A path that must answer with a status from 200 to 399.")
         .Value("tcp", s_boolean, h => h.Tcp, (h, v) => h with { Tcp = v }, "Whether the port must accept connections.")
         .Value("grpc", s_boolean, h => h.Grpc, (h, v) => h with { Grpc = v }, "Whether grpc.health.v1 must answer SERVING.")
-        .List("exec", s_text, h => h.Exec, (h, v) => h with { Exec = v }, "A program in the container, with its arguments, that must exit with 0.")
+        .List(
+            "exec", s_text,
+            h => h.Exec, (h, v) => h with { Exec = v },
+            "A program in the container, with its arguments, that must exit with 0.")
         .Maybe("port", s_port, h => h.Port, (h, v) => h with { Port = v }, "The port that is asked.", "the first route's")
         .Value("interval", s_time, h => h.Interval, (h, v) => h with { Interval = v }, "The time from one question to the next.")
         .Value("timeout", s_time, h => h.Timeout, (h, v) => h with { Timeout = v }, "How long an answer may take.")
-        .Value("retries", new IntegerKind(1, 1000), h => h.Retries, (h, v) => h with { Retries = v }, "How many questions are asked before the deploy fails.");
+        .Value(
+            "retries", new IntegerKind(1, 1000),
+            h => h.Retries, (h, v) => h with { Retries = v },
+            "How many questions are asked before the deploy fails.");
 
     /// <summary>Of one component, as instances carry it.</summary>
     public static readonly KeyTable<ComponentDefinition> Component =
         new KeyTable<ComponentDefinition>("a component", new ComponentDefinition { Name = s_nobody, Image = ImageReference.Parse("localhost/unknown") })
         .Required("name", s_name, c => c.Name, (c, v) => c with { Name = v }, "Its name.")
         .Required("image", s_image, c => c.Image, (c, v) => c with { Image = v }, "An OCI image, with its registry.")
-        .Value("runtime", new ChoiceKind<RuntimeKind>(Spellings.Runtimes), c => c.Runtime, (c, v) => c with { Runtime = v }, "What it runs as: a podman container, a Nanos unikernel, or a small Linux VM.")
-        .Maybe("memory_mb", new IntegerKind(4, 16 * 1024 * 1024), c => c.MemoryMb, (c, v) => c with { MemoryMb = v }, "Memory in MiB: a container's limit, a VM's size.", "no limit; of a VM 256")
-        .Maybe("vcpus", new IntegerKind(1, 1024), c => c.Vcpus, (c, v) => c with { Vcpus = v }, "CPUs: a container's limit, a VM's number.", "no limit; of a VM 1")
+        .Value(
+            "runtime", new ChoiceKind<RuntimeKind>(Spellings.Runtimes),
+            c => c.Runtime, (c, v) => c with { Runtime = v },
+            "What it runs as: a podman container, a Nanos unikernel, or a small Linux VM.")
+        .Maybe(
+            "memory_mb", new IntegerKind(4, 16 * 1024 * 1024),
+            c => c.MemoryMb, (c, v) => c with { MemoryMb = v },
+            "Memory in MiB: a container's limit, a VM's size.",
+            "no limit; of a VM 256")
+        .Maybe(
+            "vcpus", new IntegerKind(1, 1024),
+            c => c.Vcpus, (c, v) => c with { Vcpus = v },
+            "CPUs: a container's limit, a VM's number.",
+            "no limit; of a VM 1")
         .List("cmd", s_text, c => c.Cmd, (c, v) => c with { Cmd = v }, "Arguments for the image's program.", "the image's own")
         .Map("env", s_env, c => c.Env, (c, v) => c with { Env = v }, "Environment variables.")
-        .List("volumes", s_volume, c => c.Volumes, (c, v) => c with { Volumes = v }, "Directories of the node. One instance at a time may write to one, unless all say :shared.")
+        .List(
+            "volumes", s_volume,
+            c => c.Volumes, (c, v) => c with { Volumes = v },
+            "Directories of the node. One instance at a time may write to one, unless all say :shared.")
         .List("ports", s_fixed, c => c.Ports, (c, v) => c with { Ports = v }, "Fixed ports of the node.")
-        .Optional("network", Text(ShortTexts.AllowedNetwork, ShortTexts.IsNetwork), c => c.Network, (c, v) => c with { Network = v }, "Containers: host, or a podman network. VMs: user or bridge.")
-        .Optional("user", Text(ShortTexts.AllowedUser, ShortTexts.IsUser), c => c.User, (c, v) => c with { User = v }, "The user that a container's program runs as.", "the image's own")
-        .Value("restart", new ChoiceKind<RestartPolicy>(Spellings.Restarts), c => c.Restart, (c, v) => c with { Restart = v }, "Whether it is started again after it has ended.")
-        .Maybe("update", new ChoiceKind<UpdateMode>(Spellings.Updates), c => c.Update, (c, v) => c with { Update = v }, "Whether the old instance ends before the new one starts.", "beside, or stop-first where both cannot run at once")
-        .Maybe("stop_grace", s_time, c => c.StopGrace, (c, v) => c with { StopGrace = v }, "How long it may take to end before it is killed.", "10s; with a writable volume 60s")
-        .Value("drain", s_time, c => c.Drain, (c, v) => c with { Drain = v }, "How long requests under way may take to end before an old instance is stopped.")
-        .Optional("health", new TableKind<HealthCheck>(s_health), c => c.Health, (c, v) => c with { Health = v }, "How to tell that it is well.")
+        .Optional(
+            "network", Text(ShortTexts.AllowedNetwork, ShortTexts.IsNetwork),
+            c => c.Network, (c, v) => c with { Network = v },
+            "Containers: host, or a podman network. VMs: user or bridge.")
+        .Optional(
+            "user", Text(ShortTexts.AllowedUser, ShortTexts.IsUser),
+            c => c.User, (c, v) => c with { User = v },
+            "The user that a container's program runs as.",
+            "the image's own")
+        .Value(
+            "restart", new ChoiceKind<RestartPolicy>(Spellings.Restarts),
+            c => c.Restart, (c, v) => c with { Restart = v },
+            "Whether it is started again after it has ended.")
+        .Maybe(
+            "update", new ChoiceKind<UpdateMode>(Spellings.Updates),
+            c => c.Update, (c, v) => c with { Update = v },
+            "Whether the old instance ends before the new one starts.",
+            "beside, or stop-first where both cannot run at once")
+        .Maybe(
+            "stop_grace", s_time,
+            c => c.StopGrace, (c, v) => c with { StopGrace = v },
+            "How long it may take to end before it is killed.",
+            "10s; with a writable volume 60s")
+        .Value(
+            "drain", s_time,
+            c => c.Drain, (c, v) => c with { Drain = v },
+            "How long requests under way may take to end before an old instance is stopped.")
+        .Optional(
+            "health", new TableKind<HealthCheck>(s_health),
+            c => c.Health, (c, v) => c with { Health = v },
+            "How to tell that it is well.")
         .List("routes", new TableKind<Route>(s_route), c => c.Routes, (c, v) => c with { Routes = v }, "The ports that others may reach.");
 
     /// <summary>The whole file.</summary>
     public static readonly KeyTable<ServiceDefinition> Service = new KeyTable<ServiceDefinition>("a service", new ServiceDefinition { Name = s_nobody })
         .Required("name", s_name, s => s.Name, (s, v) => s with { Name = v }, "Its name.")
-        .Value("tier", new ChoiceKind<Tier>(Spellings.Tiers), s => s.Tier, (s, v) => s with { Tier = v }, "Which nodes it may go to: core services go to master nodes.")
+        .Value(
+            "tier", new ChoiceKind<Tier>(Spellings.Tiers),
+            s => s.Tier, (s, v) => s with { Tier = v },
+            "Which nodes it may go to: core services go to master nodes.")
         .Optional("node", s_name, s => s.Node, (s, v) => s with { Node = v }, "The node that it runs on.", "the master chooses")
         .Value("active", s_boolean, s => s.Active, (s, v) => s with { Active = v }, "Whether it runs.")
-        .List("components", new TableKind<ComponentDefinition>(Component), s => s.Components, (s, v) => s with { Components = v }, "Its programs.");
+        .List(
+            "components", new TableKind<ComponentDefinition>(Component),
+            s => s.Components, (s, v) => s with { Components = v },
+            "Its programs.");
 
     /// <summary>For the reference: each table with its header.</summary>
     public static IReadOnlyList<(string Header, IReadOnlyList<KeyInfo> Keys)> All =>

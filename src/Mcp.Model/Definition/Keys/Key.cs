@@ -5,7 +5,11 @@ namespace Mcp.Model.Definition.Keys;
 /// <summary>One key of a table as the reference shows it.</summary>
 public sealed record KeyInfo
 {
-    internal KeyInfo(string name, IKind kind, string otherwise, string text) => (Name, Kind, Allowed, Default, Text) = (name, kind.Name, kind.Allowed, otherwise, text);
+    internal KeyInfo(string name, IKind kind, string otherwise, string text)
+    {
+        (Name, Default, Text) = (name, otherwise, text);
+        (Kind, Allowed) = (kind.Name, kind.Allowed);
+    }
 
     public string Name { get; }
 
@@ -46,7 +50,8 @@ internal abstract class Key<TPart>(KeyInfo info)
 }
 
 /// <param name="get">False: it is as it would be without the key.</param>
-internal sealed class Key<TPart, TValue>(KeyInfo info, Kind<TValue> kind, Func<TPart, (bool Is, TValue Value)> get, Func<TPart, TValue, TPart> set) : Key<TPart>(info)
+internal sealed class Key<TPart, TValue>(
+    KeyInfo info, Kind<TValue> kind, Func<TPart, (bool Is, TValue Value)> get, Func<TPart, TValue, TPart> set) : Key<TPart>(info)
 {
     // Of a list with one wrong item the others count, so that the rules find their mistakes, too.
     public override TPart Read(TPart part, Node node, Reading reading) =>
