@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Mcp.Agent.Proxy;
+using Mcp.Agent.ProxyProcess;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Lifecycle;
 using Mcp.Usage;

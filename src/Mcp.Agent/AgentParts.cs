@@ -146,7 +146,7 @@ public sealed class AgentParts : IDisposable
     {
         CertificateKind.Internal => new InternalCa(() => Certificates.Member, time),
         CertificateKind.Acme => new Acme(edge, Path.Combine(Config.EdgeDirectory, "acme"), Config.AcmeRoot, Registry.Issuances, time),
-        CertificateKind.Files => new CertificateFiles(edge.Files!),
+        CertificateKind.Files => new OperatorFiles(edge.Files!),
     };
 
     public void Dispose()

@@ -29,7 +29,7 @@ public sealed class MasterParts
         Agents = agents;
         Nodes = new NodeDirectory(config, store, time);
         Membership = new Membership(store, identity, config.Dns.Zone.Text, time);
-        Images = new ImageArchitectures(agents, store);
+        Images = new CommonArchitectures(agents, store);
         var locks = new ServiceLocks();
         var coordinator = new EdgeCoordinator(Nodes, agents, store, config.Dns.Zone, config.Dns.Resolver(config.Listen));
         var ways = edge ?? coordinator;
@@ -72,7 +72,7 @@ public sealed class MasterParts
 
     public Membership Membership { get; }
 
-    public ImageArchitectures Images { get; }
+    public CommonArchitectures Images { get; }
 
     public PlaceStep Place { get; }
 

@@ -1,6 +1,6 @@
 using System.Net;
 using Mcp.Agent.Edge;
-using Mcp.Agent.Proxy.Public;
+using Mcp.Agent.ProxyProcess.Public;
 using Microsoft.AspNetCore.Http;
 
 namespace Mcp.UnitTests.Agent;

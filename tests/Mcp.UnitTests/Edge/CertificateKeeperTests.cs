@@ -27,7 +27,7 @@ public sealed class CertificateKeeperTests : IDisposable
         _registry = AgentRegistry.Open(Path.Combine(_directory, "registry.db"), _time);
         _store = new CertificateStore(Path.Combine(_directory, "kept"), _time);
         Directory.CreateDirectory(Files);
-        _keeper = new CertificateKeeper(_store, new CertificateFiles(Files), _registry.Events, _time);
+        _keeper = new CertificateKeeper(_store, new OperatorFiles(Files), _registry.Events, _time);
         _route = new EdgeRoute(Host("a.example.com"), Label.Parse("a"), Host("a.mcp.internal"), 8444, "", []);
     }
 

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Net.Security;
 using CsCheck;
-using Mcp.Agent.Proxy;
+using Mcp.Agent.ProxyProcess;
 
 namespace Mcp.UnitTests.Proxy;
 

@@ -1,4 +1,5 @@
 using Mcp.Agent.Proxy;
+using Mcp.Agent.ProxyProcess;
 
 namespace Mcp.UnitTests.Proxy;
 

@@ -8,7 +8,7 @@ using Mcp.Model.Placement;
 namespace Mcp.Master.Deploy.Steps;
 
 /// <summary>Chooses the node and writes down that the service goes there, before anything is there. A service whose data would stay behind goes nowhere unless it was said that it may.</summary>
-public sealed class PlaceStep(NodeDirectory nodes, ImageArchitectures images, NodeDefinitions running, MasterStore store) : IStep<FleetDeployment>
+public sealed class PlaceStep(NodeDirectory nodes, CommonArchitectures images, NodeDefinitions running, MasterStore store) : IStep<FleetDeployment>
 {
     private readonly Lock _oneAtATime = new();
 

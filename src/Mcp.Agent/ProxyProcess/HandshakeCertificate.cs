@@ -2,15 +2,22 @@ using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
-namespace Mcp.Agent.Proxy;
+namespace Mcp.Agent.ProxyProcess;
 
-/// <summary>A certificate ready for handshakes, from a PEM file with its chain and key; read again only when the file is another one.</summary>
-internal sealed class CertificateFile
+/// <summary>A certificate ready for handshakes, from a PEM file with its chain and key; read again only when the file is another
+/// one.</summary>
+internal sealed class HandshakeCertificate
 {
     private readonly DateTime _written;
     private readonly long _length;
 
-    private CertificateFile(string file, DateTime written, long length, SslStreamCertificateContext context) => (File, _written, _length, Context) = (file, written, length, context);
+    private HandshakeCertificate(FileInfo info, string file, SslStreamCertificateContext context)
+    {
+        File = file;
+        Context = context;
+        _written = info.LastWriteTimeUtc;
+        _length = info.Length;
+    }
 
     public string File { get; }
 
@@ -19,12 +26,14 @@ internal sealed class CertificateFile
 
     /// <param name="known">As read before; null: not yet.</param>
     /// <returns>Null: it cannot be read; told on standard error.</returns>
-    public static CertificateFile? Read(string file, CertificateFile? known)
+    public static HandshakeCertificate? Read(string file, HandshakeCertificate? known)
     {
         try
         {
+            // Looked at before it is read: one that is replaced meanwhile is read again the next time.
             var info = new FileInfo(file);
-            if (known is not null && known.File == file && info.Exists && known._written == info.LastWriteTimeUtc && known._length == info.Length)
+            info.Refresh();
+            if (known is not null && known.File == file && known.IsStill(info))
                 return known;
             var text = System.IO.File.ReadAllText(file);
             using var pem = X509Certificate2.CreateFromPem(text, text);
@@ -33,7 +42,7 @@ internal sealed class CertificateFile
             chain.ImportFromPem(text);
             chain.RemoveAt(0);
             // Offline: nothing is fetched while a client waits.
-            return new CertificateFile(file, info.LastWriteTimeUtc, info.Length, SslStreamCertificateContext.Create(leaf, chain, offline: true));
+            return new HandshakeCertificate(info, file, SslStreamCertificateContext.Create(leaf, chain, offline: true));
         }
         catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -41,4 +50,6 @@ internal sealed class CertificateFile
             return null;
         }
     }
+
+    private bool IsStill(FileInfo info) => info.Exists && _written == info.LastWriteTimeUtc && _length == info.Length;
 }

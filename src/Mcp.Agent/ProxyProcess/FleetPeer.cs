@@ -3,13 +3,13 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Mcp.Daemon.Identity;
 
-namespace Mcp.Agent.Proxy;
+namespace Mcp.Agent.ProxyProcess;
 
 /// <summary>This node as the proxies of other nodes see it, and they as it sees them: certificates of the fleet's CA, read from the agent's directory as they are now. The proxy may be older than the membership.</summary>
 internal sealed class FleetPeer(string member)
 {
     private readonly Lock _lock = new();
-    private CertificateFile? _own;
+    private HandshakeCertificate? _own;
     private X509Certificate2? _authority;
     private DateTime _authorityWritten;
 
@@ -21,7 +21,7 @@ internal sealed class FleetPeer(string member)
             lock (_lock)
             {
                 var file = Path.Combine(member, "node.pem");
-                _own = File.Exists(file) ? CertificateFile.Read(file, _own) ?? _own : null;
+                _own = File.Exists(file) ? HandshakeCertificate.Read(file, _own) ?? _own : null;
                 return _own?.Context.TargetCertificate;
             }
         }

@@ -3,8 +3,9 @@ using System.Globalization;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
+using Mcp.Agent.Proxy;
 
-namespace Mcp.Agent.Proxy.Public;
+namespace Mcp.Agent.ProxyProcess.Public;
 
 /// <summary>A service's node as an edge node reaches it: over TLS, by addresses that were checked, whatever DNS says later. With its own connections, so that one that moves leaves no request on the way to the old place.</summary>
 internal sealed class OverlayBackend : IDisposable

@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Yarp.ReverseProxy.Forwarder;
 
-namespace Mcp.Agent.Proxy.Public;
+namespace Mcp.Agent.ProxyProcess.Public;
 
 /// <summary>Says who asked and how (X-Forwarded-*, and Forwarded of RFC 7239); what a client says of that is dropped.</summary>
 /// <param name="hsts">Null: the service decides.</param>

@@ -1,12 +1,13 @@
 using System.Collections.Frozen;
 using System.Net.Security;
+using Mcp.Agent.Proxy;
 
-namespace Mcp.Agent.Proxy;
+namespace Mcp.Agent.ProxyProcess;
 
 /// <summary>The certificates in force by the name that a client asks for; swapped as one, so that no connection is dropped for a renewal.</summary>
 internal sealed class CertificateTable
 {
-    private volatile FrozenDictionary<string, CertificateFile> _byHost = FrozenDictionary<string, CertificateFile>.Empty;
+    private volatile FrozenDictionary<string, HandshakeCertificate> _byHost = FrozenDictionary<string, HandshakeCertificate>.Empty;
 
     /// <param name="name">A service's, or a component's of it; null or another: none, and the handshake fails.</param>
     public SslStreamCertificateContext? Find(string? name)
@@ -21,10 +22,10 @@ internal sealed class CertificateTable
     public void Replace(IReadOnlyList<ProxyCertificate> certificates)
     {
         var known = _byHost;
-        var loaded = new Dictionary<string, CertificateFile>(StringComparer.OrdinalIgnoreCase);
+        var loaded = new Dictionary<string, HandshakeCertificate>(StringComparer.OrdinalIgnoreCase);
         foreach (var (host, file) in certificates)
         {
-            if (CertificateFile.Read(file, known.GetValueOrDefault(host)) is { } read)
+            if (HandshakeCertificate.Read(file, known.GetValueOrDefault(host)) is { } read)
                 loaded[host] = read;
         }
 

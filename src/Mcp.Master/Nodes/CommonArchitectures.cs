@@ -8,8 +8,9 @@ using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Nodes;
 
-/// <summary>Which machines all images of a service are there for. Only a fleet of several architectures needs to know; one of its nodes asks the registries.</summary>
-public sealed class ImageArchitectures(AgentPool agents, MasterStore store)
+/// <summary>Which machines all images of a service can run on. Only a fleet of several architectures needs to know; one of its nodes asks the
+/// registries.</summary>
+public sealed class CommonArchitectures(AgentPool agents, MasterStore store)
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
 
@@ -34,7 +35,9 @@ public sealed class ImageArchitectures(AgentPool agents, MasterStore store)
     {
         try
         {
-            return [.. (await agents.Of(store.Nodes.Find(name)!).ImageArchitecturesAsync(new ImageRequest { Image = image }, agents.Within(s_limit, ct))).Architectures];
+            var agent = agents.Of(store.Nodes.Find(name)!);
+            var reply = await agent.ImageArchitecturesAsync(new ImageRequest { Image = image }, agents.Within(s_limit, ct));
+            return [.. reply.Architectures];
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {

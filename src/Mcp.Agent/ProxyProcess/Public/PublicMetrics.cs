@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 
-namespace Mcp.Agent.Proxy.Public;
+namespace Mcp.Agent.ProxyProcess.Public;
 
 /// <summary>Requests of the public by hostname, named as OpenTelemetry's conventions for HTTP servers have it. Without anybody who collects them they cost nothing.</summary>
 internal sealed class PublicMetrics : IDisposable

@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
-namespace Mcp.Agent.Proxy;
+namespace Mcp.Agent.ProxyProcess;
 
 /// <summary>Where a connection came in, which says what it may ask for.</summary>
 internal enum EntranceKind

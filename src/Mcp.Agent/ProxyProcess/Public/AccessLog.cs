@@ -3,7 +3,7 @@ using System.Text.Json;
 using System.Threading.Channels;
 using Yarp.ReverseProxy.Forwarder;
 
-namespace Mcp.Agent.Proxy.Public;
+namespace Mcp.Agent.ProxyProcess.Public;
 
 /// <summary>One JSON object a line for each request of the public, without query strings and headers, which may hold secrets. At LIMIT bytes the file becomes access.log.1. A disk that does not keep up costs lines, never requests.</summary>
 internal sealed class AccessLog : IAsyncDisposable

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Mcp.Agent.Proxy.Public;
+namespace Mcp.Agent.ProxyProcess.Public;
 
 /// <summary>What the public gets without TLS: the answers to an ACME server's questions (RFC 8555 8.3), and for the rest the way to HTTPS.</summary>
 internal sealed class PlainEntrance(PublicTable table, string acmeRoot, int httpsPort)

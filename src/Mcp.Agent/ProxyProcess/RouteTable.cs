@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
+using Mcp.Agent.Proxy;
 
-namespace Mcp.Agent.Proxy;
+namespace Mcp.Agent.ProxyProcess;
 
 /// <summary>An instance's port with the requests that are on their way to it.</summary>
 internal sealed class Backend(int port)

@@ -1,10 +1,11 @@
 using System.Collections.Frozen;
 using System.Net;
+using Mcp.Agent.Proxy;
 
-namespace Mcp.Agent.Proxy.Public;
+namespace Mcp.Agent.ProxyProcess.Public;
 
 /// <summary>A public hostname with its certificate and its backend.</summary>
-internal sealed record PublicHost(string Name, string Service, CertificateFile Certificate, OverlayBackend Backend);
+internal sealed record PublicHost(string Name, string Service, HandshakeCertificate Certificate, OverlayBackend Backend);
 
 /// <summary>The public hostnames in force, swapped as one. A backend that has moved is another backend: what is on its way to the old one ends there.</summary>
 internal sealed class PublicTable(FleetPeer peer) : IDisposable
@@ -23,7 +24,7 @@ internal sealed class PublicTable(FleetPeer peer) : IDisposable
             var after = new Dictionary<string, PublicHost>(StringComparer.OrdinalIgnoreCase);
             foreach (var route in routes)
             {
-                if (CertificateFile.Read(route.Certificate, before.GetValueOrDefault(route.Host)?.Certificate) is not { } certificate)
+                if (HandshakeCertificate.Read(route.Certificate, before.GetValueOrDefault(route.Host)?.Certificate) is not { } certificate)
                     continue;
                 var key = OverlayBackend.KeyOf(route);
                 if (!backends.TryGetValue(key, out var backend))

@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Yarp.ReverseProxy.Forwarder;
 
-namespace Mcp.Agent.Proxy.Public;
+namespace Mcp.Agent.ProxyProcess.Public;
 
 /// <summary>A request of the public: passed on to the node of the hostname's service, with X-Forwarded-* and Forwarded set by us alone, counted and logged.</summary>
 internal sealed class PublicForwarder(PublicTable table, IHttpForwarder forwarder, EdgeOptions options, AccessLog log, PublicMetrics metrics)

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using Yarp.ReverseProxy.Forwarder;
 
-namespace Mcp.Agent.Proxy;
+namespace Mcp.Agent.ProxyProcess;
 
 /// <summary>One request: find its host's backend, pass it on with X-Forwarded-* set by us alone, count it while it is under way.</summary>
 internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : IDisposable

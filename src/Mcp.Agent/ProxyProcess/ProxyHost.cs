@@ -1,13 +1,14 @@
 using System.Globalization;
 using System.Text.Json;
 using Mcp.Agent.Membership;
-using Mcp.Agent.Proxy.Public;
+using Mcp.Agent.Proxy;
+using Mcp.Agent.ProxyProcess.Public;
 using Mcp.Daemon.Doors;
 using Mcp.Daemon.Lifecycle;
 using OpenTelemetry.Metrics;
 using Yarp.ReverseProxy.Forwarder;
 
-namespace Mcp.Agent.Proxy;
+namespace Mcp.Agent.ProxyProcess;
 
 /// <summary>The `mcp-agent proxy` process: forwards HTTP by host name, TLS by SNI. A process of its own, so that an agent restart drops no connection.</summary>
 internal static class ProxyHost

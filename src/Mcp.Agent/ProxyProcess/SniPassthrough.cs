@@ -4,7 +4,7 @@ using System.Net.Sockets;
 using Mcp.Daemon.Doors;
 using Microsoft.AspNetCore.Connections;
 
-namespace Mcp.Agent.Proxy;
+namespace Mcp.Agent.ProxyProcess;
 
 /// <summary>One TLS connection: find the backend by the name in its ClientHello, then carry bytes both ways; the TLS ends at the instance.</summary>
 internal sealed class SniPassthrough(RouteTable table)

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Security.Authentication;
 
-namespace Mcp.Agent.Proxy;
+namespace Mcp.Agent.ProxyProcess;
 
 /// <summary>What TLS the proxy speaks with the public: 1.3, or 1.2 with forward secrecy and authenticated encryption.</summary>
 internal static partial class TlsPolicy
