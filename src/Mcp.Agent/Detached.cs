@@ -1,11 +1,12 @@
 using System.Runtime.InteropServices;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 
 namespace Mcp.Agent;
 
 /// <summary>`mcp-agent detach LOG -- PROGRAM ARGUMENTS`: becomes that program in a session of its own, its output in LOG, so that it outlives the
 /// agent and its terminal and holds none of the agent's files.</summary>
-internal static partial class Detached
+internal static class Detached
 {
     private const long MaxLogBytes = 10 * 1024 * 1024;
 
@@ -21,19 +22,7 @@ internal static partial class Detached
         if (File.Exists(log) && new FileInfo(log).Length > MaxLogBytes)
             File.Move(log, log + ".1", overwrite: true);
         using var output = File.OpenHandle(log, FileMode.Append, FileAccess.Write, FileShare.ReadWrite);
-        _ = SetSession();
-        _ = Duplicate((int)output.DangerousGetHandle(), 1);
-        _ = Duplicate((int)output.DangerousGetHandle(), 2);
-        _ = Execute(arguments[2], [.. arguments[2..], null]);
-        throw new McpException(ErrorCode.Detach, $"cannot start {arguments[2]}: {Marshal.GetPInvokeErrorMessage(Marshal.GetLastPInvokeError())}");
+        var error = Posix.Become(arguments[2], arguments[3..], output);
+        throw new McpException(ErrorCode.Detach, $"cannot start {arguments[2]}: {Marshal.GetPInvokeErrorMessage(error)}");
     }
-
-    [LibraryImport("libc", EntryPoint = "setsid")]
-    private static partial int SetSession();
-
-    [LibraryImport("libc", EntryPoint = "dup2")]
-    private static partial int Duplicate(int from, int to);
-
-    [LibraryImport("libc", EntryPoint = "execvp", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Execute(string program, string?[] arguments);
 }

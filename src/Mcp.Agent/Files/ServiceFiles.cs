@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using Mcp.Daemon.Operations;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Microsoft.Win32.SafeHandles;
@@ -28,8 +29,8 @@ public sealed class ServiceFiles(string root)
         using var directory = Walk(service, parts, create: true);
         RefuseLink(directory, parts[^1], path);
         var half = $".{parts[^1]}.mcp-push";
-        _ = Posix.Unlink(directory, half, 0);
-        using var file = Posix.Open(directory, half, Posix.WriteOnly | Posix.Create | Posix.Exclusive, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        _ = Posix.UnlinkAt(directory, half, 0);
+        using var file = Posix.OpenAt(directory, half, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         if (file.IsInvalid)
             throw Failed(path, "cannot be written");
         try
@@ -43,13 +44,13 @@ public sealed class ServiceFiles(string root)
 
             RandomAccess.FlushToDisk(file);
             File.SetUnixFileMode(file, mode & Permissions);
-            return Posix.Rename(directory, half, directory, parts[^1]) == 0
+            return Posix.RenameAt(directory, half, directory, parts[^1]) == 0
                 ? ($"{root}/{service}/{string.Join('/', parts)}", written)
                 : throw Failed(path, "cannot be replaced");
         }
         catch
         {
-            _ = Posix.Unlink(directory, half, 0);
+            _ = Posix.UnlinkAt(directory, half, 0);
             throw;
         }
     }
@@ -60,7 +61,7 @@ public sealed class ServiceFiles(string root)
     {
         var parts = Parts(service, path);
         using var directory = Walk(service, parts, create: false);
-        var file = Posix.Open(directory, parts[^1], Posix.ReadOnly | Posix.NonBlocking);
+        var file = Posix.OpenAt(directory, parts[^1], OpenFlags.ReadOnly | OpenFlags.NonBlocking);
         try
         {
             if (file.IsInvalid)
@@ -111,9 +112,9 @@ public sealed class ServiceFiles(string root)
         foreach (var part in parts[..^1].Prepend(service.Text))
         {
             using var above = directory;
-            if (create && Posix.MakeDirectory(above, part, 0x1ED) != 0 && Marshal.GetLastPInvokeError() != Posix.Exists)
+            if (create && Posix.MakeDirectoryAt(above, part, 0x1ED) != 0 && Marshal.GetLastPInvokeError() != Errno.Exists)
                 throw Failed(part, "cannot be made");
-            directory = Posix.Open(above, part, Posix.ReadOnly | Posix.Directory);
+            directory = Posix.OpenAt(above, part, OpenFlags.ReadOnly | OpenFlags.Directory);
             if (directory.IsInvalid)
                 throw Failed(part, "is not a directory that can be opened");
         }
@@ -123,9 +124,9 @@ public sealed class ServiceFiles(string root)
 
     private static void RefuseLink(SafeFileHandle directory, string name, string path)
     {
-        using var there = Posix.Open(directory, name, Posix.ReadOnly | Posix.NonBlocking);
-        if (there.IsInvalid && Marshal.GetLastPInvokeError() == Posix.Loop)
-            throw Failed(path, "cannot be written", Posix.Loop);
+        using var there = Posix.OpenAt(directory, name, OpenFlags.ReadOnly | OpenFlags.NonBlocking);
+        if (there.IsInvalid && Marshal.GetLastPInvokeError() == Errno.Loop)
+            throw Failed(path, "cannot be written", Errno.Loop);
     }
 
     private static McpException Failed(string what, string why, int? known = null)
@@ -133,8 +134,8 @@ public sealed class ServiceFiles(string root)
         var error = known ?? Marshal.GetLastPInvokeError();
         return error switch
         {
-            Posix.Loop or Posix.NotDirectory => new McpException(ErrorCode.FileOutside, $"{Label.Clip(what)} {why}: it leads through a symbolic link or a file", "name the directory itself; links are never followed"),
-            Posix.Missing => new McpException(ErrorCode.FileUnknown, $"there is no file {Label.Clip(what)} of this service", ""),
+            Errno.Loop or Errno.NotDirectory => new McpException(ErrorCode.FileOutside, $"{Label.Clip(what)} {why}: it leads through a symbolic link or a file", "name the directory itself; links are never followed"),
+            Errno.Missing => new McpException(ErrorCode.FileUnknown, $"there is no file {Label.Clip(what)} of this service", ""),
             _ => new McpException(ErrorCode.FileFailed, $"{Label.Clip(what)} {why}: {Marshal.GetPInvokeErrorMessage(error)}", ""),
         };
     }

@@ -1,10 +1,10 @@
-using System.Runtime.InteropServices;
 using System.Security.Authentication;
+using Mcp.Machine;
 
 namespace Mcp.Agent.ProxyProcess;
 
 /// <summary>What TLS the proxy speaks with the public: 1.3, or 1.2 with forward secrecy and authenticated encryption.</summary>
-internal static partial class TlsPolicy
+internal static class TlsPolicy
 {
     public const SslProtocols Versions = SslProtocols.Tls12 | SslProtocols.Tls13;
 
@@ -22,17 +22,14 @@ internal static partial class TlsPolicy
 
         """;
 
-    /// <summary>For all TLS of this process; before its first. With a list of suites for each connection the runtime would make a new context each time and resume no session.</summary>
+    /// <summary>For all TLS of this process; before its first. With a list of suites for each connection the runtime would make a new context each time
+    /// and resume no session.</summary>
     public static void Apply(string state)
     {
         var file = Path.Combine(state, "openssl.cnf");
         // A full disk is no reason not to start.
         if (!File.Exists(file) || File.ReadAllText(file) != OpenSsl)
             File.WriteAllText(file, OpenSsl);
-        // The library reads the environment of libc, which Environment.SetEnvironmentVariable does not touch.
-        _ = SetEnvironment("OPENSSL_CONF", file, 1);
+        Posix.SetVariable("OPENSSL_CONF", file);
     }
-
-    [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int SetEnvironment(string name, string value, int overwrite);
 }

@@ -1,6 +1,7 @@
 using System.Formats.Tar;
 using System.Security.Cryptography;
 using System.Text;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Images;

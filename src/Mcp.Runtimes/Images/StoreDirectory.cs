@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Mcp.Machine;
 using Mcp.Model.Names;
 using Microsoft.Win32.SafeHandles;
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Runtime.InteropServices;
 using System.Text;
+using Mcp.Machine;
 using Mcp.Runtimes.Qemu.Network;
 using Mcp.Runtimes.Qemu.Qmp;
 

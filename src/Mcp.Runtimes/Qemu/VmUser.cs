@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Qemu;

@@ -1,4 +1,5 @@
 using System.Formats.Tar;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Runtimes;

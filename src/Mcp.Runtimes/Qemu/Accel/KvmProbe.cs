@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Qemu.Accel;

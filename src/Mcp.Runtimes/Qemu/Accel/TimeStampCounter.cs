@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Mcp.Machine;
 
 namespace Mcp.Runtimes.Qemu.Accel;
 

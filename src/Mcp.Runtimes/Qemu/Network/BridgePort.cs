@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
+using Mcp.Machine;
 using Microsoft.Win32.SafeHandles;
 
 namespace Mcp.Runtimes.Qemu.Network;

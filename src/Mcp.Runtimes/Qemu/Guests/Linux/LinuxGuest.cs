@@ -1,3 +1,4 @@
+using Mcp.Machine;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Instances;

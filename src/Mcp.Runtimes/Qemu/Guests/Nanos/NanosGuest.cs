@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
+using Mcp.Machine;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Instances;

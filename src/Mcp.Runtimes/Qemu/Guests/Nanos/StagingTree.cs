@@ -1,3 +1,4 @@
+using Mcp.Machine;
 using Mcp.Model.Definition;
 using Mcp.Runtimes.Images;
 

@@ -1,0 +1,29 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Mcp.Machine;
+
+/// <content>Relative to an open directory, links never followed: a path can be swapped between check and use, an open directory cannot.
+/// These return what the C library does; the errno is in Marshal.GetLastPInvokeError.</content>
+public static partial class Posix
+{
+    /// <returns>An invalid handle on failure.</returns>
+    public static SafeFileHandle OpenAt(SafeFileHandle directory, string name, int flags, UnixFileMode mode = 0) =>
+        new(OpenBelow(directory, name, flags | OpenFlags.NoFollow | OpenFlags.CloseOnExec, (uint)mode), ownsHandle: true);
+
+    /// <summary>A directory by its whole path, links followed.</summary>
+    /// <returns>An invalid handle on failure.</returns>
+    public static SafeFileHandle OpenRoot(string path) => Open(path, OpenFlags.Directory | OpenFlags.CloseOnExec, 0);
+
+    [LibraryImport("libc", EntryPoint = "mkdirat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int MakeDirectoryAt(SafeFileHandle directory, string name, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "renameat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int RenameAt(SafeFileHandle from, string name, SafeFileHandle to, string newName);
+
+    [LibraryImport("libc", EntryPoint = "unlinkat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int UnlinkAt(SafeFileHandle directory, string name, int flags);
+
+    [LibraryImport("libc", EntryPoint = "openat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial nint OpenBelow(SafeFileHandle directory, string name, int flags, uint mode);
+}
