@@ -73,8 +73,13 @@ public class DrainTests(Fleet fleet)
         {
             await connection.OpenAsync(TestContext.Current.CancellationToken);
             await using var command = connection.CreateCommand();
-            command.CommandText = "UPDATE placements SET definition = REPLACE(definition, 'name = \"web\"', 'name = \"web\"\nruntime = \"of-next-year\"') WHERE service = 'future'";
-            Assert.Equal(1, await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
+            command.CommandText = """
+                INSERT INTO revisions (id, body, made_at)
+                SELECT 'of-next-year', json_set(body, '$.components[0].runtime', 'of-next-year'), made_at FROM revisions
+                WHERE id = (SELECT revision FROM placements WHERE service = 'future');
+                UPDATE placements SET revision = 'of-next-year' WHERE service = 'future';
+                """;
+            Assert.Equal(2, await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
         }
 
         await fleet.StopMasterAsync();

@@ -18,6 +18,12 @@ namespace Mcp.Agent.Deploy;
 /// <param name="Number">The master's; null: not from it.</param>
 public sealed record DeployOptions(Label? Only = null, bool Force = false, bool IfChanged = false, RequestNumber? Number = null)
 {
+    /// <summary>Who asked for it: the name on the token.</summary>
+    public string By { get; init; } = "";
+
+    /// <summary>The number that its release has in the fleet; 0: none.</summary>
+    public long Release { get; init; }
+
     /// <summary>The id of the plan that was agreed to: nothing else is done. Null: whatever the plan is.</summary>
     public string? Plan { get; init; }
 
@@ -32,9 +38,10 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
     private readonly ConcurrentDictionary<Guid, bool> _undo = new();
     private readonly OperationRunner<Deployment> _runner = new(steps, registry.Operations, Deployment.Write, Deployment.Read, undoLimit: d => d.UndoLimit);
 
+    /// <returns>Whether anything had to be done.</returns>
     /// <exception cref="StepFailedException">A step failed; its hint says what became of what was before.</exception>
     /// <exception cref="McpException">plan.changed, volume.held, component.unknown: nothing was touched.</exception>
-    public async Task DeployAsync(ServiceDefinition service, DeployOptions options, StepReport? report, CancellationToken ct)
+    public async Task<bool> DeployAsync(ServiceDefinition service, DeployOptions options, StepReport? report, CancellationToken ct)
     {
         using var held = await locks.TakeAsync(service.Name, ct);
         registry.Sequences.Pass(service.Name, options.Number);
@@ -43,13 +50,15 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
             throw RolloutPlan.Changed(service.Name);
         await SettleAsync(service.Name, ct);
         if (options.IfChanged && registry.Components.Find(service.Name) is { } there && RevisionCodec.Write(there) == RevisionCodec.Write(service))
-            return;
+            return false;
         var plan = await rollouts.PlanAsync(service, options, ct);
         plan.Expect(options.Plan);
         var deployment = plan.IsEmpty ? null : rollouts.Begin(plan);
         report?.Invoke("plan", StepMark.Done, deployment is null ? "nothing changed" : deployment.Summary());
-        if (deployment is not null)
-            await RunAsync(new JournalEntry(Guid.NewGuid(), Kind, service.Name.Text, 0, false, Deployment.Write(deployment)), report, ct);
+        if (deployment is null)
+            return false;
+        await RunAsync(Begin(service.Name, deployment, options), report, ct);
+        return true;
     }
 
     /// <summary>Finishes or undoes what a kill or a failed undo left in the journal.</summary>
@@ -95,6 +104,13 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
             // Already an event; the generation before stands.
         }
     }
+
+    private JournalEntry Begin(Label service, Deployment deployment, DeployOptions options) => registry.Releases.Begin(
+        service,
+        Revision.Stored(deployment.Definition),
+        options.By,
+        options.Release,
+        _ => new JournalEntry(Guid.NewGuid(), Kind, service.Text, 0, false, Deployment.Write(deployment)));
 
     private async Task RunAsync(JournalEntry entry, StepReport? report, CancellationToken ct)
     {

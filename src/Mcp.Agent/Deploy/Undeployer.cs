@@ -55,7 +55,7 @@ public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, Port
             registry.Operations.Save(entry);
             // A deploy that was to be undone or finished has nothing left to do it for, and must not bring the service back.
             foreach (var deploy in registry.Operations.Open().Where(o => o.Subject == entry.Subject && o.Id != entry.Id))
-                registry.Operations.Close(deploy.Id);
+                registry.Operations.Close(deploy.Id, Outcome.Failed, "the service was undeployed");
             var components = registry.Components.List(service);
             foreach (var component in components)
                 registry.Components.SetDesired(service, component.Definition.Name, DesiredState.Stopped);
@@ -67,7 +67,7 @@ public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, Port
             ports.ReleaseAll(service);
             registry.Components.Delete(service);
             await proxy.PushAsync(ct);
-            registry.Operations.Close(entry.Id);
+            registry.Operations.Close(entry.Id, Outcome.Done);
             registry.Events.Add(service.Text, "", EventKind.UndeployDone, "");
             return [.. components.Select(c => $"removed {c.Instance}")];
         }

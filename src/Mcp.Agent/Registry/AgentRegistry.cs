@@ -1,5 +1,6 @@
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Operations;
+using Mcp.Daemon.Revisions;
 using Mcp.Daemon.Storage;
 
 namespace Mcp.Agent.Registry;
@@ -33,6 +34,7 @@ public sealed class AgentRegistry : IDisposable
         Issuances = new IssuancesTable(database, time);
         Events = new EventsTable(database, time);
         Operations = new OperationsTable(database, time);
+        Releases = new ReleasesTable(database, time);
     }
 
     /// <summary>Of this database.</summary>
@@ -58,6 +60,8 @@ public sealed class AgentRegistry : IDisposable
     public EventsTable Events { get; }
 
     public OperationsTable Operations { get; }
+
+    public ReleasesTable Releases { get; }
 
     /// <summary>Opens it to work with it: a new epoch of it begins.</summary>
     public static AgentRegistry Open(string file, TimeProvider time)

@@ -70,9 +70,6 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
         return Head(connection, service) is { } head ? head with { Components = [.. Read(connection, service).Select(c => c.Definition)] } : null;
     }
 
-    /// <summary>Its file, with what this version cannot read of it; null: no such service.</summary>
-    public string? Text(Label service) => Find(service) is { } found ? ServiceFileWriter.Write(found) : null;
-
     /// <param name="service">Null: of all services.</param>
     public List<StoredComponent> List(Label? service = null)
     {

@@ -75,7 +75,7 @@ CREATE TABLE operations (
   undoing INTEGER NOT NULL,
   state TEXT NOT NULL,
   updated_at TEXT NOT NULL
-);
+, why TEXT NOT NULL DEFAULT '');
 
 CREATE UNIQUE INDEX operations_one_per_subject ON operations(kind, subject);
 
@@ -95,6 +95,32 @@ CREATE TABLE ports (
   inside INTEGER NOT NULL,
   UNIQUE (service, component, generation, inside)
 );
+
+CREATE TABLE releases (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  service TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  revision TEXT NOT NULL REFERENCES revisions(id),
+  operation TEXT NOT NULL,
+  began_at TEXT NOT NULL,
+  ended_at TEXT,
+  made_by TEXT NOT NULL,
+  outcome TEXT,
+  why TEXT NOT NULL DEFAULT '',
+  UNIQUE (service, number)
+);
+
+CREATE INDEX releases_by_operation ON releases(operation);
+
+CREATE INDEX releases_by_revision ON releases(revision);
+
+CREATE TABLE revisions (
+  id TEXT PRIMARY KEY,
+  body TEXT NOT NULL,
+  made_at TEXT NOT NULL
+);
+
+CREATE VIEW revisions_in_use AS SELECT revision AS id FROM releases;
 
 CREATE TABLE routes (
   service TEXT NOT NULL,

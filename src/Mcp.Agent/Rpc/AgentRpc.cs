@@ -8,7 +8,9 @@ using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Histories;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 using Mcp.Protocol.Histories;
+using Mcp.Protocol.Revisions;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Agent.Rpc;
@@ -31,9 +33,21 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         }, lifetime.ApplicationStopping);
         _ = deploy.ContinueWith(_ => events.Complete(), TaskScheduler.Default);
         await events.SendAsync(responseStream, context.CancellationToken);
-        await deploy;
+        var changed = await deploy;
         await node.Reconciler.RefreshAsync(context.CancellationToken);
-        await responseStream.WriteAsync(new StepEvent { Kind = StepEvent.Types.Kind.Finished, DurationMs = (long)time.GetElapsedTime(started).TotalMilliseconds }, context.CancellationToken);
+        var finished = new StepEvent
+        {
+            Kind = StepEvent.Types.Kind.Finished,
+            DurationMs = (long)time.GetElapsedTime(started).TotalMilliseconds,
+            Unchanged = !changed,
+        };
+        if (AuthInterceptor.CallerOf(context).IsMaster && node.Registry.Components.Find(service.Name) is { } kept)
+        {
+            finished.Revision = Revision.Of(kept).ToWire();
+            finished.Release = node.Registry.Releases.Last(service.Name);
+        }
+
+        await responseStream.WriteAsync(finished, context.CancellationToken);
     }
 
     public override Task DeployPlanned(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context) =>
@@ -93,12 +107,14 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         return reply;
     }
 
-    public override Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context) =>
-        Task.FromResult(new ServiceReply
-        {
-            Definition = node.Registry.Components.Text(Label.Parse(request.Service))
-                ?? throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {request.Service} on this node", "mcp list shows those that are"),
-        });
+    public override Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context)
+    {
+        var service = node.Registry.Components.Find(Label.Parse(request.Service)) ?? throw new McpException(
+            ErrorCode.ServiceUnknown,
+            $"there is no service {request.Service} on this node",
+            "mcp list shows those that are");
+        return Task.FromResult(new ServiceReply { Definition = ServiceFileWriter.Write(service), Revision = Revision.Of(service).ToWire() });
+    }
 
     public override Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context) =>
         LogStream.SendAsync(node, request, responseStream, context.CancellationToken);
@@ -167,11 +183,16 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         return Task.FromResult(reply);
     }
 
-    private DeployOptions Options(DeployRequest request, ServerCallContext context) =>
-        new(Component(request.Component), request.Force, request.IfChanged, Number(request.Sequence, request.Standing, context))
+    private DeployOptions Options(DeployRequest request, ServerCallContext context)
+    {
+        var caller = AuthInterceptor.CallerOf(context);
+        return new(Component(request.Component), request.Force, request.IfChanged, Number(request.Sequence, request.Standing, context))
         {
             Plan = request.Plan.Length == 0 ? null : request.Plan,
+            By = caller.IsMaster && request.By.Length > 0 ? Label.Clip(request.By) : caller.Name,
+            Release = caller.IsMaster ? request.Release : 0,
         };
+    }
 
     // Null: not from the master. Only its own word counts: whoever else could send a number could shut it out.
     private RequestNumber? Number(long sequence, DatabaseStanding? standing, ServerCallContext context)
@@ -198,12 +219,16 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
     // older than a rule.
     private ServiceDefinition Wanted(DeployRequest request, ServerCallContext context)
     {
-        if (AuthInterceptor.CallerOf(context).IsMaster && ServiceFile.ReadStored(request.Definition, "service file") is { UnknownKeys.Count: 0 } stored)
-            return stored.Definition;
+        if (AuthInterceptor.CallerOf(context).IsMaster && Sent(request) is { UnreadKeys.Count: 0 } sent)
+            return sent;
         var service = ServiceFile.Parse(request.Definition, "service file");
         node.Hostnames.Check(service);
         return service;
     }
+
+    // By the master. Null: this version cannot read it.
+    private static ServiceDefinition? Sent(DeployRequest request) =>
+        (RevisionMapping.Read(request.Revision) ?? Revision.Legacy(request.Definition)).TryRead();
 
     private static Label? Service(string text) => text.Length == 0 ? null : Label.Parse(text);
 

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Diagnostics;
 using Mcp.Cli.Connection;
 using Mcp.Cli.Output;
-using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Protocol.V1;
 
@@ -50,7 +49,7 @@ internal static class ServiceCommands
             await using (var stream = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }))
             await using (var writer = new StreamWriter(stream))
                 await writer.WriteAsync(reply.Definition);
-            await Console.Out.WriteLineAsync($"wrote {path}: service {ServiceFile.ReadStored(reply.Definition, path).Definition.Name}");
+            await Console.Out.WriteLineAsync($"wrote {path}: service {parsed.GetValue(exported)}");
             return 0;
         }));
         var edited = new Argument<string>("service");

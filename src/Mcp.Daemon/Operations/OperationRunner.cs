@@ -34,13 +34,18 @@ public enum OnFailure
 /// <summary>Where an operation stands, kept before and after each step.</summary>
 /// <param name="Step">Index of the step that runs or comes next.</param>
 /// <param name="State">The operation's state as JSON.</param>
-public sealed record JournalEntry(Guid Id, string Kind, string Subject, int Step, bool Undoing, string State);
+public sealed record JournalEntry(Guid Id, string Kind, string Subject, int Step, bool Undoing, string State)
+{
+    /// <summary>What failed, of one that is being undone.</summary>
+    public string Why { get; init; } = "";
+}
 
 public interface IJournal
 {
     void Save(JournalEntry entry);
 
-    void Close(Guid id);
+    /// <param name="why">What failed; empty: nothing.</param>
+    void Close(Guid id, Outcome outcome, string why = "");
 
     IReadOnlyList<JournalEntry> Open();
 }
@@ -106,17 +111,21 @@ public sealed class OperationRunner<TState>(
                 var reason = Reason(e);
                 report?.Invoke(steps[i].Name, StepMark.Failed, reason.Message);
                 if (onFailure == OnFailure.Undo)
+                {
+                    entry = entry with { Why = $"step {steps[i].Name}: {reason.Message}" };
                     throw new StepFailedException(steps[i].Name, reason, await TryUndoAsync(entry, state, report));
+                }
+
                 if (onFailure == OnFailure.GoOn)
                     continue;
-                journal.Close(entry.Id);
+                journal.Close(entry.Id, Outcome.Failed, $"step {steps[i].Name}: {reason.Message}");
                 throw new StepFailedException(steps[i].Name, reason, standing: [.. steps.Take(i).Select(s => s.Name)]);
             }
 
             report?.Invoke(steps[i].Name, StepMark.Done, steps[i].Sum(state));
         }
 
-        journal.Close(entry.Id);
+        journal.Close(entry.Id, Outcome.Done);
         return state;
     }
 
@@ -155,7 +164,7 @@ public sealed class OperationRunner<TState>(
 
         if (unwritten is not null)
             throw unwritten;
-        journal.Close(entry.Id);
+        journal.Close(entry.Id, Outcome.Undone, entry.Why);
     }
 
     private Exception? TrySave(JournalEntry entry)

@@ -12,10 +12,11 @@ public sealed class Drainer(NodeDirectory nodes, MasterStore store, FleetDeploye
 {
     private const int Named = 20;
 
+    /// <param name="by">Who asked for it.</param>
     /// <param name="report">The "step" is the service.</param>
     /// <param name="leaveData">Also those whose data stays behind.</param>
     /// <exception cref="McpException">drain.partial: names everything that is still on the node, or going there, and why.</exception>
-    public async Task DrainAsync(Label name, StepReport report, CancellationToken ct, bool leaveData = false)
+    public async Task DrainAsync(Label name, string by, StepReport report, CancellationToken ct, bool leaveData = false)
     {
         var node = nodes.Get(name);
         store.Nodes.Cordon(node.Name, true);
@@ -23,7 +24,7 @@ public sealed class Drainer(NodeDirectory nodes, MasterStore store, FleetDeploye
         var told = new Dictionary<Label, string>();
         // Until nothing is new: a deploy that was under way may have brought one.
         while (On(name).FirstOrDefault(s => !told.ContainsKey(s)) is { } next)
-            told[next] = await MoveAsync(next, name, leaveData, report, ct);
+            told[next] = await MoveAsync(next, name, leaveData, by, report, ct);
         await undeployer.SweepAsync(ct, name);
         var stay = Staying(name, told);
         if (stay.Count == 0)
@@ -42,12 +43,12 @@ public sealed class Drainer(NodeDirectory nodes, MasterStore store, FleetDeploye
         .Concat(store.Leftovers.List().Where(l => l.IsCopy && l.Node == node.Text).Select(l => Label.Parse(l.Service)));
 
     /// <returns>Why it could not go, or not wholly; empty: it has left.</returns>
-    private async Task<string> MoveAsync(Label service, Label name, bool leaveData, StepReport report, CancellationToken ct)
+    private async Task<string> MoveAsync(Label service, Label name, bool leaveData, string by, StepReport report, CancellationToken ct)
     {
         report(service.Text, StepMark.Started, "");
         try
         {
-            await deployer.MoveAwayAsync(service, name, leaveData, (step, _, detail) => report(service.Text, StepMark.Progress, $"{step} {detail}"), ct);
+            await deployer.MoveAwayAsync(service, name, leaveData, by, (step, _, detail) => report(service.Text, StepMark.Progress, $"{step} {detail}"), ct);
             report(service.Text, StepMark.Done, store.Placements.Find(service) is { } there ? $"now on {there.Home}" : "it was undeployed");
             return "";
         }

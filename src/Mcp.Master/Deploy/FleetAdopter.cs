@@ -5,6 +5,8 @@ using Mcp.Master.Nodes;
 using Mcp.Master.Store;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
+using Mcp.Protocol.Revisions;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Deploy;
@@ -55,17 +57,17 @@ public sealed class FleetAdopter(FleetView view, AgentPool agents, MasterStore s
         // Choosing one would make the other a copy to be removed.
         if (nodes.Count > 1)
             throw new McpException(ErrorCode.AdoptSeveral, $"it runs on {string.Join(" and on ", nodes)}", "undeploy it with --direct where it is not to be");
-        var text = await ShowAsync(nodes[0], service, ct);
-        store.Placements.Accept(StoredDefinitions.Read(service, text).Definition, nodes[0], text);
+        var revision = await ShowAsync(nodes[0], service, ct);
+        store.Placements.Accept(revision.Read(service), nodes[0], revision);
         return $"placed {service} on {nodes[0]}, where it runs";
     }
 
-    private async Task<string> ShowAsync(Label name, Label service, CancellationToken ct)
+    private async Task<Revision> ShowAsync(Label name, Label service, CancellationToken ct)
     {
         var node = store.Nodes.Find(name) ?? throw new McpException(ErrorCode.NodeUnknown, $"the node {name} was removed meanwhile", "");
         try
         {
-            return (await agents.Of(node).ShowServiceAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_limit, ct))).Definition;
+            return RevisionMapping.Read(await agents.Of(node).ShowServiceAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_limit, ct)));
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {

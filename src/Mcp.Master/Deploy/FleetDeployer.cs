@@ -5,6 +5,7 @@ using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 
 namespace Mcp.Master.Deploy;
 
@@ -25,7 +26,7 @@ public sealed class FleetDeployer(
         Check(service);
         using var held = await locks.TakeAsync(service.Name, ct);
         await FinishHeldAsync(service.Name, ct);
-        await RunAsync(New(deployment with { Name = service.Name.Text }), report, ct);
+        await RunAsync(Begin(deployment), report, ct);
     }
 
     /// <summary>Moves a service away from a node, with the definition that runs there; whatever is half of it there is seen to, too.</summary>
@@ -33,17 +34,24 @@ public sealed class FleetDeployer(
     /// <returns>False: it has nothing to do with that node any more.</returns>
     /// <exception cref="McpException">definition.*: this version must not start it elsewhere.</exception>
     /// <exception cref="StepFailedException">A step failed.</exception>
-    public async Task<bool> MoveAwayAsync(Label service, Label away, bool leaveData, StepReport? report, CancellationToken ct)
+    public async Task<bool> MoveAwayAsync(Label service, Label away, bool leaveData, string by, StepReport? report, CancellationToken ct)
     {
         using var held = await locks.TakeAsync(service, ct);
         await FinishHeldAsync(service, ct);
         // Only now nobody else changes it: read before, it would bring back what another operator has just replaced.
         if (store.Placements.Find(service) is not { } there || !there.Holds(away))
             return false;
-        var definition = await running.NewestAsync(there, ct) ?? there.Definition;
-        _ = StoredDefinitions.ReadWhole(service, definition);
-        var state = new FleetDeployment(definition, "", null, Leave: true, IfChanged: true) { Name = service.Text, Away = away.Text, LeaveData = leaveData };
-        await RunAsync(New(state), report, ct);
+        var revision = await running.NewestAsync(there, ct) ?? there.Revision;
+        var state = FleetDeployment.Of(revision.ReadWhole(service)) with
+        {
+            Revision = revision,
+            Leave = true,
+            Away = away,
+            IfChanged = true,
+            LeaveData = leaveData,
+            By = by,
+        };
+        await RunAsync(Begin(state), report, ct);
         return true;
     }
 
@@ -67,7 +75,12 @@ public sealed class FleetDeployer(
     /// <exception cref="McpException">route.*, edge.*</exception>
     public void Check(ServiceDefinition service) => check(service);
 
-    private static JournalEntry New(FleetDeployment state) => new(Guid.NewGuid(), Kind, state.Subject.Text, 0, false, FleetDeployment.Write(state));
+    private JournalEntry Begin(FleetDeployment state) => store.Releases.Begin(
+        state.Name,
+        state.Revision ?? throw Revision.Unreadable(state.Name),
+        state.By ?? "",
+        atLeast: 0,
+        number => new JournalEntry(Guid.NewGuid(), Kind, state.Name.Text, 0, false, FleetDeployment.Write(state with { Release = number })));
 
     private async Task ResumeHeldAsync(JournalEntry entry, CancellationToken ct)
     {
@@ -80,8 +93,8 @@ public sealed class FleetDeployer(
         if (FleetDeployment.TryRead(Label.Parse(entry.Subject), entry.State) is not { } state || entry.Step >= steps.Count)
         {
             // The placement says where it was going: the next deploy, drain or undeploy sees to that.
-            store.Operations.Close(entry.Id);
             const string why = "it was interrupted, and what was written down of it cannot be read: deploy it again";
+            store.Operations.Close(entry.Id, Outcome.Failed, why);
             store.Events.Add(entry.Subject, "", EventKind.DeployFailed, why);
             return;
         }
@@ -104,6 +117,8 @@ public sealed class FleetDeployer(
         try
         {
             var done = await _runner.RunAsync(entry, report, ct);
+            if (done is { Unchanged: true, From: null })
+                store.Releases.Drop(done.Name, done.Release);
             var where = done.From is null ? $"on {done.Node}" : $"moved from {done.From} to {done.Node}";
             store.Events.Add(entry.Subject, "", EventKind.DeployDone, where);
         }

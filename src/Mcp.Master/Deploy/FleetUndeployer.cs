@@ -30,12 +30,12 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
         foreach (var entry in store.Operations.Open().Where(o => o.Subject == service.Text))
         {
             // Older versions wrote down only here where a move came from.
-            if (FleetDeployment.TryRead(service, entry.State)?.From is { Length: > 0 } from && !there.Holds(Label.Parse(from)))
-                store.Leftovers.Add(Leftover.Copy(AgentStep.StepName, service, Label.Parse(from), "the service was undeployed"));
-            store.Operations.Close(entry.Id);
+            if (FleetDeployment.TryRead(service, entry.State)?.From is { } from && !there.Holds(from))
+                store.Leftovers.Add(Leftover.Copy(AgentStep.StepName, service, from, "the service was undeployed"));
+            store.Operations.Close(entry.Id, Outcome.Failed, "the service was undeployed");
         }
 
-        var state = FleetDeployment.Removal(service, there.Definition, there.Home) with { From = there.Node is { } node && node != there.Home ? node.Text : null };
+        var state = FleetDeployment.Removal(service, there.Revision, there.Home) with { From = there.Node == there.Home ? null : there.Node };
         return await RunHeldAsync(new JournalEntry(Guid.NewGuid(), Kind, service.Text, 0, false, FleetDeployment.Write(state)), state, ct);
     }
 
@@ -44,7 +44,7 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
     {
         var service = Label.Parse(entry.Subject);
         // Where what was written down is damaged, the placement knows where the service is.
-        var state = known ?? FleetDeployment.TryRead(service, entry.State) ?? new FleetDeployment("", "", null, false, false) { Name = service.Text };
+        var state = known ?? FleetDeployment.TryRead(service, entry.State) ?? FleetDeployment.Removal(service, null, null);
         var failed = new List<string>();
         _active[entry.Id] = true;
         try
@@ -56,7 +56,7 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
                 failed.Add($"{step}: {detail}");
                 // The agent's step keeps in mind itself on which nodes.
                 if (step != AgentStep.StepName)
-                    store.Leftovers.Add(new Leftover(step, entry.Subject, state.Node, FleetDeployment.Write(state), detail));
+                    store.Leftovers.Add(new Leftover(step, entry.Subject, state.Node?.Text ?? "", FleetDeployment.Write(state), detail));
             }, ct);
             var kind = failed.Count == 0 ? EventKind.UndeployDone : EventKind.UndeployPartial;
             store.Events.Add(entry.Subject, "", kind, string.Join("; ", failed));
@@ -119,9 +119,9 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
     private async Task<bool> CopyAsync(Leftover copy, TimeSpan limit, CancellationToken ct)
     {
         // Older versions kept two nodes as one.
-        if (FleetDeployment.TryRead(Label.Parse(copy.Service), copy.State)?.From is { } other && other != copy.Node)
+        if (FleetDeployment.TryRead(Label.Parse(copy.Service), copy.State)?.From is { } other && other.Text != copy.Node)
         {
-            store.Leftovers.Add(Leftover.Copy(AgentStep.StepName, Label.Parse(copy.Service), Label.Parse(other), copy.Error));
+            store.Leftovers.Add(Leftover.Copy(AgentStep.StepName, Label.Parse(copy.Service), other, copy.Error));
             store.Leftovers.Add(copy = Leftover.Copy(copy.Step, Label.Parse(copy.Service), Label.Parse(copy.Node), copy.Error));
         }
 
@@ -134,7 +134,11 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
         var service = Label.Parse(leftover.Service);
         var gone = store.Placements.Find(service) is null;
         if (gone)
-            await steps.First(s => s.Name == leftover.Step).UndoAsync(FleetDeployment.TryRead(service, leftover.State) ?? new FleetDeployment("", "", null, false, false) { Name = service.Text }, ct);
+        {
+            var state = FleetDeployment.TryRead(service, leftover.State) ?? FleetDeployment.Removal(service, null, null);
+            await steps.First(s => s.Name == leftover.Step).UndoAsync(state, ct);
+        }
+
         store.Leftovers.Remove(leftover.Step, leftover.Service, leftover.Node);
         return gone;
     }

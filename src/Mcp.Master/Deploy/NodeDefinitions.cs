@@ -3,6 +3,8 @@ using Mcp.Master.Nodes;
 using Mcp.Master.Store;
 using Mcp.Model.Definition;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
+using Mcp.Protocol.Revisions;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Deploy;
@@ -22,12 +24,12 @@ public sealed class NodeDefinitions(NodeDirectory nodes, AgentPool agents, Maste
     /// <remarks>An old copy that is still to be removed says nothing.</remarks>
     /// <returns>Null: none of them has it, or none answers.</returns>
     /// <exception cref="Mcp.Model.Errors.McpException">definition.unreadable</exception>
-    public async Task<string?> NewestAsync(Placement there, CancellationToken ct)
+    public async Task<Revision?> NewestAsync(Placement there, CancellationToken ct)
     {
         foreach (var node in Nodes(there).Where(n => !store.Leftovers.IsLeftAt(there.Service, n.Text)))
         {
-            if (await OnAsync(node, there.Service, ct) is { } text)
-                return StoredDefinitions.TryRead(there.Service, text) is null ? throw StoredDefinitions.Unreadable(there.Service) : text;
+            if (await OnAsync(node, there.Service, ct) is { } kept)
+                return kept.TryRead(there.Service) is null ? throw Revision.Unreadable(there.Service) : kept;
         }
 
         return null;
@@ -43,17 +45,17 @@ public sealed class NodeDefinitions(NodeDirectory nodes, AgentPool agents, Maste
         var left = new List<LeftData>();
         foreach (var from in Nodes(there).Where(n => n != node))
         {
-            var text = await OnAsync(from, there.Service, ct);
-            if (text is not null)
-                left.AddRange(Of(from, StoredDefinitions.Read(there.Service, text).Definition));
+            var kept = await OnAsync(from, there.Service, ct);
+            if (kept is not null)
+                left.AddRange(Of(from, kept.Read(there.Service)));
             if (from != there.Seat)
                 continue;
             // Where the agent says what runs, the master need not be able to read what it wrote down.
             if (there.TryRead() is { } recorded)
-                left.AddRange(Of(from, recorded.Definition));
-            else if (text is null)
-                throw StoredDefinitions.Unreadable(there.Service);
-            if (text is null && there.Target is not null)
+                left.AddRange(Of(from, recorded));
+            else if (kept is null)
+                throw Revision.Unreadable(there.Service);
+            if (kept is null && there.Target is not null)
                 left.AddRange(Of(from, wanted));
         }
 
@@ -66,14 +68,14 @@ public sealed class NodeDefinitions(NodeDirectory nodes, AgentPool agents, Maste
         service.Components.SelectMany(c => c.Volumes.Where(v => !v.ReadOnly).Select(v => new LeftData(node, c.Name, v.Source)));
 
     /// <returns>As the node's agent keeps it, unread; null: it is silent, or has no such service.</returns>
-    public async Task<string?> OnAsync(Label name, Label service, CancellationToken ct)
+    public async Task<Revision?> OnAsync(Label name, Label service, CancellationToken ct)
     {
         // One that has fallen silent long since is not waited for again, service by service.
         if (store.Nodes.Find(name) is not { Key.Length: > 0, Address.Length: > 0 } node || !nodes.IsReachable(node))
             return null;
         try
         {
-            return (await agents.Of(node).ShowServiceAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_limit, ct))).Definition;
+            return RevisionMapping.Read(await agents.Of(node).ShowServiceAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_limit, ct)));
         }
         catch (RpcException) when (!ct.IsCancellationRequested)
         {

@@ -3,6 +3,7 @@ using Mcp.Master.Edge;
 using Mcp.Master.Store;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 
 namespace Mcp.Master.Deploy;
 
@@ -56,10 +57,10 @@ public sealed class OldCopies(AgentStep agents, DnsStep dns, IEdge edge, MasterS
     private async Task<string?> NamesElsewhereAsync(Placement there, CancellationToken ct)
     {
         if (there.Node is not { } node || there.TryRead() is not { } stored)
-            return there.Node is null ? "the service is nowhere else yet" : StoredDefinitions.Unreadable(there.Service).Message;
+            return there.Node is null ? "the service is nowhere else yet" : Revision.Unreadable(there.Service).Message;
         try
         {
-            await dns.NameAsync(stored.Definition, node, ct);
+            await dns.NameAsync(stored, node, ct);
             return await edge.StillElsewhereAsync(there.Service, node, ct);
         }
         catch (Exception e) when (!ct.IsCancellationRequested)

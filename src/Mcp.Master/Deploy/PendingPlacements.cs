@@ -1,9 +1,9 @@
 using Mcp.Daemon.Operations;
 using Mcp.Master.Store;
-using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 
 namespace Mcp.Master.Deploy;
 
@@ -26,8 +26,8 @@ public sealed class PendingPlacements(NodeDefinitions running, MasterStore store
     }
 
     // Otherwise it is what was to be removed there before.
-    private static bool IsAsked(Placement there, ServiceDefinition kept) =>
-        there.TryRead() is { } asked && ServiceFileWriter.Write(asked.Definition) == ServiceFileWriter.Write(kept);
+    private static bool IsAsked(Placement there, Revision kept) =>
+        there.TryRead() is not null && there.Revision.IsSame(kept);
 
     // Of a move its names still lead to the old node, which goes on serving: only its operator knows whether it is still to move.
     private async Task LookAsync(Placement there, CancellationToken ct)
@@ -35,15 +35,15 @@ public sealed class PendingPlacements(NodeDefinitions running, MasterStore store
         if (there.Target is not { } target || (there.Node ?? target) != target)
             return;
         // As before: the agent may still be at it.
-        if (await running.OnAsync(target, there.Service, ct) is not { } text || (there.Node is not null && text == there.Definition))
+        if (await running.OnAsync(target, there.Service, ct) is not { } kept || (there.Node is not null && kept.Equals(there.Revision)))
             return;
-        if (StoredDefinitions.TryRead(there.Service, text) is not { } stored)
+        if (kept.TryRead(there.Service) is not { } service)
             return;
-        if (store.Leftovers.IsLeftAt(there.Service, target.Text) && !IsAsked(there, stored.Definition))
+        if (store.Leftovers.IsLeftAt(there.Service, target.Text) && !IsAsked(there, kept))
             return;
         try
         {
-            store.Placements.Accept(stored.Definition, target, text);
+            store.Placements.Accept(service, target, kept);
             store.Events.Add(there.Service.Text, "", EventKind.DeployAccepted, $"{target} had accepted it before it fell silent");
         }
         catch (McpException)

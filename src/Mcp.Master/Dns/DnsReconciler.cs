@@ -83,6 +83,6 @@ public sealed class DnsReconciler(IDnsProvider provider, MasterStore store, Serv
     {
         if (placement?.Node is not { } node || store.Nodes.Find(node) is not { Address.Length: > 0 } home)
             return [];
-        return placement.TryRead() is { } stored ? ServiceNames.Of(stored.Definition).ToDictionary(n => n, _ => ServiceNames.Address(home)) : null;
+        return placement.TryRead() is { } stored ? ServiceNames.Of(stored).ToDictionary(n => n, _ => ServiceNames.Address(home)) : null;
     }
 }

@@ -36,8 +36,12 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
         _spent.Clear();
         var told = await AskAsync(ct);
         var there = told.SelectMany(n => n.Value.Select(r => (Node: n.Key, Route: r))).ToList();
-        // Of ten thousand services most are not public, and need not be read.
-        var services = store.Placements.List().Where(p => p.Definition.Contains("public", StringComparison.Ordinal)).Select(p => p.Service).Concat(store.EdgeRoutes.List().Select(r => r.Service)).Concat(there.Select(t => Label.TryParse(t.Route.Service, out var s) ? s : null)).OfType<Label>().Distinct().ToList();
+        var services = store.Placements.List().Where(IsPublic).Select(p => p.Service)
+            .Concat(store.EdgeRoutes.List().Select(r => r.Service))
+            .Concat(there.Select(t => Label.TryParse(t.Route.Service, out var s) ? s : null))
+            .OfType<Label>()
+            .Distinct()
+            .ToList();
         _troubles.OverExcept(services.Select(TroubleKey.Of).ToHashSet(), "it has no public hostname any more");
         foreach (var service in services)
         {
@@ -49,6 +53,9 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
             await MendAsync(service, placement, told, ct);
         }
     }
+
+    // Nobody can say of one that cannot be read.
+    private static bool IsPublic(Placement placement) => placement.TryRead() is not { } service || EdgeCoordinator.PublicOf(service).Count > 0;
 
     // What each edge node that answers has.
     private async Task<Dictionary<Label, List<Protocol.V1.EdgeRoute>>> AskAsync(CancellationToken ct)
@@ -75,7 +82,7 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
             // This version cannot read which hostnames it has: they stay as they are.
             if (placement.TryRead() is not { } stored)
                 return;
-            wanted = EdgeCoordinator.PublicOf(stored.Definition);
+            wanted = EdgeCoordinator.PublicOf(stored);
         }
 
         var known = store.EdgeRoutes.Of(service);

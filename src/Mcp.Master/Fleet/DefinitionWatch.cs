@@ -2,6 +2,7 @@ using Mcp.Daemon.Events;
 using Mcp.Master.Store;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 
 namespace Mcp.Master.Fleet;
 
@@ -31,11 +32,11 @@ public sealed class DefinitionWatch(MasterStore store, TimeProvider time)
         }
 
         // Most have not changed since, and need not be read again.
-        foreach (var placement in placements.Where(p => _read.GetValueOrDefault(p.Service) != p.Definition))
+        foreach (var placement in placements.Where(p => _read.GetValueOrDefault(p.Service) != p.Revision.Id))
         {
-            _read[placement.Service] = placement.Definition;
+            _read[placement.Service] = placement.Revision.Id;
             if (placement.TryRead() is null)
-                _troubles.Tell(TroubleKey.Of(placement.Service), StoredDefinitions.Unreadable(placement.Service).Message);
+                _troubles.Tell(TroubleKey.Of(placement.Service), Revision.Unreadable(placement.Service).Message);
             else
                 _troubles.Over(TroubleKey.Of(placement.Service));
         }

@@ -164,7 +164,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
     };
 
     // Placed there, and its node says nothing of it.
-    private static IEnumerable<ComponentStatus> Unseen(Placement placement, bool stale) => (placement.TryRead()?.Definition.Components ?? []).Select(c => new ComponentStatus
+    private static IEnumerable<ComponentStatus> Unseen(Placement placement, bool stale) => (placement.TryRead()?.Components ?? []).Select(c => new ComponentStatus
     {
         Service = placement.Service.Text,
         Component = c.Name.Text,

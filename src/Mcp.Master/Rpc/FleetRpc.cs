@@ -10,6 +10,7 @@ using Mcp.Model.Deploy;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Placement;
+using Mcp.Protocol.Revisions;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Rpc;
@@ -22,7 +23,7 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
 
     public override Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
     {
-        var deployment = Wanted(request);
+        var deployment = Wanted(request, context);
         return StepStream.SendAsync(report => master.Deployer.DeployAsync(deployment, report, lifetime.ApplicationStopping), responseStream, context.CancellationToken);
     }
 
@@ -34,15 +35,15 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
             throw AgentStep.PlanUnsupported(Label.Parse(now.Node));
         // What can go nowhere is refused with the reason.
         if (now.Node.Length > 0 && now.Id != request.Plan)
-            throw RolloutPlan.Changed(Wanted(request).Service.Name);
+            throw RolloutPlan.Changed(Wanted(request, context).Name);
         await Deploy(request, responseStream, context);
     }
 
     public override async Task<PlanReply> Plan(DeployRequest request, ServerCallContext context)
     {
-        var wanted = Wanted(request);
+        var wanted = Wanted(request, context);
         master.Deployer.Check(wanted.Service);
-        var there = master.Store.Placements.Find(wanted.Service.Name);
+        var there = master.Store.Placements.Find(wanted.Name);
         var candidates = master.Nodes.Candidates();
         var decision = PlaceStep.Decide(wanted, there, candidates, await master.Images.OfAsync(wanted.Service, candidates, context.CancellationToken));
         if (decision.Node is { } chosen && await master.Place.RefusalAsync(wanted, there, chosen, context.CancellationToken) is { } refusal)
@@ -86,7 +87,13 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         return reply;
     }
 
-    public override Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context) => Task.FromResult(new ServiceReply { Definition = Placed(request.Service).Definition });
+    public override Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context)
+    {
+        var placed = Placed(request.Service);
+        // One that cannot be read is shown as it is.
+        var text = placed.TryRead() is { } service ? ServiceFileWriter.Write(service) : placed.Revision.Body;
+        return Task.FromResult(new ServiceReply { Definition = text, Revision = placed.Revision.ToWire() });
+    }
 
     public override Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context)
     {
@@ -154,19 +161,20 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     public override Task<OperationReply> RemoveEdgeRoute(EdgeRouteRequest request, ServerCallContext context) => throw new McpException(ErrorCode.EdgeMaster, "the master removes edge routes by itself", "deploy the service without the public route, or undeploy it");
 
     // Not where a service moves: one that is older than a rule must be able to.
-    private FleetDeployment Wanted(DeployRequest request)
+    private FleetDeployment Wanted(DeployRequest request, ServerCallContext context)
     {
         // A person or a token asks for it: with the rules of today.
         var service = ServiceFile.Parse(request.Definition, "service file");
         Model.Routes.ZoneNames.Check(master.Config.Dns.Zone.Text, service);
-        var component = request.Component.Length == 0 ? "" : Label.Parse(request.Component).Text;
-        var node = request.Node.Length == 0 ? null : Label.Parse(request.Node).Text;
-        return new FleetDeployment(request.Definition, component, node, false, request.IfChanged)
+        return FleetDeployment.Of(service) with
         {
-            Name = service.Name.Text,
+            Component = request.Component.Length == 0 ? null : Label.Parse(request.Component),
+            MoveTo = request.Node.Length == 0 ? null : Label.Parse(request.Node),
+            IfChanged = request.IfChanged,
             Force = request.Force,
             LeaveData = request.LeaveData,
-            Plan = request.Plan,
+            Plan = request.Plan.Length == 0 ? null : request.Plan,
+            By = AuthInterceptor.CallerOf(context).Name,
         };
     }
 

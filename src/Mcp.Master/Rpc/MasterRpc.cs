@@ -72,7 +72,15 @@ internal sealed class MasterRpc(MasterParts master, FleetIdentity identity, Toke
     }
 
     public override Task DrainNode(NodeRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context) =>
-        StepStream.SendAsync(report => master.Drainer.DrainAsync(Label.Parse(request.Name), report, lifetime.ApplicationStopping, request.LeaveData), responseStream, context.CancellationToken);
+        StepStream.SendAsync(
+            report => master.Drainer.DrainAsync(
+                Label.Parse(request.Name),
+                AuthInterceptor.CallerOf(context).Name,
+                report,
+                lifetime.ApplicationStopping,
+                request.LeaveData),
+            responseStream,
+            context.CancellationToken);
 
     public override Task<OperationReply> RemoveNode(RemoveNodeRequest request, ServerCallContext context)
     {

@@ -17,7 +17,7 @@ public sealed record Leftover(string Step, string Service, string Node, string S
 
     /// <summary>A service's instances on a node where it is not to be.</summary>
     public static Leftover Copy(string step, Label service, Label node, string why) =>
-        new(step, service.Text, node.Text, FleetDeployment.Write(FleetDeployment.Removal(service, "", node)), why);
+        new(step, service.Text, node.Text, FleetDeployment.Write(FleetDeployment.Removal(service, null, node)), why);
 }
 
 public sealed class LeftoversTable(Database database, TimeProvider time)

@@ -1,5 +1,6 @@
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Operations;
+using Mcp.Daemon.Revisions;
 using Mcp.Daemon.Storage;
 using Mcp.Model.Errors;
 using Mcp.Model.Histories;
@@ -15,6 +16,10 @@ public sealed class MasterStore : IDisposable
         "mcp-master",
         "the master's database",
         "have each node join anew (its STATE/member must be removed first); mcp adopt then takes over what runs there");
+
+    /// <summary>In order.</summary>
+    public static readonly IReadOnlyList<Migration> Migrations =
+        [.. Migration.In(typeof(MasterStore).Assembly).Select(m => m.Number == RevisionsOfPlacements.Number ? m with { Then = RevisionsOfPlacements.Convert } : m)];
 
     private readonly Database _database;
     private readonly TimeProvider _time;
@@ -32,6 +37,7 @@ public sealed class MasterStore : IDisposable
         EdgeRoutes = new EdgeRoutesTable(database);
         Leftovers = new LeftoversTable(database, time);
         Operations = new OperationsTable(database, time);
+        Releases = new ReleasesTable(database, time);
         Events = new EventsTable(database, time);
     }
 
@@ -57,13 +63,15 @@ public sealed class MasterStore : IDisposable
 
     public OperationsTable Operations { get; }
 
+    public ReleasesTable Releases { get; }
+
     public EventsTable Events { get; }
 
     /// <summary>Opens it to work with it: a new epoch of it begins.</summary>
     public static MasterStore Open(string file, TimeProvider time)
     {
         var database = Database.Open(file, Owner);
-        Migrator.Migrate(database, Migration.In(typeof(MasterStore).Assembly));
+        Migrator.Migrate(database, Migrations);
         return new MasterStore(database, time);
     }
 

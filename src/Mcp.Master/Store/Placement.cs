@@ -1,12 +1,13 @@
 using Mcp.Model.Definition;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 
 namespace Mcp.Master.Store;
 
 /// <param name="Node">Where it is; null: nowhere yet.</param>
 /// <param name="Target">Where a deploy was begun that has not been accepted or refused there yet; null: none. Kept from before the first side effect there.</param>
-/// <param name="Definition">As an agent has accepted it last; of one that is nowhere yet, as it was asked for.</param>
-public sealed record Placement(Label Service, Label? Node, Label? Target, string Definition)
+/// <param name="Revision">As an agent has accepted it last; of one that is nowhere yet, as it was asked for.</param>
+public sealed record Placement(Label Service, Label? Node, Label? Target, Revision Revision)
 {
     /// <summary>Where it is to be.</summary>
     public Label Home => Target ?? Node!;
@@ -18,5 +19,5 @@ public sealed record Placement(Label Service, Label? Node, Label? Target, string
     public bool Holds(Label node) => Node == node || Target == node;
 
     /// <summary>Null: this version cannot read its definition.</summary>
-    public StoredService? TryRead() => StoredDefinitions.TryRead(Service, Definition);
+    public ServiceDefinition? TryRead() => Revision.TryRead(Service);
 }

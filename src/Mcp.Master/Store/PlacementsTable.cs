@@ -1,27 +1,34 @@
+using System.Collections.Concurrent;
 using System.Globalization;
+using Mcp.Daemon.Revisions;
 using Mcp.Daemon.Storage;
 using Mcp.Master.Deploy.Steps;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 using Microsoft.Data.Sqlite;
 
 namespace Mcp.Master.Store;
 
 public sealed class PlacementsTable(Database database, TimeProvider time)
 {
-    private const string Columns = "service, node, target, definition";
+    private const string Rows = "SELECT service, node, target, revision, body FROM placements JOIN revisions ON revisions.id = placements.revision";
+    private const int MostRead = 4096;
+
+    // Reconcilers ask for all of them every few seconds, and a revision never changes.
+    private readonly ConcurrentDictionary<string, Revision> _read = new();
 
     public List<Placement> List()
     {
         using var connection = database.Connect();
-        return List(connection);
+        return List(connection).ConvertAll(Remembered);
     }
 
     public Placement? Find(Label service)
     {
         using var connection = database.Connect();
-        return Find(connection, service);
+        return Find(connection, service) is { } there ? Remembered(there) : null;
     }
 
     /// <summary>How many services each node has or is about to have.</summary>
@@ -38,18 +45,23 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
     /// What an earlier deploy may have left at another target is to be removed.</summary>
     /// <exception cref="McpException">route.taken.
     /// node.unknown, node.cordoned: the node was removed or cordoned since it was chosen.</exception>
-    public void Reserve(ServiceDefinition service, Label target, string definition) => database.Write(connection =>
+    public void Reserve(ServiceDefinition service, Label target, Revision revision) => database.Write(connection =>
     {
         var there = Find(connection, service.Name);
         RequireNode(connection, target, mayBeCordoned: there?.Holds(target) == true);
         if (there is { Target: { } given } && given != target && given != there.Node)
             LeftoversTable.Add(connection, Leftover.Copy(AgentStep.StepName, service.Name, given, "the service went elsewhere"), Now());
-        connection.Run("""
-            INSERT INTO placements (service, target, definition, updated_at) VALUES (@service, @target, @definition, @now)
+        RevisionsTable.Keep(connection, revision, Now());
+        connection.Run(
+            """
+            INSERT INTO placements (service, target, revision, updated_at) VALUES (@service, @target, @revision, @now)
             ON CONFLICT (service) DO UPDATE
-            SET target = @target, definition = CASE WHEN node IS NULL THEN @definition ELSE definition END, updated_at = @now
+            SET target = @target, revision = CASE WHEN node IS NULL THEN @revision ELSE revision END, updated_at = @now
             """,
-            ("service", service.Name.Text), ("target", target.Text), ("definition", definition), ("now", Now()));
+            ("service", service.Name.Text),
+            ("target", target.Text),
+            ("revision", revision.Id),
+            ("now", Now()));
         HostnamesTable.Claim(connection, service);
     });
 
@@ -66,13 +78,13 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
         connection.Run("UPDATE placements SET target = NULL WHERE service = @service", ("service", service.Text));
         // The hostnames of one that cannot be read stay its own.
         if (there.Node is not null && there.TryRead() is { } stored)
-            HostnamesTable.Settle(connection, stored.Definition);
+            HostnamesTable.Settle(connection, stored);
     });
 
     /// <summary>An agent has accepted it: from now on it is there, with this definition.
     /// The copy on the node where it was is kept in mind until the names have moved. Safe to repeat.</summary>
     /// <exception cref="McpException">route.taken. node.unknown: the node was removed meanwhile.</exception>
-    public void Accept(ServiceDefinition service, Label node, string definition) => database.Write(connection =>
+    public void Accept(ServiceDefinition service, Label node, Revision revision) => database.Write(connection =>
     {
         RequireNode(connection, node, mayBeCordoned: true);
         if (Find(connection, service.Name)?.Node is { } from && from != node)
@@ -83,11 +95,16 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
         }
 
         LeftoversTable.RemoveCopies(connection, service.Name, node);
-        connection.Run("""
-            INSERT INTO placements (service, node, definition, updated_at) VALUES (@service, @node, @definition, @now)
-            ON CONFLICT (service) DO UPDATE SET node = @node, target = NULL, definition = @definition, updated_at = @now
+        RevisionsTable.Keep(connection, revision, Now());
+        connection.Run(
+            """
+            INSERT INTO placements (service, node, revision, updated_at) VALUES (@service, @node, @revision, @now)
+            ON CONFLICT (service) DO UPDATE SET node = @node, target = NULL, revision = @revision, updated_at = @now
             """,
-            ("service", service.Name.Text), ("node", node.Text), ("definition", definition), ("now", Now()));
+            ("service", service.Name.Text),
+            ("node", node.Text),
+            ("revision", revision.Id),
+            ("now", Now()));
         HostnamesTable.Settle(connection, service);
     });
 
@@ -106,7 +123,7 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
     }
 
     internal static List<Placement> List(SqliteConnection connection) =>
-        connection.Query($"SELECT {Columns} FROM placements ORDER BY service", Read);
+        connection.Query($"{Rows} ORDER BY service", Read);
 
     public void Remove(Label service)
     {
@@ -114,7 +131,7 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
     }
 
     private static Placement? Find(SqliteConnection connection, Label service) =>
-        connection.Query($"SELECT {Columns} FROM placements WHERE service = @service", Read, ("service", service.Text)).FirstOrDefault();
+        connection.Query($"{Rows} WHERE service = @service", Read, ("service", service.Text)).FirstOrDefault();
 
     private static void RequireNode(SqliteConnection connection, Label node, bool mayBeCordoned)
     {
@@ -135,12 +152,18 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
         }
     }
 
+    private Placement Remembered(Placement there)
+    {
+        if (_read.Count > MostRead)
+            _read.Clear();
+        return there with { Revision = _read.GetOrAdd(there.Revision.Id, there.Revision) };
+    }
+
     private string Now() => time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);
 
-    private static Placement Read(SqliteDataReader r) =>
-        new(
-            Label.Parse(r.GetString(0)),
-            r.IsDBNull(1) ? null : Label.Parse(r.GetString(1)),
-            r.IsDBNull(2) ? null : Label.Parse(r.GetString(2)),
-            r.GetString(3));
+    private static Placement Read(SqliteDataReader r) => new(
+        Label.Parse(r.GetString(0)),
+        r.IsDBNull(1) ? null : Label.Parse(r.GetString(1)),
+        r.IsDBNull(2) ? null : Label.Parse(r.GetString(2)),
+        Revision.Stored(r.GetString(3), r.GetString(4)));
 }

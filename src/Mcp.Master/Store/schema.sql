@@ -77,7 +77,7 @@ CREATE TABLE operations (
   undoing INTEGER NOT NULL,
   state TEXT NOT NULL,
   updated_at TEXT NOT NULL
-);
+, why TEXT NOT NULL DEFAULT '');
 
 CREATE TABLE peers (
   id INTEGER PRIMARY KEY,
@@ -92,9 +92,35 @@ CREATE TABLE placements (
   node TEXT,
   target TEXT,
   definition TEXT NOT NULL,
-  updated_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL, revision TEXT REFERENCES revisions(id),
   CHECK (node IS NOT NULL OR target IS NOT NULL)
 );
+
+CREATE TABLE releases (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  service TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  revision TEXT NOT NULL REFERENCES revisions(id),
+  operation TEXT NOT NULL,
+  began_at TEXT NOT NULL,
+  ended_at TEXT,
+  made_by TEXT NOT NULL,
+  outcome TEXT,
+  why TEXT NOT NULL DEFAULT '',
+  UNIQUE (service, number)
+);
+
+CREATE INDEX releases_by_operation ON releases(operation);
+
+CREATE INDEX releases_by_revision ON releases(revision);
+
+CREATE TABLE revisions (
+  id TEXT PRIMARY KEY,
+  body TEXT NOT NULL,
+  made_at TEXT NOT NULL
+);
+
+CREATE VIEW revisions_in_use AS SELECT revision AS id FROM releases UNION SELECT revision FROM placements WHERE revision IS NOT NULL;
 
 CREATE TABLE sequence (
   only INTEGER PRIMARY KEY CHECK (only = 1),

@@ -5,10 +5,6 @@ using Mcp.Model.Definition.Toml;
 
 namespace Mcp.Model.Definition;
 
-/// <summary>A definition that was stored by this or another version.</summary>
-/// <param name="UnknownKeys">Keys that this version does not know: it must not make new instances of it.</param>
-public sealed record StoredService(ServiceDefinition Definition, IReadOnlyList<string> UnknownKeys);
-
 /// <summary>Service file text to definition. Every mistake is reported at once, with line and column.</summary>
 public static class ServiceFile
 {
@@ -42,22 +38,5 @@ public static class ServiceFile
         }
 
         throw new ServiceFileException(file, [.. problems.Distinct().OrderBy(p => p.Line).ThenBy(p => p.Column)]);
-    }
-
-    /// <summary>Reads what this or another version has stored, with the rules of its day: no rule of today is applied, and keys that a newer version wrote
-    /// are named, not refused. Never for a text that a person or a token asks for.</summary>
-    /// <exception cref="ServiceFileException">The text is damaged, or a newer version wrote a value that this one cannot take.</exception>
-    public static StoredService ReadStored(string text, string file)
-    {
-        var problems = new List<Problem>();
-        var table = TomlReader.Read(text, problems);
-        if (problems.Count > 0)
-            throw new ServiceFileException(file, [.. problems.Distinct()]);
-        var reading = new Reading(problems, Places.None, isStored: true);
-        var definition = ServiceKeys.Service.Read(table, reading);
-        problems.AddRange(reading.Unreadable);
-        return problems.Count == 0
-            ? new StoredService(definition, definition.UnreadKeys)
-            : throw new ServiceFileException(file, [.. problems.Distinct()]);
     }
 }

@@ -23,20 +23,24 @@ public static class RevisionCodec
     public static string Write(ComponentDefinition component) => JsonTree.Write(Numbered(ServiceKeys.Component.Write(component)));
 
     /// <exception cref="McpException">definition.unreadable: it is damaged, or of a schema that this version does not know.</exception>
-    public static ServiceDefinition Service(string body) => Read(body, ServiceKeys.Service);
+    public static ServiceDefinition Service(string body) => Service(body, out _);
 
-    /// <inheritdoc cref="Service"/>
-    public static ComponentDefinition Component(string body) => Read(body, ServiceKeys.Component);
+    /// <param name="hasUnreadable">Keys that this version knows have values that it cannot take: what it would read in their place is not so.</param>
+    /// <inheritdoc cref="Service(string)"/>
+    internal static ServiceDefinition Service(string body, out bool hasUnreadable) => Read(Table(body), ServiceKeys.Service, out hasUnreadable);
 
-    /// <summary>What a version before 0.3 stored: a service file. What it does not read whole is kept, as with <see cref="Service"/>.</summary>
+    /// <inheritdoc cref="Service(string)"/>
+    public static ComponentDefinition Component(string body) => Read(Table(body), ServiceKeys.Component, out _);
+
+    /// <summary>What a version before 0.3 stored: a service file. What it does not read whole is kept, as with <see cref="Service(string)"/>.</summary>
     /// <exception cref="McpException">definition.unreadable: it is damaged.</exception>
-    public static ServiceDefinition LegacyService(string toml) => Read(LegacyTable(toml), ServiceKeys.Service);
+    public static ServiceDefinition LegacyService(string toml) => Read(LegacyTable(toml), ServiceKeys.Service, out _);
 
     /// <summary>The same of one component's <c>[[components]]</c>.</summary>
     /// <exception cref="McpException">definition.unreadable</exception>
     public static ComponentDefinition LegacyComponent(string toml) =>
         LegacyTable(toml).Entries.TryGetValue("components", out var entry) && entry.Value is ListNode { Items: [TableNode table, ..] }
-            ? Read(table, ServiceKeys.Component)
+            ? Read(table, ServiceKeys.Component, out _)
             : throw Unreadable("there is no component in it");
 
     /// <summary>What an instance carries, whatever version made it.</summary>
@@ -46,8 +50,7 @@ public static class RevisionCodec
     /// <summary>Whether it is a body, and not what versions before 0.3 stored.</summary>
     public static bool IsBody(string definition) => definition.StartsWith('{');
 
-    private static TPart Read<TPart>(string body, KeyTable<TPart> keys)
-        where TPart : class
+    private static TableNode Table(string body)
     {
         TableNode table;
         try
@@ -63,14 +66,16 @@ public static class RevisionCodec
         if (!isKnown)
             throw Unreadable($"its schema is {(schema is null ? "missing" : Reading.Show(schema.Value))}, and this version knows up to {Schema}");
         table.Entries.Remove(SchemaKey);
-        return Read(table, keys);
+        return table;
     }
 
-    private static TPart Read<TPart>(TableNode table, KeyTable<TPart> keys)
+    private static TPart Read<TPart>(TableNode table, KeyTable<TPart> keys, out bool hasUnreadable)
         where TPart : class
     {
         var problems = new List<Problem>();
-        var part = keys.Read(table, new Reading(problems, Places.None, isStored: true));
+        var reading = new Reading(problems, Places.None, isStored: true);
+        var part = keys.Read(table, reading);
+        hasUnreadable = reading.Unreadable.Count > 0;
         return problems.Count == 0 ? part : throw Unreadable(problems[0].ToString());
     }
 

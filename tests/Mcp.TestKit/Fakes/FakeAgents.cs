@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using Google.Protobuf;
 using Grpc.Core;
 using Mcp.Daemon.Errors;
 using Mcp.Daemon.Identity;
@@ -8,6 +9,8 @@ using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
+using Mcp.Protocol.Revisions;
 using Mcp.Protocol.V1;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -103,8 +106,8 @@ public sealed class FakeAgent(string name)
 
     public string Address => $"127.0.0.1:{Port}";
 
-    /// <summary>Definitions by name, as deployed.</summary>
-    public ConcurrentDictionary<string, string> Services { get; } = new();
+    /// <summary>By name, as deployed.</summary>
+    public ConcurrentDictionary<string, Revision> Services { get; } = new();
 
     /// <summary>Public hostnames that it lets in, as an edge node.</summary>
     public ConcurrentDictionary<string, EdgeRoute> Routes { get; } = new();
@@ -112,7 +115,10 @@ public sealed class FakeAgent(string name)
     /// <summary>Where it ends TLS for edge nodes.</summary>
     public int OverlayPort { get; set; } = 8444;
 
-    /// <summary>How many deploys have changed something here.</summary>
+    /// <summary>The number of the last release here.</summary>
+    public long Release { get; set; }
+
+    /// <summary>How many deploys it has done here, whatever was there already.</summary>
     public int Deploys { get; set; }
 
     /// <summary>The numbers of the master's requests, in the order in which they came.</summary>
@@ -122,7 +128,7 @@ public sealed class FakeAgent(string name)
     public Func<string, CancellationToken, Task> Hook { get; set; } = (_, _) => Task.CompletedTask;
 
     /// <summary>What it says of a service's definition instead of the truth; null: the truth.</summary>
-    public string? Lie { get; set; }
+    public Revision? Lie { get; set; }
 
     /// <summary>What it says of all its services instead of the truth; null: the truth.</summary>
     public StatusReply? Told { get; set; }
@@ -130,7 +136,7 @@ public sealed class FakeAgent(string name)
     /// <summary>What it tells in a deploy before its end.</summary>
     public Func<IServerStreamWriter<StepEvent>, CancellationToken, Task> Telling { get; set; } = (_, _) => Task.CompletedTask;
 
-    /// <summary>It is of a version that knows no ids of plans.</summary>
+    /// <summary>It is of version 0.2: it knows no ids of plans, and definitions are service files.</summary>
     public bool IsOld { get; set; }
 
     /// <summary>What kind of machine it is on.</summary>
@@ -160,16 +166,39 @@ public sealed class FakeAgent(string name)
     public StatusReply Status(string service)
     {
         var reply = new StatusReply { Node = name };
-        foreach (var (key, definition) in Services.Where(s => service.Length == 0 || s.Key == service).OrderBy(s => s.Key, StringComparer.Ordinal))
-            reply.Components.AddRange(_components.GetOrAdd(definition, d => [.. ServiceFile.ReadStored(d, key).Definition.Components.Select(c => (c.Name.Text, c.Image.Text, c.Routes is [{ Hostname: { } h }, ..] ? h.Text : "", c.Routes is [{ Public: true }, ..]))])
-                .Select(c => new ComponentStatus { Service = key, Component = c.Name, Image = c.Image, Runtime = "container", Generation = 1, Desired = "running", Observed = "running", Since = s_since, Routes = { new RouteStatus { Name = "http", Mode = "l7", Port = 8080, HostPort = 20000, Hostname = c.Hostname, Public = c.Public } } }));
+        foreach (var (key, revision) in Services.Where(s => service.Length == 0 || s.Key == service).OrderBy(s => s.Key, StringComparer.Ordinal))
+            reply.Components.AddRange((revision.TryRead()?.Components ?? []).Select(c => Status(key, c)));
         return reply;
     }
+
+    private static ComponentStatus Status(string service, ComponentDefinition component) => new()
+    {
+        Service = service,
+        Component = component.Name.Text,
+        Image = component.Image.Text,
+        Runtime = "container",
+        Generation = 1,
+        Desired = "running",
+        Observed = "running",
+        Since = s_since,
+        Routes =
+        {
+            new RouteStatus
+            {
+                Name = "http",
+                Mode = "l7",
+                Port = 8080,
+                HostPort = 20000,
+                Hostname = component.Routes is [{ Hostname: { } hostname }, ..] ? hostname.Text : "",
+                Public = component.Routes is [{ Public: true }, ..],
+            },
+        },
+    };
 
     /// <summary>By the real planner; everything that it has is generation 1.</summary>
     public RolloutPlan Plan(ServiceDefinition wanted, DeployRequest request)
     {
-        var there = Services.TryGetValue(wanted.Name.Text, out var text) ? ServiceFile.ReadStored(text, "stored").Definition : null;
+        var there = Services.TryGetValue(wanted.Name.Text, out var kept) ? kept.TryRead() : null;
         var components = (there?.Components ?? []).Select(c => new CurrentComponent(c, 1, Wanted: true, Runs: true));
         var only = request.Component.Length == 0 ? null : Label.Parse(request.Component);
         return new Planner(string.Equals).Plan(
@@ -178,7 +207,6 @@ public sealed class FakeAgent(string name)
     }
 
     private static readonly Google.Protobuf.WellKnownTypes.Timestamp s_since = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(TimeProvider.System.GetUtcNow());
-    private readonly ConcurrentDictionary<string, List<(string Name, string Image, string Hostname, bool Public)>> _components = new();
 }
 
 internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) : Agent.AgentBase
@@ -187,32 +215,41 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
     {
         var agent = Of(context);
         // What the master sends again has been checked with the rules of its day.
-        var service = request.Sequence != 0 ? ServiceFile.ReadStored(request.Definition, "service file").Definition : ServiceFile.Parse(request.Definition, "service file");
+        var wanted = request.Sequence != 0 ? Sent(agent, request) : Revision.Of(ServiceFile.Parse(request.Definition, "service file"));
+        var service = wanted.TryRead()!.Name.Text;
         agent.Numbers.Enqueue((request.Sequence, request.Standing));
         await agent.Hook("deploy", context.CancellationToken);
         await agent.Telling(responseStream, context.CancellationToken);
-        var text = ServiceFileWriter.Write(service);
-        if (!request.IfChanged || agent.Services.GetValueOrDefault(service.Name.Text) != text)
+        var changes = request.Force || !wanted.Equals(agent.Services.GetValueOrDefault(service));
+        if (changes || !request.IfChanged)
         {
-            agent.Services[service.Name.Text] = text;
+            agent.Services[service] = wanted;
             agent.Deploys++;
         }
 
         await agent.Hook("deployed", context.CancellationToken);
-        await responseStream.WriteAsync(new StepEvent { Kind = StepEvent.Types.Kind.Finished });
+        var finished = new StepEvent { Kind = StepEvent.Types.Kind.Finished };
+        if (!agent.IsOld)
+        {
+            finished.Revision = (agent.Lie ?? agent.Services[service]).ToWire();
+            finished.Release = agent.Release = changes ? Math.Max(agent.Release + 1, request.Release) : agent.Release;
+            finished.Unchanged = !changes;
+        }
+
+        await responseStream.WriteAsync(finished);
     }
 
     public override async Task DeployPlanned(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
     {
         if (Of(context).IsOld)
             throw new RpcException(new Status(StatusCode.Unimplemented, ""));
-        Of(context).Plan(ServiceFile.ReadStored(request.Definition, "service file").Definition, request).Expect(request.Plan);
+        Of(context).Plan(Sent(Of(context), request).TryRead()!, request).Expect(request.Plan);
         await Deploy(request, responseStream, context);
     }
 
     public override Task<PlanReply> Plan(DeployRequest request, ServerCallContext context)
     {
-        var plan = Of(context).Plan(ServiceFile.ReadStored(request.Definition, "service file").Definition, request);
+        var plan = Of(context).Plan(ServiceFile.Parse(request.Definition, "service file"), request);
         var reply = new PlanReply { Id = Of(context).IsOld ? "" : plan.Id };
         foreach (var change in plan.Changes)
         {
@@ -238,7 +275,13 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
     {
         var agent = Of(context);
         await agent.Hook("show", context.CancellationToken);
-        return new ServiceReply { Definition = agent.Lie ?? (agent.Services.TryGetValue(request.Service, out var text) ? text : throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {request.Service} on this node")) };
+        var kept = agent.Lie ?? agent.Services.GetValueOrDefault(request.Service)
+            ?? throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {request.Service} on this node");
+        return new ServiceReply
+        {
+            Definition = kept.TryRead() is { } service ? ServiceFileWriter.Write(service) : kept.Body,
+            Revision = agent.IsOld ? ByteString.Empty : kept.ToWire(),
+        };
     }
 
     public override async Task<StatusReply> Status(StatusRequest request, ServerCallContext context)
@@ -282,6 +325,9 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
         await agent.Hook("routes", context.CancellationToken);
         return new ListEdgeRoutesReply { Routes = { agent.Routes.Values } };
     }
+
+    private static Revision Sent(FakeAgent agent, DeployRequest request) =>
+        agent.IsOld ? Revision.Legacy(request.Definition) : RevisionMapping.Read(request.Revision)!;
 
     private FakeAgent Of(ServerCallContext context) => agents[context.GetHttpContext().Connection.LocalPort];
 }

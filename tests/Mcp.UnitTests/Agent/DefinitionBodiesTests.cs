@@ -31,7 +31,7 @@ public sealed class DefinitionBodiesTests : IDisposable
         Assert.Equal(("h", 7, "s.web.7"), (kept.SpecHash, kept.Generation, kept.Instance.ToString()));
         Assert.Contains(trouble, kept.Trouble, StringComparison.Ordinal);
         Assert.Equal(trouble.Length == 0, kept.Trouble.Length == 0);
-        Assert.Contains(shown, registry.Components.Text(Label.Parse("s")), StringComparison.Ordinal);
+        Assert.Contains(shown, Mcp.Model.Definition.ServiceFileWriter.Write(registry.Components.Find(Label.Parse("s"))!), StringComparison.Ordinal);
     }
 
     [Fact]

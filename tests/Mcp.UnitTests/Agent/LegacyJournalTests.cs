@@ -65,7 +65,13 @@ public sealed class LegacyJournalTests : IDisposable
         world.Registry.Operations.Save(new JournalEntry(Guid.NewGuid(), "deploy", "blog", Array.IndexOf(s_steps, step), undoing, state));
         world.Registry.Dispose();
         using var database = Database.Open(Path.Combine(_directory, "registry.db"), AgentRegistry.Owner);
-        database.Alter(connection => connection.Run("PRAGMA user_version=10"));
+        database.Alter(connection => connection.Run("""
+            DROP VIEW revisions_in_use;
+            DROP TABLE releases;
+            DROP TABLE revisions;
+            ALTER TABLE operations DROP COLUMN why;
+            PRAGMA user_version=10;
+            """));
     }
 
     // What the steps of that version had done by then.

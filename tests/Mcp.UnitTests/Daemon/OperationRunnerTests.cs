@@ -172,10 +172,14 @@ public class OperationRunnerTests
             _entries[entry.Id] = entry;
         }
 
-        public void Close(Guid id)
+        /// <summary>What came of the last one.</summary>
+        public (Outcome Outcome, string Why) Ended { get; private set; }
+
+        public void Close(Guid id, Outcome outcome, string why = "")
         {
             Write();
             _entries.Remove(id);
+            Ended = (outcome, why);
         }
 
         private void Write()

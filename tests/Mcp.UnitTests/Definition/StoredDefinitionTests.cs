@@ -1,4 +1,7 @@
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
+using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 
 namespace Mcp.UnitTests.Definition;
 
@@ -23,13 +26,13 @@ public sealed class StoredDefinitionTests
         var e = Assert.Throws<ServiceFileException>(() => ServiceFile.Parse(Twins, "f.toml"));
         var problem = Assert.Single(e.Problems);
         Assert.Equal((9, "component one writes to /srv/both, too"), (problem.Line, problem.Message));
-        Assert.Equal(2, ServiceFile.ReadStored(Twins, "registry").Definition.Components.Count);
+        Assert.Equal(2, Revision.Legacy(Twins).TryRead()?.Components.Count);
     }
 
     [Fact]
     public void Keys_of_a_newer_version_are_named_and_the_rest_is_read()
     {
-        var stored = ServiceFile.ReadStored("""
+        var stored = Revision.Legacy("""
             name = "s"
             colour = "red"
             [[components]]
@@ -41,9 +44,14 @@ public sealed class StoredDefinitionTests
             name = "http"
             port = 80
             idle_timeout = "1h"
-            """, "registry");
-        Assert.Equal(["colour", "every", "idle_timeout", "nice"], stored.UnknownKeys.Order());
-        Assert.Equal(80, stored.Definition.Components[0].Routes[0].Port);
+            """);
+        var read = stored.Read(Label.Parse("s"));
+        Assert.Equal(["colour", "every", "idle_timeout", "nice"], read.UnreadKeys.Order());
+        Assert.Equal(80, read.Components[0].Routes[0].Port);
+        Assert.Equal(ErrorCode.DefinitionNewer, Assert.Throws<McpException>(() => stored.ReadWhole(Label.Parse("s"))).Code);
+        // It is one service's, and no other's.
+        Assert.Null(stored.TryRead(Label.Parse("t")));
+        Assert.Equal(ErrorCode.DefinitionUnreadable, Assert.Throws<McpException>(() => stored.Read(Label.Parse("t"))).Code);
     }
 
     [Theory]
@@ -52,7 +60,19 @@ public sealed class StoredDefinitionTests
     [InlineData("volumes = 7")]
     [InlineData("cmd = [")]
     public void A_value_that_this_version_cannot_take_is_never_left_out(string line) =>
-        Assert.Throws<ServiceFileException>(() => ServiceFile.ReadStored($"name = \"s\"\n[[components]]\nname = \"web\"\nimage = \"x.lan/y:1\"\n{line}\n", "registry"));
+        Assert.Null(Revision.Legacy($"name = \"s\"\n[[components]]\nname = \"web\"\nimage = \"x.lan/y:1\"\n{line}\n").TryRead());
+
+    [Fact]
+    public void Two_revisions_are_the_same_whichever_versions_wrote_them()
+    {
+        var one = Revision.Of(ServiceFile.Parse(Twins.Replace("/below", "-two", StringComparison.Ordinal), "f.toml"));
+        var spaced = Revision.Stored(one.Body.Replace(",\"", ", \"", StringComparison.Ordinal));
+        Assert.NotEqual(one, spaced);
+        Assert.True(one.IsSame(spaced));
+        Assert.False(one.IsSame(Revision.Legacy(Twins)));
+        Assert.False(Revision.Stored("").IsSame(Revision.Stored("[")));
+        Assert.True(Revision.Stored("").IsSame(Revision.Stored("")));
+    }
 
     [Theory]
     [InlineData("volumes = [\"/a:/b\"]", "stop-first", "two instances write to one volume")]

@@ -182,7 +182,8 @@ public sealed class EdgeTests : IAsyncLifetime
         {
             await connection.OpenAsync(TestContext.Current.CancellationToken);
             await using var command = connection.CreateCommand();
-            command.CommandText = "UPDATE placements SET definition = 'public of next year' WHERE service = 'blog'";
+            command.CommandText = "INSERT INTO revisions (id, body, made_at) VALUES ('1', 'of next year', '');"
+                + "UPDATE placements SET revision = '1' WHERE service = 'blog'";
             await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
         }
 

@@ -84,7 +84,7 @@ public abstract class FaultyFleet : IAsyncLifetime
         Assert.Empty(world.Store.Leftovers.List());
         Assert.Equal((node, null), (world.Home(service), world.Store.Placements.Find(Label.Parse(service))!.Target));
         Assert.Equal([node], Agents.All.Where(a => a.Services.ContainsKey(service)).Select(a => a.Name));
-        Assert.Equal(MasterWorld.Canonical(MasterWorld.File(service, tag)), Agents[node].Services[service]);
+        Assert.Equal(MasterWorld.Revision(MasterWorld.File(service, tag)), Agents[node].Services[service]);
         Assert.Equal([service, $"web.{service}"], Names.Records.Keys.Order(StringComparer.Ordinal));
         Assert.Equal([$"{service}.example.com"], Names.Routes.Keys);
     }

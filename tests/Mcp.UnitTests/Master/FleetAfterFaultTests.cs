@@ -63,7 +63,7 @@ public sealed class FleetAfterFaultTests : FaultyFleet
         await world.DeployAsync(MasterWorld.File("blog"));
         Names.Hook = what => what == "route" ? throw new McpException(ErrorCode.AcmeRefused, "no certificate for the second hostname") : Task.CompletedTask;
         Assert.Equal("edge", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog", "v2")))).Step);
-        Assert.Equal(MasterWorld.Canonical(MasterWorld.File("blog", "v2")), world.Store.Placements.Find(s_blog)!.Definition);
+        Assert.Equal(MasterWorld.Revision(MasterWorld.File("blog", "v2")), world.Store.Placements.Find(s_blog)!.Revision);
         Mend();
         await DrainAsync(world, "alder");
         ServesAt(world, "blog", "beech", "v2");
@@ -136,7 +136,7 @@ public sealed class FleetAfterFaultTests : FaultyFleet
         // One that had chosen no node yet may find none: the other is cordoned by now.
         if (world.Store.Operations.Open().Any(o => o.Step == 0) && next.StartsWith("drain", StringComparison.Ordinal))
             await world.RecoverAsync();
-        var was = Agents.All.Any(a => a.Services.GetValueOrDefault("blog")?.Contains(":v2", StringComparison.Ordinal) == true) || (first is "again" or "move" && world.Store.Operations.Open().Count > 0) ? "v2" : "v1";
+        var was = Agents.All.Any(a => a.Services.GetValueOrDefault("blog")?.Body.Contains(":v2", StringComparison.Ordinal) == true) || (first is "again" or "move" && world.Store.Operations.Open().Count > 0) ? "v2" : "v1";
         if (next != "undeploy")
             Watch(where);
         switch (next)
@@ -177,8 +177,8 @@ public sealed class FleetAfterFaultTests : FaultyFleet
         await world.RecoverAsync();
         await world.Node.Dns!.MendAsync(default);
         Assert.Equal(other, world.Home("blog"));
-        Assert.Contains($":{tag}", Agents[other].Services["blog"], StringComparison.Ordinal);
-        Assert.Equal(Agents[other].Services["blog"], world.Store.Placements.Find(s_blog)!.Definition);
+        Assert.Contains($":{tag}", Agents[other].Services["blog"].Body, StringComparison.Ordinal);
+        Assert.Equal(Agents[other].Services["blog"], world.Store.Placements.Find(s_blog)!.Revision);
     }
 
     // Nothing is taken away while it is the only copy, or before the names lead to the other.
@@ -203,5 +203,5 @@ public sealed class FleetAfterFaultTests : FaultyFleet
         }
     }
 
-    private static Task DrainAsync(MasterWorld world, string node) => world.Node.Drainer.DrainAsync(Label.Parse(node), (_, _, _) => { }, default);
+    private static Task DrainAsync(MasterWorld world, string node) => world.Node.Drainer.DrainAsync(Label.Parse(node), "ops", (_, _, _) => { }, default);
 }

@@ -1,6 +1,5 @@
 using Grpc.Core;
 using Mcp.Daemon.Operations;
-using Mcp.Master.Deploy;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
@@ -27,7 +26,8 @@ public sealed class FleetDataTests : FaultyFleet
 
         // In place it is deployed as ever.
         await world.DeployAsync(File("blog", volume, "v2"));
-        await world.Node.Deployer.DeployAsync(new FleetDeployment(File("blog", volume, "v3"), "", "beech", false, false) { LeaveData = true }, null, default);
+        var move = MasterWorld.Deployment(File("blog", volume, "v3")) with { MoveTo = Label.Parse("beech"), LeaveData = true };
+        await world.Node.Deployer.DeployAsync(move, null, default);
         Assert.Equal("beech", world.Home("blog"));
         Assert.Empty(Agents["alder"].Services);
     }
@@ -57,7 +57,12 @@ public sealed class FleetDataTests : FaultyFleet
     {
         using var world = World(Fresh());
         await world.DeployAsync(MasterWorld.File("blog"));
-        var alone = new FleetDeployment(MasterWorld.File("blog", "v2"), "web", "beech", false, false) { LeaveData = true };
+        var alone = MasterWorld.Deployment(MasterWorld.File("blog", "v2")) with
+        {
+            Component = Label.Parse("web"),
+            MoveTo = Label.Parse("beech"),
+            LeaveData = true,
+        };
         var refused = await Assert.ThrowsAsync<StepFailedException>(() => world.Node.Deployer.DeployAsync(alone, null, default));
         Assert.Equal(("place", ErrorCode.MoveComponent), (refused.Step, refused.Reason.Code));
         Assert.Equal(["blog"], Agents["alder"].Services.Keys);
@@ -79,7 +84,7 @@ public sealed class FleetDataTests : FaultyFleet
         using var world = World(Fresh());
         await world.DeployAsync(File("blog", "/srv/c/pg:/data"), "alder");
         await world.DeployAsync(MasterWorld.File("shop"), "alder");
-        var stay = await Assert.ThrowsAsync<McpException>(() => world.Node.Drainer.DrainAsync(Label.Parse("alder"), (_, _, _) => { }, default));
+        var stay = await Assert.ThrowsAsync<McpException>(() => world.Node.Drainer.DrainAsync(Label.Parse("alder"), "ops", (_, _, _) => { }, default));
         Assert.Equal(ErrorCode.DrainPartial, stay.Code);
         Assert.Contains("web /srv/c/pg on alder", stay.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("shop", stay.Message, StringComparison.Ordinal);
@@ -87,7 +92,7 @@ public sealed class FleetDataTests : FaultyFleet
         Assert.Equal(("alder", "beech"), (world.Home("blog"), world.Home("shop")));
         Assert.Equal(["blog"], Agents["alder"].Services.Keys);
 
-        await world.Node.Drainer.DrainAsync(Label.Parse("alder"), (_, _, _) => { }, default, leaveData: true);
+        await world.Node.Drainer.DrainAsync(Label.Parse("alder"), "ops", (_, _, _) => { }, default, leaveData: true);
         Assert.Equal("beech", world.Home("blog"));
         Assert.Empty(Agents["alder"].Services);
     }
@@ -101,13 +106,13 @@ public sealed class FleetDataTests : FaultyFleet
         await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(File("blog", "/srv/c/pg:/data", "v2")));
         Mend();
         Assert.Equal(ErrorCode.MoveData, (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog"), "beech"))).Reason.Code);
-        await Assert.ThrowsAsync<McpException>(() => world.Node.Drainer.DrainAsync(Label.Parse("alder"), (_, _, _) => { }, default));
+        await Assert.ThrowsAsync<McpException>(() => world.Node.Drainer.DrainAsync(Label.Parse("alder"), "ops", (_, _, _) => { }, default));
         Assert.Equal(["blog"], Agents["alder"].Services.Keys);
         Assert.Empty(Agents["beech"].Services);
 
         // It is written down by itself, too.
         await world.Node.Pending.LookAsync(default);
-        Assert.Contains("/srv/c/pg", world.Store.Placements.Find(s_blog)!.Definition, StringComparison.Ordinal);
+        Assert.Contains("/srv/c/pg", world.Store.Placements.Find(s_blog)!.Revision.Body, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 
 namespace Mcp.UnitTests.Master;
 
@@ -160,7 +161,7 @@ public sealed class FleetFaultTests : FaultyFleet
     public async Task An_agent_that_answers_garbage_fails_its_step_and_is_believed_nothing(string lie)
     {
         using var world = World(Fresh());
-        Agents["alder"].Lie = lie;
+        Agents["alder"].Lie = Revision.Legacy(lie);
         var e = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")));
         Assert.Equal(("deploy", ErrorCode.NodeAnswer), (e.Step, e.Reason.Code));
         Assert.Equal("blog", Assert.Single(world.Store.Placements.List()).Service.Text);

@@ -1,8 +1,10 @@
 using Grpc.Core;
 using Mcp.Daemon.Operations;
+using Mcp.Master.Deploy;
 using Mcp.Master.Store;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 
 namespace Mcp.UnitTests.Master;
 
@@ -76,7 +78,7 @@ public sealed class FleetNodesTests : FaultyFleet
         };
         var deploy = world.DeployAsync(MasterWorld.File("blog", "v2"));
         await begun.Task.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
-        var drain = world.Node.Drainer.DrainAsync(s_alder, (_, _, _) => { }, default);
+        var drain = world.Node.Drainer.DrainAsync(s_alder, "ops", (_, _, _) => { }, default);
         goOn.SetResult();
         await Task.WhenAll(deploy, drain);
         ServesAt(world, "blog", "beech", "v2");
@@ -88,7 +90,7 @@ public sealed class FleetNodesTests : FaultyFleet
         using var world = World(Fresh());
         world.Store.Nodes.Cordon(s_alder, true);
         var service = Mcp.Model.Definition.ServiceFile.Parse(MasterWorld.File("blog"), "test");
-        Assert.Equal(ErrorCode.NodeCordoned, Assert.Throws<McpException>(() => world.Store.Placements.Reserve(service, s_alder, MasterWorld.File("blog"))).Code);
+        Assert.Equal(ErrorCode.NodeCordoned, Assert.Throws<McpException>(() => world.Store.Placements.Reserve(service, s_alder, Revision.Of(service))).Code);
         await world.DeployAsync(MasterWorld.File("blog"));
         Assert.Equal("beech", world.Home("blog"));
     }
@@ -115,9 +117,9 @@ public sealed class FleetNodesTests : FaultyFleet
     {
         using var world = World(Fresh());
         await world.DeployAsync(MasterWorld.File("blog"));
-        Agents["beech"].Services["blog"] = "half";
-        var state = Mcp.Master.Deploy.FleetDeployment.Write(new Mcp.Master.Deploy.FleetDeployment(MasterWorld.File("blog"), "", null, false, false, "beech", "", "alder"));
-        world.Store.Leftovers.Add(new Leftover("deploy", "blog", "beech", state, "cut"));
+        Agents["beech"].Services["blog"] = Revision.Stored("half");
+        var state = MasterWorld.Deployment(MasterWorld.File("blog")) with { Node = Label.Parse("beech"), From = Label.Parse("alder") };
+        world.Store.Leftovers.Add(new Leftover("deploy", "blog", "beech", FleetDeployment.Write(state), "cut"));
         await world.Node.Undeployer.SweepAsync(default);
         Assert.Contains("blog", Agents["alder"].Services.Keys);
         Assert.DoesNotContain("blog", Agents["beech"].Services.Keys);
@@ -140,8 +142,8 @@ public sealed class FleetNodesTests : FaultyFleet
     {
         using var world = World(Fresh());
         foreach (var agent in Agents.All)
-            agent.Services["blog"] = MasterWorld.Canonical(MasterWorld.File("blog"));
-        Agents["beech"].Services["shop"] = MasterWorld.Canonical(MasterWorld.File("shop"));
+            agent.Services["blog"] = MasterWorld.Revision(MasterWorld.File("blog"));
+        Agents["beech"].Services["shop"] = MasterWorld.Revision(MasterWorld.File("shop"));
         var reply = new Protocol.V1.OperationReply();
         await world.Node.Adopter.AdoptAsync(null, reply, default);
         Assert.Contains("runs on alder and on beech", Assert.Single(reply.Failed), StringComparison.Ordinal);

@@ -1,7 +1,6 @@
 using Grpc.Core;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
-using Mcp.Master.Deploy;
 using Mcp.Master.Rpc;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
@@ -51,12 +50,12 @@ public sealed class FleetPlanTests : FaultyFleet
     {
         using var world = World(Fresh());
         await world.DeployAsync(MasterWorld.File("blog"));
-        var state = new FleetDeployment(MasterWorld.File("blog", "v2"), "", null, false, false) { Name = "blog", Plan = "0123456789abcdef" };
+        var state = MasterWorld.Deployment(MasterWorld.File("blog", "v2")) with { Plan = "0123456789abcdef" };
         var refused = await Assert.ThrowsAsync<StepFailedException>(() => world.Node.Deployer.DeployAsync(state, null, default));
         Assert.Equal(("deploy", ErrorCode.PlanChanged), (refused.Step, refused.Reason.Code));
         ServesAt(world, "blog", "alder", "v1");
         // Of one that was nowhere nothing is left, either.
-        var fresh = new FleetDeployment(MasterWorld.File("shop"), "", null, false, false) { Name = "shop", Plan = "0123456789abcdef" };
+        var fresh = MasterWorld.Deployment(MasterWorld.File("shop")) with { Plan = "0123456789abcdef" };
         await Assert.ThrowsAsync<StepFailedException>(() => world.Node.Deployer.DeployAsync(fresh, null, default));
         Assert.Null(world.Store.Placements.Find(Label.Parse("shop")));
     }
@@ -71,7 +70,7 @@ public sealed class FleetPlanTests : FaultyFleet
         var told = await Assert.ThrowsAsync<McpException>(() => rpc.DeployPlanned(request, new Steps(), new Call(Role.Deployer)));
         Assert.Equal(ErrorCode.PlanUnsupported, told.Code);
         // Nor where the master finds out at the last moment.
-        var state = new FleetDeployment(request.Definition, "", null, false, false) { Name = "blog", Plan = request.Plan };
+        var state = MasterWorld.Deployment(request.Definition) with { Plan = request.Plan };
         var refused = await Assert.ThrowsAsync<StepFailedException>(() => world.Node.Deployer.DeployAsync(state, null, default));
         Assert.Equal(ErrorCode.PlanUnsupported, refused.Reason.Code);
         Assert.Null(world.Store.Placements.Find(s_blog));

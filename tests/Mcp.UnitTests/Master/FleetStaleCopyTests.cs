@@ -25,11 +25,11 @@ public sealed class FleetStaleCopyTests : FaultyFleet
         using (var before = World(directory))
         {
             await before.DeployAsync(MasterWorld.File("blog"), "beech");
-            var state = new FleetDeployment(MasterWorld.File("blog"), "", "beech", false, false, "beech", "", "alder");
+            var state = MasterWorld.Deployment(MasterWorld.File("blog")) with { MoveTo = s_beech, Node = s_beech, From = s_alder };
             before.Store.Operations.Save(new JournalEntry(Guid.NewGuid(), FleetDeployer.Kind, "blog", 5, false, FleetDeployment.Write(state)));
         }
 
-        Agents["alder"].Services["blog"] = MasterWorld.Canonical(MasterWorld.File("blog"));
+        Agents["alder"].Services["blog"] = MasterWorld.Revision(MasterWorld.File("blog"));
         using var world = World(directory);
         if (next == "undeploy")
         {
@@ -57,7 +57,7 @@ public sealed class FleetStaleCopyTests : FaultyFleet
         if (next == "deploy")
             await world.DeployAsync(MasterWorld.File("blog", "v9"));
         else
-            await world.Node.Drainer.DrainAsync(s_beech, (_, _, _) => { }, default);
+            await world.Node.Drainer.DrainAsync(s_beech, "ops", (_, _, _) => { }, default);
         await world.RecoverAsync();
         ServesAt(world, "blog", next == "deploy" ? "beech" : "alder", "v9");
     }
@@ -87,7 +87,7 @@ public sealed class FleetStaleCopyTests : FaultyFleet
         Mend();
         await world.RecoverAsync();
         await world.Node.Dns!.MendAsync(default);
-        Assert.Equal(("beech", MasterWorld.Canonical(MasterWorld.File("blog", "v9"))), (world.Home("blog"), Agents["beech"].Services["blog"]));
+        Assert.Equal(("beech", MasterWorld.Revision(MasterWorld.File("blog", "v9"))), (world.Home("blog"), Agents["beech"].Services["blog"]));
         Assert.Empty(world.Store.Leftovers.List());
     }
 
@@ -95,7 +95,7 @@ public sealed class FleetStaleCopyTests : FaultyFleet
     public async Task One_component_alone_does_not_bring_back_the_others_of_what_was_undeployed()
     {
         using var world = await UndeployedAsync();
-        var one = new FleetDeployment(MasterWorld.File("blog", "v9"), "web", "beech", false, false);
+        var one = MasterWorld.Deployment(MasterWorld.File("blog", "v9")) with { Component = Label.Parse("web"), MoveTo = s_beech };
         var refused = await Assert.ThrowsAsync<StepFailedException>(() => world.Node.Deployer.DeployAsync(one, null, default));
         Assert.Equal(ErrorCode.MoveComponent, refused.Reason.Code);
         Assert.Contains("still to be removed from beech", refused.Message, StringComparison.Ordinal);
@@ -116,7 +116,7 @@ public sealed class FleetStaleCopyTests : FaultyFleet
         Assert.Equal(("alder", s_beech), (world.Home("blog"), world.Store.Placements.Find(s_blog)!.Target));
         Mend();
         var deploys = Agents["beech"].Deploys;
-        await world.Node.Drainer.DrainAsync(Label.Parse(drained), (_, _, _) => { }, default);
+        await world.Node.Drainer.DrainAsync(Label.Parse(drained), "ops", (_, _, _) => { }, default);
         await world.RecoverAsync();
         ServesAt(world, "blog", drained == "alder" ? "beech" : "alder", "v3");
         // Nor for one that needs no deploy.
@@ -137,7 +137,7 @@ public sealed class FleetStaleCopyTests : FaultyFleet
             heard.TrySetResult();
             return new TaskCompletionSource().Task;
         };
-        _ = killed.Node.Deployer.DeployAsync(new FleetDeployment(MasterWorld.File("blog"), "", null, false, false) { Force = true }, null, default);
+        _ = killed.Node.Deployer.DeployAsync(MasterWorld.Deployment(MasterWorld.File("blog")) with { Force = true }, null, default);
         await heard.Task.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
         Mend();
         using var world = World(directory);
@@ -170,7 +170,7 @@ public sealed class FleetStaleCopyTests : FaultyFleet
     {
         using var world = await UndeployedAsync();
         Mend();
-        Agents["beech"].Services["shop"] = MasterWorld.Canonical(MasterWorld.File("shop"));
+        Agents["beech"].Services["shop"] = MasterWorld.Revision(MasterWorld.File("shop"));
         var reply = new OperationReply();
         await world.Node.Adopter.AdoptAsync(null, reply, default);
         Assert.Contains("blog: it is to be removed from beech", Assert.Single(reply.Failed), StringComparison.Ordinal);
@@ -186,7 +186,7 @@ public sealed class FleetStaleCopyTests : FaultyFleet
     {
         using var world = await UndeployedAsync();
         Mend();
-        Agents["alder"].Services["blog"] = MasterWorld.Canonical(MasterWorld.File("blog", "v5"));
+        Agents["alder"].Services["blog"] = MasterWorld.Revision(MasterWorld.File("blog", "v5"));
         var reply = new OperationReply();
         await world.Node.Adopter.AdoptAsync(null, reply, default);
         Assert.Empty(reply.Failed);

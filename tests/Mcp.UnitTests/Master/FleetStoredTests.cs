@@ -4,6 +4,7 @@ using Mcp.Master.Store;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 using Mcp.Protocol.V1;
 using Microsoft.Data.Sqlite;
 
@@ -56,7 +57,7 @@ public sealed class FleetStoredTests : FaultyFleet
         using var world = await WorldAsync();
         Store(world, "bad", Newer);
         await world.DeployAsync(MasterWorld.File("bad", "v2"));
-        Assert.Contains(":v2", world.Store.Placements.Find(s_bad)!.Definition, StringComparison.Ordinal);
+        Assert.Contains(":v2", world.Store.Placements.Find(s_bad)!.Revision.Body, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -67,16 +68,16 @@ public sealed class FleetStoredTests : FaultyFleet
         var refused = MasterWorld.File("good").Replace("image =", "volumes = [\"/srv/a:/data:ro\", \"/srv/b:/data:ro\"]\nimage =", StringComparison.Ordinal);
         Assert.Throws<Mcp.Model.Definition.ServiceFileException>(() => Mcp.Model.Definition.ServiceFile.Parse(refused, "today"));
         Store(world, "good", refused);
-        Agents["alder"].Services["good"] = refused;
+        Agents["alder"].Services["good"] = Revision.Legacy(refused);
         var unknown = MasterWorld.File("bad") + "\nof_next_year = 1\n";
         Store(world, "bad", unknown);
-        Agents["alder"].Services["bad"] = unknown;
-        var left = await Assert.ThrowsAsync<McpException>(() => world.Node.Drainer.DrainAsync(s_alder, (_, _, _) => { }, default));
+        Agents["alder"].Services["bad"] = Revision.Legacy(unknown);
+        var left = await Assert.ThrowsAsync<McpException>(() => world.Node.Drainer.DrainAsync(s_alder, "ops", (_, _, _) => { }, default));
         Assert.Contains("bad: the stored definition of bad has keys that this version does not know: ", left.Message, StringComparison.Ordinal);
         Assert.Contains("of_next_year", left.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("good", left.Message, StringComparison.Ordinal);
         Assert.Equal(("alder", "beech"), (world.Home("bad"), world.Home("good")));
-        Assert.Equal(unknown, Agents["alder"].Services["bad"]);
+        Assert.Equal(Revision.Legacy(unknown), Agents["alder"].Services["bad"]);
     }
 
     [Fact]
@@ -86,15 +87,17 @@ public sealed class FleetStoredTests : FaultyFleet
         using (var before = World(directory))
         {
             await before.DeployAsync(MasterWorld.File("good"), "alder");
-            before.Store.Operations.Save(new JournalEntry(Guid.NewGuid(), FleetDeployer.Kind, "bad", 1, false, FleetDeployment.Write(new FleetDeployment(Newer, "", null, false, false, "alder"))));
+            var unread = new FleetDeployment { Name = s_bad, Revision = Revision.Legacy(Newer), Node = s_alder };
+            var good = MasterWorld.Deployment(MasterWorld.File("good", "v2")) with { MoveTo = Label.Parse("beech") };
+            before.Store.Operations.Save(new JournalEntry(Guid.NewGuid(), FleetDeployer.Kind, "bad", 1, false, FleetDeployment.Write(unread)));
             before.Store.Operations.Save(new JournalEntry(Guid.NewGuid(), FleetDeployer.Kind, "worse", 1, false, "{ garbage"));
-            before.Store.Operations.Save(new JournalEntry(Guid.NewGuid(), FleetDeployer.Kind, "good", 0, false, FleetDeployment.Write(new FleetDeployment(MasterWorld.File("good", "v2"), "", "beech", false, false))));
+            before.Store.Operations.Save(new JournalEntry(Guid.NewGuid(), FleetDeployer.Kind, "good", 0, false, FleetDeployment.Write(good)));
             before.Store.Leftovers.Add(new Leftover("deploy", "gone", "alder", "{ garbage", "cut"));
-            before.Store.Leftovers.Add(new Leftover("dns", "gone", "alder", FleetDeployment.Write(new FleetDeployment(Newer, "", null, false, false, "alder")), "cut"));
+            before.Store.Leftovers.Add(new Leftover("dns", "gone", "alder", FleetDeployment.Write(unread), "cut"));
             before.Store.Leftovers.Add(new Leftover("record", "gone", "alder", "", "cut"));
         }
 
-        Agents["alder"].Services["gone"] = MasterWorld.Canonical(MasterWorld.File("gone"));
+        Agents["alder"].Services["gone"] = MasterWorld.Revision(MasterWorld.File("gone"));
         Names.Records["gone"] = System.Net.IPAddress.Loopback;
         using var world = World(directory);
         await world.RecoverAsync();
@@ -111,7 +114,7 @@ public sealed class FleetStoredTests : FaultyFleet
         Agents["alder"].Hook = (what, _) => what == "deploy" ? throw new McpException(ErrorCode.StepFailed, "step health failed and was undone") : Task.CompletedTask;
         Agents["alder"].Services.TryRemove("bad", out _);
         await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("bad", "v2")));
-        Assert.Equal(Newer, world.Store.Placements.Find(s_bad)!.Definition);
+        Assert.Equal(Revision.Legacy(Newer), world.Store.Placements.Find(s_bad)!.Revision);
         Mend();
         Assert.Equal(ErrorCode.RouteTaken, (await Assert.ThrowsAsync<McpException>(() => world.DeployAsync(MasterWorld.File("thief").Replace("thief.example.com", "bad.example.com", StringComparison.Ordinal)))).Code);
     }
@@ -120,11 +123,11 @@ public sealed class FleetStoredTests : FaultyFleet
     public async Task An_agent_whose_definition_cannot_be_read_keeps_no_other_from_being_adopted()
     {
         using var world = World(Fresh());
-        Agents["alder"].Services["good"] = MasterWorld.Canonical(MasterWorld.File("good"));
-        Agents["alder"].Services["bad"] = MasterWorld.Canonical(MasterWorld.File("bad"));
+        Agents["alder"].Services["good"] = MasterWorld.Revision(MasterWorld.File("good"));
+        Agents["alder"].Services["bad"] = MasterWorld.Revision(MasterWorld.File("bad"));
         Agents["alder"].Hook = (what, _) =>
         {
-            Agents["alder"].Lie = what == "show" && Agents["alder"].Lie is null ? Newer : Agents["alder"].Lie;
+            Agents["alder"].Lie = what == "show" && Agents["alder"].Lie is null ? Revision.Legacy(Newer) : Agents["alder"].Lie;
             return Task.CompletedTask;
         };
         var reply = new OperationReply();
@@ -149,9 +152,12 @@ public sealed class FleetStoredTests : FaultyFleet
         using var connection = new SqliteConnection($"Data Source={Path.Combine(world.Config.State, "master.db")};Pooling=False");
         connection.Open();
         using var command = connection.CreateCommand();
-        command.CommandText = "UPDATE placements SET definition = $definition WHERE service = $service";
-        command.Parameters.AddWithValue("$definition", definition);
+        var revision = Revision.Legacy(definition);
+        command.CommandText = "INSERT OR IGNORE INTO revisions (id, body, made_at) VALUES ($id, $body, '2026-01-01T00:00:00Z');"
+            + "UPDATE placements SET revision = $id WHERE service = $service RETURNING 1";
+        command.Parameters.AddWithValue("$id", revision.Id);
+        command.Parameters.AddWithValue("$body", revision.Body);
         command.Parameters.AddWithValue("$service", service);
-        Assert.Equal(1, command.ExecuteNonQuery());
+        Assert.Equal(1L, command.ExecuteScalar());
     }
 }

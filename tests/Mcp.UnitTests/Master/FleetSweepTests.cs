@@ -1,5 +1,4 @@
 using Google.Protobuf.WellKnownTypes;
-using Mcp.Master.Deploy;
 using Mcp.Master.Deploy.Steps;
 using Mcp.Master.Fleet;
 using Mcp.Master.Store;
@@ -88,14 +87,14 @@ public sealed class FleetSweepTests : FaultyFleet
     [Fact]
     public void A_drain_of_where_a_service_was_going_waits_for_where_it_is()
     {
-        var there = new Mcp.Master.Store.Placement(s_blog, Label.Parse("alder"), Label.Parse("beech"), MasterWorld.File("blog"));
-        var state = new FleetDeployment(MasterWorld.File("blog"), "", null, Leave: true, IfChanged: true) { Name = "blog", Away = "beech" };
+        var there = new Mcp.Master.Store.Placement(s_blog, Label.Parse("alder"), Label.Parse("beech"), MasterWorld.Revision(MasterWorld.File("blog")));
+        var state = MasterWorld.Deployment(MasterWorld.File("blog")) with { Leave = true, IfChanged = true, Away = Label.Parse("beech") };
         var silent = PlaceStep.Decide(state, there, [Node("alder", reachable: false), Node("beech"), Node("cedar")], null);
         Assert.Null(silent.Node);
         Assert.Contains("it is still on alder, which cannot be reached", silent.Why, StringComparison.Ordinal);
         Assert.Equal("alder", PlaceStep.Decide(state, there, [Node("alder"), Node("beech"), Node("cedar")], null).Node?.Text);
         // What leaves a silent node itself goes on; and what is nowhere yet may go anywhere.
-        Assert.Equal("beech", PlaceStep.Decide(state with { Away = "alder" }, there, [Node("alder", reachable: false), Node("beech"), Node("cedar")], null).Node?.Text);
+        Assert.Equal("beech", PlaceStep.Decide(state with { Away = Label.Parse("alder") }, there, [Node("alder", reachable: false), Node("beech"), Node("cedar")], null).Node?.Text);
         Assert.Equal("cedar", PlaceStep.Decide(state, there with { Node = null }, [Node("alder", reachable: false), Node("beech"), Node("cedar")], null).Node?.Text);
     }
 
@@ -104,7 +103,7 @@ public sealed class FleetSweepTests : FaultyFleet
 
     private void Left(MasterWorld world, string service, string node)
     {
-        Agents[node].Services[service] = MasterWorld.Canonical(MasterWorld.File(service));
+        Agents[node].Services[service] = MasterWorld.Revision(MasterWorld.File(service));
         world.Store.Leftovers.Add(Leftover.Copy(AgentStep.StepName, Label.Parse(service), Label.Parse(node), "cut"));
     }
 

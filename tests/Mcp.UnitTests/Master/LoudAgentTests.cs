@@ -2,7 +2,6 @@ using Grpc.Core;
 using Mcp.Daemon.Doors;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
-using Mcp.Master.Deploy;
 using Mcp.Master.Nodes;
 using Mcp.Master.Rpc;
 using Mcp.Model.Definition;
@@ -42,8 +41,8 @@ public sealed class LoudAgentTests : IAsyncLifetime
     {
         using var world = new MasterWorld(_directory, _agents, _names);
         var file = MasterWorld.File("blog");
-        var plan = planned ? _agents["loud"].Plan(ServiceFile.Parse(file, "test"), new DeployRequest()).Id : "";
-        var state = new FleetDeployment(file, "", "loud", false, false) { Plan = plan };
+        var plan = planned ? _agents["loud"].Plan(ServiceFile.Parse(file, "test"), new DeployRequest()).Id : null;
+        var state = MasterWorld.Deployment(file) with { MoveTo = Label.Parse("loud"), Plan = plan };
         var endless = new StepEvent { Kind = StepEvent.Types.Kind.Progress, Step = "pull", Detail = new string('x', 4000) };
         _agents["loud"].Telling = async (output, ct) =>
         {

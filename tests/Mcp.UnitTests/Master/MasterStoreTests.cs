@@ -8,6 +8,18 @@ public sealed class MasterStoreTests : IDisposable
 {
     // The migration that made the sequence of requests.
     private const int Sequence = 2;
+
+    // The one that made revisions of service files.
+    private const int Revisions = 6;
+    private const string Placed = """
+        INSERT INTO placements (service, node, definition, updated_at) VALUES ('blog', 'alder', 'name = "blog"', '2026-01-01T00:00:00Z');
+        """;
+
+    private const string PlacedRevision = """
+        INSERT INTO revisions (id, body, made_at) VALUES ('1', '{"schema":1,"name":"blog"}', '2026-01-01T00:00:00Z');
+        INSERT INTO placements (service, node, revision, updated_at) VALUES ('blog', 'alder', '1', '2026-01-01T00:00:00Z');
+        """;
+
     private const long LastRequest = 4_000_000_000_000;
 
     private readonly string _directory = Directory.CreateTempSubdirectory("mcp-master-store").FullName;
@@ -22,12 +34,11 @@ public sealed class MasterStoreTests : IDisposable
     {
         using (var old = Database.Open(DatabaseFile, MasterStore.Owner))
         {
-            Migrator.Migrate(old, Migration.In(typeof(MasterStore).Assembly), upTo: version);
+            Migrator.Migrate(old, MasterStore.Migrations, upTo: version);
             old.Alter(connection => connection.Run("""
                 INSERT INTO nodes (name, address, roles, key, cordoned) VALUES ('alder', '100.64.0.2:7443', 'worker', 'key', 1);
-                INSERT INTO placements (service, node, definition, updated_at)
-                VALUES ('blog', 'alder', 'name = "blog"', '2026-01-01T00:00:00Z');
                 """));
+            old.Alter(connection => connection.Run(version < Revisions ? Placed : PlacedRevision));
             if (version >= Sequence)
                 old.Alter(connection => connection.Run("INSERT INTO sequence (only, last) VALUES (1, @last)", ("last", LastRequest)));
         }

@@ -11,6 +11,7 @@ using Mcp.Master.Store;
 using Mcp.Model.Definition;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 using Mcp.Model.Routes;
 using Mcp.TestKit.Fakes;
 
@@ -75,7 +76,9 @@ internal sealed class MasterWorld : IDisposable
         """;
 
     public Task DeployAsync(string file, string? moveTo = null, StepReport? report = null, CancellationToken ct = default) =>
-        Node.Deployer.DeployAsync(new FleetDeployment(file, "", moveTo, false, false), report, ct);
+        Node.Deployer.DeployAsync(Deployment(file) with { MoveTo = moveTo is null ? null : Label.Parse(moveTo) }, report, ct);
+
+    public static FleetDeployment Deployment(string file) => FleetDeployment.Of(ServiceFile.Parse(file, "test"));
 
     /// <summary>What a master does at its start, until nothing is left to do.</summary>
     public async Task RecoverAsync()
@@ -88,7 +91,7 @@ internal sealed class MasterWorld : IDisposable
 
     public string? Home(string service) => Store.Placements.Find(Label.Parse(service))?.Node?.Text;
 
-    public static string Canonical(string file) => ServiceFileWriter.Write(ServiceFile.Parse(file, "test"));
+    public static Revision Revision(string file) => Mcp.Model.Revisions.Revision.Of(ServiceFile.Parse(file, "test"));
 
     public void Dispose()
     {

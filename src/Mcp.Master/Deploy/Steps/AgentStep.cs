@@ -1,12 +1,15 @@
 using Grpc.Core;
 using Mcp.Daemon.Operations;
+using Mcp.Daemon.Revisions;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Model.Revisions;
 using Mcp.Protocol.Errors;
 using Mcp.Protocol.Histories;
+using Mcp.Protocol.Revisions;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Deploy.Steps;
@@ -26,12 +29,24 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
 
     public async Task<FleetDeployment> RunAsync(FleetDeployment state, IProgress<string> progress, CancellationToken ct)
     {
-        _ = StoredDefinitions.ReadWhole(state.Subject, state.Definition);
+        var wanted = (state.Revision ?? throw Revision.Unreadable(state.Name)).ReadWhole(state.Name);
         var agent = agents.Of(nodes.Get(state.At));
-        await SendAsync(agent, state, progress, ct);
-        var kept = await KeptAsync(agent, state, ct);
-        store.Placements.Accept(StoredDefinitions.Read(state.Subject, kept).Definition, state.At, kept);
-        return state with { Definition = kept };
+        var finished = await SendAsync(agent, state, wanted, progress, ct);
+        // An older agent does not say what it keeps.
+        var kept = RevisionMapping.Read(finished.Revision) ?? await ShowAsync(agent, state, wanted, ct);
+        // An agent may be broken, or taken over: what it says must at least be this service.
+        var service = kept.TryRead(state.Name) ?? throw new McpException(
+            ErrorCode.NodeAnswer,
+            $"the agent answered with something that is not the definition of {state.Name}",
+            "look at the log of the agent there");
+        store.Placements.Accept(service, state.At, kept);
+        var release = Numbered(state, finished.Release);
+        return state with
+        {
+            Revision = kept,
+            Release = release,
+            Unchanged = finished.Unchanged && !state.IfChanged,
+        };
     }
 
     /// <summary>It cannot promise to do one plan and nothing else.</summary>
@@ -44,11 +59,12 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
     /// <summary>On every node that may have it. What fails is kept in mind, node by node, and told.</summary>
     public async Task UndoAsync(FleetDeployment state, CancellationToken ct)
     {
-        var service = state.Subject;
+        var service = state.Name;
         var there = store.Placements.Find(service);
-        var known = new[] { state.Node, state.From, there?.Target?.Text, there?.Node?.Text }.Concat(store.Leftovers.CopiesOf(service).Select(l => l.Node));
+        var known = new[] { state.Node, state.From, there?.Target, there?.Node }
+            .Concat(store.Leftovers.CopiesOf(service).Select(l => Label.Parse(l.Node)));
         var failed = new List<McpException>();
-        foreach (var node in known.Where(n => n is { Length: > 0 }).Distinct().Select(n => Label.Parse(n!)))
+        foreach (var node in known.OfType<Label>().Distinct())
         {
             try
             {
@@ -76,35 +92,59 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         : RemoveAsync(node, service, limit, ct);
 
     /// <summary>How long one removal that somebody waits for may take: its instances may take their time to end.</summary>
-    public TimeSpan RemovalLimit(Label service) => Removal + (store.Placements.Find(service)?.TryRead()?.Definition.StopsWithin ?? TimeSpan.Zero);
+    public TimeSpan RemovalLimit(Label service) => Removal + (store.Placements.Find(service)?.TryRead()?.StopsWithin ?? TimeSpan.Zero);
+
+    // The node may have had releases of which the master knows nothing: deployed with --direct, or the master's database was lost.
+    private long Numbered(FleetDeployment state, long there)
+    {
+        var isLater = state.Release > 0 && there > state.Release && there <= state.Release + ReleasesTable.Kept;
+        if (!isLater)
+            return state.Release;
+        store.Releases.Renumber(state.Name, state.Release, there);
+        return there;
+    }
 
     // A refusal: it is where it was before. Silence says nothing: the agent may go on, so the service stays bound to that node.
-    private async Task SendAsync(Protocol.V1.Agent.AgentClient agent, FleetDeployment state, IProgress<string> progress, CancellationToken ct)
+    private async Task<StepEvent> SendAsync(
+        Protocol.V1.Agent.AgentClient agent,
+        FleetDeployment state,
+        ServiceDefinition wanted,
+        IProgress<string> progress,
+        CancellationToken ct)
     {
+        var finished = new StepEvent();
         var number = store.NextRequest();
         var request = new DeployRequest
         {
-            Definition = state.Definition,
-            Component = state.Component,
+            // For an older agent.
+            Definition = ServiceFileWriter.Write(wanted),
+            Revision = state.Revision!.ToWire(),
+            By = state.By ?? "",
+            Release = state.Release,
+            Component = state.Component?.Text ?? "",
             // A copy that was to be removed there is not what is wanted, even if it looks like it: its removal may be under way.
-            IfChanged = state.IfChanged && !store.Leftovers.IsLeftAt(state.Subject, state.Node),
+            IfChanged = state.IfChanged && !store.Leftovers.IsLeftAt(state.Name, state.At.Text),
             Force = state.Force,
-            Plan = state.Plan,
+            Plan = state.Plan ?? "",
             Sequence = number.Sequence,
             Standing = number.Standing?.ToWire(),
         };
         try
         {
-            var within = agents.Within(s_limit + state.Service.StopsWithin + RemovalLimit(state.Subject), ct);
-            using var call = state.Plan.Length == 0 ? agent.Deploy(request, within) : agent.DeployPlanned(request, within);
+            var within = agents.Within(s_limit + wanted.StopsWithin + RemovalLimit(state.Name), ct);
+            using var call = state.Plan is null ? agent.Deploy(request, within) : agent.DeployPlanned(request, within);
             await foreach (var step in call.ResponseStream.ReadAllAsync(ct))
             {
                 if (step.Kind is StepEvent.Types.Kind.Started or StepEvent.Types.Kind.Progress)
                     progress.Report($"{step.Step} {step.Detail}".TrimEnd());
+                if (step.Kind == StepEvent.Types.Kind.Finished)
+                    finished = step;
             }
+
+            return finished;
         }
         // An older one, which has begun nothing.
-        catch (RpcException e) when (e.StatusCode == StatusCode.Unimplemented && state.Plan.Length > 0)
+        catch (RpcException e) when (e.StatusCode == StatusCode.Unimplemented && state.Plan is not null)
         {
             await RefusedAsync(agent, state, ct);
             throw PlanUnsupported(state.At, e);
@@ -123,17 +163,16 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
     {
         try
         {
-            var shown = (await agent.ShowServiceAsync(new ServiceRequest { Service = state.Subject.Text }, agents.Within(s_quick, ct))).Definition;
-            var old = store.Leftovers.IsLeftAt(state.Subject, state.Node);
-            var kept = old ? null : StoredDefinitions.TryRead(state.Subject, shown);
-            if (kept is not null && (ServiceFileWriter.Write(kept.Definition) == ServiceFileWriter.Write(state.Service) || store.Placements.Find(state.Subject)?.Node == state.At))
-                store.Placements.Accept(kept.Definition, state.At, shown);
+            var kept = RevisionMapping.Read(await agent.ShowServiceAsync(new ServiceRequest { Service = state.Name.Text }, agents.Within(s_quick, ct)));
+            var service = store.Leftovers.IsLeftAt(state.Name, state.At.Text) ? null : kept.TryRead(state.Name);
+            if (service is not null && (kept.IsSame(state.Revision!) || store.Placements.Find(state.Name)?.Node == state.At))
+                store.Placements.Accept(service, state.At, kept);
             else
-                store.Placements.Release(state.Subject, state.Half);
+                store.Placements.Release(state.Name, state.Half);
         }
         catch (RpcException e) when (ErrorTrailers.CodeOf(e) == ErrorCode.ServiceUnknown)
         {
-            store.Placements.Release(state.Subject, half: false);
+            store.Placements.Release(state.Name, half: false);
         }
         catch (RpcException) when (!ct.IsCancellationRequested)
         {
@@ -142,21 +181,17 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
     }
 
     // What the agent keeps is the truth, also when only one component was deployed.
-    private async Task<string> KeptAsync(Protocol.V1.Agent.AgentClient agent, FleetDeployment state, CancellationToken ct)
+    private async Task<Revision> ShowAsync(Protocol.V1.Agent.AgentClient agent, FleetDeployment state, ServiceDefinition wanted, CancellationToken ct)
     {
         try
         {
-            var shown = (await agent.ShowServiceAsync(new ServiceRequest { Service = state.Subject.Text }, agents.Within(s_quick, ct))).Definition;
-            // An agent may be broken, or taken over: what it says must at least be this service.
-            return StoredDefinitions.TryRead(state.Subject, shown) is not null
-                ? shown
-                : throw new McpException(ErrorCode.NodeAnswer, $"the agent answered with something that is not the definition of {state.Subject}", "look at the log of the agent there");
+            return RevisionMapping.Read(await agent.ShowServiceAsync(new ServiceRequest { Service = state.Name.Text }, agents.Within(s_quick, ct)));
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {
             // It has accepted all that it was sent. Of one component it has made a whole that only it knows.
-            if (state.Component.Length == 0)
-                store.Placements.Accept(state.Service, state.At, ServiceFileWriter.Write(state.Service));
+            if (state.Component is null)
+                store.Placements.Accept(wanted, state.At, state.Revision!);
             throw AgentPool.Explain(state.At, e);
         }
     }

@@ -1,7 +1,6 @@
 using Mcp.Daemon.Operations;
 using Mcp.Master.Dns;
 using Mcp.Master.Nodes;
-using Mcp.Master.Store;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
@@ -36,9 +35,9 @@ public sealed class DnsStep(NodeDirectory nodes, IDnsProvider? dns) : IStep<Flee
     {
         if (dns is null)
             return;
-        var service = state.Subject;
-        var names = StoredDefinitions.TryRead(service, state.Definition) is { } stored
-            ? ServiceNames.Of(stored.Definition)
+        var service = state.Name;
+        var names = state.Revision?.TryRead(service) is { } known
+            ? ServiceNames.Of(known)
             : (await dns.ListOwnedAsync(ct)).Select(r => r.Name).Where(n => ServiceNames.Owner(n) == service);
         foreach (var name in names.ToList())
             await dns.RemoveAsync(name, ct);

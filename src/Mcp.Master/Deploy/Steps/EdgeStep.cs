@@ -10,12 +10,12 @@ public sealed class EdgeStep(IEdge edge) : IStep<FleetDeployment>
 
     public async Task<FleetDeployment> RunAsync(FleetDeployment state, IProgress<string> progress, CancellationToken ct)
     {
-        foreach (var later in await edge.SetAsync(state.Subject, EdgeCoordinator.PublicOf(state.Service), state.At, ct))
+        foreach (var later in await edge.SetAsync(state.Name, EdgeCoordinator.PublicOf(state.Service), state.At, ct))
             progress.Report(later);
         return state;
     }
 
-    public Task UndoAsync(FleetDeployment state, CancellationToken ct) => edge.RemoveAsync(state.Subject, ct);
+    public Task UndoAsync(FleetDeployment state, CancellationToken ct) => edge.RemoveAsync(state.Name, ct);
 
     public string Sum(FleetDeployment state) => EdgeCoordinator.PublicOf(state.Service) is { Count: > 0 } routes ? string.Join(", ", routes) : "no public routes";
 }

@@ -15,8 +15,9 @@ public sealed class LeaveStep(OldCopies copies, MasterStore store) : IStep<Fleet
     {
         Recall(state);
         // Also from where an earlier move, that failed after the agent's step, has left it.
-        var from = state.From ?? store.Leftovers.CopiesOf(state.Subject).Find(l => l.Step == StepName)?.Node;
-        return state with { From = from, Why = string.Join("; ", await copies.LeaveAsync(state.Subject, progress, ct)) };
+        var from = state.From ?? (store.Leftovers.CopiesOf(state.Name).Find(l => l.Step == StepName) is { } copy ? Label.Parse(copy.Node) : null);
+        var left = await copies.LeaveAsync(state.Name, progress, ct);
+        return state with { From = from, Why = left.Count == 0 ? null : string.Join("; ", left) };
     }
 
     public Task UndoAsync(FleetDeployment state, CancellationToken ct) => Task.CompletedTask;
@@ -24,16 +25,16 @@ public sealed class LeaveStep(OldCopies copies, MasterStore store) : IStep<Fleet
     public string Sum(FleetDeployment state) => state switch
     {
         { From: null } => "it has not moved",
-        { Why.Length: 0 } => $"removed from {state.From}",
+        { Why: null } => $"removed from {state.From}",
         _ => $"{state.Why}; it is removed from {state.From} later",
     };
 
     // A journal of an older version, which wrote a move down only here. Safe to repeat: where nothing is, nothing is removed.
     private void Recall(FleetDeployment state)
     {
-        if (state.From is not { } from || store.Placements.Find(state.Subject) is not { } there || there.Holds(Label.Parse(from)))
+        if (state.From is not { } from || store.Placements.Find(state.Name) is not { } there || there.Holds(from))
             return;
-        if (!store.Leftovers.IsLeftAt(state.Subject, from))
-            store.Leftovers.Add(Leftover.Copy(StepName, state.Subject, Label.Parse(from), "the service has moved"));
+        if (!store.Leftovers.IsLeftAt(state.Name, from.Text))
+            store.Leftovers.Add(Leftover.Copy(StepName, state.Name, from, "the service has moved"));
     }
 }

@@ -18,24 +18,29 @@ public sealed class PlaceStep(NodeDirectory nodes, CommonArchitectures images, N
     /// <param name="architectures">That all its images are there for; null: any.</param>
     public static PlacementDecision Decide(FleetDeployment state, Placement? there, IReadOnlyList<Candidate> candidates, IReadOnlySet<string>? architectures)
     {
-        var moveTo = state.MoveTo is { } asked ? Label.Parse(asked) : null;
+        var service = state.Service;
         if (!state.Leave)
-            return Placer.Place(new PlacementRequest(state.Service, architectures, there?.Home, moveTo), candidates);
-        var away = state.Away is { } leave ? Label.Parse(leave) : there?.Seat;
-        if (moveTo is null && state.Service.Node == away && away is not null)
+            return Placer.Place(new PlacementRequest(service, architectures, there?.Home, state.MoveTo), candidates);
+        var away = state.Away ?? there?.Seat;
+        if (state.MoveTo is null && service.Node == away && away is not null)
             return new PlacementDecision(null, $"its file says that it runs on {away}", [new RejectedNode(away, "it is to leave it")]);
         // Nobody could remove it there, and on a third node it would run twice.
         if (there?.Node is { } seat && seat != away && candidates.FirstOrDefault(c => c.Node == seat) is { Reachable: false })
-            return new PlacementDecision(null, $"it is still on {seat}, which cannot be reached; it goes on when {seat} is back", [new RejectedNode(seat, "cannot be reached")]);
+        {
+            var why = $"it is still on {seat}, which cannot be reached; it goes on when {seat} is back";
+            return new PlacementDecision(null, why, [new RejectedNode(seat, "cannot be reached")]);
+        }
+
         var others = candidates.Where(c => c.Node != away).ToList();
         // Where it is half already it goes on, if that does; else anywhere.
         foreach (var half in new[] { there?.Node, there?.Target }.OfType<Label>().Where(n => n != away))
         {
-            if (others.Find(c => c.Node == half) is { } begun && (half == there?.Node || !begun.Cordoned) && Placer.Place(new PlacementRequest(state.Service, architectures, half, moveTo), others) is { Node: not null } stays)
+            var mayStay = others.Find(c => c.Node == half) is { } begun && (half == there?.Node || !begun.Cordoned);
+            if (mayStay && Placer.Place(new PlacementRequest(service, architectures, half, state.MoveTo), others) is { Node: not null } stays)
                 return stays;
         }
 
-        return Placer.Place(new PlacementRequest(state.Service, architectures, null, moveTo), others);
+        return Placer.Place(new PlacementRequest(service, architectures, null, state.MoveTo), others);
     }
 
     /// <summary>Why it may not go to that node: its data, or its other components, would stay where it is.</summary>
@@ -44,24 +49,30 @@ public sealed class PlaceStep(NodeDirectory nodes, CommonArchitectures images, N
     public async Task<McpException?> RefusalAsync(FleetDeployment state, Placement? there, Label node, CancellationToken ct)
     {
         // The agent would keep the others of what is to be removed.
-        if (state.Component.Length > 0 && store.Leftovers.IsLeftAt(state.Subject, node.Text))
+        if (state.Component is not null && store.Leftovers.IsLeftAt(state.Name, node.Text))
         {
             return new McpException(
                 ErrorCode.MoveComponent,
-                $"an old copy of {state.Subject} is still to be removed from {node}, and {state.Component} alone does not replace it",
+                $"an old copy of {state.Name} is still to be removed from {node}, and {state.Component} alone does not replace it",
                 "deploy its whole file");
         }
 
         if (there is null || there.Seat == node)
             return null;
-        if (state.Component.Length > 0)
-            return new McpException(ErrorCode.MoveComponent, $"{state.Subject} is on {there.Seat}, and only a whole service moves, not {state.Component} alone", "deploy its whole file");
+        if (state.Component is not null)
+        {
+            return new McpException(
+                ErrorCode.MoveComponent,
+                $"{state.Name} is on {there.Seat}, and only a whole service moves, not {state.Component} alone",
+                "deploy its whole file");
+        }
+
         if (state.LeaveData)
             return null;
         var left = await running.LeftByAsync(there, node, state.Service, ct);
         return left.Count == 0 ? null : new McpException(
             ErrorCode.MoveData,
-            $"{state.Subject} would leave data behind: {string.Join(", ", left)}",
+            $"{state.Name} would leave data behind: {string.Join(", ", left)}",
             "copy it first; --leave-data moves the service without it");
     }
 
@@ -80,12 +91,12 @@ public sealed class PlaceStep(NodeDirectory nodes, CommonArchitectures images, N
             var decision = Choose(state, there, architectures);
             // The nodes have changed meanwhile: one whose data nobody has asked about keeps the first choice.
             var (chosen, why) = there is null || decision.Node == there.Seat ? (decision.Node!, decision.Why) : (node, decision.Node == node ? decision.Why : "chosen before");
-            store.Placements.Reserve(service, chosen, state.Definition);
+            store.Placements.Reserve(service, chosen, state.Revision!);
             return state with
             {
-                Node = chosen.Text,
+                Node = chosen,
                 Why = why,
-                From = there?.Node is { } from && from != chosen ? from.Text : null,
+                From = there?.Node == chosen ? null : there?.Node,
                 Half = there?.Target == chosen && there.Node != chosen,
             };
         }

@@ -10,13 +10,13 @@ public sealed class RecordStep(MasterStore store) : IStep<FleetDeployment>
 
     public Task<FleetDeployment> RunAsync(FleetDeployment state, IProgress<string> progress, CancellationToken ct)
     {
-        store.Placements.Accept(state.Service, state.At, state.Definition);
+        store.Placements.Accept(state.Service, state.At, state.Revision!);
         return Task.FromResult(state);
     }
 
     public Task UndoAsync(FleetDeployment state, CancellationToken ct)
     {
-        store.Placements.Remove(state.Subject);
+        store.Placements.Remove(state.Name);
         return Task.CompletedTask;
     }
 }
