@@ -1,7 +1,9 @@
 using System.Net;
 using Grpc.Health.V1;
 using Grpc.HealthCheck;
+using Mcp.Agent.Deploy;
 using Mcp.Agent.Membership;
+using Mcp.Agent.Proxy;
 using Mcp.Agent.Rpc;
 using Mcp.Daemon.Doors;
 using Mcp.Daemon.Identity;
@@ -9,11 +11,12 @@ using Mcp.Daemon.Lifecycle;
 
 namespace Mcp.Agent;
 
-/// <summary>`mcp-agent run`: lock, database, TLS, authorisation, server, work, as far as there is one like the master's; ended in reverse when it is told to stop.</summary>
+/// <summary>`mcp-agent run`: lock, database, TLS, authorisation, server, work, as far as there is one like the master's; ended in reverse when it is told
+/// to stop.</summary>
 [System.Diagnostics.CodeAnalysis.SuppressMessage("Design", "CA1001", Justification = "the stages dispose what they made")]
 internal sealed class AgentHost(AgentConfig config)
 {
-    private AgentParts _node = null!;
+    private AgentParts _parts = null!;
     private Member? _member;
     private ServerCertificate? _own;
     private TokenSigner _tokens = null!;
@@ -29,32 +32,35 @@ internal sealed class AgentHost(AgentConfig config)
 
     internal DaemonHost Stages() => new DaemonHost("mcp-agent")
         .Stage("lock", () => StateLock.Take("mcp-agent", Path.Combine(config.State, "agent.lock")))
-        .Stage("database", () => _node = new AgentParts(config, TimeProvider.System))
+        .Stage("database", () => _parts = Parts())
         .Stage("tls", Identify)
         .Stage("auth", Authorise)
         .Stage("server", ServeAsync)
         .Stage("work", ct => Task.FromResult(Work()));
 
+    private AgentParts Parts() =>
+        new(config, NodeRuntimes.Of(config), (registry, ports) => new RoutePush(config, registry, ports), TimeProvider.System);
+
     // In a fleet the master's CA has signed for this node; alone, its own.
     private IDisposable? Identify()
     {
         _member = Member.Find(config.State);
-        _node.Certificates.Join(_member);
+        _parts.Certificates.Join(_member);
         if (_member is not null)
         {
-            _node.Endings.Watch(() => [.. _member.Endings, .. _node.Certificates.Endings]);
+            _parts.Endings.Watch(() => [.. _member.Endings, .. _parts.Certificates.Endings]);
             return _member;
         }
 
-        _own = new ServerCertificate(config.State, _node.Registry.Events, TimeProvider.System);
-        _node.Endings.Watch(() => _own.Endings);
+        _own = new ServerCertificate(config.State, _parts.Registry.Events, TimeProvider.System);
+        _parts.Endings.Watch(() => _own.Endings);
         return _own;
     }
 
     private AuditLog Authorise()
     {
         _tokens = new TokenSigner(_member?.TokenKey ?? File.ReadAllText(Path.Combine(config.State, "token.key")), TimeProvider.System);
-        _tokens.Expiring += _node.Endings.Hear;
+        _tokens.Expiring += _parts.Endings.Hear;
         _roles = new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent));
         return _audit = new AuditLog(Path.Combine(config.State, "audit.log"), TimeProvider.System);
     }
@@ -64,9 +70,13 @@ internal sealed class AgentHost(AgentConfig config)
         var builder = Bare.Builder();
         builder.Services.AddRouting();
         builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenGrpc(IPEndPoint.Parse(config.Listen), () => _member?.Certificate ?? _own!.Current, _member?.Authority));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenGrpc(
+            IPEndPoint.Parse(config.Listen), () => _member?.Certificate ?? _own!.Current, _member?.Authority));
         builder.Services.AddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton(_node);
+        builder.Services.AddSingleton(_parts.Services);
+        builder.Services.AddSingleton(_parts.Node);
+        builder.Services.AddSingleton(_parts.Registry);
+        builder.Services.AddSingleton(new RequestNumbers(_parts.Certificates, _parts.Registry.Peers));
         builder.Services.AddSingleton(_tokens);
         builder.Services.AddSingleton(_roles);
         builder.Services.AddSingleton(_audit);
@@ -96,8 +106,8 @@ internal sealed class AgentHost(AgentConfig config)
         var supervise = new Supervise(new FaultLog(logs.CreateLogger<FaultLog>()), TimeProvider.System);
         var identity = _member is null
             ? supervise.KeepAsync("certificate of this agent", _own!.KeepAsync, end.Token)
-            : supervise.KeepAsync("heartbeats", new Heartbeats(_node, _member, supervise.Log, TimeProvider.System).RunAsync, end.Token);
-        var work = Task.WhenAll(_node.WorkAsync(supervise, end.Token), identity);
+            : supervise.KeepAsync("heartbeats", Heartbeats(_member, supervise.Log).RunAsync, end.Token);
+        var work = Task.WhenAll(_parts.WorkAsync(supervise, end.Token), identity);
         return async () =>
         {
             await end.CancelAsync();
@@ -106,4 +116,7 @@ internal sealed class AgentHost(AgentConfig config)
             logs.Dispose();
         };
     }
+
+    private Heartbeats Heartbeats(Member member, FaultLog log) =>
+        new(_parts.Node.View, _parts.Node.Services, _parts.Registry, member, log, TimeProvider.System);
 }

@@ -4,6 +4,7 @@ using Mcp.Agent.Edge;
 using Mcp.Agent.Edge.Certificates;
 using Mcp.Agent.Files;
 using Mcp.Agent.Membership;
+using Mcp.Agent.Overview;
 using Mcp.Agent.Ports;
 using Mcp.Agent.Probes;
 using Mcp.Agent.Proxy;
@@ -15,13 +16,8 @@ using Mcp.Daemon.Alerts;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Lifecycle;
 using Mcp.Daemon.Operations;
-using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
-using Mcp.Runtimes;
 using Mcp.Runtimes.Images;
-using Mcp.Runtimes.Podman;
-using Mcp.Runtimes.Qemu;
-using Mcp.Runtimes.Qemu.Network;
 
 namespace Mcp.Agent;
 
@@ -30,133 +26,125 @@ public sealed class AgentParts : IDisposable
 {
     // Requests wait for it.
     private static readonly Pace s_proxy = new(TimeSpan.FromMilliseconds(50), TimeSpan.FromSeconds(5));
-    private readonly PodmanRuntime _podman;
-    private readonly IsolatedBridge _bridge;
+    private readonly NodeRuntimes _runtimes;
+    private readonly RuntimeSet _guarded;
     private readonly HealthProbe _probe = new();
-    private readonly Resumer _resumer;
-    private readonly BootSequence _boot;
     private readonly AlertCommand _alerts;
 
-    public AgentParts(AgentConfig config, TimeProvider time)
+    /// <param name="runtimes">Ended with this.</param>
+    /// <param name="proxy">Told what the registry says, and which ports there are.</param>
+    public AgentParts(AgentConfig config, NodeRuntimes runtimes, Func<AgentRegistry, PortAllocator, INodeProxy> proxy, TimeProvider time)
     {
-        (Config, Time) = (config, time);
+        _runtimes = runtimes;
         Registry = AgentRegistry.Open(config.Registry, time);
-        _podman = new PodmanRuntime(config.Podman);
-        _bridge = new IsolatedBridge(config.Bridge.Name, config.Bridge.Network);
-        Runtimes = new RuntimeSet(new Dictionary<RuntimeKind, IRuntime>
-        {
-            [RuntimeKind.Container] = _podman,
-            [RuntimeKind.Microvm] = QemuRuntime.Microvms(config.Qemu, _bridge),
-            [RuntimeKind.Unikernel] = QemuRuntime.Unikernels(config.Qemu, _bridge),
-        }, Registry.Components.AreTogether);
+        var guarded = _guarded = new RuntimeSet(runtimes.ByKind, Registry.Components.AreTogether);
         Ports = new PortAllocator(Registry.Ports, config.Ports.First, config.Ports.Last);
-        Proxy = new RoutePush(config, Registry, Ports);
-        Hostnames = new Hostnames(config, Registry.Components);
+        Proxy = proxy(Registry, Ports);
         Restarts = new RestartKeeper(time);
         Endings = new ExpiryWatch(Registry.Events, time);
-        Files = new ServiceFiles(config.Files);
-        Images = new ImageArchitectures(config.Qemu.AuthFile);
         Certificates = new ServiceCertificates(config, Registry, Proxy, time);
         var locks = new ServiceLocks();
-        var gate = new HealthGate(Runtimes, Ports, _probe);
-        var retire = new RetireStep(Runtimes, Ports, Proxy, Registry.Events);
-        Edge = new EdgeRoutes(config, Registry, config.Edge is null ? null : new CertificateKeeper(new CertificateStore(config.EdgeCertificates, time), Source(config.Edge, time), Registry.Events, time), Proxy, locks, time);
-        Undeployer = new Undeployer(Registry, Runtimes, Ports, Proxy, locks);
+        var gate = new HealthGate(guarded, Ports, _probe);
+        var retire = new RetireStep(guarded, Ports, Proxy, Registry.Events);
         var planner = new Planner(HostPaths.Overlap);
         var outages = new Outages(time);
-        var starter = new Starter(Runtimes, Ports);
-        Rollouts = new Rollouts(Config.Name, Registry, Runtimes, planner, outages);
-        Deployer = new Deployer(
+        var starter = new Starter(guarded, Ports);
+        var rollouts = new Rollouts(config.Name, Registry, guarded, planner, outages);
+        var undeployer = new Undeployer(Registry, guarded, Ports, Proxy, locks);
+        var deployer = new Deployer(
             [
-                new PullStep(Runtimes),
+                new PullStep(guarded),
                 new PortsStep(Ports),
-                new StartStep(starter, Runtimes),
+                new StartStep(starter, guarded),
                 new HealthGateStep(gate),
-                new ReplaceStep(Registry, Runtimes, Proxy, gate, new ReplaceParts(starter, planner, outages)),
+                new ReplaceStep(Registry, guarded, Proxy, gate, new ReplaceParts(starter, planner, outages)),
                 new SwitchStep(Registry.Components, Proxy, Certificates.EnsureAsync),
                 retire,
             ],
-            Registry, Rollouts, Undeployer, locks);
-        Control = new ServiceControl(Registry, Runtimes, Ports, Proxy, locks, retire);
-        Control.Changed += Restarts.Forget;
-        Adoption = new Adoption(Registry, Runtimes, Proxy, locks);
-        Reconciler = new Reconciler(Registry, Runtimes, Control, locks, Restarts, retire);
-        _resumer = new Resumer(Deployer, Undeployer, Registry.Operations, time);
-        _boot = new BootSequence(config.Boot, Registry, Reconciler, Restarts, gate);
+            Registry, rollouts, undeployer, locks);
+        var control = new ServiceControl(Registry, guarded, Ports, Proxy, locks, retire);
+        control.Changed += Restarts.Forget;
+        var reconciler = new Reconciler(Registry, guarded, control, locks, Restarts, retire);
+        Services = new ServiceParts(
+            new Hostnames(config, Registry.Components),
+            rollouts,
+            deployer,
+            undeployer,
+            control,
+            new Adoption(Registry, guarded, Proxy, locks));
+        Node = new NodeParts
+        {
+            View = new NodeView(config, Registry.Components, guarded, Proxy, Endings),
+            Services = new ServicesView(config.Name, Registry.Components, Ports, reconciler, Restarts),
+            Runtimes = guarded,
+            Reconciler = reconciler,
+            Edge = new EdgeRoutes(config, Registry, KeeperOf(config, time), Proxy, locks, time),
+            Files = new ServiceFiles(config.Files),
+            Images = new ImageArchitectures(config.Qemu.AuthFile),
+        };
+        Resumer = new Resumer(deployer, undeployer, Registry.Operations, time);
+        Boot = new BootSequence(config.Boot, Registry, reconciler, Restarts, gate);
         _alerts = new AlertCommand(config.Alerts, config.Name.Text, Registry.Events);
     }
 
-    public AgentConfig Config { get; }
-
-    public TimeProvider Time { get; }
-
     public AgentRegistry Registry { get; }
 
-    public RuntimeSet Runtimes { get; }
+    /// <summary>What changes services when somebody asks for it.</summary>
+    public ServiceParts Services { get; }
+
+    /// <summary>What answers for the node itself.</summary>
+    public NodeParts Node { get; }
+
+    public INodeProxy Proxy { get; }
 
     public PortAllocator Ports { get; }
 
-    public RoutePush Proxy { get; }
+    public RestartKeeper Restarts { get; }
 
-    public Hostnames Hostnames { get; }
+    public Resumer Resumer { get; }
+
+    public BootSequence Boot { get; }
 
     /// <summary>Of services' names, in a fleet.</summary>
     public ServiceCertificates Certificates { get; }
 
-    public EdgeRoutes Edge { get; }
-
     /// <summary>Of what this agent is known by.</summary>
     public ExpiryWatch Endings { get; }
-
-    public ServiceFiles Files { get; }
-
-    public ImageArchitectures Images { get; }
-
-    public Rollouts Rollouts { get; }
-
-    public Deployer Deployer { get; }
-
-    public Undeployer Undeployer { get; }
-
-    public ServiceControl Control { get; }
-
-    public Adoption Adoption { get; }
-
-    public Reconciler Reconciler { get; }
-
-    public RestartKeeper Restarts { get; }
 
     /// <summary>Everything the agent does without being asked, until cancelled.</summary>
     public Task WorkAsync(Supervise supervise, CancellationToken ct)
     {
-        _boot.Hold();
+        Boot.Hold();
         // The resumer first: unfinished operations hold their services' locks, so the reconciler leaves those alone.
         return Task.WhenAll(
-            supervise.KeepAsync("journal", t => _resumer.RunAsync(supervise.Log, t), ct),
+            supervise.KeepAsync("journal", t => Resumer.RunAsync(supervise.Log, t), ct),
             supervise.KeepAsync("proxy", t => Proxy.KeepAsync(supervise.Log, t), ct, s_proxy),
-            Reconciler.RunAsync(supervise, ct),
-            supervise.KeepAsync("boot sequence", _boot.RunAsync, ct),
+            Node.Reconciler.RunAsync(supervise, ct),
+            supervise.KeepAsync("boot sequence", Boot.RunAsync, ct),
             supervise.KeepAsync("alerts", _alerts.RunAsync, ct),
             supervise.KeepAsync("certificates", Certificates.RunAsync, ct),
-            supervise.KeepAsync("edge", Edge.RunAsync, ct),
+            supervise.KeepAsync("edge", Node.Edge.RunAsync, ct),
             supervise.KeepAsync("endings", Endings.RunAsync, ct));
     }
 
-    private ICertificateSource Source(EdgeOptions edge, TimeProvider time) => edge.Certificates switch
+    private CertificateKeeper? KeeperOf(AgentConfig config, TimeProvider time) => config.Edge is { } edge
+        ? new CertificateKeeper(new CertificateStore(config.EdgeCertificates, time), Source(config, edge, time), Registry.Events, time)
+        : null;
+
+    private ICertificateSource Source(AgentConfig config, EdgeOptions edge, TimeProvider time) => edge.Certificates switch
     {
         CertificateKind.Internal => new InternalCa(() => Certificates.Member, time),
-        CertificateKind.Acme => new Acme(edge, Path.Combine(Config.EdgeDirectory, "acme"), Config.AcmeRoot, Registry.Issuances, time),
+        CertificateKind.Acme => new Acme(edge, Path.Combine(config.EdgeDirectory, "acme"), config.AcmeRoot, Registry.Issuances, time),
         CertificateKind.Files => new OperatorFiles(edge.Files!),
     };
 
     public void Dispose()
     {
         Certificates.Dispose();
-        Proxy.Dispose();
+        (Proxy as IDisposable)?.Dispose();
         _probe.Dispose();
-        Runtimes.Dispose();
-        _podman.Dispose();
-        _bridge.Dispose();
+        _guarded.Dispose();
+        _runtimes.Dispose();
         Registry.Dispose();
     }
 }

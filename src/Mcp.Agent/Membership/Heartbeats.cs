@@ -1,4 +1,6 @@
 using System.Security.Cryptography;
+using Mcp.Agent.Overview;
+using Mcp.Agent.Registry;
 using Mcp.Agent.Rpc;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Lifecycle;
@@ -9,13 +11,19 @@ namespace Mcp.Agent.Membership;
 
 /// <summary>Tells the master, again and again, that this node lives, what it has and how its services are;
 /// has the certificate renewed when a third of its life is left.</summary>
-internal sealed class Heartbeats(AgentParts node, Member member, FaultLog log, TimeProvider time)
+internal sealed class Heartbeats(
+    NodeView node,
+    ServicesView services,
+    AgentRegistry registry,
+    Member member,
+    FaultLog log,
+    TimeProvider time)
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_probeAgain = TimeSpan.FromMinutes(1);
     private readonly RenewalPace<string> _pace = new(time);
     private TimeSpan _interval = TimeSpan.FromSeconds(2);
-    private NodeStatusReply? _facts;
+    private NodeFacts? _facts;
     private DateTimeOffset _probed;
 
     public async Task RunAsync(CancellationToken ct)
@@ -39,20 +47,19 @@ internal sealed class Heartbeats(AgentParts node, Member member, FaultLog log, T
     {
         // Probing the runtimes starts programs; their answers seldom change.
         if (_facts is null || time.GetUtcNow() - _probed > s_probeAgain)
-            (_facts, _probed) = (await NodeView.FactsAsync(node, ct), time.GetUtcNow());
-        var facts = NodeFacts.Read(node.Config);
-        (facts.Version, facts.Proxy) = (_facts.Version, _facts.Proxy);
-        facts.Runtimes.AddRange(_facts.Runtimes);
-        facts.Endings.AddRange(NodeView.Endings(node));
-        var status = NodeView.Status(node, null);
-        facts.Services = status.Components.Select(c => c.Service).Distinct().Count();
-        var beat = new HeartbeatRequest { Facts = facts, Status = status, Standing = node.Registry.History.Now()?.ToWire() };
+            (_facts, _probed) = (await node.FactsAsync(ct), time.GetUtcNow());
+        var beat = new HeartbeatRequest
+        {
+            Facts = node.Anew(_facts).ToWire(time.GetUtcNow()),
+            Status = services.Status(null).ToWire(),
+            Standing = registry.History.Now()?.ToWire(),
+        };
         var reply = await master.HeartbeatAsync(beat, deadline: Deadline(), cancellationToken: ct);
         _interval = TimeSpan.FromMilliseconds(Math.Clamp(reply.IntervalMs, 100, 60_000));
         if (StandingMapping.Read(reply.Standing) is not { } standing)
             return;
-        node.Registry.Peers.Saw(member.Fleet, standing);
-        node.Registry.Sequences.Learn(standing);
+        registry.Peers.Saw(member.Fleet, standing);
+        registry.Sequences.Learn(standing);
     }
 
     private async Task RenewAsync(Master.MasterClient master, CancellationToken ct)

@@ -39,7 +39,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         }
     }
 
-    /// <summary>Starts the proxy with the routes in force, and again where it is gone, until cancelled.</summary>
+    /// <inheritdoc/>
     public async Task KeepAsync(FaultLog log, CancellationToken ct)
     {
         await EndOutdatedAsync(log, ct);
@@ -90,6 +90,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         }
     }
 
+    /// <inheritdoc/>
     public async Task<bool> AnswersAsync(CancellationToken ct)
     {
         try

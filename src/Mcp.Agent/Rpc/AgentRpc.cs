@@ -1,23 +1,30 @@
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Mcp.Agent.Deploy;
+using Mcp.Agent.Registry;
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
-using Mcp.Model.Histories;
 using Mcp.Model.Names;
 using Mcp.Model.Revisions;
-using Mcp.Protocol.Histories;
 using Mcp.Protocol.Revisions;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Agent.Rpc;
 
 /// <summary>The agent's RPCs: map, call, map back; no decisions.</summary>
-internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicationLifetime lifetime) : Protocol.V1.Agent.AgentBase
+internal sealed class AgentRpc(
+    ServiceParts services,
+    NodeParts node,
+    RequestNumbers numbers,
+    AgentRegistry registry,
+    TimeProvider time,
+    IHostApplicationLifetime lifetime) : Protocol.V1.Agent.AgentBase
 {
+    private readonly LogStream _logs = new(registry.Components, node.Runtimes);
+
     public override async Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
     {
         var service = Wanted(request, context);
@@ -25,12 +32,12 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         var started = time.GetTimestamp();
         var stepStarted = started;
         // The deploy goes on when the client goes away: a broken terminal must not undo it.
-        var deploy = node.Deployer.DeployAsync(service, Options(request, context), (step, mark, detail) =>
+        var deploy = services.Deployer.DeployAsync(service, Options(request, context), (step, mark, detail) =>
         {
             if (mark == StepMark.Started)
                 stepStarted = time.GetTimestamp();
-            events.Add(new StepEvent { Kind = Kind(mark), Step = step, Detail = detail, DurationMs = (long)time.GetElapsedTime(stepStarted).TotalMilliseconds });
-        }, lifetime.ApplicationStopping);
+            events.Add(new StepEvent { Kind = Kind(mark), Step = step, Detail = detail, DurationMs = MillisecondsSince(stepStarted) });
+        }, Stopping);
         _ = deploy.ContinueWith(_ => events.Complete(), TaskScheduler.Default);
         await events.SendAsync(responseStream, context.CancellationToken);
         var changed = await deploy;
@@ -38,13 +45,13 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         var finished = new StepEvent
         {
             Kind = StepEvent.Types.Kind.Finished,
-            DurationMs = (long)time.GetElapsedTime(started).TotalMilliseconds,
+            DurationMs = MillisecondsSince(started),
             Unchanged = !changed,
         };
-        if (AuthInterceptor.CallerOf(context).IsMaster && node.Registry.Components.Find(service.Name) is { } kept)
+        if (AuthInterceptor.CallerOf(context).IsMaster && registry.Components.Find(service.Name) is { } kept)
         {
             finished.Revision = Revision.Of(kept).ToWire();
-            finished.Release = node.Registry.Releases.Last(service.Name);
+            finished.Release = registry.Releases.Last(service.Name);
         }
 
         await responseStream.WriteAsync(finished, context.CancellationToken);
@@ -56,32 +63,36 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
     public override async Task<PlanReply> Plan(DeployRequest request, ServerCallContext context)
     {
         var service = Wanted(request, context);
-        if (node.Registry.Operations.Open().Any(o => o.Subject == service.Name.Text))
-            throw new McpException(ErrorCode.DeployUnfinished, $"a deploy of {service.Name} is under way, so what another one would change is not known yet", "ask again when it has ended: mcp events");
-        var plan = await node.Rollouts.PlanAsync(service, Options(request, context), context.CancellationToken);
+        if (registry.Operations.Open().Any(o => o.Subject == service.Name.Text))
+        {
+            var what = $"a deploy of {service.Name} is under way, so what another one would change is not known yet";
+            throw new McpException(ErrorCode.DeployUnfinished, what, "ask again when it has ended: mcp events");
+        }
+
+        var plan = await services.Rollouts.PlanAsync(service, Options(request, context), context.CancellationToken);
         return SeenPlan.By(AuthInterceptor.CallerOf(context), plan.ToWire());
     }
 
     public override Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context)
     {
-        var number = Number(request.Sequence, request.Standing, context);
-        return DoneAsync(node.Undeployer.UndeployAsync(Label.Parse(request.Service), lifetime.ApplicationStopping, number), context);
+        var number = numbers.Of(request.Sequence, request.Standing, context);
+        return DoneAsync(services.Undeployer.UndeployAsync(Label.Parse(request.Service), Stopping, number), context);
     }
 
     public override Task<OperationReply> Start(ComponentRequest request, ServerCallContext context) =>
-        DoneAsync(node.Control.StartAsync(Label.Parse(request.Service), Component(request.Component), lifetime.ApplicationStopping), context);
+        DoneAsync(services.Control.StartAsync(Label.Parse(request.Service), Component(request.Component), Stopping), context);
 
     public override Task<OperationReply> Stop(ComponentRequest request, ServerCallContext context) =>
-        DoneAsync(node.Control.StopAsync(Label.Parse(request.Service), Component(request.Component), lifetime.ApplicationStopping), context);
+        DoneAsync(services.Control.StopAsync(Label.Parse(request.Service), Component(request.Component), Stopping), context);
 
     public override Task<OperationReply> Restart(ComponentRequest request, ServerCallContext context) =>
-        DoneAsync(node.Control.RestartAsync(Label.Parse(request.Service), Component(request.Component), lifetime.ApplicationStopping), context);
+        DoneAsync(services.Control.RestartAsync(Label.Parse(request.Service), Component(request.Component), Stopping), context);
 
     public override Task<OperationReply> Purge(PurgeRequest request, ServerCallContext context) =>
-        DoneAsync(node.Control.PurgeAsync(request.DryRun, lifetime.ApplicationStopping), context);
+        DoneAsync(services.Control.PurgeAsync(request.DryRun, Stopping), context);
 
     public override Task<OperationReply> Adopt(AdoptRequest request, ServerCallContext context) =>
-        DoneAsync(node.Adoption.AdoptAsync(Service(request.Service), request.DryRun, lifetime.ApplicationStopping), context);
+        DoneAsync(services.Adoption.AdoptAsync(Service(request.Service), request.DryRun, Stopping), context);
 
     public override Task<PushFileReply> PushFile(IAsyncStreamReader<FileChunk> requestStream, ServerCallContext context) =>
         FileTransfer.PushAsync(node.Files, requestStream, context.CancellationToken);
@@ -92,9 +103,9 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
     public override Task<StatusReply> Status(StatusRequest request, ServerCallContext context)
     {
         var service = Service(request.Service);
-        var reply = NodeView.Status(node, service);
+        var reply = node.Services.Status(service).ToWire();
         return service is not null && reply.Components.Count == 0
-            ? throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {service} on this node", "mcp list shows those that are")
+            ? throw Unknown(service.Text)
             : Task.FromResult(reply);
     }
 
@@ -103,25 +114,30 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         var service = Service(request.Service);
         var reply = new LiveCheckReply();
         foreach (var runtime in node.Runtimes.All)
-            reply.Instances.AddRange((await runtime.ListAsync(context.CancellationToken)).Where(i => service is null || i.Name.Service == service).OrderBy(i => i.Name.ToString(), StringComparer.Ordinal).Select(i => i.ToWire(runtime.Name)));
+        {
+            var all = await runtime.ListAsync(context.CancellationToken);
+            var wanted = all.Where(i => service is null || i.Name.Service == service);
+            var sorted = wanted.OrderBy(i => i.Name.ToString(), StringComparer.Ordinal);
+            reply.Instances.AddRange(sorted.Select(i => i.ToWire(runtime.Name)));
+        }
+
         return reply;
     }
 
     public override Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context)
     {
-        var service = node.Registry.Components.Find(Label.Parse(request.Service)) ?? throw new McpException(
-            ErrorCode.ServiceUnknown,
-            $"there is no service {request.Service} on this node",
-            "mcp list shows those that are");
+        var service = registry.Components.Find(Label.Parse(request.Service)) ?? throw Unknown(request.Service);
         return Task.FromResult(new ServiceReply { Definition = ServiceFileWriter.Write(service), Revision = Revision.Of(service).ToWire() });
     }
 
     public override Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context) =>
-        LogStream.SendAsync(node, request, responseStream, context.CancellationToken);
+        _logs.SendAsync(request, responseStream, context.CancellationToken);
 
     public override async Task Events(EventsRequest request, IServerStreamWriter<Event> responseStream, ServerCallContext context)
     {
-        await foreach (var e in EventStream.ReadAsync(node.Registry.Events, request.Follow, request.Tail, request.After, time, lifetime.ApplicationStopping, context.CancellationToken))
+        var events = EventStream.ReadAsync(
+            registry.Events, request.Follow, request.Tail, request.After, time, Stopping, context.CancellationToken);
+        await foreach (var e in events)
         {
             var told = new Event
             {
@@ -143,12 +159,19 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         return reply;
     }
 
-    public override Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context) => NodeView.FactsAsync(node, context.CancellationToken);
+    public override async Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context) =>
+        (await node.View.FactsAsync(context.CancellationToken)).ToWire(time.GetUtcNow());
 
     public override Task<WhoAmIReply> WhoAmI(WhoAmIRequest request, ServerCallContext context)
     {
         var caller = AuthInterceptor.CallerOf(context);
-        return Task.FromResult(new WhoAmIReply { Name = caller.Name, Role = caller.Role.ToString().ToLowerInvariant(), Expires = caller.Expires.ToTimestamp(), Node = node.Config.Name.Text });
+        return Task.FromResult(new WhoAmIReply
+        {
+            Name = caller.Name,
+            Role = caller.Role.ToString().ToLowerInvariant(),
+            Expires = caller.Expires.ToTimestamp(),
+            Node = node.View.Name.Text,
+        });
     }
 
     public override async Task<ImageArchitecturesReply> ImageArchitectures(ImageRequest request, ServerCallContext context)
@@ -161,17 +184,17 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
     public override async Task<EdgeRoute> SetupEdgeRoute(EdgeRouteRequest request, ServerCallContext context)
     {
         var (hostname, service) = (Host(request.Hostname), Label.Parse(request.Service));
-        var number = Number(request.Sequence, request.Standing, context);
+        var number = numbers.Of(request.Sequence, request.Standing, context);
         var route = await node.Edge.SetupAsync(hostname, service, request.Backend, request.Resolver, number, context.CancellationToken);
-        return route.ToWire(node);
+        return route.ToWire(node.View.Name, node.Edge);
     }
 
     public override async Task<OperationReply> RemoveEdgeRoute(EdgeRouteRequest request, ServerCallContext context)
     {
         var reply = new OperationReply();
         var (hostname, service) = (Host(request.Hostname), Label.Parse(request.Service));
-        var number = Number(request.Sequence, request.Standing, context);
-        if (await node.Edge.RemoveAsync(hostname, service, number, lifetime.ApplicationStopping))
+        var number = numbers.Of(request.Sequence, request.Standing, context);
+        if (await node.Edge.RemoveAsync(hostname, service, number, Stopping))
             reply.Done.Add($"removed the route {request.Hostname} with its certificate");
         return reply;
     }
@@ -179,14 +202,15 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
     public override Task<ListEdgeRoutesReply> ListEdgeRoutes(ListEdgeRoutesRequest request, ServerCallContext context)
     {
         var reply = new ListEdgeRoutesReply();
-        reply.Routes.AddRange(node.Edge.All.Select(r => r.ToWire(node)));
+        reply.Routes.AddRange(node.Edge.All.Select(r => r.ToWire(node.View.Name, node.Edge)));
         return Task.FromResult(reply);
     }
 
     private DeployOptions Options(DeployRequest request, ServerCallContext context)
     {
         var caller = AuthInterceptor.CallerOf(context);
-        return new(Component(request.Component), request.Force, request.IfChanged, Number(request.Sequence, request.Standing, context))
+        var number = numbers.Of(request.Sequence, request.Standing, context);
+        return new(Component(request.Component), request.Force, request.IfChanged, number)
         {
             Plan = request.Plan.Length == 0 ? null : request.Plan,
             By = caller.IsMaster && request.By.Length > 0 ? Label.Clip(request.By) : caller.Name,
@@ -194,18 +218,9 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         };
     }
 
-    // Null: not from the master. Only its own word counts: whoever else could send a number could shut it out.
-    private RequestNumber? Number(long sequence, DatabaseStanding? standing, ServerCallContext context)
-    {
-        if (sequence == 0 || !AuthInterceptor.CallerOf(context).IsMaster)
-            return null;
-        var master = StandingMapping.Read(standing);
-        if (master is not null && node.Certificates.Member is { } member)
-            node.Registry.Peers.Saw(member.Fleet, master);
-        return new RequestNumber(sequence, master);
-    }
-
-    private static Hostname Host(string text) => Hostname.TryParse(text, out var hostname) ? hostname : throw new McpException(ErrorCode.EdgeHostname, $"'{Label.Clip(text)}' is not a hostname", Hostname.Allowed);
+    private static Hostname Host(string text) => Hostname.TryParse(text, out var hostname)
+        ? hostname
+        : throw new McpException(ErrorCode.EdgeHostname, $"'{Label.Clip(text)}' is not a hostname", Hostname.Allowed);
 
     private async Task<OperationReply> DoneAsync(Task<IReadOnlyList<string>> operation, ServerCallContext context)
     {
@@ -215,20 +230,27 @@ internal sealed class AgentRpc(AgentParts node, TimeProvider time, IHostApplicat
         return reply;
     }
 
-    // What a person asks for is held to today's rules. What the master sends, it or an older one took at its own door, and it may move a service that is
-    // older than a rule.
+    // What a person asks for is held to today's rules. What the master sends, it or an older one took at its own door, and it may move a service
+    // that is older than a rule.
     private ServiceDefinition Wanted(DeployRequest request, ServerCallContext context)
     {
         if (AuthInterceptor.CallerOf(context).IsMaster && Sent(request) is { UnreadKeys.Count: 0 } sent)
             return sent;
         var service = ServiceFile.Parse(request.Definition, "service file");
-        node.Hostnames.Check(service);
+        services.Hostnames.Check(service);
         return service;
     }
 
     // By the master. Null: this version cannot read it.
     private static ServiceDefinition? Sent(DeployRequest request) =>
         (RevisionMapping.Read(request.Revision) ?? Revision.Legacy(request.Definition)).TryRead();
+
+    private CancellationToken Stopping => lifetime.ApplicationStopping;
+
+    private long MillisecondsSince(long started) => (long)time.GetElapsedTime(started).TotalMilliseconds;
+
+    private static McpException Unknown(string service) =>
+        new(ErrorCode.ServiceUnknown, $"there is no service {service} on this node", "mcp list shows those that are");
 
     private static Label? Service(string text) => text.Length == 0 ? null : Label.Parse(text);
 

@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
+using Mcp.Agent.Deploy;
 using Mcp.Agent.Registry;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
@@ -10,23 +11,32 @@ using Mcp.Runtimes;
 namespace Mcp.Agent.Rpc;
 
 /// <summary>Merges the logs of a service's current instances; with follow, goes over to the next generation when one takes over.</summary>
-internal static class LogStream
+internal sealed class LogStream(ComponentsTable components, RuntimeSet runtimes)
 {
-    public static async Task SendAsync(AgentParts node, LogsRequest request, IServerStreamWriter<Protocol.V1.LogLine> output, CancellationToken ct)
+    public async Task SendAsync(LogsRequest request, IServerStreamWriter<Protocol.V1.LogLine> output, CancellationToken ct)
     {
         var service = Label.Parse(request.Service);
-        var components = node.Registry.Components.List(service).Where(c => request.Component.Length == 0 || c.Definition.Name.Text == request.Component).ToList();
-        if (components.Count == 0)
-            throw new McpException(ErrorCode.ServiceUnknown, $"there is no {request.Service}{(request.Component.Length > 0 ? "/" + request.Component : "")} on this node", "mcp list shows what is");
+        var whole = request.Component.Length == 0;
+        var wanted = components.List(service).Where(c => whole || c.Definition.Name.Text == request.Component).ToList();
+        if (wanted.Count == 0)
+        {
+            var what = whole ? request.Service : $"{request.Service}/{request.Component}";
+            throw new McpException(ErrorCode.ServiceUnknown, $"there is no {what} on this node", "mcp list shows what is");
+        }
+
         var lines = Channel.CreateBounded<Protocol.V1.LogLine>(1024);
-        var readers = components.Select(c => ReadAsync(node, c, request, lines.Writer, ct)).ToArray();
+        var readers = wanted.Select(c => ReadAsync(c, request, lines.Writer, ct)).ToArray();
         var all = Task.WhenAll(readers);
         _ = all.ContinueWith(t => lines.Writer.TryComplete(t.Exception?.InnerException), TaskScheduler.Default);
         await foreach (var line in lines.Reader.ReadAllAsync(ct))
             await output.WriteAsync(line, ct);
     }
 
-    private static async Task ReadAsync(AgentParts node, StoredComponent component, LogsRequest request, ChannelWriter<Protocol.V1.LogLine> lines, CancellationToken ct)
+    private async Task ReadAsync(
+        StoredComponent component,
+        LogsRequest request,
+        ChannelWriter<Protocol.V1.LogLine> lines,
+        CancellationToken ct)
     {
         var options = new LogOptions(request.Follow, request.Tail < 0 ? null : request.Tail, request.Since?.ToDateTimeOffset());
         var instance = component.Instance;
@@ -34,22 +44,22 @@ internal static class LogStream
         var (last, seen) = (default(DateTimeOffset), 0);
         for (var following = false; ; following = request.Follow)
         {
-            if (await IsThereAsync(node, component, instance, following, ct))
+            if (await IsThereAsync(component, instance, following, ct))
             {
                 using var gone = CancellationTokenSource.CreateLinkedTokenSource(ct);
-                var watching = request.Follow ? EndWithAsync(node, component, instance, gone) : Task.CompletedTask;
+                var watching = request.Follow ? EndWithAsync(component, instance, gone) : Task.CompletedTask;
                 try
                 {
                     var skip = seen;
-                    await foreach (var line in node.Runtimes.For(component.Definition).LogsAsync(instance, options, gone.Token))
+                    await foreach (var line in runtimes.For(component.Definition).LogsAsync(instance, options, gone.Token))
                     {
                         if (line.Time == last && skip-- > 0)
                             continue;
                         (last, seen) = (line.Time, line.Time == last ? seen + 1 : 1);
-                        await lines.WriteAsync(new Protocol.V1.LogLine { Component = component.Definition.Name.Text, Stderr = line.Stderr, Time = line.Time.ToTimestamp(), Text = line.Text }, ct);
+                        await lines.WriteAsync(ToWire(component, line), ct);
                     }
                 }
-                catch (Exception e) when (!ct.IsCancellationRequested && (e is OperationCanceledException || (request.Follow && (following || seen > 0))))
+                catch (Exception e) when (!ct.IsCancellationRequested && IsEnd(e, mayGo: request.Follow && (following || seen > 0)))
                 {
                     // The instance is gone, or just being removed.
                 }
@@ -61,7 +71,7 @@ internal static class LogStream
             if (!request.Follow)
                 return;
             await Task.Delay(TimeSpan.FromMilliseconds(300), ct);
-            var now = node.Registry.Components.List(component.Service).FirstOrDefault(c => c.Definition.Name == component.Definition.Name);
+            var now = components.List(component.Service).FirstOrDefault(c => c.Definition.Name == component.Definition.Name);
             if (now is null)
                 return;
             if (now.Instance != instance)
@@ -70,12 +80,22 @@ internal static class LogStream
         }
     }
 
+    private static Protocol.V1.LogLine ToWire(StoredComponent component, Runtimes.LogLine line) => new()
+    {
+        Component = component.Definition.Name.Text,
+        Stderr = line.Stderr,
+        Time = line.Time.ToTimestamp(),
+        Text = line.Text,
+    };
+
+    private static bool IsEnd(Exception e, bool mayGo) => mayGo || e is OperationCanceledException;
+
     // podman does not end the log of a container that is removed soon after it stopped.
-    private static async Task EndWithAsync(AgentParts node, StoredComponent component, InstanceName instance, CancellationTokenSource gone)
+    private async Task EndWithAsync(StoredComponent component, InstanceName instance, CancellationTokenSource gone)
     {
         try
         {
-            while (await IsThereAsync(node, component, instance, following: true, gone.Token))
+            while (await IsThereAsync(component, instance, following: true, gone.Token))
                 await Task.Delay(TimeSpan.FromSeconds(1), gone.Token);
             await gone.CancelAsync();
         }
@@ -86,11 +106,11 @@ internal static class LogStream
     }
 
     // A runtime may fail to answer for an instance that is being removed: whoever follows asks again.
-    private static async Task<bool> IsThereAsync(AgentParts node, StoredComponent component, InstanceName instance, bool following, CancellationToken ct)
+    private async Task<bool> IsThereAsync(StoredComponent component, InstanceName instance, bool following, CancellationToken ct)
     {
         try
         {
-            return await node.Runtimes.For(component.Definition).InspectAsync(instance, ct) is not null;
+            return await runtimes.For(component.Definition).InspectAsync(instance, ct) is not null;
         }
         catch (Exception e) when (following && e is not OperationCanceledException)
         {

@@ -1,64 +1,93 @@
 using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
-using Mcp.Agent.Registry;
+using Mcp.Agent.Edge;
+using Mcp.Agent.Overview;
 using Mcp.Model.Definition;
 using Mcp.Model.Drift;
+using Mcp.Model.Health;
 using Mcp.Model.Instances;
+using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 using Mcp.Runtimes;
 
 namespace Mcp.Agent.Rpc;
 
-/// <summary>Registry and runtime records to wire messages.</summary>
+/// <summary>What the node knows of itself, to wire messages.</summary>
 internal static class StatusMapping
 {
-    public static ComponentStatus ToWire(this StoredComponent stored, InstanceInfo? observed, AgentParts node)
+    public static NodeStatusReply ToWire(this NodeFacts facts, DateTimeOffset now)
     {
-        var restarts = node.Restarts.Count(stored.Instance);
-        var status = new ComponentStatus
+        var reply = new NodeStatusReply
         {
-            Service = stored.Service.Text,
-            Component = stored.Definition.Name.Text,
-            Image = stored.Definition.Image.Text,
-            Runtime = Spellings.Runtimes.Spell(stored.Definition.Runtime),
-            Generation = stored.Generation,
-            Desired = Spell(stored.Desired),
-            Observed = observed is null ? "removed" : Spell(observed.State),
-            Since = (observed?.Started ?? stored.Updated).ToTimestamp(),
-            Restarts = restarts,
-            Flapping = restarts >= Model.Health.RestartBackoff.FlappingFrom,
+            Node = facts.Node.Text,
+            Version = facts.Version,
+            Zone = facts.Zone,
+            Overlay = facts.Overlay ?? "",
+            Edge = facts.IsEdge,
+            Proxy = facts.ProxyAnswers,
+            Services = facts.Services,
+            Architecture = facts.Machine.Architecture,
+            Cpus = facts.Machine.Cpus,
+            MemoryBytes = facts.Machine.MemoryBytes,
+            MemoryFreeBytes = facts.Machine.MemoryFreeBytes,
+            DiskBytes = facts.Machine.DiskBytes,
+            DiskFreeBytes = facts.Machine.DiskFreeBytes,
+            Load = facts.Machine.Load,
         };
-        status.Routes.AddRange(stored.Definition.Routes.Select(r => new RouteStatus
+        reply.Runtimes.AddRange(facts.Runtimes.Select(ToWire));
+        reply.Endings.AddRange(facts.Endings.Select(e => new Ending
         {
-            Name = r.Name.Text,
-            Mode = Spellings.Modes.Spell(r.Mode),
-            Port = r.Port,
-            HostPort = node.Ports.HostPort(stored.Instance, stored.Definition, r.Port),
-            Hostname = r.Hostname?.Text ?? "",
-            Public = r.Public,
+            What = e.What,
+            End = e.End.ToTimestamp(),
+            Near = e.IsNear(now),
+            Hint = e.Hint,
         }));
-        return status;
+        return reply;
     }
 
-    public static Protocol.V1.EdgeRoute ToWire(this Model.Routes.EdgeRoute route, AgentParts node)
+    public static StatusReply ToWire(this ServicesStatus status)
+    {
+        var reply = new StatusReply { Node = status.Node.Text };
+        reply.Components.AddRange(status.Components.Select(ToWire));
+        reply.Drift.AddRange(status.Drift.Select(ToWire));
+        return reply;
+    }
+
+    public static Protocol.V1.EdgeRoute ToWire(this Model.Routes.EdgeRoute route, Label node, EdgeRoutes edge)
     {
         var told = new Protocol.V1.EdgeRoute
         {
             Hostname = route.Hostname.Text,
             Service = route.Service.Text,
             Backend = string.Create(CultureInfo.InvariantCulture, $"https://{route.Backend}:{route.Port}"),
-            Node = node.Config.Name.Text,
-            Problem = node.Edge.ProblemOf(route),
+            Node = node.Text,
+            Problem = edge.ProblemOf(route),
         };
         told.Addresses.AddRange(route.Addresses.Select(a => a.ToString()));
-        if (node.Edge.Certificates?.Find(route.Hostname) is { } kept)
-            told.Certificate = new EdgeCertificate { Source = kept.Source, Serial = kept.Leaf.SerialNumber, Issuer = kept.Leaf.Issuer, Expires = ((DateTimeOffset)kept.Leaf.NotAfter.ToUniversalTime()).ToTimestamp() };
+        if (edge.Certificates?.Find(route.Hostname) is not { } kept)
+            return told;
+        told.Certificate = new EdgeCertificate
+        {
+            Source = kept.Source,
+            Serial = kept.Leaf.SerialNumber,
+            Issuer = kept.Leaf.Issuer,
+            Expires = ((DateTimeOffset)kept.Leaf.NotAfter.ToUniversalTime()).ToTimestamp(),
+        };
         return told;
     }
 
     public static Instance ToWire(this InstanceInfo info, string runtime)
     {
-        var instance = new Instance { Name = info.Name.ToString(), Runtime = runtime, Image = info.Image, State = Spell(info.State), ExitCode = info.ExitCode ?? 0, Started = info.Started?.ToTimestamp(), Reason = info.State is InstanceState.Exited or InstanceState.Failed ? info.Ending : "" };
+        var instance = new Instance
+        {
+            Name = info.Name.ToString(),
+            Runtime = runtime,
+            Image = info.Image,
+            State = Spell(info.State),
+            ExitCode = info.ExitCode ?? 0,
+            Started = info.Started?.ToTimestamp(),
+            Reason = info.State is InstanceState.Exited or InstanceState.Failed ? info.Ending : "",
+        };
         instance.Ports.AddRange(info.Ports.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Address}:{p.Host}->{p.Instance}")));
         return instance;
     }
@@ -70,11 +99,39 @@ internal static class StatusMapping
         Repair = Spell(item.Repair),
     };
 
-    public static RuntimeStatus ToWire(this RuntimeAvailability availability, string name) => availability switch
+    private static ComponentStatus ToWire(ComponentView component)
     {
-        RuntimeAvailability.Usable usable => new RuntimeStatus { Name = name, Usable = true, Version = usable.Version },
-        RuntimeAvailability.Unusable unusable => new RuntimeStatus { Name = name, Reason = unusable.Reason, Hint = unusable.Hint },
-        _ => throw new InvalidOperationException($"unknown availability {availability}"),
+        var (stored, observed) = (component.Stored, component.Observed);
+        var status = new ComponentStatus
+        {
+            Service = stored.Service.Text,
+            Component = stored.Definition.Name.Text,
+            Image = stored.Definition.Image.Text,
+            Runtime = Spellings.Runtimes.Spell(stored.Definition.Runtime),
+            Generation = stored.Generation,
+            Desired = Spell(stored.Desired),
+            Observed = observed is null ? "removed" : Spell(observed.State),
+            Since = (observed?.Started ?? stored.Updated).ToTimestamp(),
+            Restarts = component.Restarts,
+            Flapping = component.Restarts >= RestartBackoff.FlappingFrom,
+        };
+        status.Routes.AddRange(component.Routes.Select(r => new RouteStatus
+        {
+            Name = r.Route.Name.Text,
+            Mode = Spellings.Modes.Spell(r.Route.Mode),
+            Port = r.Route.Port,
+            HostPort = r.HostPort,
+            Hostname = r.Route.Hostname?.Text ?? "",
+            Public = r.Route.Public,
+        }));
+        return status;
+    }
+
+    private static RuntimeStatus ToWire(RuntimeFacts runtime) => runtime.Availability switch
+    {
+        RuntimeAvailability.Usable usable => new RuntimeStatus { Name = runtime.Name, Usable = true, Version = usable.Version },
+        RuntimeAvailability.Unusable unusable => new RuntimeStatus { Name = runtime.Name, Reason = unusable.Reason, Hint = unusable.Hint },
+        var other => throw new InvalidOperationException($"unknown availability {other}"),
     };
 
     private static string Spell<T>(T value)

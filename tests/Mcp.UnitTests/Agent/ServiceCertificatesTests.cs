@@ -4,6 +4,7 @@ using Mcp.Agent.Membership;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Identity;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Model.Definition;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
@@ -90,5 +91,9 @@ public sealed class ServiceCertificatesTests : IDisposable
         public Task PushAsync(CancellationToken ct) => Task.CompletedTask;
 
         public Task DrainAsync(InstanceName instance, TimeSpan limit, CancellationToken ct) => Task.CompletedTask;
+
+        public Task<bool> AnswersAsync(CancellationToken ct) => Task.FromResult(false);
+
+        public Task KeepAsync(FaultLog log, CancellationToken ct) => Task.CompletedTask;
     }
 }

@@ -1,16 +1,13 @@
+using Mcp.Agent;
 using Mcp.Agent.Deploy;
-using Mcp.Agent.Deploy.Steps;
 using Mcp.Agent.Ports;
-using Mcp.Agent.Probes;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Reconcile;
 using Mcp.Agent.Recovery;
 using Mcp.Agent.Registry;
-using Mcp.Agent.Volumes;
 using Mcp.Daemon.Lifecycle;
-using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
-using Mcp.Model.Deploy;
+using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
 using Mcp.TestKit.Fakes;
@@ -23,72 +20,50 @@ namespace Mcp.UnitTests.Agent;
 internal sealed class World : IDisposable
 {
     public static readonly Supervise Supervise = new(new FaultLog(NullLogger<FaultLog>.Instance), TimeProvider.System);
-    private readonly HealthProbe _probe = new();
+    private readonly AgentParts _parts;
 
     /// <param name="vms">For microvms; null: this node has none.</param>
-    public World(string directory, FakeRuntime runtime, IReadOnlyList<BootStage>? boot = null, FakeRuntime? vms = null, TimeProvider? time = null)
+    public World(
+        string directory,
+        FakeRuntime runtime,
+        IReadOnlyList<BootStage>? boot = null,
+        FakeRuntime? vms = null,
+        TimeProvider? time = null)
     {
         Runtime = runtime;
-        Registry = AgentRegistry.Open(Path.Combine(directory, "registry.db"), TimeProvider.System);
         var kinds = new Dictionary<RuntimeKind, IRuntime> { [RuntimeKind.Container] = runtime };
         if (vms is not null)
             kinds[RuntimeKind.Microvm] = vms;
-        var runtimes = new RuntimeSet(kinds, Registry.Components.AreTogether);
-        var ports = Ports = new PortAllocator(Registry.Ports, 20000, 29999);
-        Proxy = new FakeProxy(Registry, runtime);
-        var locks = new ServiceLocks();
-        var gate = new HealthGate(runtimes, ports, _probe);
-        var retire = new RetireStep(runtimes, ports, Proxy, Registry.Events);
-        Undeployer = new Undeployer(Registry, runtimes, ports, Proxy, locks);
-        var planner = new Planner(HostPaths.Overlap);
-        var outages = new Outages(TimeProvider.System);
-        var starter = new Starter(runtimes, ports);
-        Rollouts = new Rollouts(Label.Parse("alder"), Registry, runtimes, planner, outages);
-        Deployer = new Deployer(
-            [
-                new PullStep(runtimes),
-                new PortsStep(ports),
-                new StartStep(starter, runtimes),
-                new HealthGateStep(gate),
-                new ReplaceStep(Registry, runtimes, Proxy, gate, new ReplaceParts(starter, planner, outages)),
-                new SwitchStep(Registry.Components, Proxy, (_, _) => Task.CompletedTask),
-                retire,
-            ],
-            Registry, Rollouts, Undeployer, locks);
-        Control = new ServiceControl(Registry, runtimes, ports, Proxy, locks, retire);
-        Adoption = new Adoption(Registry, runtimes, Proxy, locks);
-        var restarts = Restarts = new RestartKeeper(time ?? TimeProvider.System);
-        Control.Changed += restarts.Forget;
-        Reconciler = new Reconciler(Registry, runtimes, Control, locks, restarts, retire);
-        Resumer = new Resumer(Deployer, Undeployer, Registry.Operations, TimeProvider.System);
-        Boot = new BootSequence(boot ?? [], Registry, Reconciler, restarts, gate);
+        var config = Config(directory) with { Boot = boot ?? [] };
+        // The runtimes outlive the agent, as real ones do.
+        _parts = new AgentParts(config, new NodeRuntimes(kinds), (registry, _) => new FakeProxy(registry, runtime), time ?? TimeProvider.System);
     }
 
     public FakeRuntime Runtime { get; }
 
-    public FakeProxy Proxy { get; }
+    public FakeProxy Proxy => (FakeProxy)_parts.Proxy;
 
-    public PortAllocator Ports { get; }
+    public PortAllocator Ports => _parts.Ports;
 
-    public AgentRegistry Registry { get; }
+    public AgentRegistry Registry => _parts.Registry;
 
-    public Rollouts Rollouts { get; }
+    public Rollouts Rollouts => _parts.Services.Rollouts;
 
-    public ServiceControl Control { get; }
+    public ServiceControl Control => _parts.Services.Control;
 
-    public Deployer Deployer { get; }
+    public Deployer Deployer => _parts.Services.Deployer;
 
-    public Undeployer Undeployer { get; }
+    public Undeployer Undeployer => _parts.Services.Undeployer;
 
-    public Adoption Adoption { get; }
+    public Adoption Adoption => _parts.Services.Adoption;
 
-    public Reconciler Reconciler { get; }
+    public Reconciler Reconciler => _parts.Node.Reconciler;
 
-    public RestartKeeper Restarts { get; }
+    public RestartKeeper Restarts => _parts.Restarts;
 
-    public Resumer Resumer { get; }
+    public Resumer Resumer => _parts.Resumer;
 
-    public BootSequence Boot { get; }
+    public BootSequence Boot => _parts.Boot;
 
     public static ServiceDefinition Service(string name, string tag, string extra = "") => ServiceFile.Parse($"""
         name = "{name}"
@@ -110,14 +85,26 @@ internal sealed class World : IDisposable
         await Reconciler.MendAsync(dryRun: false, default);
     }
 
-    public async Task<string[]> RunningAsync() => [.. (await Runtime.ListAsync(default)).Where(i => i.State == Model.Instances.InstanceState.Running).Select(i => i.Name.ToString()).Order()];
+    public async Task<string[]> RunningAsync()
+    {
+        var running = (await Runtime.ListAsync(default)).Where(i => i.State == InstanceState.Running);
+        return [.. running.Select(i => i.Name.ToString()).Order()];
+    }
 
     public async Task<string[]> InstancesAsync() => [.. (await Runtime.ListAsync(default)).Select(i => i.Name.ToString()).Order()];
 
-    public void Dispose()
+    public void Dispose() => _parts.Dispose();
+
+    private static AgentConfig Config(string directory)
     {
-        _probe.Dispose();
-        Registry.Dispose();
+        var file = Path.Combine(directory, "agent.toml");
+        File.WriteAllText(file, $"""
+            name = "alder"
+            listen = "127.0.0.1:7443"
+            state = "{directory}"
+
+            """);
+        return AgentConfig.Read(file);
     }
 }
 
@@ -140,4 +127,8 @@ internal sealed class FakeProxy(AgentRegistry registry, FakeRuntime runtime) : I
         Drains.Add(limit);
         return runtime.Hook("drain");
     }
+
+    public Task<bool> AnswersAsync(CancellationToken ct) => Task.FromResult(true);
+
+    public Task KeepAsync(FaultLog log, CancellationToken ct) => PushAsync(ct);
 }

@@ -1,0 +1,34 @@
+using Mcp.Model.Definition;
+using Mcp.Runtimes;
+using Mcp.Runtimes.Podman;
+using Mcp.Runtimes.Qemu;
+using Mcp.Runtimes.Qemu.Network;
+
+namespace Mcp.Agent.Deploy;
+
+/// <summary>What runs the instances of each kind.</summary>
+/// <param name="owned">Ended with it.</param>
+public sealed class NodeRuntimes(IReadOnlyDictionary<RuntimeKind, IRuntime> byKind, params IReadOnlyList<IDisposable> owned) : IDisposable
+{
+    public IReadOnlyDictionary<RuntimeKind, IRuntime> ByKind => byKind;
+
+    /// <summary>podman and QEMU, as agent.toml has them.</summary>
+    public static NodeRuntimes Of(AgentConfig config)
+    {
+        var podman = new PodmanRuntime(config.Podman);
+        var bridge = new IsolatedBridge(config.Bridge.Name, config.Bridge.Network);
+        var byKind = new Dictionary<RuntimeKind, IRuntime>
+        {
+            [RuntimeKind.Container] = podman,
+            [RuntimeKind.Microvm] = QemuRuntime.Microvms(config.Qemu, bridge),
+            [RuntimeKind.Unikernel] = QemuRuntime.Unikernels(config.Qemu, bridge),
+        };
+        return new NodeRuntimes(byKind, podman, bridge);
+    }
+
+    public void Dispose()
+    {
+        foreach (var part in owned)
+            part.Dispose();
+    }
+}

@@ -1,0 +1,26 @@
+using Mcp.Agent.Deploy;
+using Mcp.Agent.Edge;
+using Mcp.Agent.Files;
+using Mcp.Agent.Overview;
+using Mcp.Agent.Reconcile;
+using Mcp.Runtimes.Images;
+
+namespace Mcp.Agent;
+
+/// <summary>What answers for the node itself.</summary>
+public sealed record NodeParts
+{
+    public required NodeView View { get; init; }
+
+    public required ServicesView Services { get; init; }
+
+    public required RuntimeSet Runtimes { get; init; }
+
+    public required Reconciler Reconciler { get; init; }
+
+    public required EdgeRoutes Edge { get; init; }
+
+    public required ServiceFiles Files { get; init; }
+
+    public required ImageArchitectures Images { get; init; }
+}

@@ -1,0 +1,16 @@
+using Mcp.Agent.Registry;
+using Mcp.Model.Drift;
+using Mcp.Model.Names;
+using Mcp.Runtimes;
+
+namespace Mcp.Agent.Overview;
+
+/// <summary>How a node's services are.</summary>
+public sealed record ServicesStatus(Label Node, IReadOnlyList<ComponentView> Components, IReadOnlyList<DriftItem> Drift);
+
+/// <param name="Observed">Null: there is no such instance.</param>
+/// <param name="Restarts">In a row.</param>
+public sealed record ComponentView(StoredComponent Stored, InstanceInfo? Observed, int Restarts, IReadOnlyList<RouteView> Routes);
+
+/// <param name="HostPort">The port on 127.0.0.1 that leads there; 0: there is none.</param>
+public sealed record RouteView(Model.Definition.Route Route, int HostPort);

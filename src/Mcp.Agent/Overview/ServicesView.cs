@@ -1,0 +1,23 @@
+using Mcp.Agent.Ports;
+using Mcp.Agent.Reconcile;
+using Mcp.Agent.Registry;
+using Mcp.Model.Names;
+
+namespace Mcp.Agent.Overview;
+
+/// <summary>The node's services as others see them: what is wanted, beside what the reconciler saw last.</summary>
+public sealed class ServicesView(Label node, ComponentsTable components, PortAllocator ports, Reconciler reconciler, RestartKeeper restarts)
+{
+    /// <param name="service">Only this one; null: all.</param>
+    public ServicesStatus Status(Label? service)
+    {
+        var observed = reconciler.Observed.ToDictionary(o => o.Name);
+        var all = components.List(service).Select(c => new ComponentView(
+            c,
+            observed.GetValueOrDefault(c.Instance),
+            restarts.Count(c.Instance),
+            [.. c.Definition.Routes.Select(r => new RouteView(r, ports.HostPort(c.Instance, c.Definition, r.Port)))]));
+        var drift = reconciler.Drift.Where(d => service is null || d.Service == service);
+        return new ServicesStatus(node, [.. all], [.. drift]);
+    }
+}
