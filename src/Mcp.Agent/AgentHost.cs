@@ -80,6 +80,7 @@ internal sealed class AgentHost(AgentConfig config)
         builder.Services.AddSingleton(_tokens);
         builder.Services.AddSingleton(_roles);
         builder.Services.AddSingleton(_audit);
+        builder.Services.AddSingleton<Authenticate>();
         builder.Services.AddSingleton<AuthInterceptor>();
         // Nodes have nothing to ask of each other here.
         builder.Services.AddSingleton(new Strangers(peer => peer.IsMaster, _tokens, TimeProvider.System));

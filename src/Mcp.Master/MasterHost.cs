@@ -69,6 +69,7 @@ internal sealed class MasterHost(MasterConfig config)
         builder.Services.AddSingleton(_tokens);
         builder.Services.AddSingleton(_roles);
         builder.Services.AddSingleton(_audit);
+        builder.Services.AddSingleton<Authenticate>();
         builder.Services.AddSingleton<AuthInterceptor>();
         builder.Services.AddSingleton(new Strangers(_ => true, _tokens, _time));
         builder.Services.AddGrpc(grpc => grpc.Interceptors.Add<AuthInterceptor>());

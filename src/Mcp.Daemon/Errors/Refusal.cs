@@ -23,11 +23,19 @@ public static class Refusal
 
     public static RpcException Of(McpException e) => Of(e, e.Code.Status);
 
+    /// <summary>Of what nobody expected.</summary>
+    public static RpcException OfFault(Exception e)
+    {
+        var hint = FailureText.IsOurs(e) ? FailureText.OurFault : "mcp doctor; the log of the program has the details";
+        return Of(new McpException(ErrorCode.Internal, FailureText.Of(e), hint, e));
+    }
+
     // Whatever the reason's own status: it was begun, and is told as what it came to.
     private static McpException StepFailed(StepFailedException e) =>
         new(e.Reason.Code, $"step {e.Step} failed{e.Aftermath}: {e.Reason.Message}", e.Reason.Hint, e);
 
-    private static RpcException Of(McpException e, ErrorStatus status) => new(new Status(CodeOf(status), e.Message), ErrorTrailers.Of(e));
+    private static RpcException Of(McpException e, ErrorStatus status) =>
+        new(new Status(CodeOf(status), e.Message), ErrorTrailers.Of(e));
 
     private static StatusCode CodeOf(ErrorStatus status) => status switch
     {

@@ -6,20 +6,35 @@ using Microsoft.Extensions.Logging;
 
 namespace Mcp.Daemon.Identity;
 
-/// <summary>Every call: who is it, may they, write it down, and what they are told when it fails.</summary>
-public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLog audit, TimeProvider time, ILogger<AuthInterceptor> logger) : Interceptor
+/// <summary>Every call: may whoever it is, and a line of it in the audit log.</summary>
+public sealed class AuthInterceptor(
+    Authenticate who,
+    RoleTable roles,
+    AuditLog audit,
+    TimeProvider time,
+    ILogger<AuthInterceptor> logger) : Interceptor
 {
     private const string CallerKey = "mcp-caller";
 
     public static Caller CallerOf(ServerCallContext context) => (Caller)context.UserState[CallerKey];
 
-    public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation) =>
+    public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
+        TRequest request,
+        ServerCallContext context,
+        UnaryServerMethod<TRequest, TResponse> continuation) =>
         GuardAsync(context, () => continuation(request, context));
 
-    public override Task<TResponse> ClientStreamingServerHandler<TRequest, TResponse>(IAsyncStreamReader<TRequest> requestStream, ServerCallContext context, ClientStreamingServerMethod<TRequest, TResponse> continuation) =>
+    public override Task<TResponse> ClientStreamingServerHandler<TRequest, TResponse>(
+        IAsyncStreamReader<TRequest> requestStream,
+        ServerCallContext context,
+        ClientStreamingServerMethod<TRequest, TResponse> continuation) =>
         GuardAsync(context, () => continuation(requestStream, context));
 
-    public override Task ServerStreamingServerHandler<TRequest, TResponse>(TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, ServerStreamingServerMethod<TRequest, TResponse> continuation) =>
+    public override Task ServerStreamingServerHandler<TRequest, TResponse>(
+        TRequest request,
+        IServerStreamWriter<TResponse> responseStream,
+        ServerCallContext context,
+        ServerStreamingServerMethod<TRequest, TResponse> continuation) =>
         GuardAsync(context, async () =>
         {
             await continuation(request, responseStream, context);
@@ -42,12 +57,12 @@ public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLo
         if (RoleTable.IsOpen(context.Method))
             return await call();
         var started = time.GetTimestamp();
-        var who = "nobody";
+        var name = "nobody";
         var result = "ok";
         try
         {
-            var caller = await AuthenticateAsync(context);
-            who = caller.Name;
+            var caller = await who.CallerAsync(context);
+            name = caller.Name;
             if (roles.Needed(context.Method) is not { } needed || !caller.Role.May(needed))
                 throw MayNot(caller, context.Method);
             context.UserState[CallerKey] = caller;
@@ -55,27 +70,14 @@ public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLo
         }
         catch (Exception e)
         {
-            var mapped = Map(e, context);
-            result = mapped.StatusCode.ToString();
-            throw mapped;
+            var told = Told(e, context);
+            result = told.StatusCode.ToString();
+            throw told;
         }
         finally
         {
-            audit.Write(who, context.Method, context.Peer, result, time.GetElapsedTime(started));
+            audit.Write(name, context.Method, context.Peer, result, time.GetElapsedTime(started));
         }
-    }
-
-    private async Task<Caller> AuthenticateAsync(ServerCallContext context)
-    {
-        if (context.GetHttpContext().Connection.ClientCertificate is { } shown && PeerName.Of(shown) is { } peer)
-            return new Caller(peer.Name.Text, peer.IsMaster ? Role.Admin : Role.Node, shown.NotAfter.ToUniversalTime(), PeerName.KeyOf(shown));
-        var header = context.RequestHeaders.GetValue("authorization");
-        if (header is null && roles.Needed(context.Method) == Role.Anyone)
-            return new Caller("nobody", Role.Anyone, DateTimeOffset.MaxValue);
-        if (header is null || !header.StartsWith("Bearer ", StringComparison.Ordinal))
-            throw new McpException(ErrorCode.AuthMissing, "no token was sent", "run: mcp login");
-        var (caller, refusal) = await tokens.VerifyAsync(header["Bearer ".Length..]);
-        return caller ?? throw new McpException(ErrorCode.AuthInvalid, refusal, "run: mcp login with a fresh token");
     }
 
     private McpException MayNot(Caller caller, string method) => new(
@@ -85,13 +87,13 @@ public sealed class AuthInterceptor(TokenSigner tokens, RoleTable roles, AuditLo
 
     private static string? Spell(Role? role) => role?.ToString().ToLowerInvariant();
 
-    private RpcException Map(Exception e, ServerCallContext context)
+    private RpcException Told(Exception e, ServerCallContext context)
     {
         if (e is OperationCanceledException && context.CancellationToken.IsCancellationRequested)
             return new RpcException(new Status(StatusCode.Cancelled, "cancelled"));
         if (Refusal.Of(e) is { } expected)
             return expected;
         logger.LogError(e, "{Method} failed", context.Method);
-        return Refusal.Of(new McpException(ErrorCode.Internal, FailureText.Of(e), FailureText.IsOurs(e) ? FailureText.OurFault : "mcp doctor; the log of the program has the details", e));
+        return Refusal.OfFault(e);
     }
 }

@@ -36,6 +36,7 @@ public sealed class AuthInterceptorTests : IAsyncLifetime
         builder.Services.AddSingleton(_tokens);
         builder.Services.AddSingleton(new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent)));
         builder.Services.AddSingleton(new AuditLog(Path.Combine(_directory, "audit.log"), TimeProvider.System));
+        builder.Services.AddSingleton<Authenticate>();
         builder.Services.AddSingleton<AuthInterceptor>();
         var health = new HealthServiceImpl();
         health.SetStatus("", HealthCheckResponse.Types.ServingStatus.Serving);

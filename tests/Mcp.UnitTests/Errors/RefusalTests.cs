@@ -32,7 +32,14 @@ public sealed class RefusalTests
     }
 
     [Fact]
-    public void A_fault_of_ours_is_none_of_them() => Assert.Null(Refusal.Of(new InvalidOperationException("never")));
+    public void A_fault_of_ours_is_none_of_them_and_is_told_as_such_with_its_type()
+    {
+        var fault = new InvalidOperationException("never");
+        Assert.Null(Refusal.Of(fault));
+        var told = Refusal.OfFault(fault);
+        Assert.Equal((StatusCode.Internal, ErrorCode.Internal), (told.StatusCode, ErrorTrailers.CodeOf(told)));
+        Assert.Equal(("InvalidOperationException: never", FailureText.OurFault), (told.Status.Detail, ErrorTrailers.HintOf(told)));
+    }
 
     [Fact]
     public void A_code_and_a_hint_arrive_as_they_were_sent_and_a_code_of_any_length_is_cut()
