@@ -1,6 +1,7 @@
 using System.Net;
 using Mcp.Agent.Membership;
 using Mcp.Daemon.Identity;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
@@ -28,12 +29,10 @@ internal static class AgentInit
         using (var authority = CertificateAuthority.Create(state, $"mcp {name}", now))
             ServerCertificate.Create(state, authority, ServerNames.Of(endpoint, name), now);
         var key = TokenSigner.NewKey();
-        SecretFile.Write(Path.Combine(state, "token.key"), key);
-        SecretFile.Write(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
+        WholeFile.Create(Path.Combine(state, "token.key"), key);
+        WholeFile.Create(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
         // Written last: a directory with agent.toml is complete.
-        File.Delete(config + ".new");
-        WriteConfig(config + ".new", state, listen, label, "# ");
-        File.Move(config + ".new", config);
+        WriteConfig(config, state, listen, label, "# ");
         output.WriteLine($"""
             {state} is set up. Start the agent:
               mcp-agent run --config {config}
@@ -48,7 +47,7 @@ internal static class AgentInit
     {
         state = Path.GetFullPath(state);
         var config = Path.Combine(state, "agent.toml");
-        var fresh = config + ".new";
+        var fresh = config + WholeFile.Half;
         var made = !File.Exists(config);
         var directoryMade = !Directory.Exists(state);
         if (made)
@@ -57,7 +56,6 @@ internal static class AgentInit
                 throw new McpException(ErrorCode.InitListen, $"'{Label.Clip(listen)}' is not an address with port", "--listen: where this agent is reached in the overlay, such as 100.64.0.2:7443");
             var label = Label.Parse(name ?? Environment.MachineName.Split('.')[0].ToLowerInvariant());
             Directory.CreateDirectory(state, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            File.Delete(fresh);
             WriteConfig(fresh, state, listen, label, "");
         }
 
@@ -66,7 +64,7 @@ internal static class AgentInit
             OpenEdge(made ? fresh : config);
         // Last: a directory with agent.toml is complete.
         if (made)
-            File.Move(fresh, config);
+            WholeFile.Place(fresh, config);
         await output.WriteLineAsync($"""
             {agent.Name} has joined the fleet of {master}. Start the agent, or restart it:
               mcp-agent run --config {config}
@@ -118,8 +116,7 @@ internal static class AgentInit
     // What the role says is what the node does: a section of a table that was not there goes to the end of the file.
     private static void OpenEdge(string file)
     {
-        File.Delete(file + ".new");
-        SecretFile.Write(file + ".new", File.ReadAllText(file) + """
+        WholeFile.Replace(file, File.ReadAllText(file) + """
 
             [edge]                                 # this node lets the public in
             http = "0.0.0.0:80"                    # sends on to https, and answers ACME servers
@@ -135,11 +132,10 @@ internal static class AgentInit
             # metrics = "127.0.0.1:9464"           # /metrics for Prometheus
             # overlay_range = ["100.64.0.0/10", "fd7a:115c:a1e0::/48"]
             """ + "\n");
-        File.Move(file + ".new", file, overwrite: true);
     }
 
     private static void WriteConfig(string file, string state, string listen, Label label, string unlessInFleet) =>
-        SecretFile.Write(file, $"""
+        WholeFile.Replace(file, $"""
             name = "{label}"
             listen = "{listen}"
             state = "{state}"

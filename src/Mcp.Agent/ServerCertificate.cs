@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Identity;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
 
@@ -141,13 +142,7 @@ public sealed class ServerCertificate : IDisposable
     private string Old(string kind) => Path.Combine(_state, $"server.{kind}");
 
     // Whole or not at all: one file, so that no kill leaves a key without its certificate.
-    private static void Write(string state, string pem)
-    {
-        var fresh = FileOf(state) + ".new";
-        File.Delete(fresh);
-        SecretFile.Write(fresh, pem);
-        File.Move(fresh, FileOf(state), overwrite: true);
-    }
+    private static void Write(string state, string pem) => WholeFile.Replace(FileOf(state), pem);
 
     private static X509Certificate2? Read(string certificate, string key)
     {

@@ -7,5 +7,6 @@ public static class Errno
     public const int Interrupted = 4;
     public const int Exists = 17;
     public const int NotDirectory = 20;
+    public const int Invalid = 22;
     public const int Loop = 40;
 }

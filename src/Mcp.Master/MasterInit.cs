@@ -1,5 +1,6 @@
 using System.Net;
 using Mcp.Daemon.Identity;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
@@ -24,11 +25,10 @@ internal static class MasterInit
             File.Delete(Path.Combine(state, half));
         using var authority = CertificateAuthority.Create(state, $"mcp fleet {label}", time.GetUtcNow());
         var key = TokenSigner.NewKey();
-        SecretFile.Write(Path.Combine(state, "token.key"), key);
-        SecretFile.Write(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
+        WholeFile.Create(Path.Combine(state, "token.key"), key);
+        WholeFile.Create(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
         // Written last: a directory with master.toml is complete.
-        File.Delete(config + ".new");
-        SecretFile.Write(config + ".new", $"""
+        WholeFile.Replace(config, $"""
             name = "{label}"
             listen = "{listen}"
             state = "{state}"
@@ -54,7 +54,6 @@ internal static class MasterInit
             # command = ["/usr/local/bin/alert"]
             # on = ["node.unreachable", "deploy.failed"]    # instead of the usual kinds; all are in docs/events.md
             """ + "\n");
-        File.Move(config + ".new", config);
         output.WriteLine($"""
             {state} is set up. Start the master:
               mcp-master run --config {config}

@@ -6,6 +6,7 @@ using System.Security.Cryptography.X509Certificates;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Mcp.Daemon.Identity;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 using Mcp.Protocol.Errors;
 using Mcp.Protocol.V1;
@@ -29,7 +30,7 @@ internal static class Joining
         try
         {
             using var authority = await AuthorityAsync(master, token, ct);
-            using var key = KeptKey(Member.DirectoryOf(state) + ".new");
+            using var key = KeptKey(Member.DirectoryOf(state) + WholeFile.Half);
             using var channel = PeerTls.Channel(master, PeerName.MasterTlsName, authority, null);
             var request = new JoinRequest { Secret = token.Secret, Name = name, Address = address, CertificateRequest = Request(key) };
             var given = await new Master.MasterClient(channel).JoinAsync(request, deadline: Deadline(), cancellationToken: ct);
@@ -85,8 +86,7 @@ internal static class Joining
             return key;
         }
 
-        File.Delete(file);
-        SecretFile.Write(file, key.ExportPkcs8PrivateKeyPem());
+        WholeFile.Replace(file, key.ExportPkcs8PrivateKeyPem());
         return key;
     }
 

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Grpc.Core;
 using Mcp.Daemon.Identity;
+using Mcp.Machine;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Agent.Membership;
@@ -11,6 +12,7 @@ internal sealed class Member : IDisposable
 {
     // The master takes four calls of a node at a time: heartbeats go on while many hostnames get their certificates.
     private const int MostIssues = 2;
+    private const UnixFileMode Public = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
     private static readonly TimeSpan s_turn = TimeSpan.FromMinutes(1);
     private readonly SemaphoreSlim _issuing = new(MostIssues, MostIssues);
     private readonly string _directory;
@@ -78,23 +80,20 @@ internal sealed class Member : IDisposable
     /// <summary>Complete or not at all: a directory is filled beside it and renamed.</summary>
     public static void Write(string state, string master, Protocol.V1.Membership given, ECDsa key)
     {
-        var fresh = DirectoryOf(state) + ".new";
-        File.Delete(Path.Combine(fresh, "node.pem"));
-        SecretFile.Write(Path.Combine(fresh, "node.pem"), given.Certificate + "\n" + key.ExportPkcs8PrivateKeyPem());
-        File.WriteAllText(Path.Combine(fresh, "ca.crt"), given.Ca);
-        File.WriteAllText(Path.Combine(fresh, "token.pub"), given.TokenKey);
-        File.WriteAllText(Path.Combine(fresh, "master"), master);
-        File.WriteAllText(Path.Combine(fresh, "roles"), string.Join('\n', given.Roles));
+        var fresh = DirectoryOf(state) + WholeFile.Half;
+        WholeFile.Replace(Path.Combine(fresh, "node.pem"), given.Certificate + "\n" + key.ExportPkcs8PrivateKeyPem());
+        WholeFile.Replace(Path.Combine(fresh, "ca.crt"), given.Ca, Public);
+        WholeFile.Replace(Path.Combine(fresh, "token.pub"), given.TokenKey, Public);
+        WholeFile.Replace(Path.Combine(fresh, "master"), master, Public);
+        WholeFile.Replace(Path.Combine(fresh, "roles"), string.Join('\n', given.Roles), Public);
         File.Delete(Path.Combine(fresh, "node.key"));
         Directory.Move(fresh, DirectoryOf(state));
+        WholeFile.Settle(DirectoryOf(state));
     }
 
     public void Renew(string certificatePem, ECDsa key)
     {
-        var fresh = Path.Combine(_directory, "node.pem.new");
-        File.Delete(fresh);
-        SecretFile.Write(fresh, certificatePem + "\n" + key.ExportPkcs8PrivateKeyPem());
-        File.Move(fresh, Path.Combine(_directory, "node.pem"), overwrite: true);
+        WholeFile.Replace(Path.Combine(_directory, "node.pem"), certificatePem + "\n" + key.ExportPkcs8PrivateKeyPem());
         // The old one is not disposed: handshakes may be using it.
         _certificate = Read();
     }

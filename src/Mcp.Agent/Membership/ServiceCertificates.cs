@@ -6,6 +6,7 @@ using Mcp.Agent.Registry;
 using Mcp.Daemon.Errors;
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Identity;
+using Mcp.Machine;
 using Mcp.Model.Definition;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
@@ -116,9 +117,7 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
         var pem = await _member!.IssueAsync(new IssueCertificateRequest { Service = service.Text }, key, s_limit, ct);
         var file = config.CertificateOf(service);
         Directory.CreateDirectory(Path.GetDirectoryName(file)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        File.Delete(file + ".new");
-        SecretFile.Write(file + ".new", pem);
-        File.Move(file + ".new", file, overwrite: true);
+        WholeFile.Replace(file, pem);
     }
 
     // Removes those of services that are gone.

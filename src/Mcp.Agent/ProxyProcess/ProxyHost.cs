@@ -5,6 +5,7 @@ using Mcp.Agent.Proxy;
 using Mcp.Agent.ProxyProcess.Public;
 using Mcp.Daemon.Doors;
 using Mcp.Daemon.Lifecycle;
+using Mcp.Machine;
 using OpenTelemetry.Metrics;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -96,8 +97,7 @@ internal sealed class ProxyControl(ProxyTables tables, string file, IHostApplica
             await _writing.WaitAsync(context.RequestAborted);
             try
             {
-                await File.WriteAllTextAsync(file + ".new", JsonSerializer.Serialize(routes!, ProxyJson.Default.ProxyRoutes));
-                File.Move(file + ".new", file, overwrite: true);
+                WholeFile.Replace(file, s => JsonSerializer.Serialize(s, routes!, ProxyJson.Default.ProxyRoutes));
                 tables.Replace(routes!);
             }
             finally

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 
 namespace Mcp.Cli.Connection;
@@ -29,11 +30,7 @@ internal sealed record Login(string Address, string Ca, string Token)
     public void Write()
     {
         Directory.CreateDirectory(Home, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        var fresh = FilePath + ".new";
-        File.Delete(fresh);
-        using (var stream = new FileStream(fresh, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }))
-            JsonSerializer.Serialize(stream, this, LoginJson.Default.Login);
-        File.Move(fresh, FilePath, overwrite: true);
+        WholeFile.Replace(FilePath, s => JsonSerializer.Serialize(s, this, LoginJson.Default.Login));
     }
 
     public static bool Forget()

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 
 namespace Mcp.Daemon.Identity;
@@ -33,7 +34,7 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
         var certificate = request.CreateSelfSigned(now - s_skew, now.AddYears(10));
-        SecretFile.Write(Path.Combine(directory, "ca.key"), key.ExportPkcs8PrivateKeyPem());
+        WholeFile.Create(Path.Combine(directory, "ca.key"), key.ExportPkcs8PrivateKeyPem());
         File.WriteAllText(Path.Combine(directory, "ca.crt"), certificate.ExportCertificatePem());
         return new CertificateAuthority(certificate);
     }

@@ -34,7 +34,7 @@ internal sealed class StoreDirectory(string path)
     public void Remember(ImageReference image, Digest digest)
     {
         Own(Directory(Refs));
-        Atomically.Write(Reference(image), digest.Hex);
+        WholeFile.Replace(Reference(image), digest.Hex);
     }
 
     /// <summary>Only of images that are complete.</summary>

@@ -44,7 +44,7 @@ internal sealed class VmDirectory(string path)
     }
 
 
-    public void Write<T>(string file, T value, JsonTypeInfo<T> type) => Atomically.Write(this[file], JsonSerializer.Serialize(value, type));
+    public void Write<T>(string file, T value, JsonTypeInfo<T> type) => WholeFile.Replace(this[file], JsonSerializer.Serialize(value, type));
 
     /// <summary>The keeper's process; null: none is alive. A 0 has taken the lock and not yet written its number.</summary>
     public int? Keeper()

@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Mcp.Daemon.Identity;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
@@ -15,7 +15,6 @@ public sealed class CertificateStore(string directory, TimeProvider time)
 {
     // Text before the first block of a PEM file is a remark.
     private const string SourceMark = "source: ";
-    private const string Half = ".new";
 
     public string FileOf(Hostname hostname) => Path.Combine(directory, $"{hostname}.pem");
 
@@ -45,11 +44,8 @@ public sealed class CertificateStore(string directory, TimeProvider time)
     public void Write(Hostname hostname, string source, string pem)
     {
         Check(hostname, pem);
-        var file = FileOf(hostname);
         Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        File.Delete(file + Half);
-        SecretFile.Write(file + Half, $"{SourceMark}{source}\n{pem}");
-        File.Move(file + Half, file, overwrite: true);
+        WholeFile.Replace(FileOf(hostname), $"{SourceMark}{source}\n{pem}");
     }
 
     /// <returns>False: there was none.</returns>
@@ -68,7 +64,7 @@ public sealed class CertificateStore(string directory, TimeProvider time)
         if (!Directory.Exists(directory))
             return;
         var there = Directory.GetFiles(directory);
-        var wanted = hostnames().Select(FileOf).SelectMany(f => (string[])[f, f + Half]).ToHashSet();
+        var wanted = hostnames().Select(FileOf).SelectMany(f => (string[])[f, f + WholeFile.Half]).ToHashSet();
         foreach (var stale in there.Where(f => !wanted.Contains(f)))
             File.Delete(stale);
     }

@@ -65,7 +65,7 @@ internal sealed class KvmProbe(QemuOptions options)
         await File.WriteAllBytesAsync(Path.Combine(place, Disk), sector, ct);
         var verdict = new AccelVerdict(Boot, options.Program, await BootAsync(place, ct));
         Directory.Delete(place, recursive: true);
-        Atomically.Write(Memory, JsonSerializer.Serialize(verdict, VmJson.Default.AccelVerdict));
+        WholeFile.Replace(Memory, JsonSerializer.Serialize(verdict, VmJson.Default.AccelVerdict));
         return verdict;
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 using Mcp.Runtimes.Images;
 
@@ -56,7 +57,7 @@ internal static class RootDisk
         }
 
         File.SetUnixFileMode(half, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
-        File.Move(half, disk, overwrite: true);
+        WholeFile.Place(half, disk);
     }
 
     private static string Half(string disk) => $"{disk}.half";

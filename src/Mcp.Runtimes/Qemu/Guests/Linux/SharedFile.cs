@@ -1,3 +1,5 @@
+using Mcp.Machine;
+
 namespace Mcp.Runtimes.Qemu.Guests.Linux;
 
 /// <summary>A file that VMs link to: made once, whole or not at all. Versions before it go, and live on in the VMs that have them.</summary>
@@ -22,7 +24,7 @@ internal static class SharedFile
 
         File.SetUnixFileMode(half, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
         var before = Directory.GetFiles(directory, $"{kind}-*");
-        File.Move(half, file, overwrite: true);
+        WholeFile.Place(half, file);
         foreach (var old in before.Where(f => f != file))
             File.Delete(old);
         return file;

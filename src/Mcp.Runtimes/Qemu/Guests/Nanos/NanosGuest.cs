@@ -81,7 +81,7 @@ internal sealed class NanosGuest : IGuest
             new DiskRoom(image.Directory).Need(tree.Bytes);
             var stub = StubProgram.Write(staging);
             var config = Path.Combine(half, "config.json");
-            Atomically.Write(config, OpsConfig.Of(image, spec, network, program, tree).Text());
+            WholeFile.Replace(config, OpsConfig.Of(image, spec, network, program, tree).Text());
             var temporary = Path.Combine(half, $"{Path.GetFileName(made)}.tmp");
             var disk = await _build.RunAsync(staging, stub, config, temporary, ct);
             File.Move(disk, Path.Combine(half, Disk));
