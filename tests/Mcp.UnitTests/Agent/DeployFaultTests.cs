@@ -2,13 +2,16 @@ using Mcp.Agent.Deploy;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Errors;
 using Mcp.Model.Instances;
+using Mcp.Model.Names;
 using Mcp.TestKit.Fakes;
+using Mcp.TestKit.Faults;
 
 namespace Mcp.UnitTests.Agent;
 
 /// <summary>The fault matrix: an upgrade, a first deploy and an undeploy, broken and killed before and after every single side effect.</summary>
 public sealed class DeployFaultTests : IDisposable
 {
+    private static readonly Label s_blog = Label.Parse("blog");
     private readonly string _directory = Directory.CreateTempSubdirectory("mcp-world").FullName;
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
@@ -16,20 +19,16 @@ public sealed class DeployFaultTests : IDisposable
     [Theory]
     [InlineData("")]
     [InlineData("ports = [\"127.0.0.1:28080:8080\"]")]
-    public async Task An_upgrade_killed_at_any_side_effect_ends_with_one_generation_that_serves(string extra)
-    {
-        for (var point = 1; ; point++)
+    public Task An_upgrade_killed_at_any_side_effect_ends_with_one_generation_that_serves(string extra) =>
+        FaultMatrix.RunAsync(Fault.Kill, atLeast: 10, async point =>
         {
             using var runtime = Runtime();
-            var directory = Directory.CreateDirectory(Path.Combine(_directory, $"{point}")).FullName;
+            var directory = Directory.CreateDirectory(Path.Combine(_directory, $"{point.Number}")).FullName;
             using var before = new World(directory, runtime);
             await before.DeployAsync(World.Service("blog", "v1", extra));
-            if (await FinishesAsync(before, World.Service("blog", "v2", extra), point))
-            {
-                Assert.True(point > 10, "the matrix is too small to be true");
+            runtime.Hook = point.Hook;
+            if (!await point.BreaksAsync(() => before.DeployAsync(World.Service("blog", "v2", extra))))
                 return;
-            }
-
             if (extra.Length == 0)
                 await ServedAsync(before);
             runtime.Hook = _ => Task.CompletedTask;
@@ -41,33 +40,28 @@ public sealed class DeployFaultTests : IDisposable
             Assert.Equal("v2", stored.Definition.Image.Text[^2..]);
             Assert.All(after.Registry.Ports.All(), p => Assert.Equal(stored.Instance, p.Instance));
             Assert.Empty(after.Registry.Operations.Open());
-        }
-    }
+        });
 
     [Fact]
-    public async Task An_upgrade_that_fails_at_any_side_effect_leaves_the_old_generation_or_finishes()
-    {
-        for (var point = 1; ; point++)
+    public Task An_upgrade_that_fails_at_any_side_effect_leaves_the_old_generation_or_finishes() =>
+        FaultMatrix.RunAsync(Fault.Fail, atLeast: 10, async point =>
         {
             using var runtime = Runtime();
-            using var world = new World(Directory.CreateDirectory(Path.Combine(_directory, $"f{point}")).FullName, runtime);
+            using var world = new World(Directory.CreateDirectory(Path.Combine(_directory, $"f{point.Number}")).FullName, runtime);
             await world.DeployAsync(World.Service("blog", "v1"));
-            var calls = 0;
-            runtime.Hook = what => ++calls == point ? throw new McpException(ErrorCode.Of("test"), $"broken at {what}") : Task.CompletedTask;
-            var failure = await Record.ExceptionAsync(() => world.DeployAsync(World.Service("blog", "v2")));
-            runtime.Hook = _ => Task.CompletedTask;
-            if (calls < point)
+            runtime.Hook = point.Hook;
+            if (!await point.BreaksAsync(() => world.DeployAsync(World.Service("blog", "v2"))))
                 return;
+            runtime.Hook = _ => Task.CompletedTask;
             // What fails in retire, after the switch, is mended later; everything before is undone.
             await world.RecoverAsync();
             var stored = Assert.Single(world.Registry.Components.List());
-            Assert.Equal(failure is null ? "v2" : "v1", stored.Definition.Image.Text[^2..]);
+            Assert.Equal(point.Failure is null ? "v2" : "v1", stored.Definition.Image.Text[^2..]);
             Assert.Equal([stored.Instance.ToString()], await world.RunningAsync());
             Assert.Equal([stored.Instance.ToString()], await world.InstancesAsync());
             Assert.Equal(stored.Instance, world.Proxy.Targets["blog"]);
             Assert.Empty(world.Registry.Operations.Open());
-        }
-    }
+        });
 
     [Fact]
     public async Task A_first_deploy_that_crashes_leaves_nothing()
@@ -113,7 +107,7 @@ public sealed class DeployFaultTests : IDisposable
         runtime.Hook = what => what == "remove" ? throw new McpException(ErrorCode.Of("test"), "podman is away") : Task.CompletedTask;
         await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(World.Service("blog", "v2")));
         runtime.Hook = _ => Task.CompletedTask;
-        await world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default);
+        await world.Undeployer.UndeployAsync(s_blog, default);
         await world.RecoverAsync();
         Assert.Empty(world.Registry.Components.List());
         Assert.Empty(await world.InstancesAsync());
@@ -144,27 +138,27 @@ public sealed class DeployFaultTests : IDisposable
     {
         using var runtime = Runtime();
         using var before = new World(_directory, runtime);
-        Assert.False(await FinishesAsync(before, World.Service("blog", "v1"), 5));
+        var point = new FaultPoint(Fault.Kill, 5);
+        runtime.Hook = point.Hook;
+        Assert.True(await point.BreaksAsync(() => before.DeployAsync(World.Service("blog", "v1"))));
         runtime.Hook = _ => Task.CompletedTask;
         using var after = new World(_directory, runtime);
-        await after.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default);
+        await after.Undeployer.UndeployAsync(s_blog, default);
         await after.RecoverAsync();
         Assert.Empty(await after.InstancesAsync());
         Assert.Empty(after.Registry.Operations.Open());
     }
 
     [Fact]
-    public async Task An_undeploy_killed_at_any_side_effect_is_finished()
-    {
-        for (var point = 1; ; point++)
+    public Task An_undeploy_killed_at_any_side_effect_is_finished() =>
+        FaultMatrix.RunAsync(Fault.Kill, atLeast: 4, async point =>
         {
             using var runtime = Runtime();
-            var directory = Directory.CreateDirectory(Path.Combine(_directory, $"{point}")).FullName;
+            var directory = Directory.CreateDirectory(Path.Combine(_directory, $"{point.Number}")).FullName;
             using var before = new World(directory, runtime);
             await before.DeployAsync(World.Service("blog", "v1"));
-            var dead = DieAt(runtime, point);
-            var undeploy = before.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default);
-            if (await Task.WhenAny(undeploy, dead) == undeploy)
+            runtime.Hook = point.Hook;
+            if (!await point.BreaksAsync(() => before.Undeployer.UndeployAsync(s_blog, default)))
                 return;
             runtime.Hook = _ => Task.CompletedTask;
             using var after = new World(directory, runtime);
@@ -173,32 +167,9 @@ public sealed class DeployFaultTests : IDisposable
             Assert.Empty(after.Registry.Components.List());
             Assert.Empty(after.Registry.Ports.All());
             Assert.Empty(after.Registry.Operations.Open());
-        }
-    }
+        });
 
     private static FakeRuntime Runtime() => new(TimeProvider.System) { Images = { "example.com/hello:v1", "example.com/hello:v2" } };
-
-    /// <summary>The task ends when the caller of the runtime is dead: it waits for ever.</summary>
-    private static Task DieAt(FakeRuntime runtime, int point)
-    {
-        var calls = 0;
-        var dead = new TaskCompletionSource();
-        runtime.Hook = _ =>
-        {
-            if (++calls < point)
-                return Task.CompletedTask;
-            dead.TrySetResult();
-            return new TaskCompletionSource().Task;
-        };
-        return dead.Task;
-    }
-
-    private static async Task<bool> FinishesAsync(World world, Model.Definition.ServiceDefinition service, int point)
-    {
-        var dead = DieAt(world.Runtime, point);
-        var deploy = world.DeployAsync(service);
-        return await Task.WhenAny(deploy, dead) == deploy;
-    }
 
     private static async Task ServedAsync(World world) =>
         Assert.Equal(InstanceState.Running, (await world.Runtime.InspectAsync(world.Proxy.Targets["blog"], default))?.State);

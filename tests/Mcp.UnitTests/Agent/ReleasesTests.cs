@@ -5,6 +5,7 @@ using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Revisions;
 using Mcp.TestKit.Fakes;
+using Mcp.TestKit.Faults;
 
 namespace Mcp.UnitTests.Agent;
 
@@ -46,38 +47,23 @@ public sealed class ReleasesTests : IDisposable
     }
 
     [Fact]
-    public async Task Whatever_moment_an_agent_is_killed_at_its_release_ends_with_its_operation()
-    {
-        for (var point = 1; ; point++)
+    public Task Whatever_moment_an_agent_is_killed_at_its_release_ends_with_its_operation() =>
+        FaultMatrix.RunAsync(Fault.Kill, atLeast: 3, async point =>
         {
-            var directory = Directory.CreateDirectory(Path.Combine(_directory, $"{point}")).FullName;
+            var directory = Directory.CreateDirectory(Path.Combine(_directory, $"{point.Number}")).FullName;
             using var runtime = new FakeRuntime(TimeProvider.System) { Images = { "example.com/hello:v1" } };
-            var calls = 0;
-            var dead = new TaskCompletionSource();
-            runtime.Hook = _ =>
-            {
-                if (Interlocked.Increment(ref calls) < point)
-                    return Task.CompletedTask;
-                dead.TrySetResult();
-                return new TaskCompletionSource().Task;
-            };
-            var killed = new World(directory, runtime);
-            var deploy = killed.Deployer.DeployAsync(World.Service("blog", "v1"), new DeployOptions { By = "ann" }, null, default);
-            if (await Task.WhenAny(deploy, dead.Task) == deploy)
-            {
-                killed.Dispose();
-                Assert.True(point > 3);
+            using var killed = new World(directory, runtime);
+            var options = new DeployOptions { By = "ann" };
+            runtime.Hook = point.Hook;
+            if (!await point.BreaksAsync(() => killed.Deployer.DeployAsync(World.Service("blog", "v1"), options, null, default)))
                 return;
-            }
-
             runtime.Hook = _ => Task.CompletedTask;
             var open = killed.Registry.Operations.Open().Count;
             Assert.Equal(open, killed.Registry.Releases.Of(s_blog).Count(r => r.Outcome is null));
             using var next = new World(directory, runtime);
             await next.RecoverAsync();
             Assert.Equal(open == 0 ? [] : [Outcome.Done], next.Registry.Releases.Of(s_blog).Select(r => r.Outcome));
-        }
-    }
+        });
 
     [Fact]
     public async Task What_failed_is_told_although_the_agent_was_killed_while_undoing()

@@ -30,26 +30,6 @@ public abstract class FaultyFleet : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    private protected static async Task<bool> FinishesAsync(Func<Task> operation, int point, Action<Func<string, Task>> hook)
-    {
-        var calls = 0;
-        var dead = new TaskCompletionSource();
-        hook(_ =>
-        {
-            if (Interlocked.Increment(ref calls) < point)
-                return Task.CompletedTask;
-            dead.TrySetResult();
-            return new TaskCompletionSource().Task;
-        });
-        var running = operation();
-        if (await Task.WhenAny(running, dead.Task) != running)
-            return false;
-        await running;
-        return true;
-    }
-
-    private protected Task<bool> FinishesAsync(Func<Task> operation, int point) => FinishesAsync(operation, point, Break);
-
     private protected void Break(Func<string, Task> hook)
     {
         Names.Hook = hook;

@@ -2,6 +2,7 @@ using Grpc.Core;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.TestKit.Faults;
 
 namespace Mcp.UnitTests.Master;
 
@@ -11,12 +12,14 @@ public sealed class FleetAfterFaultTests : FaultyFleet
     private static readonly Label s_blog = Label.Parse("blog");
 
     // Each pair of what was begun, how it broke and what comes next; what has lost services before in every way.
-    public static TheoryData<string, string, string> Cases
+    public static TheoryData<string, Fault, string> Cases
     {
         get
         {
-            string[] firsts = ["first", "again", "move", "drain"], faults = ["fail", "kill", "cut"], nexts = ["drain alder", "drain beech", "move", "undeploy", "deploy"];
-            var cases = new TheoryData<string, string, string>();
+            string[] firsts = ["first", "again", "move", "drain"];
+            string[] nexts = ["drain alder", "drain beech", "move", "undeploy", "deploy"];
+            Fault[] faults = [Fault.Fail, Fault.Kill, Fault.Cut];
+            var cases = new TheoryData<string, Fault, string>();
             for (var first = 0; first < firsts.Length; first++)
             {
                 for (var next = 0; next < nexts.Length; next++)
@@ -32,29 +35,24 @@ public sealed class FleetAfterFaultTests : FaultyFleet
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public async Task After_a_fault_at_any_side_effect_the_next_command_loses_and_leaves_nothing(string first, string fault, string next)
-    {
-        for (var point = 1; ; point++)
+    public Task After_a_fault_at_any_side_effect_the_next_command_loses_and_leaves_nothing(string first, Fault fault, string next) =>
+        FaultMatrix.RunAsync(fault, atLeast: 5, async point =>
         {
             var directory = Fresh();
-            var world = World(directory, waits: fault == "kill");
+            var world = World(directory, waits: fault == Fault.Kill);
             if (first != "first")
                 await world.DeployAsync(MasterWorld.File("blog"));
-            if (!await BreaksAsync(() => FirstAsync(world, first), point, fault))
-            {
-                world.Dispose();
-                Assert.True(point > 5, "the matrix is too small to be true");
-                return;
-            }
-
+            Break(point.Hook);
+            var broke = await point.BreaksAsync(() => FirstAsync(world, first));
             Mend();
             // One that was killed is not disposed: it hangs where it was.
-            if (fault != "kill")
+            if (!broke || fault != Fault.Kill)
                 world.Dispose();
+            if (!broke)
+                return;
             using var after = World(directory);
-            await NextAsync(after, first, next, $"{fault} at {point}");
-        }
-    }
+            await NextAsync(after, first, next, $"{point}");
+        });
 
     [Fact]
     public async Task A_drain_after_a_deploy_that_failed_behind_the_agent_keeps_the_service_and_its_new_definition()
@@ -105,21 +103,6 @@ public sealed class FleetAfterFaultTests : FaultyFleet
         Mend();
         await DrainAsync(world, "alder");
         ServesAt(world, "blog", "beech", "v1");
-    }
-
-    private async Task<bool> BreaksAsync(Func<Task> operation, int point, string fault)
-    {
-        if (fault == "kill")
-            return !await FinishesAsync(operation, point);
-        var calls = 0;
-        Break(what => Interlocked.Increment(ref calls) switch
-        {
-            var call when fault == "fail" && call == point => throw new McpException(ErrorCode.Of("test"), $"broken at {what}"),
-            var call when fault == "cut" && call >= point => throw new RpcException(new Status(StatusCode.Unavailable, $"cut at {what}")),
-            _ => Task.CompletedTask,
-        });
-        _ = await Record.ExceptionAsync(operation);
-        return calls >= point;
     }
 
     private static Task FirstAsync(MasterWorld world, string first) => first switch

@@ -4,6 +4,7 @@ using Mcp.Daemon.Operations;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Revisions;
+using Mcp.TestKit.Faults;
 
 namespace Mcp.UnitTests.Master;
 
@@ -11,129 +12,104 @@ namespace Mcp.UnitTests.Master;
 public sealed class FleetFaultTests : FaultyFleet
 {
     [Fact]
-    public async Task A_master_killed_at_any_side_effect_of_a_deploy_finishes_it_and_doubles_nothing()
-    {
-        for (var point = 1; ; point++)
+    public Task A_master_killed_at_any_side_effect_of_a_deploy_finishes_it_and_doubles_nothing() =>
+        FaultMatrix.RunAsync(Fault.Kill, atLeast: 8, async point =>
         {
             var directory = Fresh();
             var before = World(directory, waits: true);
-            if (await FinishesAsync(() => before.DeployAsync(MasterWorld.File("blog")), point))
-            {
-                Assert.True(point > 8, "the matrix is too small to be true");
+            Break(point.Hook);
+            if (!await point.BreaksAsync(() => before.DeployAsync(MasterWorld.File("blog"))))
                 return;
-            }
-
             Mend();
             using var after = World(directory);
             await after.RecoverAsync();
             ServesAt(after, "blog", "alder", "v1");
             Assert.Equal(1, Agents["alder"].Deploys);
-        }
-    }
+        });
 
     [Fact]
-    public async Task A_master_killed_at_any_side_effect_of_a_move_leaves_the_service_at_the_new_node_alone()
-    {
-        for (var point = 1; ; point++)
+    public Task A_master_killed_at_any_side_effect_of_a_move_leaves_the_service_at_the_new_node_alone() =>
+        FaultMatrix.RunAsync(Fault.Kill, atLeast: 10, async point =>
         {
             var directory = Fresh();
             var before = World(directory, waits: true);
             await before.DeployAsync(MasterWorld.File("blog"));
-            if (await FinishesAsync(() => before.DeployAsync(MasterWorld.File("blog"), "beech"), point))
-            {
-                Assert.True(point > 10, "the matrix is too small to be true");
+            Break(point.Hook);
+            if (!await point.BreaksAsync(() => before.DeployAsync(MasterWorld.File("blog"), "beech")))
                 return;
-            }
-
             Mend();
             using var after = World(directory);
             await after.RecoverAsync();
             ServesAt(after, "blog", "beech", "v1");
-        }
-    }
+        });
 
     [Fact]
-    public async Task A_master_killed_at_any_side_effect_of_an_undeploy_finishes_it()
-    {
-        for (var point = 1; ; point++)
+    public Task A_master_killed_at_any_side_effect_of_an_undeploy_finishes_it() =>
+        FaultMatrix.RunAsync(Fault.Kill, atLeast: 6, async point =>
         {
             var directory = Fresh();
             var before = World(directory, waits: true);
             await before.DeployAsync(MasterWorld.File("blog"));
-            if (await FinishesAsync(() => before.Node.Undeployer.UndeployAsync(Label.Parse("blog"), default), point))
-            {
-                Assert.True(point > 6, "the matrix is too small to be true");
+            Break(point.Hook);
+            if (!await point.BreaksAsync(() => before.Node.Undeployer.UndeployAsync(Label.Parse("blog"), default)))
                 return;
-            }
-
             Mend();
             using var after = World(directory);
             await after.RecoverAsync();
             NothingIsLeft(after);
-        }
-    }
+        });
 
     [Fact]
-    public async Task A_deploy_that_fails_at_any_side_effect_goes_on_when_it_is_asked_for_again()
-    {
-        for (var point = 1; ; point++)
+    public Task A_deploy_that_fails_at_any_side_effect_goes_on_when_it_is_asked_for_again() =>
+        FaultMatrix.RunAsync(Fault.Fail, atLeast: 8, async point =>
         {
             using var world = World(Fresh());
-            var calls = 0;
-            Break(what => ++calls == point ? throw new McpException(ErrorCode.Of("test"), $"broken at {what}") : Task.CompletedTask);
-            var failure = await Record.ExceptionAsync(() => world.DeployAsync(MasterWorld.File("blog")));
-            Mend();
-            if (calls < point)
+            Break(point.Hook);
+            if (!await point.BreaksAsync(() => world.DeployAsync(MasterWorld.File("blog"))))
                 return;
-            var failed = Assert.IsType<StepFailedException>(failure);
+            Mend();
+            var failed = Assert.IsType<StepFailedException>(point.Failure);
             Assert.Empty(world.Store.Operations.Open());
             Assert.Contains("stands", failed.Aftermath, StringComparison.Ordinal);
             await world.DeployAsync(MasterWorld.File("blog"));
             ServesAt(world, "blog", "alder", "v1");
-        }
-    }
+        });
 
     [Fact]
-    public async Task An_undeploy_that_fails_at_any_side_effect_tells_it_does_the_rest_and_finishes_by_itself()
-    {
-        for (var point = 1; ; point++)
+    public Task An_undeploy_that_fails_at_any_side_effect_tells_it_does_the_rest_and_finishes_by_itself() =>
+        FaultMatrix.RunAsync(Fault.Fail, atLeast: 6, async point =>
         {
             using var world = World(Fresh());
             await world.DeployAsync(MasterWorld.File("blog"));
-            var calls = 0;
-            Break(what => ++calls == point ? throw new McpException(ErrorCode.Of("test"), $"broken at {what}") : Task.CompletedTask);
-            var told = await world.Node.Undeployer.UndeployAsync(Label.Parse("blog"), default);
-            Mend();
-            if (calls < point)
+            IReadOnlyList<string> told = [];
+            Break(point.Hook);
+            if (!await point.BreaksAsync(async () => told = await world.Node.Undeployer.UndeployAsync(Label.Parse("blog"), default)))
                 return;
+            Mend();
+            Assert.Null(point.Failure);
             Assert.Single(told);
             Assert.Single(world.Store.Leftovers.List());
             Assert.Null(world.Home("blog"));
             await world.Node.Undeployer.SweepAsync(default);
             NothingIsLeft(world);
-        }
-    }
+        });
 
     [Fact]
-    public async Task A_move_that_fails_at_any_side_effect_leaves_the_service_serving_somewhere_and_can_be_repeated()
-    {
-        for (var point = 1; ; point++)
+    public Task A_move_that_fails_at_any_side_effect_leaves_the_service_serving_somewhere_and_can_be_repeated() =>
+        FaultMatrix.RunAsync(Fault.Fail, atLeast: 10, async point =>
         {
             using var world = World(Fresh());
             await world.DeployAsync(MasterWorld.File("blog"));
-            var calls = 0;
-            Break(what => ++calls == point ? throw new McpException(ErrorCode.Of("test"), $"broken at {what}") : Task.CompletedTask);
-            var failure = await Record.ExceptionAsync(() => world.DeployAsync(MasterWorld.File("blog"), "beech"));
-            Mend();
-            if (calls < point)
+            Break(point.Hook);
+            if (!await point.BreaksAsync(() => world.DeployAsync(MasterWorld.File("blog"), "beech")))
                 return;
+            Mend();
             Assert.Contains("blog", Agents[world.Home("blog")!].Services.Keys);
-            if (failure is not null)
+            if (point.Failure is not null)
                 await world.DeployAsync(MasterWorld.File("blog"), "beech");
             await world.Node.Undeployer.SweepAsync(default);
             ServesAt(world, "blog", "beech", "v1");
-        }
-    }
+        });
 
     [Fact]
     public async Task An_agent_that_says_no_releases_the_placement_and_one_that_is_silent_keeps_it()

@@ -1,5 +1,6 @@
 using Mcp.Daemon.Operations;
 using Mcp.Model.Names;
+using Mcp.TestKit.Faults;
 
 namespace Mcp.UnitTests.Master;
 
@@ -50,18 +51,17 @@ public sealed class FleetReleasesTests : FaultyFleet
     }
 
     [Fact]
-    public async Task A_master_that_was_killed_ends_the_release_that_it_began()
-    {
-        for (var point = 1; ; point++)
+    public Task A_master_that_was_killed_ends_the_release_that_it_began() =>
+        FaultMatrix.RunAsync(Fault.Kill, atLeast: 4, async point =>
         {
             var directory = Fresh();
             foreach (var agent in Agents.All)
                 agent.Release = 0;
             var killed = World(directory, waits: true);
-            if (await FinishesAsync(() => DeployAsync(killed, "v1", "ann"), point))
+            Break(point.Hook);
+            if (!await point.BreaksAsync(() => DeployAsync(killed, "v1", "ann")))
             {
                 killed.Dispose();
-                Assert.True(point > 4);
                 return;
             }
 
@@ -70,8 +70,7 @@ public sealed class FleetReleasesTests : FaultyFleet
             await world.RecoverAsync();
             var release = Assert.Single(world.Store.Releases.Of(s_blog));
             Assert.Equal((1, "ann", Outcome.Done), (release.Number, release.By, release.Outcome));
-        }
-    }
+        });
 
     [Fact]
     public async Task An_agent_of_before_sends_its_service_file_and_is_understood()
