@@ -1,3 +1,4 @@
+using Mcp.Agent.Registry;
 using Mcp.IntegrationTests.Hosts;
 using Microsoft.Data.Sqlite;
 
@@ -9,6 +10,9 @@ public sealed class UpgradeTests(NodeFixture node)
     // The last commit before a volume had one writer and the zone's names were the zone's.
     private const string Before = "8395a6f";
 
+    // So many that moving them to today's schema takes long enough to be killed in the middle of it.
+    private const int Padding = 4000;
+
     [Fact]
     public async Task What_an_older_version_deployed_is_seen_stopped_restarted_and_removed_by_this_one_which_touches_nothing_unasked()
     {
@@ -17,35 +21,36 @@ public sealed class UpgradeTests(NodeFixture node)
         await using var agent = await SpareAgent.CreateAsync(bin: old);
         var volume = Directory.CreateDirectory(Path.Combine(agent.Root, "both")).FullName;
         await agent.StartAsync();
-        foreach (var name in (string[])["good", "twins", "zoned"])
+        foreach (var name in (string[])["good", "twins", "zoned", "guest"])
             NodeFixture.Succeeded(await agent.McpAsync("deploy", Write(agent, name, volume)));
-        var before = await ContainersAsync(agent);
-        Assert.Equal(4, before.Length);
+        var before = await InstancesAsync(agent);
+        Assert.Equal(5, before.Length);
 
         await agent.KillAsync();
         agent.Bin = Command.Bin;
+        await KillWhileMigratingAsync(agent);
         await agent.StartAsync();
         NodeFixture.Succeeded(await agent.McpAsync("sync"));
         var status = NodeFixture.Succeeded(await agent.McpAsync("status"));
-        Assert.Equal(4, status.Split('\n').Count(l => l.Contains(" running ", StringComparison.Ordinal)));
-        Assert.Equal(before, await ContainersAsync(agent));
+        Assert.Equal(5, status.Split('\n').Count(l => l.Contains(" running ", StringComparison.Ordinal)));
+        Assert.Equal(before, await InstancesAsync(agent));
         // Today's rules are for those who ask today.
         foreach (var refused in (string[])["twins", "zoned"])
             Assert.NotEqual(0, (await agent.McpAsync("deploy", Write(agent, refused, volume))).ExitCode);
-        Assert.Equal(before, await ContainersAsync(agent));
-        foreach (var name in (string[])["twins", "zoned", "good"])
+        Assert.Equal(before, await InstancesAsync(agent));
+        foreach (var name in (string[])["twins", "zoned", "good", "guest"])
         {
             NodeFixture.Succeeded(await agent.McpAsync("restart", name));
             NodeFixture.Succeeded(await agent.McpAsync("stop", name));
             NodeFixture.Succeeded(await agent.McpAsync("start", name));
         }
 
-        Assert.Equal(before.Select(Name), (await ContainersAsync(agent)).Select(Name));
+        Assert.Equal(before.Select(Name), (await InstancesAsync(agent)).Select(Name));
         // What did not change is kept, also over the versions.
         Assert.Contains("nothing changed", NodeFixture.Succeeded(await agent.McpAsync("deploy", Write(agent, "good", volume))), StringComparison.Ordinal);
-        foreach (var name in (string[])["twins", "zoned", "good"])
+        foreach (var name in (string[])["twins", "zoned", "good", "guest"])
             NodeFixture.Succeeded(await agent.McpAsync("undeploy", name));
-        Assert.Empty(await ContainersAsync(agent));
+        Assert.Empty(await InstancesAsync(agent));
         Directory.Delete(old, recursive: true);
     }
 
@@ -91,8 +96,70 @@ public sealed class UpgradeTests(NodeFixture node)
         Assert.Empty(await ContainersAsync(agent));
     }
 
+    // Again and again from the older registry, until a kill has come after the first of the steps and before the last.
+    private static async Task KillWhileMigratingAsync(SpareAgent agent)
+    {
+        var file = Path.Combine(agent.State, "registry.db");
+        var first = await PadAsync(file);
+        var older = Path.Combine(agent.Root, "older.db");
+        File.Copy(file, older);
+        var last = first;
+        for (var tries = 0; last <= first || last >= AgentRegistry.Migrations[^1].Number; tries++)
+        {
+            Assert.True(tries < 200, "no kill has come in the middle of it");
+            foreach (var left in (string[])["-wal", "-shm"])
+                File.Delete(file + left);
+            File.Copy(older, file, overwrite: true);
+            await agent.StartAndKillAsync(TimeSpan.FromMilliseconds(10 + (tries % 50 * 6)));
+            last = await VersionAsync(file);
+        }
+    }
+
+    // Stopped components, as that version stored them. Returns the version of its schema.
+    private static async Task<long> PadAsync(string file)
+    {
+        await using var registry = new SqliteConnection($"Data Source={file};Pooling=false");
+        await registry.OpenAsync(TestContext.Current.CancellationToken);
+        using var pad = registry.CreateCommand();
+        pad.CommandText = $"""
+            INSERT INTO services (name, tier, active, updated_at) VALUES ('padding', 'worker', 0, '2026-01-01T00:00:00Z');
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {Padding})
+            INSERT INTO components (service, name, position, image, definition, spec_hash, generation, desired, updated_at)
+            SELECT 'padding', 'c' || i, i, 'x.lan/y:1', format('[[components]]%sname = "c%d"%simage = "x.lan/y:1"%s', char(10), i, char(10), char(10)),
+              'h', 1, 'Stopped', '2026-01-01T00:00:00Z'
+            FROM n;
+            PRAGMA wal_checkpoint(TRUNCATE);
+            """;
+        await pad.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        return await VersionAsync(file);
+    }
+
+    private static async Task<long> VersionAsync(string file)
+    {
+        await using var registry = new SqliteConnection($"Data Source={file};Pooling=false");
+        await registry.OpenAsync(TestContext.Current.CancellationToken);
+        using var version = registry.CreateCommand();
+        version.CommandText = "PRAGMA user_version";
+        return (long)(await version.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
+    }
+
     private string Write(SpareAgent agent, string name, string volume)
     {
+        var written = Path.Combine(agent.Root, $"{name}.toml");
+        if (name == "guest")
+        {
+            File.WriteAllText(written, $"""
+                name = "guest"
+                [[components]]
+                name = "vm"
+                runtime = "microvm"
+                image = "{node.Image("shell")}"
+                cmd = ["-c", "trap 'exit 0' TERM; while :; do busybox sleep 1; done"]
+                memory_mb = 64
+                """);
+            return written;
+        }
+
         var volumes = name == "twins" ? $"volumes = [\"{volume}:/data\"]" : "";
         var component = $"""
             [[components]]
@@ -111,14 +178,20 @@ public sealed class UpgradeTests(NodeFixture node)
             cmd = ["-c", "trap 'exit 0' TERM; busybox sleep 3600 & wait"]
             {volumes}
             """;
-        var file = Path.Combine(agent.Root, $"{name}.toml");
-        File.WriteAllText(file, $"name = \"{name}\"\n{component}\n{(name == "twins" ? second : "")}\n");
-        return file;
+        File.WriteAllText(written, $"name = \"{name}\"\n{component}\n{(name == "twins" ? second : "")}\n");
+        return written;
     }
 
     // Names with the moment of their start: one that was touched has another.
     private static async Task<string[]> ContainersAsync(SpareAgent agent) =>
         [.. (await agent.PodmanAsync("ps", "--filter", "label=mcp.service", "--format", "{{.Names}} {{.StartedAt}} {{.ID}}")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Order()];
+
+    // With the VMs, and their process numbers.
+    private static async Task<string[]> InstancesAsync(SpareAgent agent)
+    {
+        var vms = await Command.RunAsync("pgrep", ["-f", "-a", "^[^ ]*qemu-system.* guest=guest.vm"]);
+        return [.. await ContainersAsync(agent), .. vms.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => $"guest.vm {l.Split(' ')[0]}")];
+    }
 
     private static string Name(string container) => container.Split(' ')[0];
 }

@@ -46,6 +46,15 @@ internal sealed class SpareAgent : IAsyncDisposable
         await NodeFixture.UntilAsync(async () => (await McpAsync("login", "--direct", Address, "--ca", Path.Combine(State, "ca.crt"), "--token-file", Path.Combine(State, "admin.token"))).ExitCode == 0, "the spare agent takes a login");
     }
 
+    /// <summary>Starts it, and kills it -9 that much later.</summary>
+    public async Task StartAndKillAsync(TimeSpan after)
+    {
+        _agent = Command.Start(Path.Combine(Bin, "mcp-agent"), ["run", "--config", Config]);
+        NodeFixture.Swallow(_agent);
+        await Task.Delay(after);
+        await KillAsync();
+    }
+
     public Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) => Command.RunAsync(Path.Combine(Bin, "mcp"), arguments, _environment);
 
     public Task<(int ExitCode, string Output, string Error)> PodmanAsync(params string[] arguments) => Command.RunAsync(
