@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Text;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes;
@@ -51,8 +52,7 @@ public static class Programs
         process.StandardInput.Close();
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        over.CancelAfter(limit);
+        using var over = new Within(limit, ct);
         try
         {
             await process.WaitForExitAsync(over.Token);

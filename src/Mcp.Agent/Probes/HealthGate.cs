@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Ports;
+using Mcp.Machine;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Instances;
@@ -23,7 +24,7 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
     {
         var runtime = runtimes.For(component);
         var info = await runtime.InspectAsync(instance, ct);
-        if (info is not { State: InstanceState.Running or InstanceState.Starting })
+        if (info is not { State: InstanceState.Running })
             return new HealthVerdict(false, "its state", info is null ? "it does not exist" : $"ended with {info.Ending}", Ended: true);
         return Effective(component) is { } check
             ? await probe.ProbeAsync(check, ports.HostPort(instance, component, check.Port ?? 0), instance, runtime, ct)
@@ -40,7 +41,7 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         for (var tries = 0; check is null || tries < check.Retries; tries++)
         {
             var info = await runtime.InspectAsync(instance, ct);
-            if (info is not { State: InstanceState.Running or InstanceState.Starting })
+            if (info is not { State: InstanceState.Running })
                 throw await FailureAsync(runtime, instance, $"{instance} {(info is null ? "went away" : $"ended with {info.Ending}")} before it was well", last, ct);
             if (check is null)
                 return;
@@ -82,8 +83,7 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         var text = new StringBuilder(what);
         if (last is not null)
             text.Append($"\n  probed: {last.Probed}\n  answer: {last.Answered}");
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(TimeSpan.FromSeconds(5));
+        using var limit = new Within(TimeSpan.FromSeconds(5), ct);
         var lines = new List<string>();
         try
         {

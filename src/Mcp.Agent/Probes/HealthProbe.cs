@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Mcp.Machine;
 using Mcp.Model.Definition;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
@@ -18,8 +19,7 @@ public sealed class HealthProbe : IDisposable
     /// <param name="hostPort">The port on 127.0.0.1 that leads to the checked port.</param>
     public async Task<HealthVerdict> ProbeAsync(HealthCheck check, int hostPort, InstanceName instance, IRuntime runtime, CancellationToken ct)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(check.Timeout);
+        using var limit = new Within(check.Timeout, ct);
         var probed = Describe(check, hostPort);
         try
         {

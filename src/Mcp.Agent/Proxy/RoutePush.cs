@@ -5,6 +5,7 @@ using Mcp.Agent.Edge.Certificates;
 using Mcp.Agent.Ports;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Lifecycle;
+using Mcp.Machine;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
@@ -65,8 +66,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         {
             using var ended = await _http.PostAsync(new Uri("end", UriKind.Relative), null, ct);
             registry.Events.Add("", "", EventKind.ProxyRestarted, "agent.toml has changed");
-            using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-            limit.CancelAfter(s_limit);
+            using var limit = new Within(s_limit, ct);
             while (await AnswersAsync(limit.Token))
                 await Task.Delay(20, limit.Token);
         }
@@ -107,8 +107,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
     /// <inheritdoc/>
     public async Task DrainAsync(InstanceName instance, TimeSpan limit, CancellationToken ct)
     {
-        using var timer = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        timer.CancelAfter(limit);
+        using var timer = new Within(limit, ct);
         try
         {
             foreach (var port in PortsOf(instance))
@@ -203,8 +202,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         start.Environment["DOTNET_ThreadPool_UnfairSemaphoreSpinLimit"] = "0";
         using var process = Process.Start(start) ?? throw new McpException(ErrorCode.ProxyStart, "the node proxy did not start");
         process.StandardInput.Close();
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(s_limit);
+        using var limit = new Within(s_limit, ct);
         while (!await AnswersAsync(limit.Token))
         {
             if (process.HasExited)

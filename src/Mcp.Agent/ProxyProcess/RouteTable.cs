@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Mcp.Agent.Proxy;
+using Mcp.Machine;
 
 namespace Mcp.Agent.ProxyProcess;
 
@@ -94,8 +95,7 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
 
     private async ValueTask<Found> WaitAsync(string host, bool passThrough, CancellationToken ct)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(_holdLimit);
+        using var limit = new Within(_holdLimit, ct);
         while (true)
         {
             var changed = Volatile.Read(ref _changed).Task;
@@ -109,7 +109,7 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
             {
                 await changed.WaitAsync(limit.Token);
             }
-            catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+            catch (OperationCanceledException) when (limit.IsOver)
             {
                 return new Found(null, true);
             }

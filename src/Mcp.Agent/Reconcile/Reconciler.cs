@@ -6,6 +6,7 @@ using System.Threading.Channels;
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Deploy.Steps;
 using Mcp.Agent.Registry;
+using Mcp.Machine;
 using Mcp.Model.Drift;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
@@ -45,8 +46,7 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
         while (!ct.IsCancellationRequested)
         {
             await MendAsync(dryRun: false, ct);
-            using var wait = CancellationTokenSource.CreateLinkedTokenSource(ct);
-            wait.CancelAfter(restarts.NextWithin(s_period));
+            using var wait = new Within(restarts.NextWithin(s_period), ct);
             try
             {
                 var atOnce = await _triggers.Reader.ReadAsync(wait.Token);

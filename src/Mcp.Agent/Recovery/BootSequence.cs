@@ -2,6 +2,7 @@ using Mcp.Agent.Probes;
 using Mcp.Agent.Reconcile;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Events;
+using Mcp.Machine;
 using Mcp.Model.Events;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
@@ -63,8 +64,7 @@ public sealed class BootSequence(IReadOnlyList<BootStage> stages, AgentRegistry 
     /// <returns>Null as soon as all is well; else what was not at the end of the stage's time.</returns>
     private async Task<(string Service, string Detail)?> LateAsync(BootStage stage, CancellationToken ct)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(stage.Timeout);
+        using var limit = new Within(stage.Timeout, ct);
         (string, string)? sick = null;
         while (true)
         {
@@ -75,7 +75,7 @@ public sealed class BootSequence(IReadOnlyList<BootStage> stages, AgentRegistry 
                     return null;
                 await Task.Delay(s_pause, limit.Token);
             }
-            catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+            catch (OperationCanceledException) when (limit.IsOver)
             {
                 return sick ?? (stage.Services[0].Text, "its runtime does not answer");
             }
@@ -83,7 +83,7 @@ public sealed class BootSequence(IReadOnlyList<BootStage> stages, AgentRegistry 
             {
                 sick = (stage.Services[0].Text, e.Message);
                 await Task.Delay(s_pause, ct);
-                if (limit.IsCancellationRequested)
+                if (limit.IsOver)
                     return sick;
             }
         }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Mcp.Daemon.Storage;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
@@ -25,7 +24,11 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
             INSERT INTO services (name, tier, node, active, updated_at) VALUES (@name, @tier, @node, @active, @now)
             ON CONFLICT (name) DO UPDATE SET tier = @tier, node = @node, active = @active, updated_at = @now
             """,
-            ("name", service.Name.Text), ("tier", Spellings.Tiers.Spell(service.Tier)), ("node", service.Node?.Text), ("active", service.Active), ("now", Now()));
+            ("name", service.Name.Text),
+            ("tier", Spellings.Tiers.Spell(service.Tier)),
+            ("node", service.Node?.Text),
+            ("active", service.Active),
+            ("now", time.NowText()));
         // First all that go, so that a hostname can change its component.
         foreach (var old in there.Values.Where(old => !rows.Any(r => r.Name == old.Name && IsSame(r, old))))
             connection.Run("DELETE FROM components WHERE service = @service AND name = @name", ("service", service.Name.Text), ("name", old.Name));
@@ -58,7 +61,7 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
         database.Write(connection => connection.Run(
             "UPDATE components SET desired = @desired, updated_at = @now WHERE service = @service AND name = @component",
             ("desired", desired.ToString()),
-            ("now", Now()),
+            ("now", time.NowText()),
             ("service", service.Text),
             ("component", component.Text)));
     }
@@ -88,8 +91,6 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
             && a.Definition.Volumes.Any(v => !v.ReadOnly && b.Definition.Volumes.Any(w => !w.ReadOnly && VolumePaths.Overlap(v.Source, w.Source)));
     }
 
-    private string Now() => time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);
-
     private static bool IsSame(ComponentRow one, ComponentRow other) =>
         one.Definition == other.Definition && one.SpecHash == other.SpecHash && one.Generation == other.Generation;
 
@@ -115,7 +116,7 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
             return null;
         var row = new ComponentRow(r.GetString(1), r.GetString(2), r.GetString(3), r.GetInt32(4), r.GetString(5), r.GetString(6), r.GetString(7));
         var (definition, trouble) = StoredDefinition.Read(row, () => Routes(connection, row.Name, service));
-        return new StoredComponent(service, definition, row, DateTimeOffset.Parse(r.GetString(8), CultureInfo.InvariantCulture), trouble);
+        return new StoredComponent(service, definition, row, TimeText.Read(r.GetString(8)), trouble);
     }
 
     private static List<Route> Routes(SqliteConnection connection, string component, Label service) =>
@@ -138,7 +139,7 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
             VALUES (@service, @name, @position, @image, @definition, @hash, @generation, @desired, @now, @runtime, @memory, @vcpus)
             """,
             ("service", service.Text), ("name", row.Name), ("position", position), ("image", row.Image), ("definition", row.Definition),
-            ("hash", row.SpecHash), ("generation", row.Generation), ("desired", row.Desired), ("now", Now()),
+            ("hash", row.SpecHash), ("generation", row.Generation), ("desired", row.Desired), ("now", time.NowText()),
             ("runtime", row.Runtime), ("memory", component.MemoryMb), ("vcpus", component.Vcpus));
         connection.Run("INSERT INTO generations (service, component, last) VALUES (@service, @name, @generation) ON CONFLICT (service, component) DO UPDATE SET last = MAX(last, @generation)",
             ("service", service.Text), ("name", row.Name), ("generation", row.Generation));

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using Mcp.Daemon.Storage;
 using Mcp.Model.Names;
@@ -32,7 +31,7 @@ public sealed class EdgeRoutesTable(Database database, TimeProvider time)
             ("port", route.Port),
             ("resolver", route.Resolver),
             ("addresses", string.Join(' ', route.Addresses)),
-            ("now", time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture))));
+            ("now", time.NowText())));
     }
 
     public void Remove(Hostname hostname)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Mcp.Daemon.Storage;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
@@ -13,7 +12,7 @@ public sealed class IssuancesTable(Database database, TimeProvider time)
         using var connection = database.Connect();
         return connection.Query(
             "SELECT time, issued FROM issuances WHERE hostname = @hostname",
-            r => new IssuanceAttempt(DateTimeOffset.Parse(r.GetString(0), CultureInfo.InvariantCulture), r.GetBoolean(1)),
+            r => new IssuanceAttempt(TimeText.Read(r.GetString(0)), r.GetBoolean(1)),
             ("hostname", hostname.Text));
     }
 
@@ -22,11 +21,11 @@ public sealed class IssuancesTable(Database database, TimeProvider time)
     {
         var now = time.GetUtcNow();
         var old = now - IssuancePace.Memory;
-        connection.Run("DELETE FROM issuances WHERE time < @old", ("old", old.ToString("O", CultureInfo.InvariantCulture)));
+        connection.Run("DELETE FROM issuances WHERE time < @old", ("old", old.ToText()));
         return (long)connection.Scalar(
             "INSERT INTO issuances (hostname, time, issued) VALUES (@hostname, @now, 0) RETURNING id",
             ("hostname", hostname.Text),
-            ("now", now.ToString("O", CultureInfo.InvariantCulture)))!;
+            ("now", now.ToText()))!;
     });
 
     public void Issued(long attempt)

@@ -1,8 +1,9 @@
 using System.ComponentModel;
 using System.Diagnostics;
-using System.Globalization;
 using System.Threading.Channels;
 using Mcp.Daemon.Events;
+using Mcp.Daemon.Storage;
+using Mcp.Machine;
 using Mcp.Model.Events;
 
 namespace Mcp.Daemon.Alerts;
@@ -41,8 +42,7 @@ public sealed class AlertCommand
     /// <returns>What went wrong; null: nothing.</returns>
     private async Task<string?> RunAsync(KeptEvent happened, CancellationToken ct)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(s_limit);
+        using var limit = new Within(s_limit, ct);
         try
         {
             using var process = Process.Start(Start(happened))!;
@@ -74,7 +74,7 @@ public sealed class AlertCommand
         start.Environment["MCP_SERVICE"] = happened.Service;
         start.Environment["MCP_COMPONENT"] = happened.Component;
         start.Environment["MCP_DETAIL"] = happened.Detail;
-        start.Environment["MCP_TIME"] = happened.Time.ToString("O", CultureInfo.InvariantCulture);
+        start.Environment["MCP_TIME"] = happened.Time.ToText();
         return start;
     }
 }

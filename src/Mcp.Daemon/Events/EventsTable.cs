@@ -1,4 +1,3 @@
-using System.Globalization;
 using Mcp.Daemon.Doors;
 using Mcp.Daemon.Storage;
 using Mcp.Model.Events;
@@ -29,7 +28,7 @@ public sealed class EventsTable(Database database, TimeProvider time)
             var id = (long)connection.Scalar("""
                 INSERT INTO events (time, service, component, kind, detail) VALUES (@time, @service, @component, @kind, @detail) RETURNING id
                 """,
-                ("time", now.ToString("O", CultureInfo.InvariantCulture)),
+                ("time", now.ToText()),
                 ("service", service),
                 ("component", component),
                 ("kind", kind.Text),
@@ -62,7 +61,7 @@ public sealed class EventsTable(Database database, TimeProvider time)
 
     private static KeptEvent Read(SqliteDataReader row) => new(
         row.GetInt64(0),
-        DateTimeOffset.Parse(row.GetString(1), CultureInfo.InvariantCulture),
+        TimeText.Read(row.GetString(1)),
         row.GetString(2),
         row.GetString(3),
         EventKind.Of(row.GetString(4)),

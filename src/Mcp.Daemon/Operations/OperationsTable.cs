@@ -1,4 +1,3 @@
-using System.Globalization;
 using Mcp.Daemon.Revisions;
 using Mcp.Daemon.Storage;
 using Microsoft.Data.Sqlite;
@@ -8,12 +7,12 @@ namespace Mcp.Daemon.Operations;
 /// <summary>The journal: one row an operation that has begun and not ended.</summary>
 public sealed class OperationsTable(Database database, TimeProvider time) : IJournal
 {
-    public void Save(JournalEntry entry) => database.Write(connection => Save(connection, entry, Now()));
+    public void Save(JournalEntry entry) => database.Write(connection => Save(connection, entry, time.NowText()));
 
     public void Close(Guid id, Outcome outcome, string why = "") => database.Write(connection =>
     {
         connection.Run("DELETE FROM operations WHERE id = @id", ("id", id.ToString()));
-        ReleasesTable.End(connection, id, outcome, why, Now());
+        ReleasesTable.End(connection, id, outcome, why, time.NowText());
     });
 
     public IReadOnlyList<JournalEntry> Open()
@@ -48,5 +47,4 @@ public sealed class OperationsTable(Database database, TimeProvider time) : IJou
         ("why", entry.Why),
         ("now", now));
 
-    private string Now() => time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);
 }

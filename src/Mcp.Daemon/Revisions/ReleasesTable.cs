@@ -1,4 +1,3 @@
-using System.Globalization;
 using Mcp.Daemon.Operations;
 using Mcp.Daemon.Storage;
 using Mcp.Model.Names;
@@ -23,7 +22,7 @@ public sealed class ReleasesTable(Database database, TimeProvider time)
     /// <param name="entry">Of the operation, given the release's number.</param>
     public JournalEntry Begin(Label service, Revision revision, string by, long atLeast, Func<long, JournalEntry> entry) => database.Write(connection =>
     {
-        var now = Now();
+        var now = time.NowText();
         var last = connection.Scalar("SELECT MAX(number) FROM releases WHERE service = @service", ("service", service.Text)) as long? ?? 0;
         var number = Math.Max(last + 1, atLeast);
         var begun = entry(number);
@@ -110,7 +109,6 @@ public sealed class ReleasesTable(Database database, TimeProvider time)
         Why = r.GetString(7),
     };
 
-    private static DateTimeOffset Time(string text) => DateTimeOffset.Parse(text, CultureInfo.InvariantCulture);
+    private static DateTimeOffset Time(string text) => TimeText.Read(text);
 
-    private string Now() => time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);
 }

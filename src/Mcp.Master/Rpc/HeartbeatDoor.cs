@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using Mcp.Daemon.Doors;
 using Mcp.Daemon.Identity;
+using Mcp.Machine;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Rpc;
@@ -76,20 +77,19 @@ internal sealed class HeartbeatDoor(Nodes.Membership members, TimeProvider time)
     // Null: it is too long, or comes too slowly.
     private async Task<byte[]?> ReadAsync(HttpContext context)
     {
-        using var late = new CancellationTokenSource(s_body, time);
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(late.Token, context.RequestAborted);
+        using var limit = new Within(s_body, context.RequestAborted, time);
         using var whole = new MemoryStream();
         var buffer = new byte[64 * 1024];
         try
         {
-            for (int read; (read = await context.Request.Body.ReadAsync(buffer, over.Token)) > 0;)
+            for (int read; (read = await context.Request.Body.ReadAsync(buffer, limit.Token)) > 0;)
             {
                 if (whole.Length + read > Longest)
                     return null;
-                await whole.WriteAsync(buffer.AsMemory(0, read), over.Token);
+                await whole.WriteAsync(buffer.AsMemory(0, read), limit.Token);
             }
         }
-        catch (OperationCanceledException) when (late.IsCancellationRequested)
+        catch (OperationCanceledException) when (limit.IsOver)
         {
             return null;
         }

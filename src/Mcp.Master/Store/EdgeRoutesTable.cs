@@ -1,4 +1,3 @@
-using System.Globalization;
 using Mcp.Daemon.Storage;
 using Mcp.Model.Names;
 using Microsoft.Data.Sqlite;
@@ -46,7 +45,7 @@ public sealed class EdgeRoutesTable(Database database)
             ("hostname", route.Hostname.Text),
             ("service", route.Service.Text),
             ("node", route.Node.Text),
-            ("expires", route.CertificateExpires?.ToString("O", CultureInfo.InvariantCulture))));
+            ("expires", route.CertificateExpires?.ToText())));
     }
 
     public void Remove(Hostname hostname)
@@ -60,5 +59,5 @@ public sealed class EdgeRoutesTable(Database database)
             : throw new FormatException($"'{r.GetString(0)}' in edge_routes is not a hostname"),
         Label.Parse(r.GetString(1)),
         Label.Parse(r.GetString(2)),
-        r.IsDBNull(3) ? null : DateTimeOffset.Parse(r.GetString(3), CultureInfo.InvariantCulture));
+        r.IsDBNull(3) ? null : TimeText.Read(r.GetString(3)));
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Mcp.Daemon.Storage;
 
 namespace Mcp.Master.Store;
@@ -13,10 +12,10 @@ public sealed class JoinTokensTable(Database database, TimeProvider time)
 {
     public void Add(string hash, IEnumerable<string> roles, DateTimeOffset expires) => database.Write(connection =>
     {
-        var now = time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);
+        var now = time.NowText();
         connection.Run("DELETE FROM join_tokens WHERE expires_at < @now", ("now", now));
         connection.Run("INSERT INTO join_tokens (hash, roles, expires_at) VALUES (@hash, @roles, @expires)",
-            ("hash", hash), ("roles", string.Join(',', roles)), ("expires", expires.ToString("O", CultureInfo.InvariantCulture)));
+            ("hash", hash), ("roles", string.Join(',', roles)), ("expires", expires.ToText()));
     });
 
     public StoredToken? Find(string hash)
@@ -25,7 +24,7 @@ public sealed class JoinTokensTable(Database database, TimeProvider time)
         return connection.Query("SELECT roles, expires_at, used_by, used_key FROM join_tokens WHERE hash = @hash",
             r => new StoredToken(
                 r.GetString(0).Split(',', StringSplitOptions.RemoveEmptyEntries),
-                DateTimeOffset.Parse(r.GetString(1), CultureInfo.InvariantCulture),
+                TimeText.Read(r.GetString(1)),
                 r.IsDBNull(2) ? null : r.GetString(2),
                 r.IsDBNull(3) ? null : r.GetString(3)),
             ("hash", hash)).FirstOrDefault();

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Mcp.Daemon.Storage;
 using Mcp.Master.Deploy;
 using Mcp.Master.Deploy.Steps;
@@ -55,7 +54,7 @@ public sealed class LeftoversTable(Database database, TimeProvider time)
 
     public void Add(Leftover leftover)
     {
-        database.Write(connection => Add(connection, leftover, Now()));
+        database.Write(connection => Add(connection, leftover, time.NowText()));
     }
 
     public void Remove(string step, string service, string node)
@@ -72,7 +71,7 @@ public sealed class LeftoversTable(Database database, TimeProvider time)
     /// <summary>Nothing keeps the copy of a service that moved from being removed any more.</summary>
     public void MayLeave(Leftover copy) => database.Write(connection =>
     {
-        Add(connection, copy with { Step = AgentStep.StepName }, Now());
+        Add(connection, copy with { Step = AgentStep.StepName }, time.NowText());
         Remove(connection, LeaveStep.StepName, copy.Service, copy.Node);
     });
 
@@ -99,5 +98,4 @@ public sealed class LeftoversTable(Database database, TimeProvider time)
 
     private static Leftover Read(SqliteDataReader r) => new(r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetString(4));
 
-    private string Now() => time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);
 }

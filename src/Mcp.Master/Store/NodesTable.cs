@@ -1,4 +1,3 @@
-using System.Globalization;
 using Google.Protobuf;
 using Mcp.Daemon.Storage;
 using Mcp.Model.Names;
@@ -68,7 +67,7 @@ public sealed class NodesTable(Database database, TimeProvider time)
         database.Note(connection => connection.Run(
             "UPDATE nodes SET last_seen = @now, facts = @facts, status = @status WHERE name = @name",
             ("name", name.Text),
-            ("now", time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture)),
+            ("now", time.NowText()),
             ("facts", facts.ToByteArray()),
             ("status", status.ToByteArray())));
     }
@@ -101,6 +100,6 @@ public sealed class NodesTable(Database database, TimeProvider time)
         r.GetString(2).Split(',', StringSplitOptions.RemoveEmptyEntries),
         r.GetString(3),
         r.GetBoolean(4),
-        r.IsDBNull(5) ? null : DateTimeOffset.Parse(r.GetString(5), CultureInfo.InvariantCulture),
+        r.IsDBNull(5) ? null : TimeText.Read(r.GetString(5)),
         r.IsDBNull(6) ? null : NodeStatusReply.Parser.ParseFrom((byte[])r[6]));
 }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using Mcp.Daemon.Revisions;
 using Mcp.Daemon.Storage;
 using Mcp.Master.Deploy.Steps;
@@ -50,8 +49,12 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
         var there = Find(connection, service.Name);
         RequireNode(connection, target, mayBeCordoned: there?.Holds(target) == true);
         if (there is { Target: { } given } && given != target && given != there.Node)
-            LeftoversTable.Add(connection, Leftover.Copy(AgentStep.StepName, service.Name, given, "the service went elsewhere"), Now());
-        RevisionsTable.Keep(connection, revision, Now());
+        {
+            var copy = Leftover.Copy(AgentStep.StepName, service.Name, given, "the service went elsewhere");
+            LeftoversTable.Add(connection, copy, time.NowText());
+        }
+
+        RevisionsTable.Keep(connection, revision, time.NowText());
         connection.Run(
             """
             INSERT INTO placements (service, target, revision, updated_at) VALUES (@service, @target, @revision, @now)
@@ -61,7 +64,7 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
             ("service", service.Name.Text),
             ("target", target.Text),
             ("revision", revision.Id),
-            ("now", Now()));
+            ("now", time.NowText()));
         HostnamesTable.Claim(connection, service);
     });
 
@@ -73,7 +76,11 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
         if (Find(connection, service) is not { Target: { } target } there || (half && there.Node is null))
             return;
         if (half && target != there.Node)
-            LeftoversTable.Add(connection, Leftover.Copy(AgentStep.StepName, service, target, "the service stayed where it was"), Now());
+        {
+            var copy = Leftover.Copy(AgentStep.StepName, service, target, "the service stayed where it was");
+            LeftoversTable.Add(connection, copy, time.NowText());
+        }
+
         connection.Run("DELETE FROM placements WHERE service = @service AND node IS NULL", ("service", service.Text));
         connection.Run("UPDATE placements SET target = NULL WHERE service = @service", ("service", service.Text));
         // The hostnames of one that cannot be read stay its own.
@@ -91,11 +98,11 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
         {
             LeftoversTable.RemoveCopies(connection, service.Name, from);
             var copy = Leftover.Copy(LeaveStep.StepName, service.Name, from, $"its names have not moved to {node} yet");
-            LeftoversTable.Add(connection, copy, Now());
+            LeftoversTable.Add(connection, copy, time.NowText());
         }
 
         LeftoversTable.RemoveCopies(connection, service.Name, node);
-        RevisionsTable.Keep(connection, revision, Now());
+        RevisionsTable.Keep(connection, revision, time.NowText());
         connection.Run(
             """
             INSERT INTO placements (service, node, revision, updated_at) VALUES (@service, @node, @revision, @now)
@@ -104,7 +111,7 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
             ("service", service.Name.Text),
             ("node", node.Text),
             ("revision", revision.Id),
-            ("now", Now()));
+            ("now", time.NowText()));
         HostnamesTable.Settle(connection, service);
     });
 
@@ -158,8 +165,6 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
             _read.Clear();
         return there with { Revision = _read.GetOrAdd(there.Revision.Id, there.Revision) };
     }
-
-    private string Now() => time.GetUtcNow().ToString("O", CultureInfo.InvariantCulture);
 
     private static Placement Read(SqliteDataReader r) => new(
         Label.Parse(r.GetString(0)),

@@ -1,3 +1,4 @@
+using Mcp.Machine;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
@@ -12,8 +13,7 @@ public sealed class ImageArchitectures(string? authFile)
     /// <exception cref="McpException">image.architectures: the registry does not say.</exception>
     public async Task<IReadOnlyList<string>> OfAsync(ImageReference image, CancellationToken ct)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(s_limit);
+        using var limit = new Within(s_limit, ct);
         try
         {
             // Nothing is downloaded, so of any size.

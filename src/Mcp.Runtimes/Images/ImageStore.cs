@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using ZstdSharp;
@@ -64,8 +65,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
     /// <exception cref="McpException">As of PullAsync.</exception>
     public async Task<StoredImage> RenewAsync(ImageReference image, TimeSpan limit, IProgress<string>? progress, CancellationToken ct)
     {
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        over.CancelAfter(limit);
+        using var over = new Within(limit, ct);
         McpException failure;
         try
         {
@@ -75,7 +75,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         {
             failure = e;
         }
-        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        catch (OperationCanceledException e) when (over.IsOver)
         {
             var what = $"cannot pull {image}: the registry did not deliver in time ({limit.TotalSeconds:0} s)";
             failure = new McpException(ErrorCode.ImagePull, what, "is the registry slow? pull_limit in [qemu] of agent.toml gives it more time", e);

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
@@ -58,8 +59,7 @@ internal sealed class RegistryConnection(ImageReference image, RegistryCredentia
     /// <exception cref="McpException">image.pull: too large, or it broke off.</exception>
     public static async Task<byte[]> DocumentAsync(HttpResponseMessage response, CancellationToken ct)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(s_answer);
+        using var limit = new Within(s_answer, ct);
         using var bytes = new MemoryStream();
         try
         {
@@ -87,8 +87,7 @@ internal sealed class RegistryConnection(ImageReference image, RegistryCredentia
     /// <exception cref="McpException">image.pull: it cannot be reached, or does not answer.</exception>
     public static async Task<HttpResponseMessage> SendAsync(HttpClient http, HttpRequestMessage request, CancellationToken ct)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(s_answer);
+        using var limit = new Within(s_answer, ct);
         try
         {
             return await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, limit.Token);

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Podman;
@@ -107,13 +108,12 @@ internal sealed class LibpodClient : IDisposable
     // A podman that hangs or answers half is no different from one that is away.
     private static async Task<T> WithinAsync<T>(TimeSpan time, Func<CancellationToken, Task<T>> call, CancellationToken ct)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(time);
+        using var limit = new Within(time, ct);
         try
         {
             return await call(limit.Token);
         }
-        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        catch (OperationCanceledException e) when (limit.IsOver)
         {
             throw new LibpodException(0, $"podman did not answer within {time.TotalSeconds:0} s", e);
         }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using Mcp.Machine;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Instances;
@@ -50,8 +51,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         var here = await ToldAsync($"cannot look for {image}", () => _client.CallAsync(HttpMethod.Get, exists, s_startLimit, ct, HttpStatusCode.NotFound)) == HttpStatusCode.NoContent;
         if (here && (!image.Floats || image.Text.StartsWith("localhost/", StringComparison.Ordinal)))
             return;
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(_options.PullLimit);
+        using var limit = new Within(_options.PullLimit, ct);
         try
         {
             await PullNowAsync(image, progress, limit.Token);
@@ -62,7 +62,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
                 throw new McpException(ErrorCode.ImagePull, $"cannot pull {image}: {e.Message}", "does the image exist, and is its registry reachable from this node?", e);
             progress?.Report($"the registry did not answer ({e.Message}); the copy of {image} on this node serves");
         }
-        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        catch (OperationCanceledException e) when (limit.IsOver)
         {
             throw new McpException(ErrorCode.ImagePull, $"cannot pull {image}: the registry did not deliver within {_options.PullLimit.TotalSeconds:0} s", "is its registry reachable from this node?", e);
         }

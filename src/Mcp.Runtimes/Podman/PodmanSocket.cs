@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Net.Sockets;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Podman;
@@ -43,8 +44,7 @@ public sealed class PodmanSocket(PodmanOptions options) : IDisposable
         if (options.ContainersConf is not null)
             start.Environment["CONTAINERS_CONF"] = options.ContainersConf;
         using var process = Start(start);
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(s_startLimit);
+        using var limit = new Within(s_startLimit, ct);
         try
         {
             while (true)
@@ -56,7 +56,7 @@ public sealed class PodmanSocket(PodmanOptions options) : IDisposable
                 await Task.Delay(20, limit.Token);
             }
         }
-        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+        catch (OperationCanceledException e) when (limit.IsOver)
         {
             throw new IOException($"podman system service does not answer {s_startLimit.TotalSeconds:0} s after its start", e);
         }

@@ -135,14 +135,13 @@ public sealed class QemuRuntime : IRuntime
             await _bridge.EnsureAsync(ct);
         var run = Guid.NewGuid().ToString("N");
         using var keeper = Process.Start(Programs.Start(_options.Launcher[0], [.. _options.Launcher.Skip(1), vm.Path, run])) ?? throw new McpException(ErrorCode.InstanceStart, $"{_options.Launcher[0]} did not start", "");
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(s_startLimit);
+        using var limit = new Within(s_startLimit, ct);
         try
         {
             while (!await StartedAsync(vm, run, limit.Token))
                 await Task.Delay(5, limit.Token);
         }
-        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        catch (OperationCanceledException) when (limit.IsOver)
         {
             await StopAsync(name, TimeSpan.Zero, ct);
             throw new McpException(ErrorCode.InstanceStart, $"{name} did not start within {s_startLimit.TotalSeconds:0} s", "");
@@ -195,8 +194,7 @@ public sealed class QemuRuntime : IRuntime
             return info;
         try
         {
-            using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-            limit.CancelAfter(s_answer);
+            using var limit = new Within(s_answer, ct);
             await using var monitor = await QmpClient.ConnectAsync(vm.Machine, QmpClient.CommandSocket, limit.Token);
             var status = (await monitor.CallAsync("query-status", limit.Token)).GetProperty("status").GetString();
             return status is "guest-panicked" or "internal-error" or "io-error" ? info with { State = InstanceState.Failed, Reason = $"QEMU says {status}" } : info;
@@ -276,8 +274,7 @@ public sealed class QemuRuntime : IRuntime
 
     private static async Task<bool> TellAsync(VmDirectory vm, string command, CancellationToken ct)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        limit.CancelAfter(s_answer);
+        using var limit = new Within(s_answer, ct);
         try
         {
             await using var monitor = await QmpClient.ConnectAsync(vm.Machine, QmpClient.CommandSocket, limit.Token);

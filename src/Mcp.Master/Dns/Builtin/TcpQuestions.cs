@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using ARSoft.Tools.Net.Dns;
 using Mcp.Daemon.Doors;
+using Mcp.Machine;
 
 namespace Mcp.Master.Dns.Builtin;
 
@@ -46,8 +47,7 @@ internal sealed class TcpQuestions(IServerTransport transport, Socket client, (I
     {
         try
         {
-            using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
-            limit.CancelAfter(s_question);
+            using var limit = new Within(s_question, token);
             while (Volatile.Read(ref _unanswered) >= MostUnanswered)
                 await _answered.WaitAsync(limit.Token);
             var length = new byte[LengthBytes];
@@ -75,8 +75,7 @@ internal sealed class TcpQuestions(IServerTransport transport, Socket client, (I
     {
         try
         {
-            using var limit = CancellationTokenSource.CreateLinkedTokenSource(token);
-            limit.CancelAfter(s_answer);
+            using var limit = new Within(s_answer, token);
             await _sending.WaitAsync(limit.Token);
             ReadOnlyMemory<byte> rest = package.ToArraySegment(true);
             while (rest.Length > 0)

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Mcp.Machine;
 using Mcp.Model.Definition;
 
 namespace Mcp.Runtimes.Qemu.Network;
@@ -63,11 +64,8 @@ internal sealed class PortForwarder : IDisposable
         using var inside = new TcpClient();
         try
         {
-            using (var limit = CancellationTokenSource.CreateLinkedTokenSource(ct))
-            {
-                limit.CancelAfter(s_connect);
+            using (var limit = new Within(s_connect, ct))
                 await inside.ConnectAsync(_guest, port, limit.Token);
-            }
 
             await Task.WhenAll(CopyAsync(outside, inside, ct), CopyAsync(inside, outside, ct));
         }
