@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Identity;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Machine;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
@@ -64,14 +65,7 @@ public sealed class ServerCertificate : IDisposable
         Write(state, authority.IssueServer("server", hosts, now, Life));
 
     /// <summary>Renews in time although nobody connects, until cancelled.</summary>
-    public async Task KeepAsync(CancellationToken ct)
-    {
-        while (!ct.IsCancellationRequested)
-        {
-            RenewWhenDue();
-            await Task.Delay(s_look, _time, ct);
-        }
-    }
+    public Task KeepAsync(CancellationToken ct) => Supervise.EachAsync(s_look, RenewWhenDue, _time, ct);
 
     public void Dispose()
     {

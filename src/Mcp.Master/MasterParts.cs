@@ -124,11 +124,7 @@ public sealed class MasterParts
     {
         try
         {
-            while (!ct.IsCancellationRequested)
-            {
-                await Undeployer.BeginSweepsAsync(ct);
-                await Task.Delay(s_sweep, _time, ct);
-            }
+            await Supervise.EachAsync(s_sweep, Undeployer.BeginSweepsAsync, _time, ct);
         }
         finally
         {
@@ -138,12 +134,5 @@ public sealed class MasterParts
         }
     }
 
-    private async Task PendingAsync(CancellationToken ct)
-    {
-        while (!ct.IsCancellationRequested)
-        {
-            await Pending.LookAsync(ct);
-            await Task.Delay(s_sweep, _time, ct);
-        }
-    }
+    private Task PendingAsync(CancellationToken ct) => Supervise.EachAsync(s_sweep, Pending.LookAsync, _time, ct);
 }

@@ -6,6 +6,7 @@ using Mcp.Agent.Registry;
 using Mcp.Daemon.Errors;
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Identity;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Machine;
 using Mcp.Model.Definition;
 using Mcp.Model.Events;
@@ -35,17 +36,15 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
             await TryAsync(service.Name, ct);
     }
 
-    public async Task RunAsync(CancellationToken ct)
+    public Task RunAsync(CancellationToken ct) => Supervise.EachAsync(s_look, LookAsync, time, ct);
+
+    private async Task LookAsync(CancellationToken ct)
     {
-        while (!ct.IsCancellationRequested)
-        {
-            var (wanted, changed) = await ForgetAsync(ct);
-            foreach (var service in wanted)
-                changed |= await TryAsync(service, ct);
-            if (changed)
-                await proxy.PushAsync(ct);
-            await Task.Delay(s_look, time, ct);
-        }
+        var (wanted, changed) = await ForgetAsync(ct);
+        foreach (var service in wanted)
+            changed |= await TryAsync(service, ct);
+        if (changed)
+            await proxy.PushAsync(ct);
     }
 
     /// <summary>Of the certificates that are here.</summary>

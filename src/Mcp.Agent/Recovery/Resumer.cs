@@ -12,14 +12,7 @@ public sealed class Resumer(Deployer deployer, Undeployer undeployer, Operations
     private readonly Dictionary<Guid, (int Tries, DateTimeOffset Next)> _tries = [];
 
     /// <summary>Up to its first wait it takes the locks of all services with unfinished operations, so start it before the reconciler.</summary>
-    public async Task RunAsync(FaultLog log, CancellationToken ct)
-    {
-        while (!ct.IsCancellationRequested)
-        {
-            await RoundAsync(log, ct);
-            await Task.Delay(s_period, time, ct);
-        }
-    }
+    public Task RunAsync(FaultLog log, CancellationToken ct) => Supervise.EachAsync(s_period, t => RoundAsync(log, t), time, ct);
 
     /// <summary>Tries each unfinished operation whose turn it is once.</summary>
     public Task RoundAsync(FaultLog log, CancellationToken ct) => Task.WhenAll(Due().Select(e => ResumeAsync(e, log, ct)).ToList());

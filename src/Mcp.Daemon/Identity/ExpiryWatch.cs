@@ -1,5 +1,6 @@
 using System.Globalization;
 using Mcp.Daemon.Events;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Model.Events;
 
 namespace Mcp.Daemon.Identity;
@@ -18,15 +19,7 @@ public sealed class ExpiryWatch(EventsTable events, TimeProvider time)
     /// <param name="all">Asked again and again.</param>
     public void Watch(Func<IEnumerable<Expiry>> all) => _all = all;
 
-    public async Task RunAsync(CancellationToken ct)
-    {
-        while (!ct.IsCancellationRequested)
-        {
-            foreach (var expiry in All)
-                Look(expiry);
-            await Task.Delay(s_look, time, ct);
-        }
-    }
+    public Task RunAsync(CancellationToken ct) => Supervise.EachAsync(s_look, LookAtAll, time, ct);
 
     /// <summary>Somebody used a token that ends soon.</summary>
     public void Hear(Caller caller)
@@ -34,6 +27,12 @@ public sealed class ExpiryWatch(EventsTable events, TimeProvider time)
         // Somebody may have several.
         var token = TroubleKey.Of($"the token of {caller.Name} ends {Day(caller.Expires)}");
         _tokens.Tell(token, "make a new one: mcp-agent token, or mcp-master token");
+    }
+
+    private void LookAtAll()
+    {
+        foreach (var expiry in All)
+            Look(expiry);
     }
 
     private void Look(Expiry expiry)

@@ -44,4 +44,25 @@ public sealed class Supervise(FaultLog log, TimeProvider time)
             await Task.Delay(pause, time, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
+
+    /// <summary>A round at once, and again whenever the last one has ended so long ago, until cancelled.</summary>
+    public static async Task EachAsync(TimeSpan period, Func<CancellationToken, Task> round, TimeProvider time, CancellationToken ct)
+    {
+        while (!ct.IsCancellationRequested)
+        {
+            await round(ct);
+            await Task.Delay(period, time, ct);
+        }
+    }
+
+    /// <inheritdoc cref="EachAsync(TimeSpan, Func{CancellationToken, Task}, TimeProvider, CancellationToken)"/>
+    public static Task EachAsync(TimeSpan period, Action round, TimeProvider time, CancellationToken ct) => EachAsync(
+        period,
+        _ =>
+        {
+            round();
+            return Task.CompletedTask;
+        },
+        time,
+        ct);
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using Mcp.Daemon.Errors;
 using Mcp.Daemon.Events;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Store;
 using Mcp.Model.Errors;
@@ -16,21 +17,18 @@ public sealed class DnsReconciler(IDnsProvider provider, MasterStore store, Serv
     private static readonly TroubleKey s_names = TroubleKey.Of("");
     private readonly Troubles _troubles = new(store.Events, over: EventKind.DnsWell, EventKind.DnsFailed);
 
-    public async Task RunAsync(CancellationToken ct)
-    {
-        while (!ct.IsCancellationRequested)
-        {
-            try
-            {
-                await MendAsync(ct);
-                _troubles.Over(s_names, provider.Name);
-            }
-            catch (Exception e) when (!ct.IsCancellationRequested)
-            {
-                _troubles.Tell(s_names, FailureText.Of(e));
-            }
+    public Task RunAsync(CancellationToken ct) => Supervise.EachAsync(s_period, RoundAsync, time, ct);
 
-            await Task.Delay(s_period, time, ct);
+    private async Task RoundAsync(CancellationToken ct)
+    {
+        try
+        {
+            await MendAsync(ct);
+            _troubles.Over(s_names, provider.Name);
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            _troubles.Tell(s_names, FailureText.Of(e));
         }
     }
 

@@ -1,5 +1,6 @@
 using Mcp.Daemon.Errors;
 using Mcp.Daemon.Events;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
@@ -22,14 +23,7 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
     // Of removing what nobody wants, in this round.
     private readonly Dictionary<Label, TimeSpan> _spent = [];
 
-    public async Task RunAsync(CancellationToken ct)
-    {
-        while (!ct.IsCancellationRequested)
-        {
-            await MendAsync(ct);
-            await Task.Delay(s_period, time, ct);
-        }
-    }
+    public Task RunAsync(CancellationToken ct) => Supervise.EachAsync(s_period, MendAsync, time, ct);
 
     public async Task MendAsync(CancellationToken ct)
     {

@@ -1,4 +1,5 @@
 using Mcp.Daemon.Events;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Master.Store;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
@@ -13,14 +14,7 @@ public sealed class DefinitionWatch(MasterStore store, TimeProvider time)
     private readonly Dictionary<Label, string> _read = [];
     private readonly Troubles _troubles = new(store.Events, over: EventKind.DefinitionWell, EventKind.DefinitionUnreadable);
 
-    public async Task RunAsync(CancellationToken ct)
-    {
-        while (!ct.IsCancellationRequested)
-        {
-            Look();
-            await Task.Delay(s_period, time, ct);
-        }
-    }
+    public Task RunAsync(CancellationToken ct) => Supervise.EachAsync(s_period, Look, time, ct);
 
     public void Look()
     {

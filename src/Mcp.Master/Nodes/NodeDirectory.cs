@@ -1,4 +1,5 @@
 using Mcp.Daemon.Events;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Master.Store;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
@@ -47,17 +48,14 @@ public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimePr
     }
 
     /// <summary>Writes an event when a node falls silent and when it is back, and when its zone is another than the master's; runs until cancelled.</summary>
-    public async Task WatchAsync(CancellationToken ct)
-    {
-        while (!ct.IsCancellationRequested)
-        {
-            foreach (var node in store.Nodes.List().Where(n => n.Key.Length > 0))
-            {
-                LookWhetherSilent(node);
-                LookAtZone(node);
-            }
+    public Task WatchAsync(CancellationToken ct) => Supervise.EachAsync(config.Heartbeat, LookAtAll, time, ct);
 
-            await Task.Delay(config.Heartbeat, time, ct);
+    private void LookAtAll()
+    {
+        foreach (var node in store.Nodes.List().Where(n => n.Key.Length > 0))
+        {
+            LookWhetherSilent(node);
+            LookAtZone(node);
         }
     }
 
