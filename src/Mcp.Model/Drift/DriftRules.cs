@@ -46,12 +46,13 @@ public static class DriftRules
     {
         DriftItem Item(string what, Repair repair) => new(want.Service, want.Component, want.Generation, what, repair);
         if (want.State == DesiredState.Stopped)
-            return have?.State is InstanceState.Running or InstanceState.Starting ? Item("runs though it should be stopped", Repair.Stop) : null;
+            return have?.State is InstanceState.Running ? Item("runs though it should be stopped", Repair.Stop) : null;
         if (have is null)
             return Item("is missing", Repair.Recreate);
         return have.State switch
         {
-            InstanceState.Running or InstanceState.Starting => have.SpecHash == want.SpecHash ? null : Item("runs another definition than the stored one", Repair.Redeploy),
+            InstanceState.Running when have.SpecHash == want.SpecHash => null,
+            InstanceState.Running => Item("runs another definition than the stored one", Repair.Redeploy),
             InstanceState.Exited or InstanceState.Failed => Item($"ended with {have.Ending}", Restarts(want.Restart, have.ExitCode) ? Repair.Restart : Repair.None),
             InstanceState.Removed => Item("is missing", Repair.Recreate),
             InstanceState.Unknown => null,

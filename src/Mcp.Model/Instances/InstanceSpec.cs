@@ -13,6 +13,6 @@ public sealed record InstanceSpec(
     IReadOnlyDictionary<string, string> Env,
     IReadOnlyList<FixedPort> Ports);
 
-public enum InstanceState { Unknown, Starting, Running, Exited, Failed, Removed }
+public enum InstanceState { Unknown, Running, Exited, Failed, Removed }
 
 public enum DesiredState { Running, Stopped, Ignore }

@@ -150,8 +150,13 @@ public static class VmKeeper
         }
     }
 
-    // The keeper's main thread must not change: the death signal of what it started goes by it.
-    private static void Await(Task task) => ((IAsyncResult)task).AsyncWaitHandle.WaitOne();
+    // The keeper's main thread must not change: the death signal of what it started goes by it. So here a thread waits, and only here.
+    private static void Await(Task task)
+    {
+#pragma warning disable VSTHRD002
+        task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing).GetAwaiter().GetResult();
+#pragma warning restore VSTHRD002
+    }
 
     private static (int? Code, string Reason) Ended(VmDirectory vm, VmRecord record, int status, string? reason, string errors)
     {
