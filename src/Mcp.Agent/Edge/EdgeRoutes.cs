@@ -2,6 +2,7 @@ using Mcp.Agent.Edge.Certificates;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Events;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
@@ -11,7 +12,8 @@ using Mcp.Model.Routes;
 
 namespace Mcp.Agent.Edge;
 
-/// <summary>The public hostnames of this edge node: set up and removed by the master's word, kept over restarts, their backends looked up again and again.</summary>
+/// <summary>The public hostnames of this edge node: set up and removed by the master's word, kept over restarts, their backends looked up
+/// again and again.</summary>
 /// <param name="certificates">Null: this is no edge node.</param>
 public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, CertificateKeeper? certificates, INodeProxy proxy, ServiceLocks locks, TimeProvider time)
 {
@@ -27,7 +29,8 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
         ? trouble
         : certificates?.TroubleOf(route.Service, route.Hostname) ?? "";
 
-    /// <summary>Looks the backend up, insists on the overlay, gets a certificate, lets the requests in. Safe to repeat; what fails leaves nothing new.</summary>
+    /// <summary>Looks the backend up, insists on the overlay, gets a certificate, lets the requests in. Safe to repeat; what fails leaves
+    /// nothing new.</summary>
     /// <param name="backend">https://SERVICE.zone:PORT</param>
     /// <param name="number">Of the master's requests for the service.</param>
     /// <exception cref="McpException">edge.*, certificate.*, acme.*, route.zone, request.superseded</exception>
@@ -85,25 +88,25 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
     }
 
     /// <summary>Follows the backends' names and keeps the certificates, until cancelled.</summary>
-    public async Task RunAsync(CancellationToken ct)
-    {
-        while (config.Edge is { } options && certificates is not null && !ct.IsCancellationRequested)
-        {
-            certificates.KeepOnly(() => All.Select(r => r.Hostname));
-            var changed = false;
-            foreach (var route in All)
-            {
-                // Somebody is changing it right now.
-                using var held = locks.TryTake(route.Service);
-                if (held is null || registry.EdgeRoutes.Find(route.Hostname) is not { } there)
-                    continue;
-                changed |= await FollowAsync(there, options, ct) | await certificates.RenewAsync(there, ct);
-            }
+    public Task RunAsync(CancellationToken ct) => config.Edge is { } options && certificates is { } keeper
+        ? Supervise.EachAsync(s_lookAgain, t => LookAsync(options, keeper, t), time, ct)
+        : Task.CompletedTask;
 
-            if (changed)
-                await proxy.PushAsync(ct);
-            await Task.Delay(s_lookAgain, time, ct);
+    private async Task LookAsync(EdgeOptions options, CertificateKeeper keeper, CancellationToken ct)
+    {
+        keeper.KeepOnly(() => All.Select(r => r.Hostname));
+        var changed = false;
+        foreach (var route in All)
+        {
+            // Somebody is changing it right now.
+            using var held = locks.TryTake(route.Service);
+            if (held is null || registry.EdgeRoutes.Find(route.Hostname) is not { } now)
+                continue;
+            changed |= await FollowAsync(now, options, ct) | await keeper.RenewAsync(now, ct);
         }
+
+        if (changed)
+            await proxy.PushAsync(ct);
     }
 
     // What the name stands for now, if that may be; else what it stood for.

@@ -16,7 +16,12 @@ public sealed class Hostnames(AgentConfig config, ComponentsTable components)
         foreach (var other in components.List().Where(c => c.Service != service.Name))
         {
             if (Of([other.Definition]).FirstOrDefault(wanted.Contains) is { } twice)
-                throw new McpException(ErrorCode.RouteTaken, $"{twice} is a hostname of the service {other.Service} here", "one hostname leads to one service: undeploy that one first, or deploy it without the hostname");
+            {
+                throw new McpException(
+                    ErrorCode.RouteTaken,
+                    $"{twice} is a hostname of the service {other.Service} here",
+                    "one hostname leads to one service: undeploy that one first, or deploy it without the hostname");
+            }
         }
     }
 

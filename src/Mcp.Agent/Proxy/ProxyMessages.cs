@@ -16,9 +16,18 @@ internal sealed record ProxyCertificate(string Host, string File);
 /// <param name="Backend">SERVICE.zone: what the backend's certificate must say.</param>
 /// <param name="Addresses">Where the backend is, checked by the agent.</param>
 /// <param name="Certificate">PEM file of the hostname.</param>
-internal sealed record PublicRoute(string Host, string Service, string Backend, IReadOnlyList<string> Addresses, int Port, string Certificate);
+internal sealed record PublicRoute(
+    string Host,
+    string Service,
+    string Backend,
+    IReadOnlyList<string> Addresses,
+    int Port,
+    string Certificate);
 
-internal sealed record ProxyRoutes(IReadOnlyList<ProxyRoute> Routes, IReadOnlyList<ProxyCertificate>? Certificates = null, IReadOnlyList<PublicRoute>? Public = null);
+internal sealed record ProxyRoutes(
+    IReadOnlyList<ProxyRoute> Routes,
+    IReadOnlyList<ProxyCertificate>? Certificates = null,
+    IReadOnlyList<PublicRoute>? Public = null);
 
 [JsonSerializable(typeof(ProxyRoutes))]
 internal sealed partial class ProxyJson : JsonSerializerContext;

@@ -23,7 +23,12 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
     private readonly SemaphoreSlim _pushing = new(1, 1);
     private bool _pushed;
-    private readonly HttpClient _http = new(new SocketsHttpHandler { ConnectCallback = (_, ct) => ConnectAsync(config.ProxySocket, ct) }) { Timeout = TimeSpan.FromSeconds(5), BaseAddress = new Uri("http://proxy/") };
+    private readonly HttpClient _http = new(new SocketsHttpHandler { ConnectCallback = (_, ct) => ConnectAsync(config.ProxySocket, ct) })
+    {
+        Timeout = TimeSpan.FromSeconds(5),
+        BaseAddress = new Uri("http://proxy/"),
+    };
+
 
     /// <inheritdoc/>
     public async Task PushAsync(CancellationToken ct)
@@ -60,7 +65,9 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
     // The proxy outlives the agent, and agent.toml may have changed meanwhile.
     private async Task EndOutdatedAsync(FaultLog log, CancellationToken ct)
     {
-        if (!File.Exists(config.ProxyOptionsFile) || await File.ReadAllTextAsync(config.ProxyOptionsFile, ct) == config.ProxyFingerprint || !await AnswersAsync(ct))
+        if (!File.Exists(config.ProxyOptionsFile))
+            return;
+        if (await File.ReadAllTextAsync(config.ProxyOptionsFile, ct) == config.ProxyFingerprint || !await AnswersAsync(ct))
             return;
         try
         {
@@ -142,13 +149,17 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         try
         {
             await EnsureRunningAsync(ct);
-            using var response = await _http.PutAsJsonAsync(new Uri("routes", UriKind.Relative), Routes(), ProxyJson.Default.ProxyRoutes, ct);
+            var routes = new Uri("routes", UriKind.Relative);
+            using var response = await _http.PutAsJsonAsync(routes, Routes(), ProxyJson.Default.ProxyRoutes, ct);
             response.EnsureSuccessStatusCode();
             return true;
         }
         catch (Exception e) when (e is HttpRequestException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
-            return last ? throw new McpException(ErrorCode.ProxyUnreachable, $"the node proxy does not take routes: {(e.InnerException ?? e).Message}", "mcp doctor; proxy.log in the agent's state directory says more", e) : false;
+            if (!last)
+                return false;
+            var what = $"the node proxy does not take routes: {(e.InnerException ?? e).Message}";
+            throw new McpException(ErrorCode.ProxyUnreachable, what, "mcp doctor; proxy.log in the agent's state directory says more", e);
         }
     }
 
@@ -173,8 +184,13 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
             }
         }
 
-        var certificates = components.Select(c => c.Service).Distinct().Select(s => new ProxyCertificate($"{s}.{config.Zone}", config.CertificateOf(s))).Where(c => File.Exists(c.File));
-        return new ProxyRoutes([.. Listed(http, passThrough: false), .. Listed(passed, passThrough: true)], [.. certificates], [.. Public()]);
+        var certificates =
+            from service in components.Select(c => c.Service).Distinct()
+            let file = config.CertificateOf(service)
+            where File.Exists(file)
+            select new ProxyCertificate($"{service}.{config.Zone}", file);
+        return new ProxyRoutes(
+            [.. Listed(http, passThrough: false), .. Listed(passed, passThrough: true)], [.. certificates], [.. Public()]);
     }
 
     private static IEnumerable<ProxyRoute> Listed(Dictionary<string, (int Port, bool Held)> routes, bool passThrough) =>
@@ -186,7 +202,13 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         return from route in config.Edge is null ? [] : registry.EdgeRoutes.List()
                let certificate = certificates.FileOf(route.Hostname)
                where File.Exists(certificate) && !ZoneNames.Has(config.Zone, route.Hostname.Text)
-               select new PublicRoute(route.Hostname.Text, route.Service.Text, route.Backend.Text, [.. route.Addresses.Select(a => a.ToString())], route.Port, certificate);
+               select new PublicRoute(
+                   route.Hostname.Text,
+                   route.Service.Text,
+                   route.Backend.Text,
+                   [.. route.Addresses.Select(a => a.ToString())],
+                   route.Port,
+                   certificate);
     }
 
     private async Task EnsureRunningAsync(CancellationToken ct)
@@ -206,9 +228,25 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         while (!await AnswersAsync(limit.Token))
         {
             if (process.HasExited)
-                throw new McpException(ErrorCode.ProxyStart, string.Create(CultureInfo.InvariantCulture, $"the node proxy ended with exit code {process.ExitCode}"), $"{Path.Combine(config.State, "proxy.log")} says why; are {string.Join(" and ", new[] { config.Proxy.Http, config.Proxy.Tls, config.Proxy.Overlay, config.Edge?.Http.ToString(), config.Edge?.Https.ToString() }.OfType<string>())} free? ss -ltnp shows who has them");
+                throw Ended(process.ExitCode);
             await Task.Delay(10, limit.Token);
         }
+    }
+
+    private McpException Ended(int exitCode)
+    {
+        string?[] wanted =
+        [
+            config.Proxy.Http,
+            config.Proxy.Tls,
+            config.Proxy.Overlay,
+            config.Edge?.Http.ToString(),
+            config.Edge?.Https.ToString(),
+        ];
+        var what = string.Create(CultureInfo.InvariantCulture, $"the node proxy ended with exit code {exitCode}");
+        var log = Path.Combine(config.State, "proxy.log");
+        var hint = $"{log} says why; are {string.Join(" and ", wanted.OfType<string>())} free? ss -ltnp shows who has them";
+        return new McpException(ErrorCode.ProxyStart, what, hint);
     }
 
     private static async ValueTask<Stream> ConnectAsync(string path, CancellationToken ct)

@@ -4,7 +4,8 @@ using Mcp.Agent.Proxy;
 
 namespace Mcp.Agent.ProxyProcess;
 
-/// <summary>The certificates in force by the name that a client asks for; swapped as one, so that no connection is dropped for a renewal.</summary>
+/// <summary>The certificates in force by the name that a client asks for; swapped as one, so that no connection is dropped for a
+/// renewal.</summary>
 internal sealed class CertificateTable
 {
     private volatile FrozenDictionary<string, HandshakeCertificate> _byHost = FrozenDictionary<string, HandshakeCertificate>.Empty;
@@ -15,7 +16,8 @@ internal sealed class CertificateTable
         if (name is null)
             return null;
         var table = _byHost;
-        return (table.GetValueOrDefault(name) ?? table.GetValueOrDefault(name[(name.IndexOf('.', StringComparison.Ordinal) + 1)..]))?.Context;
+        var above = name[(name.IndexOf('.', StringComparison.Ordinal) + 1)..];
+        return (table.GetValueOrDefault(name) ?? table.GetValueOrDefault(above))?.Context;
     }
 
     /// <summary>One that cannot be read is left out and told; the old ones are not disposed, handshakes may be using them.</summary>

@@ -6,7 +6,8 @@ namespace Mcp.Agent.ProxyProcess;
 
 internal enum HelloState { Incomplete, NotTls, Complete }
 
-/// <summary>Reads the server name out of a TLS ClientHello (RFC 8446 4.1.2, RFC 6066 3), which may be split over records. Never throws.</summary>
+/// <summary>Reads the server name out of a TLS ClientHello (RFC 8446 4.1.2, RFC 6066 3), which may be split over records. Never
+/// throws.</summary>
 internal static class ClientHello
 {
     /// <summary>A ClientHello that is longer is refused. Post-quantum key shares make about 2 KiB of it.</summary>

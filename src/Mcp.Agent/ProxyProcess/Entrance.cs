@@ -31,7 +31,9 @@ internal sealed class Entrance
 
     public EntranceKind Kind { get; }
 
-    public static EntranceKind Of(HttpContext context) => (context.Features.Get<Entrance>() ?? throw new InvalidOperationException("a listener without an entrance")).Kind;
+    public static EntranceKind Of(HttpContext context) => context.Features.Get<Entrance>() is { } entrance
+        ? entrance.Kind
+        : throw new InvalidOperationException("a listener without an entrance");
 
     /// <summary>Marks every connection of a listener.</summary>
     public static void Mark(ListenOptions listen, EntranceKind kind)

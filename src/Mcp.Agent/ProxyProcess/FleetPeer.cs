@@ -5,7 +5,8 @@ using Mcp.Daemon.Identity;
 
 namespace Mcp.Agent.ProxyProcess;
 
-/// <summary>This node as the proxies of other nodes see it, and they as it sees them: certificates of the fleet's CA, read from the agent's directory as they are now. The proxy may be older than the membership.</summary>
+/// <summary>This node as the proxies of other nodes see it, and they as it sees them: certificates of the fleet's CA, read from the agent's
+/// directory as they are now. The proxy may be older than the membership.</summary>
 internal sealed class FleetPeer(string member)
 {
     private readonly Lock _lock = new();
@@ -64,6 +65,11 @@ internal sealed class FleetPeer(string member)
         TargetHost = backend,
         LocalCertificateSelectionCallback = (_, _, _, _, _) => Own!,
         // Without a CA nobody is trusted.
-        CertificateChainPolicy = Trust() ?? new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true },
+        CertificateChainPolicy = Trust() ?? new X509ChainPolicy
+        {
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
+            RevocationMode = X509RevocationMode.NoCheck,
+            DisableCertificateDownloads = true,
+        },
     };
 }

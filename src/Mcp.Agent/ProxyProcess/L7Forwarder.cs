@@ -8,10 +8,20 @@ namespace Mcp.Agent.ProxyProcess;
 internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : IDisposable
 {
     private static readonly TimeSpan s_quiet = TimeSpan.FromMinutes(5);
-    private static readonly ForwarderRequestConfig s_http = new() { ActivityTimeout = s_quiet, Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+    private static readonly ForwarderRequestConfig s_http = new()
+    {
+        ActivityTimeout = s_quiet,
+        Version = HttpVersion.Version11,
+        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+    };
 
     // gRPC exists on HTTP/2 only, so its servers speak that without TLS and without asking.
-    private static readonly ForwarderRequestConfig s_grpc = new() { ActivityTimeout = s_quiet, Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+    private static readonly ForwarderRequestConfig s_grpc = new()
+    {
+        ActivityTimeout = s_quiet,
+        Version = HttpVersion.Version20,
+        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+    };
 
     private readonly HttpMessageInvoker _backends = new(new SocketsHttpHandler
     {
@@ -28,8 +38,10 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
     /// <summary>From this machine.</summary>
     public Task ForwardAsync(HttpContext context) => ForwardAsync(context, ForwardedHeaders.Instance);
 
-    /// <summary>From another node, over TLS: one that has shown a certificate of the fleet's is an edge node, and knows who asked.</summary>
-    public Task ForwardFromNodeAsync(HttpContext context) => ForwardAsync(context, context.Connection.ClientCertificate is null ? ForwardedHeaders.Instance : AsReceived.Instance);
+    /// <summary>From another node, over TLS: one that has shown a certificate of the fleet's is an edge node, and knows who
+    /// asked.</summary>
+    public Task ForwardFromNodeAsync(HttpContext context) =>
+        ForwardAsync(context, context.Connection.ClientCertificate is null ? ForwardedHeaders.Instance : AsReceived.Instance);
 
     private async Task ForwardAsync(HttpContext context, HttpTransformer headers)
     {
@@ -60,7 +72,9 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
         return response.WriteAsync(held ? "the service behind this host is being updated\n" : "no route for this host\n");
     }
 
-    internal static bool IsGrpc(HttpRequest request) => HttpProtocol.IsHttp2(request.Protocol) && request.ContentType?.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) == true;
+    internal static bool IsGrpc(HttpRequest request) =>
+        HttpProtocol.IsHttp2(request.Protocol)
+        && request.ContentType?.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) == true;
 
     public void Dispose() => _backends.Dispose();
 
@@ -74,7 +88,11 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
     {
         public static readonly ForwardedHeaders Instance = new();
 
-        public override async ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
+        public override async ValueTask TransformRequestAsync(
+            HttpContext httpContext,
+            HttpRequestMessage proxyRequest,
+            string destinationPrefix,
+            CancellationToken cancellationToken)
         {
             // Removed before they are copied: nearly always they are not there, and looking is cheaper here.
             var received = httpContext.Request.Headers;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
 using System.Security.Authentication;
 using Mcp.Daemon.Doors;
 using Microsoft.AspNetCore.Connections;
@@ -31,7 +32,11 @@ internal static class Listeners
         if (config.Proxy.H2c is { } h2c)
             Listen(kestrel, IPEndPoint.Parse(h2c), EntranceKind.Local, HttpProtocols.Http2);
         if (config.Proxy.Overlay is { } overlay)
-            Listen(kestrel, IPEndPoint.Parse(overlay), EntranceKind.Overlay, HttpProtocols.Http1AndHttp2, name => ForNodes(tables.Certificates, peer, name));
+        {
+            var at = IPEndPoint.Parse(overlay);
+            Listen(kestrel, at, EntranceKind.Overlay, HttpProtocols.Http1AndHttp2, name => ForNodes(tables.Certificates, peer, name));
+        }
+
         if (config.Edge is { } edge)
         {
             Listen(kestrel, edge.Http, EntranceKind.PublicPlain, HttpProtocols.Http1);
@@ -51,13 +56,22 @@ internal static class Listeners
     }
 
     /// <param name="tls">By the name that the client asks for; null: clear text.</param>
-    private static void Listen(KestrelServerOptions kestrel, IPEndPoint at, EntranceKind kind, HttpProtocols protocols, Func<string?, SslServerAuthenticationOptions>? tls = null) => kestrel.Listen(at, listen =>
+    private static void Listen(
+        KestrelServerOptions kestrel,
+        IPEndPoint at,
+        EntranceKind kind,
+        HttpProtocols protocols,
+        Func<string?, SslServerAuthenticationOptions>? tls = null) => kestrel.Listen(at, listen =>
     {
         listen.Protocols = protocols;
         listen.Bound(Limit(at, kind));
         Entrance.Mark(listen, kind);
         if (tls is not null)
-            listen.UseHttps(new TlsHandshakeCallbackOptions { HandshakeTimeout = s_handshake, OnConnection = hello => ValueTask.FromResult(tls(hello.ClientHelloInfo.ServerName)) });
+            listen.UseHttps(new TlsHandshakeCallbackOptions
+            {
+                HandshakeTimeout = s_handshake,
+                OnConnection = hello => ValueTask.FromResult(tls(hello.ClientHelloInfo.ServerName)),
+            });
     });
 
     // Of other nodes each request may have a connection of its own, so only the public is counted by source.
@@ -75,7 +89,7 @@ internal static class Listeners
         EnabledSslProtocols = TlsPolicy.Versions,
         ServerCertificateContext = certificates.Find(name) ?? throw Unknown(name),
         ClientCertificateRequired = true,
-        RemoteCertificateValidationCallback = (_, shown, _, _) => shown is null || (shown is System.Security.Cryptography.X509Certificates.X509Certificate2 node && peer.IsNode(node)),
+        RemoteCertificateValidationCallback = (_, shown, _, _) => shown is null || (shown is X509Certificate2 node && peer.IsNode(node)),
     };
 
     private static SslServerAuthenticationOptions ForThePublic(Public.PublicTable table, string? name) => new()

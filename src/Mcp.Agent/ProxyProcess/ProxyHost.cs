@@ -11,7 +11,8 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace Mcp.Agent.ProxyProcess;
 
-/// <summary>The `mcp-agent proxy` process: forwards HTTP by host name, TLS by SNI. A process of its own, so that an agent restart drops no connection.</summary>
+/// <summary>The `mcp-agent proxy` process: forwards HTTP by host name, TLS by SNI. A process of its own, so that an agent restart drops no
+/// connection.</summary>
 internal static class ProxyHost
 {
     public static async Task<int> RunAsync(AgentConfig config)
@@ -23,7 +24,8 @@ internal static class ProxyHost
         if (File.Exists(file))
             tables.Replace(JsonSerializer.Deserialize(await File.ReadAllTextAsync(file), ProxyJson.Default.ProxyRoutes)!);
         var builder = Bare.Builder();
-        // As long as anyone would listen to this category, each request gets an Activity and a log scope, and its outgoing half another Activity.
+        // As long as anyone would listen to this category, each request gets an Activity and a log scope, and its outgoing half another
+        // Activity.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         // Of the public: anybody could fill the disk with failures. They are in the access log.
         if (config.Edge is not null)
@@ -43,13 +45,18 @@ internal static class ProxyHost
         await using var app = builder.Build();
         app.Use(KestrelDoors.CountAsync);
         if (config.Edge?.Metrics is not null)
-            app.UseOpenTelemetryPrometheusScrapingEndpoint(context => Entrance.Of(context) == EntranceKind.Metrics && context.Request.Path == "/metrics");
-        using var forwarder = new L7Forwarder(tables.Local, app.Services.GetRequiredService<IHttpForwarder>());
+        {
+            app.UseOpenTelemetryPrometheusScrapingEndpoint(context =>
+                Entrance.Of(context) == EntranceKind.Metrics && context.Request.Path == "/metrics");
+        }
+
+        var http = app.Services.GetRequiredService<IHttpForwarder>();
+        using var forwarder = new L7Forwarder(tables.Local, http);
         using var control = new ProxyControl(tables, file, app.Lifetime);
         await using var log = new AccessLog(config.Edge is { AccessLog: true } ? Path.Combine(config.EdgeDirectory, "access.log") : null);
         using var metrics = new PublicMetrics();
         var plain = new PlainEntrance(tables.Public, config.AcmeRoot, config.Edge?.Https.Port ?? 0);
-        var open = config.Edge is { } edge ? new PublicForwarder(tables.Public, app.Services.GetRequiredService<IHttpForwarder>(), edge, log, metrics) : null;
+        var open = config.Edge is { } edge ? new PublicForwarder(tables.Public, http, edge, log, metrics) : null;
         app.Run(context => Entrance.Of(context) switch
         {
             EntranceKind.Control => control.AnswerAsync(context),
@@ -105,7 +112,7 @@ internal sealed class ProxyControl(ProxyTables tables, string file, IHostApplica
                 _writing.Release();
             }
         }
-        else if (context.Request.Method == "GET" && path.StartsWith("/in-flight/", StringComparison.Ordinal) && int.TryParse(path.AsSpan(11), CultureInfo.InvariantCulture, out var port))
+        else if (context.Request.Method == "GET" && IsInFlight(path, out var port))
         {
             await context.Response.WriteAsync(tables.Local.InFlight(port).ToString(CultureInfo.InvariantCulture));
         }
@@ -118,5 +125,13 @@ internal sealed class ProxyControl(ProxyTables tables, string file, IHostApplica
         {
             context.Response.StatusCode = StatusCodes.Status404NotFound;
         }
+    }
+
+    private static bool IsInFlight(string path, out int port)
+    {
+        const string Question = "/in-flight/";
+        port = 0;
+        return path.StartsWith(Question, StringComparison.Ordinal)
+            && int.TryParse(path.AsSpan(Question.Length), CultureInfo.InvariantCulture, out port);
     }
 }

@@ -44,7 +44,8 @@ internal sealed class RouteTarget(Backend backend, bool held)
 /// <param name="Held">The route is held, and waiting came to nothing.</param>
 internal readonly record struct Found(Backend? Backend, bool Held);
 
-/// <summary>The routes in force, swapped as one. A backend that no route names any more is remembered while requests are on their way to it.</summary>
+/// <summary>The routes in force, swapped as one. A backend that no route names any more is remembered while requests are on their way to
+/// it.</summary>
 /// <param name="holdLimit">How long a request waits at a held route; null: 15 s.</param>
 internal sealed class RouteTable(TimeSpan? holdLimit = null)
 {
@@ -90,7 +91,9 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
         var target = Find(host, passThrough);
         if (target is null)
             return ValueTask.FromResult(new Found(null, false));
-        return TryEnter(target, host, passThrough) ? ValueTask.FromResult(new Found(target.Backend, false)) : WaitAsync(host, passThrough, ct);
+        return TryEnter(target, host, passThrough)
+            ? ValueTask.FromResult(new Found(target.Backend, false))
+            : WaitAsync(host, passThrough, ct);
     }
 
     private async ValueTask<Found> WaitAsync(string host, bool passThrough, CancellationToken ct)

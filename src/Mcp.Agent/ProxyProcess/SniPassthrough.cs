@@ -6,7 +6,8 @@ using Microsoft.AspNetCore.Connections;
 
 namespace Mcp.Agent.ProxyProcess;
 
-/// <summary>One TLS connection: find the backend by the name in its ClientHello, then carry bytes both ways; the TLS ends at the instance.</summary>
+/// <summary>One TLS connection: find the backend by the name in its ClientHello, then carry bytes both ways; the TLS ends at the
+/// instance.</summary>
 internal sealed class SniPassthrough(RouteTable table)
 {
     private static readonly TimeSpan s_helloLimit = TimeSpan.FromSeconds(10);
@@ -52,7 +53,8 @@ internal sealed class SniPassthrough(RouteTable table)
         {
             await CarryAsync(client, backend.Port);
         }
-        catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ConnectionAbortedException or ConnectionResetException)
+        catch (Exception e) when (e is IOException or SocketException or OperationCanceledException
+            or ConnectionAbortedException or ConnectionResetException)
         {
             client.Abort();
         }

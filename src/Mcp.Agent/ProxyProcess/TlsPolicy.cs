@@ -22,8 +22,8 @@ internal static class TlsPolicy
 
         """;
 
-    /// <summary>For all TLS of this process; before its first. With a list of suites for each connection the runtime would make a new context each time
-    /// and resume no session.</summary>
+    /// <summary>For all TLS of this process; before its first. With a list of suites for each connection the runtime would make a new
+    /// context each time and resume no session.</summary>
     public static void Apply(string state)
     {
         var file = Path.Combine(state, "openssl.cnf");

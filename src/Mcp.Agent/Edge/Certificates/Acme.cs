@@ -7,7 +7,8 @@ using Mcp.Runtimes;
 
 namespace Mcp.Agent.Edge.Certificates;
 
-/// <summary>Any ACME server (RFC 8555), through lego: HTTP-01, answered by the edge proxy itself. The account's key is kept; the server's limits are kept too.</summary>
+/// <summary>Any ACME server (RFC 8555), through lego: HTTP-01, answered by the edge proxy itself. The account's key is kept; the server's
+/// limits are kept too.</summary>
 public sealed class Acme(EdgeOptions options, string directory, string root, IssuancesTable issuances, TimeProvider time) : ICertificateSource
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(2);

@@ -6,7 +6,8 @@ using Mcp.Model.Routes;
 
 namespace Mcp.Agent.Edge.Certificates;
 
-/// <summary>Has a good certificate there for each public hostname: at once where somebody waits for it, and renewed in time by itself. Says when one comes near its end.</summary>
+/// <summary>Has a good certificate there for each public hostname: at once where somebody waits for it, and renewed in time by itself. Says
+/// when one comes near its end.</summary>
 public sealed class CertificateKeeper(CertificateStore store, ICertificateSource source, EventsTable events, TimeProvider time)
 {
     private static readonly TimeSpan s_warning = TimeSpan.FromDays(14);

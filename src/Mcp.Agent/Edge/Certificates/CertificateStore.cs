@@ -10,7 +10,8 @@ namespace Mcp.Agent.Edge.Certificates;
 /// <param name="Source">Which source it came from.</param>
 public sealed record KeptCertificate(string Source, X509Certificate2 Leaf);
 
-/// <summary>The certificates of public hostnames on disk, one file each, 0600: the proxy reads what stands here, whole or not at all.</summary>
+/// <summary>The certificates of public hostnames on disk, one file each, 0600: the proxy reads what stands here, whole or not at
+/// all.</summary>
 public sealed class CertificateStore(string directory, TimeProvider time)
 {
     // Text before the first block of a PEM file is a remark.

@@ -4,8 +4,8 @@ using Mcp.Model.Names;
 
 namespace Mcp.Agent.Edge.Certificates;
 
-/// <summary>Certificates that the operator, or a program of theirs, keeps in a directory: HOST.pem, or HOST.crt and HOST.key; the same of _.DOMAIN for all
-/// names right below it. Looked at every few seconds, whichever way they are replaced.</summary>
+/// <summary>Certificates that the operator, or a program of theirs, keeps in a directory: HOST.pem, or HOST.crt and HOST.key; the same of
+/// _.DOMAIN for all names right below it. Looked at every few seconds, whichever way they are replaced.</summary>
 public sealed class OperatorFiles(string directory) : ICertificateSource
 {
     public string Name => "files";

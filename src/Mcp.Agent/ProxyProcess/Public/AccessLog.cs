@@ -5,7 +5,8 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace Mcp.Agent.ProxyProcess.Public;
 
-/// <summary>One JSON object a line for each request of the public, without query strings and headers, which may hold secrets. At LIMIT bytes the file becomes access.log.1. A disk that does not keep up costs lines, never requests.</summary>
+/// <summary>One JSON object a line for each request of the public, without query strings and headers, which may hold secrets. At LIMIT
+/// bytes the file becomes access.log.1. A disk that does not keep up costs lines, never requests.</summary>
 internal sealed class AccessLog : IAsyncDisposable
 {
     private const long Limit = 50 * 1024 * 1024;
@@ -30,7 +31,19 @@ internal sealed class AccessLog : IAsyncDisposable
     {
         if (_lines is null)
             return;
-        var line = new Line(TimeProvider.System.GetUtcNow(), PublicHeaders.Client(context).ToString(), context.Request.Host.Host, host?.Service ?? "", context.Request.Method, context.Request.Path.ToUriComponent(), context.Request.Protocol, context.Response.StatusCode, took, Error(context));
+        var line = new Line
+        {
+            Time = TimeProvider.System.GetUtcNow(),
+            Client = PublicHeaders.Client(context).ToString(),
+            Host = context.Request.Host.Host,
+            Service = host?.Service ?? "",
+            Method = context.Request.Method,
+            Path = context.Request.Path.ToUriComponent(),
+            Protocol = context.Request.Protocol,
+            Status = context.Response.StatusCode,
+            Took = took,
+            Error = Error(context),
+        };
         if (!_lines.Writer.TryWrite(line))
             Interlocked.Increment(ref _lost);
     }
@@ -53,7 +66,12 @@ internal sealed class AccessLog : IAsyncDisposable
             {
                 if (new FileInfo(_file) is { Exists: true, Length: >= Limit })
                     File.Move(_file, _file + ".1", overwrite: true);
-                await using var log = new FileStream(_file, new FileStreamOptions { Mode = FileMode.Append, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead });
+                await using var log = new FileStream(_file, new FileStreamOptions
+                {
+                    Mode = FileMode.Append,
+                    Access = FileAccess.Write,
+                    UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead,
+                });
                 await log.WriteAsync(buffer.WrittenMemory);
             }
             catch (IOException e)
@@ -65,7 +83,9 @@ internal sealed class AccessLog : IAsyncDisposable
     }
 
     // What kept the request from the service, or its answer from the client.
-    private static string? Error(HttpContext context) => context.Features.Get<IForwarderErrorFeature>() is { } failed ? $"{failed.Error}: {failed.Exception?.GetBaseException().Message}" : null;
+    private static string? Error(HttpContext context) => context.Features.Get<IForwarderErrorFeature>() is { } failed
+        ? $"{failed.Error}: {failed.Exception?.GetBaseException().Message}"
+        : null;
 
     private void Format(Line line, ArrayBufferWriter<byte> buffer)
     {
@@ -91,5 +111,26 @@ internal sealed class AccessLog : IAsyncDisposable
         buffer.Write("\n"u8);
     }
 
-    private readonly record struct Line(DateTimeOffset Time, string Client, string Host, string Service, string Method, string Path, string Protocol, int Status, TimeSpan Took, string? Error);
+    private readonly record struct Line
+    {
+        public required DateTimeOffset Time { get; init; }
+
+        public required string Client { get; init; }
+
+        public required string Host { get; init; }
+
+        public required string Service { get; init; }
+
+        public required string Method { get; init; }
+
+        public required string Path { get; init; }
+
+        public required string Protocol { get; init; }
+
+        public required int Status { get; init; }
+
+        public required TimeSpan Took { get; init; }
+
+        public required string? Error { get; init; }
+    }
 }

@@ -7,7 +7,8 @@ using Mcp.Agent.Proxy;
 
 namespace Mcp.Agent.ProxyProcess.Public;
 
-/// <summary>A service's node as an edge node reaches it: over TLS, by addresses that were checked, whatever DNS says later. With its own connections, so that one that moves leaves no request on the way to the old place.</summary>
+/// <summary>A service's node as an edge node reaches it: over TLS, by addresses that were checked, whatever DNS says later. With its own
+/// connections, so that one that moves leaves no request on the way to the old place.</summary>
 internal sealed class OverlayBackend : IDisposable
 {
     private static readonly TimeSpan s_connect = TimeSpan.FromSeconds(3);
@@ -32,7 +33,12 @@ internal sealed class OverlayBackend : IDisposable
             ConnectTimeout = s_connect,
             PooledConnectionIdleTimeout = s_idle,
             // TLS is begun here: the handler would take the name for it from the Host header, and that is the public's.
-            ConnectCallback = async (context, ct) => await SecureAsync(await ConnectAsync(port, ct), peer.ClientOptions(name, context.InitialRequestMessage.Version.Major == 2 ? SslApplicationProtocol.Http2 : SslApplicationProtocol.Http11), ct),
+            ConnectCallback = async (context, ct) =>
+            {
+                var isHttp2 = context.InitialRequestMessage.Version.Major == 2;
+                var options = peer.ClientOptions(name, isHttp2 ? SslApplicationProtocol.Http2 : SslApplicationProtocol.Http11);
+                return await SecureAsync(await ConnectAsync(port, ct), options, ct);
+            },
         });
     }
 
@@ -42,7 +48,8 @@ internal sealed class OverlayBackend : IDisposable
 
     public HttpMessageInvoker Connections { get; }
 
-    public static string KeyOf(PublicRoute route) => string.Create(CultureInfo.InvariantCulture, $"{route.Backend}:{route.Port} {string.Join(' ', route.Addresses)}");
+    public static string KeyOf(PublicRoute route) =>
+        string.Create(CultureInfo.InvariantCulture, $"{route.Backend}:{route.Port} {string.Join(' ', route.Addresses)}");
 
     /// <returns>False: retired meanwhile, and its connections closed.</returns>
     public bool Enter()

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Mcp.Agent.ProxyProcess.Public;
 
-/// <summary>What the public gets without TLS: the answers to an ACME server's questions (RFC 8555 8.3), and for the rest the way to HTTPS.</summary>
+/// <summary>What the public gets without TLS: the answers to an ACME server's questions (RFC 8555 8.3), and for the rest the way to
+/// HTTPS.</summary>
 internal sealed class PlainEntrance(PublicTable table, string acmeRoot, int httpsPort)
 {
     private const string Challenges = "/.well-known/acme-challenge/";
@@ -13,7 +14,8 @@ internal sealed class PlainEntrance(PublicTable table, string acmeRoot, int http
     {
         var request = context.Request;
         var path = request.Path.Value ?? "";
-        if (HttpMethods.IsGet(request.Method) && path.StartsWith(Challenges, StringComparison.Ordinal) && IsToken(path[Challenges.Length..]))
+        var isChallenge = path.StartsWith(Challenges, StringComparison.Ordinal) && IsToken(path[Challenges.Length..]);
+        if (HttpMethods.IsGet(request.Method) && isChallenge)
         {
             await ChallengeAsync(context, Path.Combine(acmeRoot, ".well-known", "acme-challenge", path[Challenges.Length..]));
         }
@@ -21,7 +23,9 @@ internal sealed class PlainEntrance(PublicTable table, string acmeRoot, int http
         {
             // 308 keeps the method.
             context.Response.StatusCode = StatusCodes.Status308PermanentRedirect;
-            context.Response.Headers.Location = $"https://{host.Name}{(httpsPort == HttpsPort ? "" : string.Create(CultureInfo.InvariantCulture, $":{httpsPort}"))}{request.PathBase.ToUriComponent()}{request.Path.ToUriComponent()}{request.QueryString.ToUriComponent()}";
+            var port = httpsPort == HttpsPort ? "" : string.Create(CultureInfo.InvariantCulture, $":{httpsPort}");
+            var rest = $"{request.PathBase.ToUriComponent()}{request.Path.ToUriComponent()}{request.QueryString.ToUriComponent()}";
+            context.Response.Headers.Location = $"https://{host.Name}{port}{rest}";
         }
         else
         {
@@ -45,5 +49,6 @@ internal sealed class PlainEntrance(PublicTable table, string acmeRoot, int http
     }
 
     // base64url, RFC 8555 8.1: no dots, no slashes.
-    private static bool IsToken(string text) => text.Length is > 0 and <= LongestToken && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
+    private static bool IsToken(string text) =>
+        text.Length is > 0 and <= LongestToken && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
 }

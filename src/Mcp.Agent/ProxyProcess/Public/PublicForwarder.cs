@@ -7,15 +7,32 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace Mcp.Agent.ProxyProcess.Public;
 
-/// <summary>A request of the public: passed on to the node of the hostname's service, with X-Forwarded-* and Forwarded set by us alone, counted and logged.</summary>
-internal sealed class PublicForwarder(PublicTable table, IHttpForwarder forwarder, EdgeOptions options, AccessLog log, PublicMetrics metrics)
+/// <summary>A request of the public: passed on to the node of the hostname's service, with X-Forwarded-* and Forwarded set by us alone,
+/// counted and logged.</summary>
+internal sealed class PublicForwarder(
+    PublicTable table,
+    IHttpForwarder forwarder,
+    EdgeOptions options,
+    AccessLog log,
+    PublicMetrics metrics)
 {
     // Requests, streams and WebSockets of one source under way: limits of connections see a hundred streams of HTTP/2 as one.
     private const int OfOneSource = 2000;
     private const string SecondsToWait = "1";
     private static readonly TimeSpan s_quiet = TimeSpan.FromMinutes(5);
-    private static readonly ForwarderRequestConfig s_http = new() { ActivityTimeout = s_quiet, Version = HttpVersion.Version11, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
-    private static readonly ForwarderRequestConfig s_grpc = new() { ActivityTimeout = s_quiet, Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+    private static readonly ForwarderRequestConfig s_http = new()
+    {
+        ActivityTimeout = s_quiet,
+        Version = HttpVersion.Version11,
+        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+    };
+
+    private static readonly ForwarderRequestConfig s_grpc = new()
+    {
+        ActivityTimeout = s_quiet,
+        Version = HttpVersion.Version20,
+        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+    };
     private readonly SourceCount _underWay = new(null, OfOneSource);
     private readonly PublicHeaders _headers = new(options.Hsts);
 
@@ -60,7 +77,8 @@ internal sealed class PublicForwarder(PublicTable table, IHttpForwarder forwarde
     private async Task AnswerAsync(HttpContext context, PublicHost? host)
     {
         // A client that was shown one hostname's certificate asks for that hostname and no other.
-        if (host is null || !string.Equals(context.Features.Get<ITlsHandshakeFeature>()?.HostName, host.Name, StringComparison.OrdinalIgnoreCase))
+        var shaken = context.Features.Get<ITlsHandshakeFeature>()?.HostName;
+        if (host is null || !string.Equals(shaken, host.Name, StringComparison.OrdinalIgnoreCase))
         {
             await RefuseAsync(context, StatusCodes.Status421MisdirectedRequest, "this connection is for another host\n");
             return;
@@ -113,7 +131,10 @@ internal sealed class PublicForwarder(PublicTable table, IHttpForwarder forwarde
 
     // CONNECT is for tunnels, but for WebSocket over HTTP/2 (RFC 8441); TRACE shows headers that a page must not see.
     private static bool IsForwardable(HttpContext context) =>
-        !HttpMethods.IsTrace(context.Request.Method) && (!HttpMethods.IsConnect(context.Request.Method) || context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true, Protocol: "websocket" });
+        !HttpMethods.IsTrace(context.Request.Method) && (!HttpMethods.IsConnect(context.Request.Method) || IsWebSocket(context));
+
+    private static bool IsWebSocket(HttpContext context) =>
+        context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true, Protocol: "websocket" };
 
     private static Task RefuseAsync(HttpContext context, int status, string why)
     {

@@ -10,9 +10,15 @@ namespace Mcp.Agent.ProxyProcess.Public;
 internal sealed class PublicHeaders(TimeSpan? hsts) : HttpTransformer
 {
     private const string Prefix = "X-Forwarded-";
-    private readonly string? _hsts = hsts is { } age ? string.Create(CultureInfo.InvariantCulture, $"max-age={(long)age.TotalSeconds}") : null;
+    private readonly string? _hsts = hsts is { } age
+        ? string.Create(CultureInfo.InvariantCulture, $"max-age={(long)age.TotalSeconds}")
+        : null;
 
-    public override async ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
+    public override async ValueTask TransformRequestAsync(
+        HttpContext httpContext,
+        HttpRequestMessage proxyRequest,
+        string destinationPrefix,
+        CancellationToken cancellationToken)
     {
         Drop(httpContext.Request.Headers);
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
@@ -20,10 +26,14 @@ internal sealed class PublicHeaders(TimeSpan? hsts) : HttpTransformer
         headers.TryAddWithoutValidation("X-Forwarded-For", client.ToString());
         headers.TryAddWithoutValidation("X-Forwarded-Proto", "https");
         headers.TryAddWithoutValidation("X-Forwarded-Host", host);
-        headers.TryAddWithoutValidation("Forwarded", client.AddressFamily == AddressFamily.InterNetworkV6 ? $"for=\"[{client}]\";host=\"{host}\";proto=https" : $"for={client};host=\"{host}\";proto=https");
+        var who = client.AddressFamily == AddressFamily.InterNetworkV6 ? $"\"[{client}]\"" : $"{client}";
+        headers.TryAddWithoutValidation("Forwarded", $"for={who};host=\"{host}\";proto=https");
     }
 
-    public override async ValueTask<bool> TransformResponseAsync(HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
+    public override async ValueTask<bool> TransformResponseAsync(
+        HttpContext httpContext,
+        HttpResponseMessage? proxyResponse,
+        CancellationToken cancellationToken)
     {
         var go = await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         if (_hsts is not null)
@@ -32,18 +42,28 @@ internal sealed class PublicHeaders(TimeSpan? hsts) : HttpTransformer
     }
 
     /// <summary>The client's address; IPv4 as such where the listener takes both.</summary>
-    public static IPAddress Client(HttpContext context) => context.Connection.RemoteIpAddress is { } address ? address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address : IPAddress.None;
+    public static IPAddress Client(HttpContext context) => context.Connection.RemoteIpAddress switch
+    {
+        null => IPAddress.None,
+        { IsIPv4MappedToIPv6: true } mapped => mapped.MapToIPv4(),
+        var address => address,
+    };
 
     private static void Drop(IHeaderDictionary received)
     {
         List<string>? told = null;
         foreach (var (name, _) in received)
         {
-            if (name.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase) || name.Equals("Forwarded", StringComparison.OrdinalIgnoreCase) || name.Equals("X-Real-IP", StringComparison.OrdinalIgnoreCase))
+            if (SaysWhoAsks(name))
                 (told ??= []).Add(name);
         }
 
         foreach (var name in told ?? [])
             received.Remove(name);
     }
+
+    private static bool SaysWhoAsks(string header) =>
+        header.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase)
+        || header.Equals("Forwarded", StringComparison.OrdinalIgnoreCase)
+        || header.Equals("X-Real-IP", StringComparison.OrdinalIgnoreCase);
 }

@@ -3,7 +3,8 @@ using System.Diagnostics.Metrics;
 
 namespace Mcp.Agent.ProxyProcess.Public;
 
-/// <summary>Requests of the public by hostname, named as OpenTelemetry's conventions for HTTP servers have it. Without anybody who collects them they cost nothing.</summary>
+/// <summary>Requests of the public by hostname, named as OpenTelemetry's conventions for HTTP servers have it. Without anybody who collects
+/// them they cost nothing.</summary>
 internal sealed class PublicMetrics : IDisposable
 {
     public const string MeterName = "Mcp.Edge";
@@ -13,7 +14,8 @@ internal sealed class PublicMetrics : IDisposable
 
     public PublicMetrics()
     {
-        _duration = _meter.CreateHistogram<double>("http.server.request.duration", "s", "Duration of requests, from their headers to the end of the answer");
+        _duration = _meter.CreateHistogram<double>(
+            "http.server.request.duration", "s", "Duration of requests, from their headers to the end of the answer");
         _active = _meter.CreateUpDownCounter<long>("http.server.active_requests", "{request}", "Requests that are under way");
     }
 
@@ -44,5 +46,9 @@ internal sealed class PublicMetrics : IDisposable
     // Names that clients make up must not become series.
     private static string NameOf(PublicHost? host) => host?.Name ?? "_OTHER";
 
-    private static string MethodOf(string method) => method is "GET" or "HEAD" or "POST" or "PUT" or "DELETE" or "PATCH" or "OPTIONS" or "CONNECT" or "TRACE" ? method : "_OTHER";
+    private static string MethodOf(string method) => method switch
+    {
+        "GET" or "HEAD" or "POST" or "PUT" or "DELETE" or "PATCH" or "OPTIONS" or "CONNECT" or "TRACE" => method,
+        _ => "_OTHER",
+    };
 }

@@ -7,7 +7,8 @@ namespace Mcp.Agent.ProxyProcess.Public;
 /// <summary>A public hostname with its certificate and its backend.</summary>
 internal sealed record PublicHost(string Name, string Service, HandshakeCertificate Certificate, OverlayBackend Backend);
 
-/// <summary>The public hostnames in force, swapped as one. A backend that has moved is another backend: what is on its way to the old one ends there.</summary>
+/// <summary>The public hostnames in force, swapped as one. A backend that has moved is another backend: what is on its way to the old one
+/// ends there.</summary>
 internal sealed class PublicTable(FleetPeer peer) : IDisposable
 {
     private readonly Lock _lock = new();
@@ -28,7 +29,11 @@ internal sealed class PublicTable(FleetPeer peer) : IDisposable
                     continue;
                 var key = OverlayBackend.KeyOf(route);
                 if (!backends.TryGetValue(key, out var backend))
-                    backends[key] = backend = new OverlayBackend(key, route.Backend, [.. route.Addresses.Select(IPAddress.Parse)], route.Port, peer);
+                {
+                    IPAddress[] addresses = [.. route.Addresses.Select(IPAddress.Parse)];
+                    backends[key] = backend = new OverlayBackend(key, route.Backend, addresses, route.Port, peer);
+                }
+
                 after[route.Host] = new PublicHost(route.Host, route.Service, certificate, backend);
             }
 
