@@ -14,10 +14,15 @@ internal static class HostSide
     public static void Check(InstanceSpec spec)
     {
         foreach (var volume in spec.Component.Volumes.Where(v => !Path.Exists(v.Source)))
-            throw new McpException(ErrorCode.VolumeMissing, $"the volume's host path {volume.Source} does not exist", $"create it on the node: mkdir -p {volume.Source}");
+            throw new McpException(
+                ErrorCode.VolumeMissing,
+                $"the volume's host path {volume.Source} does not exist",
+                $"create it on the node: mkdir -p {volume.Source}");
         foreach (var port in spec.Ports.DistinctBy(p => p.Address).Where(p => !IsHere(IPAddress.Parse(p.Address))))
         {
-            throw new McpException(ErrorCode.PortAddress, $"{port.Address} of the port {FixedPorts.Format(port)} is not an address of this host",
+            throw new McpException(
+                ErrorCode.PortAddress,
+                $"{port.Address} of the port {FixedPorts.Format(port)} is not an address of this host",
                 "ip addr shows those that are; without an address the port is published on all of them");
         }
     }

@@ -14,7 +14,8 @@ public interface IRuntime
     /// <summary>Is it usable here, and if not, why. Never throws for an unusable runtime.</summary>
     Task<RuntimeAvailability> ProbeAsync(CancellationToken ct);
 
-    /// <summary>Makes the image present; a floating reference is looked up again, but a copy already here serves where the registry does not.</summary>
+    /// <summary>Makes the image present; a floating reference is looked up again, but a copy already here serves where the registry does
+    /// not.</summary>
     /// <exception cref="McpException">image.pull</exception>
     Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct);
 
@@ -37,7 +38,8 @@ public interface IRuntime
     /// <summary>Only what mcp owns.</summary>
     Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct);
 
-    /// <summary>Who may write to directories of the host: every instance of mcp's, and whatever else the runtime runs. Asked of the runtime itself, each time.</summary>
+    /// <summary>Who may write to directories of the host: every instance of mcp's, and whatever else the runtime runs. Asked of the runtime
+    /// itself, each time.</summary>
     /// <exception cref="McpException">volume.unsure: the runtime does not answer.</exception>
     Task<IReadOnlyList<VolumeHolder>> HoldersAsync(CancellationToken ct);
 
@@ -61,10 +63,26 @@ public abstract record RuntimeAvailability
 /// <param name="Definition">The component's canonical text, as it was when the instance was made.</param>
 /// <param name="Ports">Published ports.</param>
 /// <param name="Reason">Why it does not run, where the exit code does not say it.</param>
-public sealed record InstanceInfo(InstanceName Name, string Image, InstanceState State, int? ExitCode, string SpecHash, DateTimeOffset? Started, string Definition, IReadOnlyList<FixedPort> Ports, string Reason = "")
+public sealed record InstanceInfo(
+    InstanceName Name,
+    string Image,
+    InstanceState State,
+    int? ExitCode,
+    string SpecHash,
+    DateTimeOffset? Started,
+    string Definition,
+    IReadOnlyList<FixedPort> Ports,
+    string Reason = "")
 {
     /// <summary>How it ended, in words.</summary>
-    public string Ending => (ExitCode is { } code ? string.Create(CultureInfo.InvariantCulture, $"exit code {code}") : "no exit code") + (Reason.Length > 0 ? $": {Reason}" : "");
+    public string Ending
+    {
+        get
+        {
+            var code = ExitCode is { } known ? string.Create(CultureInfo.InvariantCulture, $"exit code {known}") : "no exit code";
+            return Reason.Length > 0 ? $"{code}: {Reason}" : code;
+        }
+    }
 }
 
 /// <param name="Who">For people: the instance, or the name of what is not mcp's.</param>

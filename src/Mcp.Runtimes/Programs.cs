@@ -14,11 +14,21 @@ public static class Programs
     /// <summary>The program's full path; null: not on the PATH, nor where administrators' programs are.</summary>
     public static string? Find(string program) => program.Contains('/', StringComparison.Ordinal)
         ? File.Exists(program) ? Path.GetFullPath(program) : null
-        : ((string[])[.. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':'), "/usr/sbin", "/sbin"]).Where(d => d.Length > 0).Select(d => Path.Combine(d, program)).FirstOrDefault(File.Exists);
+        : ((string[])[.. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':'), "/usr/sbin", "/sbin"])
+            .Where(d => d.Length > 0)
+            .Select(d => Path.Combine(d, program))
+            .FirstOrDefault(File.Exists);
 
     public static ProcessStartInfo Start(string program, IEnumerable<string> arguments, string? directory = null)
     {
-        var start = new ProcessStartInfo(program) { UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = directory ?? "" };
+        var start = new ProcessStartInfo(program)
+        {
+            UseShellExecute = false,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = directory ?? "",
+        };
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument);
         return start;
@@ -46,7 +56,11 @@ public static class Programs
         {
             throw Find(start.FileName) is null
                 ? new McpException(ErrorCode.ProgramMissing, $"there is no program {start.FileName}", "", e)
-                : new McpException(ErrorCode.ProgramMissing, $"{start.FileName} cannot be started: {new Win32Exception(e.NativeErrorCode).Message}", "", e);
+                : new McpException(
+                    ErrorCode.ProgramMissing,
+                    $"{start.FileName} cannot be started: {new Win32Exception(e.NativeErrorCode).Message}",
+                    "",
+                    e);
         }
 
         process.StandardInput.Close();
@@ -61,7 +75,9 @@ public static class Programs
         {
             process.Kill(entireProcessTree: true);
             ct.ThrowIfCancellationRequested();
-            throw new McpException(ErrorCode.ProgramHangs, $"{Path.GetFileName(start.FileName)} did not end within {limit.TotalSeconds:0} s{Said(output)}");
+            throw new McpException(
+                ErrorCode.ProgramHangs,
+                $"{Path.GetFileName(start.FileName)} did not end within {limit.TotalSeconds:0} s{Said(output)}");
         }
 
         return (process.ExitCode, Tail(output));

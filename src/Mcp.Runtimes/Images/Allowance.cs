@@ -3,7 +3,8 @@ using Mcp.Model.Errors;
 namespace Mcp.Runtimes.Images;
 
 /// <summary>What one image may take.</summary>
-/// <param name="MaxBytes">Packed, and unpacked: every file counts, also one that a later layer replaces, and each hard link like a copy.</param>
+/// <param name="MaxBytes">Packed, and unpacked: every file counts, also one that a later layer replaces, and each hard link like a
+/// copy.</param>
 /// <param name="MaxEntries">Files, directories and links, all layers together.</param>
 public sealed record ImageLimits(long MaxBytes, long MaxEntries)
 {
@@ -32,10 +33,16 @@ internal sealed class Allowance(ImageLimits limits, DiskRoom room)
     {
         _entries += count;
         if (_entries > limits.MaxEntries)
-            throw new McpException(ErrorCode.ImageTooLarge, $"it has more than {limits.MaxEntries} files", "use a smaller image, or allow more: image_max_entries in [qemu] of agent.toml");
+            throw new McpException(
+                ErrorCode.ImageTooLarge,
+                $"it has more than {limits.MaxEntries} files",
+                "use a smaller image, or allow more: image_max_entries in [qemu] of agent.toml");
         room.Take(count * EntryBytes);
     }
 
     public static McpException TooLarge(long maxBytes) =>
-        new(ErrorCode.ImageTooLarge, $"it is larger than {maxBytes / 1024 / 1024} MiB", "use a smaller image, or allow more: image_max_mb in [qemu] of agent.toml");
+        new(
+            ErrorCode.ImageTooLarge,
+            $"it is larger than {maxBytes / 1024 / 1024} MiB",
+            "use a smaller image, or allow more: image_max_mb in [qemu] of agent.toml");
 }

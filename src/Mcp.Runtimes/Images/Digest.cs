@@ -3,7 +3,8 @@ using System.Security.Cryptography;
 
 namespace Mcp.Runtimes.Images;
 
-/// <summary>The SHA-256 of a document or a layer, as registries write it. Nothing else becomes part of an address or of a file's name.</summary>
+/// <summary>The SHA-256 of a document or a layer, as registries write it. Nothing else becomes part of an address or of a file's
+/// name.</summary>
 /// <param name="Hex">64 lower-case hexadecimal digits.</param>
 internal readonly record struct Digest(string Hex)
 {
@@ -14,7 +15,8 @@ internal readonly record struct Digest(string Hex)
 
     public static Digest Of(ReadOnlySpan<byte> bytes) => new(Convert.ToHexStringLower(SHA256.HashData(bytes)));
 
-    public static async Task<Digest> OfAsync(Stream stream, CancellationToken ct) => new(Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, ct)));
+    public static async Task<Digest> OfAsync(Stream stream, CancellationToken ct) =>
+        new(Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, ct)));
 
     public static bool TryParse([NotNullWhen(true)] string? text, out Digest digest)
     {
@@ -23,10 +25,14 @@ internal readonly record struct Digest(string Hex)
         return right;
     }
 
-    /// <summary>A digest as the format has them (https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests), but of an algorithm that is not read here.</summary>
+    /// <summary>A digest as the format has them (https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests), but of an
+    /// algorithm that is not read here.</summary>
     public static bool IsOther(string text) =>
-        text.Length <= LongestOther && !text.StartsWith(Prefix, StringComparison.Ordinal) && text.Split(':') is [{ Length: > 0 } algorithm, { Length: >= HexLength / 2 } encoded]
-        && algorithm.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '+' or '.' or '_' or '-') && encoded.All(c => char.IsAsciiLetterOrDigit(c) || c is '=' or '_' or '-');
+        text.Length <= LongestOther
+            && !text.StartsWith(Prefix, StringComparison.Ordinal)
+            && text.Split(':') is [{ Length: > 0 } algorithm, { Length: >= HexLength / 2 } encoded]
+            && algorithm.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '+' or '.' or '_' or '-')
+            && encoded.All(c => char.IsAsciiLetterOrDigit(c) || c is '=' or '_' or '-');
 
     public static bool IsHex(string text) => text.Length == HexLength && text.All(char.IsAsciiHexDigitLower);
 

@@ -34,8 +34,13 @@ internal sealed class DiskRoom(string directory)
     }
 
     /// <summary>Null: it is another failure.</summary>
-    public static McpException? Of(Exception e, string directory) => e is IOException { HResult: NoSpaceLeft } ? Full(directory, "no space is left", e) : null;
+    public static McpException? Of(Exception e, string directory) =>
+        e is IOException { HResult: NoSpaceLeft } ? Full(directory, "no space is left", e) : null;
 
     private static McpException Full(string directory, string why, Exception? cause = null) =>
-        new(ErrorCode.DiskFull, $"the disk of {directory} is full: {why}", "free some space (mcp node show says how much there is); nothing was lost", cause);
+        new(
+            ErrorCode.DiskFull,
+            $"the disk of {directory} is full: {why}",
+            "free some space (mcp node show says how much there is); nothing was lost",
+            cause);
 }

@@ -49,7 +49,8 @@ internal sealed record ElfFile(string? Interpreter, IReadOnlyList<string> Needed
         if (all.FirstOrDefault(s => s.Type == Load && strings >= s.Address && strings - s.Address < s.Bytes) is not { } home)
             return [];
         var from = strings - home.Address + home.Offset;
-        return [.. entries.Where(e => e.Tag == NeededTag).Take(MaxNeeded).Select(e => Text(file, from + e.Value)).OfType<string>().Where(n => n.Length > 0)];
+        var names = entries.Where(e => e.Tag == NeededTag).Take(MaxNeeded).Select(e => Text(file, from + e.Value));
+        return [.. names.OfType<string>().Where(n => n.Length > 0)];
     }
 
     private static string? Text(FileStream file, ulong offset)

@@ -24,12 +24,22 @@ internal static class ElfFinder
         using var file = File.OpenRead(path);
         var length = file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false);
         if (length > 1 && header[0] == '#' && header[1] == '!')
-            throw Wrong($"{inside} is a script ({Encoding.UTF8.GetString(header, 0, Math.Min(length, MaxShebang)).Split('\n')[0]}), and a unikernel runs one ELF program", "use runtime = \"microvm\", or name the program itself in cmd");
+        {
+            var line = Encoding.UTF8.GetString(header, 0, Math.Min(length, MaxShebang)).Split('\n')[0];
+            throw Wrong(
+                $"{inside} is a script ({line}), and a unikernel runs one ELF program",
+                "use runtime = \"microvm\", or name the program itself in cmd");
+        }
+
         if (length < HeaderBytes || header[0] != 0x7f || header[1] != 'E' || header[2] != 'L' || header[3] != 'F')
             throw Wrong($"{inside} is not an ELF program", "use runtime = \"microvm\" or \"container\"");
         var machine = BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(18));
         var wanted = RuntimeInformation.OSArchitecture == System.Runtime.InteropServices.Architecture.Arm64 ? Arm64 : X64;
-        return machine == wanted ? inside : throw Wrong($"{inside} is for another processor (ELF machine {machine}, and this node is {wanted})", $"build the image for {ImageStore.Architecture}");
+        return machine == wanted
+            ? inside
+            : throw Wrong(
+                $"{inside} is for another processor (ELF machine {machine}, and this node is {wanted})",
+                $"build the image for {ImageStore.Architecture}");
     }
 
     private static IEnumerable<string> Candidates(StoredImage image, string program) =>

@@ -12,12 +12,15 @@ internal static partial class ElfNeeds
     /// <exception cref="McpException">image.entrypoint: names what is missing.</exception>
     public static void Check(string root, string program)
     {
-        if (ElfFile.Read(RootedPath.Resolve(root, program, followLast: true)) is not { } elf || (elf.Interpreter is null && elf.Needed.Count == 0))
+        if (ElfFile.Read(RootedPath.Resolve(root, program, followLast: true)) is not { } elf
+            || (elf.Interpreter is null && elf.Needed.Count == 0))
             return;
         if (elf.Interpreter is { } interpreter && !File.Exists(RootedPath.Resolve(root, interpreter, followLast: true)))
             throw Missing(program, $"the loader {OciReader.Shown(interpreter)}");
         // Where a loader looks is settled in several ways; what is nowhere in the tree it does not find.
-        var there = TreeWalk.Of(root).Where(f => f.Name.Contains(".so", StringComparison.Ordinal)).ToLookup(f => f.Name, f => f.FullName[root.Length..]);
+        var there = TreeWalk.Of(root)
+            .Where(f => f.Name.Contains(".so", StringComparison.Ordinal))
+            .ToLookup(f => f.Name, f => f.FullName[root.Length..]);
         var own = elf.Interpreter?.Contains("musl", StringComparison.Ordinal) == true;
         var (seen, left) = (new HashSet<string>(), new Queue<string>(elf.Needed));
         while (left.TryDequeue(out var library) && seen.Count < MaxLibraries)
@@ -35,7 +38,10 @@ internal static partial class ElfNeeds
     }
 
     private static McpException Missing(string program, string what) =>
-        new(ErrorCode.ImageEntrypoint, $"{program} needs {what}, which is not in the image", "put it into the image, or link the program statically");
+        new(
+            ErrorCode.ImageEntrypoint,
+            $"{program} needs {what}, which is not in the image",
+            "put it into the image, or link the program statically");
 
     // musl's loader is these libraries itself.
     [GeneratedRegex(@"^lib(c|pthread|rt|m|dl|util|xnet)\.so$")]

@@ -26,7 +26,11 @@ public sealed class ImageArchitectures(string? authFile)
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
-            throw new McpException(ErrorCode.ImageArchitectures, $"cannot ask for the architectures of {image}: no answer within {s_limit.TotalSeconds} s", "is the registry reachable from this node?", e);
+            throw new McpException(
+                ErrorCode.ImageArchitectures,
+                $"cannot ask for the architectures of {image}: no answer within {s_limit.TotalSeconds} s",
+                "is the registry reachable from this node?",
+                e);
         }
     }
 }

@@ -10,8 +10,8 @@ using ZstdSharp.Unsafe;
 
 namespace Mcp.Runtimes.Images;
 
-/// <summary>OCI images unpacked, by the digest of their manifest: DIGEST/{config.json, rootfs/}. What lies under a digest is complete, since it is
-/// renamed into place; what is half done goes with whoever made it, or is swept by the next.</summary>
+/// <summary>OCI images unpacked, by the digest of their manifest: DIGEST/{config.json, rootfs/}. What lies under a digest is complete,
+/// since it is renamed into place; what is half done goes with whoever made it, or is swept by the next.</summary>
 internal sealed class ImageStore(string directory, RegistryCredentials credentials, ImageLimits? limits = null)
 {
     private const string ConfigFile = "config.json";
@@ -57,7 +57,11 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         {
             throw DiskRoom.Of(e, directory) is { } full
                 ? new McpException(full.Code, $"cannot pull {image}: {full.Message}", full.Hint, e)
-                : new McpException(ErrorCode.ImagePull, $"cannot pull {image}: {e.Message}", $"is {directory} writable, and only this program's?", e);
+                : new McpException(
+                    ErrorCode.ImagePull,
+                    $"cannot pull {image}: {e.Message}",
+                    $"is {directory} writable, and only this program's?",
+                    e);
         }
     }
 
@@ -78,7 +82,11 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         catch (OperationCanceledException e) when (over.IsOver)
         {
             var what = $"cannot pull {image}: the registry did not deliver in time ({limit.TotalSeconds:0} s)";
-            failure = new McpException(ErrorCode.ImagePull, what, "is the registry slow? pull_limit in [qemu] of agent.toml gives it more time", e);
+            failure = new McpException(
+                ErrorCode.ImagePull,
+                what,
+                "is the registry slow? pull_limit in [qemu] of agent.toml gives it more time",
+                e);
         }
 
         if (Find(image) is not { } here)
@@ -111,7 +119,12 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
     }
 
     private async Task UnpackOnceAsync(
-        ImageReference image, RegistryClient registry, Digest digest, ImageManifest manifest, IProgress<string>? progress, CancellationToken ct)
+        ImageReference image,
+        RegistryClient registry,
+        Digest digest,
+        ImageManifest manifest,
+        IProgress<string>? progress,
+        CancellationToken ct)
     {
         var turn = s_pulls.GetOrAdd(_store.Home(digest.Hex), _ => new SemaphoreSlim(1, 1));
         await turn.WaitAsync(ct);
@@ -123,7 +136,10 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
             if (config is { Os: not (null or "linux") } || (config.Architecture ?? Architecture) != Architecture)
             {
                 var its = OciReader.Shown($"{config.Os ?? "linux"}/{config.Architecture}");
-                throw new McpException(ErrorCode.ImageArchitecture, $"{image} is for {its}, and this node is linux/{Architecture}", "build the image for this platform too");
+                throw new McpException(
+                    ErrorCode.ImageArchitecture,
+                    $"{image} is for {its}, and this node is linux/{Architecture}",
+                    "build the image for this platform too");
             }
 
             var (work, claim) = await _store.BeginAsync(ct);
@@ -132,7 +148,8 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
                 try
                 {
                     await UnpackAsync(image, registry, work, manifest, progress, ct);
-                    await File.WriteAllTextAsync(Path.Combine(work, ConfigFile), JsonSerializer.Serialize(config, OciJson.Default.OciConfig), ct);
+                    await File.WriteAllTextAsync(
+                        Path.Combine(work, ConfigFile), JsonSerializer.Serialize(config, OciJson.Default.OciConfig), ct);
                     _store.Complete(work, digest);
                 }
                 catch
@@ -150,7 +167,12 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
     }
 
     private async Task UnpackAsync(
-        ImageReference image, RegistryClient registry, string work, ImageManifest manifest, IProgress<string>? progress, CancellationToken ct)
+        ImageReference image,
+        RegistryClient registry,
+        string work,
+        ImageManifest manifest,
+        IProgress<string>? progress,
+        CancellationToken ct)
     {
         var room = new DiskRoom(work);
         room.Need(manifest.Layers.Sum(l => l.Size));
@@ -186,14 +208,18 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
     {
         var home = _store.Home(digest);
         var file = new FileInfo(Path.Combine(home, ConfigFile));
-        if (StoreDirectory.IsLink(home) || !file.Exists || file.LinkTarget is not null || !Directory.Exists(Path.Combine(home, RootDirectory)))
+        if (StoreDirectory.IsLink(home)
+            || !file.Exists
+            || file.LinkTarget is not null
+            || !Directory.Exists(Path.Combine(home, RootDirectory)))
             return null;
         // Asked for just now: see Evict.
         Directory.SetLastWriteTimeUtc(home, TimeProvider.System.GetUtcNow().UtcDateTime);
         try
         {
             var config = JsonSerializer.Deserialize(File.ReadAllText(file.FullName), OciJson.Default.OciConfig)?.Config;
-            return new StoredImage(digest, home, config?.Env ?? [], config?.Entrypoint ?? [], config?.Cmd ?? [], WorkingDir(config), config?.User ?? "");
+            return new StoredImage(
+                digest, home, config?.Env ?? [], config?.Entrypoint ?? [], config?.Cmd ?? [], WorkingDir(config), config?.User ?? "");
         }
         catch (JsonException)
         {

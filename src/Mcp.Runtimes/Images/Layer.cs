@@ -43,7 +43,9 @@ internal sealed class Layer(string root, Allowance? allowance = null)
         catch (Exception e) when (e is not (McpException or OperationCanceledException or OutOfMemoryException))
         {
             // Readers of archives and of packed data throw all kinds of things at damaged ones.
-            var why = e is (IOException or UnauthorizedAccessException) and not EndOfStreamException ? OciReader.Plain(e.Message) : "it is damaged";
+            var why = e is (IOException or UnauthorizedAccessException) and not EndOfStreamException
+                ? OciReader.Plain(e.Message)
+                : "it is damaged";
             throw DiskRoom.Of(e, root) ?? OciReader.Wrong($"a layer cannot be unpacked: {why}", e);
         }
     }
@@ -61,7 +63,8 @@ internal sealed class Layer(string root, Allowance? allowance = null)
     {
         if (entry.EntryType is TarEntryType.GlobalExtendedAttributes)
             return;
-        if (entry is PaxTarEntry { ExtendedAttributes: var attributes } && attributes.Keys.Any(k => k.StartsWith(Sparse, StringComparison.Ordinal)))
+        if (entry is PaxTarEntry { ExtendedAttributes: var attributes }
+            && attributes.Keys.Any(k => k.StartsWith(Sparse, StringComparison.Ordinal)))
             throw OciReader.Wrong("a layer has a sparse file, which is not supported: pack the image with another program");
         if (entry.Name.Contains('\0', StringComparison.Ordinal) || entry.LinkName.Contains('\0', StringComparison.Ordinal))
             throw OciReader.Wrong("a layer has a file with a NUL in its name");
@@ -99,7 +102,10 @@ internal sealed class Layer(string root, Allowance? allowance = null)
         {
             var gone = name[Whiteout.Length..];
             // ".wh.." and ".wh..." would be the directory itself and the one above.
-            Delete(gone is "" or "." or ".." ? throw OciReader.Wrong($"a layer removes {OciReader.Shown(gone)}, which is no name") : Path.Combine(parent, gone));
+            Delete(
+                gone is "" or "." or ".."
+                    ? throw OciReader.Wrong($"a layer removes {OciReader.Shown(gone)}, which is no name")
+                    : Path.Combine(parent, gone));
             return;
         }
 
@@ -160,7 +166,9 @@ internal sealed class Layer(string root, Allowance? allowance = null)
         if (entry.EntryType != TarEntryType.SymbolicLink)
             File.SetUnixFileMode(path, entry.Mode);
         // What a file may do without being root's, such as bind to port 80; the disk made of the tree carries it on.
-        if (_owners && entry is PaxTarEntry { ExtendedAttributes: var attributes } && attributes.TryGetValue(CapabilityKey, out var capability))
+        if (_owners
+            && entry is PaxTarEntry { ExtendedAttributes: var attributes }
+            && attributes.TryGetValue(CapabilityKey, out var capability))
             Posix.SetAttribute(path, Capability, Encoding.UTF8.GetBytes(capability));
     }
 

@@ -8,7 +8,11 @@ internal sealed record OciPlatform(string? Architecture, string? Os);
 
 internal sealed record OciDescriptor(string? MediaType, string? Digest, long? Size, OciPlatform? Platform);
 
-internal sealed record OciManifest(string? MediaType, IReadOnlyList<OciDescriptor?>? Manifests, OciDescriptor? Config, IReadOnlyList<OciDescriptor?>? Layers);
+internal sealed record OciManifest(
+    string? MediaType,
+    IReadOnlyList<OciDescriptor?>? Manifests,
+    OciDescriptor? Config,
+    IReadOnlyList<OciDescriptor?>? Layers);
 
 internal sealed record OciConfig(string? Architecture, string? Os, OciImageConfig? Config, OciRootfs? Rootfs);
 

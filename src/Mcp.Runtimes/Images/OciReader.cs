@@ -23,7 +23,12 @@ internal sealed class OciReader(long maxBytes)
     ];
 
     // The last one is Docker's 1.10: it is JSON all the same.
-    private static readonly string[] s_configs = ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json", "application/octet-stream"];
+    private static readonly string[] s_configs =
+    [
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+        "application/octet-stream"
+    ];
 
     private static readonly Dictionary<string, LayerPacking> s_layers = new()
     {
@@ -50,7 +55,8 @@ internal sealed class OciReader(long maxBytes)
         return manifest switch
         {
             { Manifests: { } platforms, Config: null, Layers: null } => new ManifestDocument.Platforms(Platforms(platforms)),
-            { Manifests: null, Config: { } config, Layers: { } layers } => new ManifestDocument.OneImage(new ImageManifest(Config(config), Layers(layers))),
+            { Manifests: null, Config: { } config, Layers: { } layers } => new ManifestDocument.OneImage(
+                new ImageManifest(Config(config), Layers(layers))),
             { Manifests: not null } => throw Wrong("the manifest says both to be one image and a list of them"),
             _ => throw Wrong("the registry's answer is not an image manifest"),
         };
@@ -69,8 +75,15 @@ internal sealed class OciReader(long maxBytes)
         var inner = config.Config;
         IReadOnlyList<string?> texts = [config.Architecture, config.Os, inner?.WorkingDir, inner?.User];
         foreach (var list in (IReadOnlyList<string?>?[])[inner?.Env, inner?.Entrypoint, inner?.Cmd])
-            texts = list is null ? texts : list.Contains(null) ? throw Wrong("a list of the configuration has a null in it") : [.. texts, .. list];
-        return texts.Any(t => t?.Contains('\0', StringComparison.Ordinal) == true) ? throw Wrong("a text of the configuration has a NUL in it") : config;
+        {
+            if (list?.Contains(null) == true)
+                throw Wrong("a list of the configuration has a null in it");
+            texts = [.. texts, .. list ?? []];
+        }
+
+        return texts.Any(t => t?.Contains('\0', StringComparison.Ordinal) == true)
+            ? throw Wrong("a text of the configuration has a NUL in it")
+            : config;
     }
 
     /// <summary>A token of a token server, fit for a header; null: none.</summary>
@@ -79,23 +92,33 @@ internal sealed class OciReader(long maxBytes)
     {
         var reply = Parse(bytes, "token", OciJson.Default.TokenReply);
         var token = reply.Token is { Length: > 0 } ? reply.Token : reply.AccessToken;
-        return token is null or "" ? null : token.All(c => c is > ' ' and < '\x7f') ? token : throw Wrong("the registry's token has characters that no token has");
+        if (token is null or "")
+            return null;
+        var isFit = token.All(c => c is > ' ' and < '\x7f');
+        return isFit ? token : throw Wrong("the registry's token has characters that no token has");
     }
 
     /// <exception cref="McpException">image.pull</exception>
     public static Digest DigestOf(string? text, string what) =>
-        Digest.TryParse(text, out var digest) ? digest : throw Wrong($"{what} is {(text is null ? "missing" : $"{Shown(text)}, not {Digest.Allowed}")}");
+        Digest.TryParse(text, out var digest)
+            ? digest
+            : throw Wrong($"{what} is {(text is null ? "missing" : $"{Shown(text)}, not {Digest.Allowed}")}");
 
     /// <summary>A word from outside, short and without control characters, for a message.</summary>
     public static string Shown(string text) => $"'{Plain(Label.Clip(text))}'";
 
-    /// <summary>A text that may have something from outside in it: nothing that moves a terminal's cursor or turns its text round.</summary>
+    /// <summary>A text that may have something from outside in it: nothing that moves a terminal's cursor or turns its text
+    /// round.</summary>
     public static string Plain(string text) =>
-        new([.. (text.Length > MaxText ? text[..MaxText] : text).Select(c => char.IsControl(c) || char.GetUnicodeCategory(c) is UnicodeCategory.Format ? '?' : c)]);
+        new([.. text.Take(MaxText).Select(c => char.IsControl(c) || char.GetUnicodeCategory(c) is UnicodeCategory.Format ? '?' : c)]);
 
     /// <summary>The registry, or who speaks for it, says what cannot be.</summary>
     public static McpException Wrong(string what, Exception? cause = null) =>
-        new(ErrorCode.ImagePull, what, "the image or its registry is damaged, or not to be trusted; push the image again, or name another registry", cause);
+        new(
+            ErrorCode.ImagePull,
+            what,
+            "the image or its registry is damaged, or not to be trusted; push the image again, or name another registry",
+            cause);
 
     private static List<PlatformManifest> Platforms(IReadOnlyList<OciDescriptor?> platforms)
     {
@@ -141,13 +164,16 @@ internal sealed class OciReader(long maxBytes)
         {
             null => throw Wrong($"the size of {what} is missing"),
             < 0 => throw Wrong($"the size of {what} is negative"),
-            var size when size > max => throw (max == MaxDocumentBytes ? Wrong($"{what} is {size} bytes large; {max} are allowed") : Allowance.TooLarge(max)),
+            var size when size > max && max == MaxDocumentBytes => throw Wrong($"{what} is {size} bytes large; {max} are allowed"),
+            var size when size > max => throw Allowance.TooLarge(max),
             { } size => new Blob(digest, size),
         };
     }
 
     private static string? Name(string? text) =>
-        text is { Length: > 0 and <= MaxPlatformName } && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-') ? text : null;
+        text is { Length: > 0 and <= MaxPlatformName } && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-')
+            ? text
+            : null;
 
     private static T Parse<T>(ReadOnlySpan<byte> bytes, string what, JsonTypeInfo<T> type)
         where T : class

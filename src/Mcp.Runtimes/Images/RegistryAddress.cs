@@ -4,13 +4,15 @@ using Mcp.Model.Names;
 
 namespace Mcp.Runtimes.Images;
 
-/// <summary>Where an image's registry is, and where else it may send us. Clear text only between registries and other servers of this machine.</summary>
+/// <summary>Where an image's registry is, and where else it may send us. Clear text only between registries and other servers of this
+/// machine.</summary>
 internal static class RegistryAddress
 {
     private const string DockerHub = "docker.io";
     private const int CommonLabels = 2;
 
-    // Nobody can have a name below one of these from anybody but the owner of the network: RFC 6762 appendix G, RFC 2606, and what the root never gives out.
+    // Nobody can have a name below one of these from anybody but the owner of the network: RFC 6762 appendix G, RFC 2606, and what the root
+    // never gives out.
     private static readonly string[] s_private = ["lan", "local", "internal", "intranet", "private", "corp", "home", "localdomain", "test"];
 
     /// <summary>Of something of the image: manifests/TAG, blobs/DIGEST.</summary>
@@ -55,9 +57,11 @@ internal static class RegistryAddress
     }
 
     /// <summary>The very same server.</summary>
-    public static bool Same(Uri one, Uri other) => Uri.Compare(one, other, UriComponents.SchemeAndServer, UriFormat.SafeUnescaped, StringComparison.OrdinalIgnoreCase) == 0;
+    public static bool Same(Uri one, Uri other) =>
+        Uri.Compare(one, other, UriComponents.SchemeAndServer, UriFormat.SafeUnescaped, StringComparison.OrdinalIgnoreCase) == 0;
 
-    /// <summary>May a registry have its logins sent to this token server: the same host, or another one of its domain; REGISTRY.lan and its like are of the domain lan.</summary>
+    /// <summary>May a registry have its logins sent to this token server: the same host, or another one of its domain; REGISTRY.lan and its
+    /// like are of the domain lan.</summary>
     public static bool Trusts(Uri registry, Uri tokens)
     {
         if (string.Equals(registry.IdnHost, tokens.IdnHost, StringComparison.OrdinalIgnoreCase))
@@ -65,11 +69,15 @@ internal static class RegistryAddress
         if (registry.HostNameType != UriHostNameType.Dns || tokens.HostNameType != UriHostNameType.Dns)
             return false;
         var (own, other) = (registry.IdnHost.Split('.'), tokens.IdnHost.Split('.'));
-        var common = own.Reverse().Zip(other.Reverse()).TakeWhile(p => string.Equals(p.First, p.Second, StringComparison.OrdinalIgnoreCase)).Count();
+        var common = own.Reverse()
+            .Zip(other.Reverse())
+            .TakeWhile(p => string.Equals(p.First, p.Second, StringComparison.OrdinalIgnoreCase))
+            .Count();
         var isShort = own.Length == CommonLabels && s_private.Contains(own[^1], StringComparer.OrdinalIgnoreCase);
         return common >= (isShort ? 1 : CommonLabels);
     }
 
     private static bool IsHere(string registry) =>
-        (IPEndPoint.TryParse(registry, out var ip) && IPAddress.IsLoopback(ip.Address)) || registry.StartsWith("localhost:", StringComparison.Ordinal);
+        (IPEndPoint.TryParse(registry, out var ip) && IPAddress.IsLoopback(ip.Address))
+            || registry.StartsWith("localhost:", StringComparison.Ordinal);
 }

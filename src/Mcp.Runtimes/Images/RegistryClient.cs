@@ -4,8 +4,9 @@ using Mcp.Model.Names;
 
 namespace Mcp.Runtimes.Images;
 
-/// <summary>Reads one image from its registry, so that what one registry was shown is never shown to another. https://github.com/opencontainers/distribution-spec.
-/// Nothing that it says is used unchecked; every failure is an McpException without the image's name, which the caller knows.</summary>
+/// <summary>Reads one image from its registry, so that what one registry was shown is never shown to another.
+/// https://github.com/opencontainers/distribution-spec. Nothing that it says is used unchecked; every failure is an McpException without
+/// the image's name, which the caller knows.</summary>
 /// <param name="maxBytes">No image may be larger, packed.</param>
 internal sealed class RegistryClient(ImageReference image, RegistryCredentials credentials, long maxBytes) : IDisposable
 {
@@ -24,12 +25,17 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
         var (digest, document) = await ReadManifestAsync(RegistryAddress.Tag(image), ct);
         if (document is ManifestDocument.Platforms { All: var all })
         {
-            var fitting = all.Where(p => p.Os == "linux" && p.Architecture == architecture).OrderBy(p => p.Digest is null).FirstOrDefault() ?? throw NotFor(architecture, all);
-            var named = fitting.Digest ?? throw OciReader.Wrong($"the index names the image for linux/{architecture} by a digest that is not {Images.Digest.Allowed}");
+            var fitting = all.Where(p => p.Os == "linux" && p.Architecture == architecture).OrderBy(p => p.Digest is null).FirstOrDefault()
+                ?? throw NotFor(architecture, all);
+            var named = fitting.Digest
+                ?? throw OciReader.Wrong(
+                    $"the index names the image for linux/{architecture} by a digest that is not {Images.Digest.Allowed}");
             (digest, document) = await ReadManifestAsync(named.ToString(), ct);
         }
 
-        return document is ManifestDocument.OneImage { Manifest: var manifest } ? (digest, manifest) : throw OciReader.Wrong("the index lists another index, not an image");
+        return document is ManifestDocument.OneImage { Manifest: var manifest }
+            ? (digest, manifest)
+            : throw OciReader.Wrong("the index lists another index, not an image");
     }
 
     /// <summary>Of the Linux platforms that the image is there for, as image manifests spell them.</summary>
@@ -39,7 +45,12 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
         var (_, document) = await ReadManifestAsync(RegistryAddress.Tag(image), ct);
         return document switch
         {
-            ManifestDocument.Platforms { All: var all } => [.. all.Where(p => p is { Os: "linux", Architecture: not null, Digest: not null }).Select(p => p.Architecture!).Distinct()],
+            ManifestDocument.Platforms { All: var all } =>
+            [
+                .. all.Where(p => p is { Os: "linux", Architecture: not null, Digest: not null })
+                    .Select(p => p.Architecture!)
+                    .Distinct(),
+            ],
             ManifestDocument.OneImage { Manifest: var manifest } when (await ConfigAsync(manifest, ct)).Architecture is { } only => [only],
             _ => throw OciReader.Wrong("the image does not say for which machines it is"),
         };
@@ -146,6 +157,9 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
     private McpException NotFor(string architecture, IReadOnlyList<PlatformManifest> all)
     {
         var there = all.Where(p => p.Os is not (null or "unknown")).Select(p => $"{p.Os}/{p.Architecture}").Distinct();
-        return new McpException(ErrorCode.ImageArchitecture, $"{image} is not there for linux/{architecture}, only for {string.Join(", ", there)}", "build the image for this architecture too");
+        return new McpException(
+            ErrorCode.ImageArchitecture,
+            $"{image} is not there for linux/{architecture}, only for {string.Join(", ", there)}",
+            "build the image for this architecture too");
     }
 }

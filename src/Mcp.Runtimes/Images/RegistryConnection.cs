@@ -6,7 +6,8 @@ using Mcp.Model.Names;
 
 namespace Mcp.Runtimes.Images;
 
-/// <summary>Asks a registry: with its login where it wants one, along its redirections. The login goes to the registry itself, and to its token server.</summary>
+/// <summary>Asks a registry: with its login where it wants one, along its redirections. The login goes to the registry itself, and to its
+/// token server.</summary>
 internal sealed class RegistryConnection(ImageReference image, RegistryCredentials credentials) : IDisposable
 {
     private const int MaxRedirects = 5;
@@ -43,7 +44,10 @@ internal sealed class RegistryConnection(ImageReference image, RegistryCredentia
                 return response;
             using (response)
             {
-                if (response.StatusCode is HttpStatusCode.Unauthorized && !asked && RegistryAddress.Same(at, home) && await _login.AnswerAsync(_http, home, response, ct))
+                if (response.StatusCode is HttpStatusCode.Unauthorized
+                    && !asked
+                    && RegistryAddress.Same(at, home)
+                    && await _login.AnswerAsync(_http, home, response, ct))
                     (asked, at) = (true, home);
                 else if (!IsRedirect(response.StatusCode))
                     throw Refused(at, what, response.StatusCode);
@@ -102,8 +106,10 @@ internal sealed class RegistryConnection(ImageReference image, RegistryCredentia
         }
     }
 
-    /// <summary>A failure of the registry that may be over in a moment, as while it is restarted: it cannot be reached, or says that it has a fault.</summary>
-    public static bool MayPass(McpException failure) => failure.InnerException is HttpRequestException or IOException or OperationCanceledException;
+    /// <summary>A failure of the registry that may be over in a moment, as while it is restarted: it cannot be reached, or says that it has
+    /// a fault.</summary>
+    public static bool MayPass(McpException failure) =>
+        failure.InnerException is HttpRequestException or IOException or OperationCanceledException;
 
     /// <summary>The innermost reason: "Connection refused", not "an error occurred, see inside".</summary>
     public static string Why(Exception e)
@@ -116,16 +122,22 @@ internal sealed class RegistryConnection(ImageReference image, RegistryCredentia
     public void Dispose() => _http.Dispose();
 
     private static bool IsRedirect(HttpStatusCode status) =>
-        status is HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect;
+        status is HttpStatusCode.MovedPermanently or HttpStatusCode.Found or HttpStatusCode.SeeOther
+            or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect;
 
     private McpException Refused(Uri at, string what, HttpStatusCode status)
     {
         var registry = at.Authority;
         return status switch
         {
-            HttpStatusCode.NotFound => new McpException(ErrorCode.ImagePull, $"{registry} has no {what}", "is the image's name right, and was it pushed?"),
+            HttpStatusCode.NotFound => new McpException(
+                ErrorCode.ImagePull,
+                $"{registry} has no {what}",
+                "is the image's name right, and was it pushed?"),
             HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new McpException(
-                ErrorCode.ImagePull, $"{registry} refuses access: podman login {registry} on the node as the agent's user", _login.Withheld ?? "does the login still count?"),
+                ErrorCode.ImagePull,
+                $"{registry} refuses access: podman login {registry} on the node as the agent's user",
+                _login.Withheld ?? "does the login still count?"),
             _ => new McpException(
                 ErrorCode.ImagePull,
                 $"{registry} answered {(int)status}",

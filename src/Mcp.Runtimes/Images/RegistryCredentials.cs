@@ -46,7 +46,9 @@ internal sealed class RegistryCredentials(string? file)
         var run = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR") ?? "/run";
         return ((string?[])
         [
-            Environment.GetEnvironmentVariable("REGISTRY_AUTH_FILE"), Path.Combine(run, "containers", "auth.json"), "/run/containers/0/auth.json",
+            Environment.GetEnvironmentVariable("REGISTRY_AUTH_FILE"),
+            Path.Combine(run, "containers", "auth.json"),
+            "/run/containers/0/auth.json",
             Path.Combine(home, ".config", "containers", "auth.json"), Path.Combine(home, ".docker", "config.json"),
         ]).OfType<string>();
     }

@@ -39,16 +39,27 @@ internal sealed partial class RegistryLogin(ImageReference image, RegistryCreden
     // https://distribution.github.io/distribution/spec/auth/token/
     private async Task<string?> TokenAsync(HttpClient http, Uri registry, string parameters, string? basic, CancellationToken ct)
     {
-        var known = Parameter().Matches(parameters).GroupBy(m => m.Groups[1].Value).ToDictionary(g => g.Key, g => g.First().Groups[2].Value);
-        var realm = RegistryAddress.Follow(registry, Uri.TryCreate(known.GetValueOrDefault("realm"), UriKind.Absolute, out var said) ? said : null, "a token server");
+        var known = Parameter()
+            .Matches(parameters)
+            .GroupBy(m => m.Groups[1].Value)
+            .ToDictionary(g => g.Key, g => g.First().Groups[2].Value);
+        var realm = RegistryAddress.Follow(
+            registry, Uri.TryCreate(known.GetValueOrDefault("realm"), UriKind.Absolute, out var said) ? said : null, "a token server");
         var scope = $"repository:{RegistryAddress.Split(image).Repository}:pull";
         var query = $"service={Uri.EscapeDataString(known.GetValueOrDefault("service") ?? "")}&scope={Uri.EscapeDataString(scope)}";
-        var address = new UriBuilder(realm) { Fragment = "", UserName = "", Password = "", Query = realm.Query.Length > 1 ? $"{realm.Query}&{query}" : query };
+        var address = new UriBuilder(realm)
+        {
+            Fragment = "",
+            UserName = "",
+            Password = "",
+            Query = realm.Query.Length > 1 ? $"{realm.Query}&{query}" : query,
+        };
         using var request = new HttpRequestMessage(HttpMethod.Get, address.Uri);
         if (basic is not null && RegistryAddress.Trusts(registry, realm))
             request.Headers.Authorization = new AuthenticationHeaderValue("Basic", basic);
         else if (basic is not null)
-            Withheld = $"the login was not sent: the registry wants it sent to {realm.Host}, which is neither its own host nor of its domain";
+            Withheld = $"the login was not sent: the registry wants it sent to {realm.Host}, "
+                + "which is neither its own host nor of its domain";
         // Not along redirections: a token server answers itself.
         using var response = await RegistryConnection.SendAsync(http, request, ct);
         return response.IsSuccessStatusCode ? OciReader.Token(await RegistryConnection.DocumentAsync(response, ct)) : null;

@@ -6,8 +6,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Mcp.Runtimes.Images;
 
-/// <summary>The directory of the images, this program's alone. Every name in it is made here: DIGEST for a complete image, refs/HASH for what a reference
-/// meant last, work-NUMBER for what is under way. A link in the place of one of them was put there by somebody else: it is removed, never followed.</summary>
+/// <summary>The directory of the images, this program's alone. Every name in it is made here: DIGEST for a complete image, refs/HASH for
+/// what a reference meant last, work-NUMBER for what is under way. A link in the place of one of them was put there by somebody else: it is
+/// removed, never followed.</summary>
 internal sealed class StoreDirectory(string path)
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -42,7 +43,8 @@ internal sealed class StoreDirectory(string path)
         ? new DirectoryInfo(Path).EnumerateDirectories().Where(d => d.LinkTarget is null && Digest.IsHex(d.Name))
         : [];
 
-    /// <summary>An empty directory for what is under way, for as long as the handle is open; nobody takes it for left behind meanwhile.</summary>
+    /// <summary>An empty directory for what is under way, for as long as the handle is open; nobody takes it for left behind
+    /// meanwhile.</summary>
     public async Task<(string Work, SafeFileHandle Claim)> BeginAsync(CancellationToken ct)
     {
         Sweep();
@@ -81,7 +83,7 @@ internal sealed class StoreDirectory(string path)
         using var all = Lock();
         if (!Posix.TryLock(all, exclusive: true))
             return;
-        foreach (var left in new DirectoryInfo(Path).EnumerateDirectories().Where(d => d.LinkTarget is not null || !(d.Name == Refs || Digest.IsHex(d.Name))))
+        foreach (var left in new DirectoryInfo(Path).EnumerateDirectories().Where(d => !IsOurs(d)))
         {
             if (left.LinkTarget is not null)
                 File.Delete(left.FullName);
@@ -90,7 +92,8 @@ internal sealed class StoreDirectory(string path)
         }
     }
 
-    /// <summary>Removes what was being made of the images when the process was killed. Only when nothing is made: when the program starts.</summary>
+    /// <summary>Removes what was being made of the images when the process was killed. Only when nothing is made: when the program
+    /// starts.</summary>
     public void SweepHalves()
     {
         foreach (var half in Images().SelectMany(i => i.EnumerateFileSystemInfos($"*{Half}")))
@@ -102,6 +105,9 @@ internal sealed class StoreDirectory(string path)
         }
     }
 
+    private static bool IsOurs(DirectoryInfo directory) =>
+        directory.LinkTarget is null && (directory.Name == Refs || Digest.IsHex(directory.Name));
+
     public static bool IsLink(string path) => new FileInfo(path).LinkTarget is not null;
 
     private string Directory(string name) => System.IO.Path.Combine(Path, name);
@@ -109,7 +115,8 @@ internal sealed class StoreDirectory(string path)
     private SafeFileHandle Lock() => Posix.OwnFile(Directory("lock"));
 
     private string Reference(ImageReference image) =>
-        System.IO.Path.Combine(Directory(Refs), Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(image.Text)))[..ReferenceLength]);
+        System.IO.Path.Combine(
+            Directory(Refs), Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(image.Text)))[..ReferenceLength]);
 
     // The store itself may be a link of the node's owner, to a larger disk.
     private void Own(string directory)

@@ -4,19 +4,32 @@ namespace Mcp.Runtimes.Images;
 /// <param name="Digest">Hex of its manifest's SHA-256.</param>
 /// <param name="Directory">Its own in the store; what is made of the image is kept there too, and goes with it.</param>
 /// <param name="User">As the image says it; empty: root.</param>
-internal sealed record StoredImage(string Digest, string Directory, IReadOnlyList<string> Env, IReadOnlyList<string> Entrypoint, IReadOnlyList<string> Cmd, string WorkingDir, string User)
+internal sealed record StoredImage(
+    string Digest,
+    string Directory,
+    IReadOnlyList<string> Env,
+    IReadOnlyList<string> Entrypoint,
+    IReadOnlyList<string> Cmd,
+    string WorkingDir,
+    string User)
 {
     public string Root => Path.Combine(Directory, "rootfs");
 
-    /// <summary>The program and its arguments, as container runtimes combine them: the component's cmd takes the place of the image's.</summary>
+    /// <summary>The program and its arguments, as container runtimes combine them: the component's cmd takes the place of the
+    /// image's.</summary>
     public IReadOnlyList<string> Command(IReadOnlyList<string> cmd) => [.. Entrypoint, .. cmd.Count > 0 ? cmd : Cmd];
 
     /// <summary>The image's environment under the instance's.</summary>
     public IReadOnlyDictionary<string, string> Environment(IReadOnlyDictionary<string, string> own)
     {
         var all = new Dictionary<string, string> { ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" };
-        foreach (var variable in Env.Where(v => v.IndexOf('=', StringComparison.Ordinal) > 0))
-            all[variable[..variable.IndexOf('=', StringComparison.Ordinal)]] = variable[(variable.IndexOf('=', StringComparison.Ordinal) + 1)..];
+        foreach (var variable in Env)
+        {
+            var at = variable.IndexOf('=', StringComparison.Ordinal);
+            if (at > 0)
+                all[variable[..at]] = variable[(at + 1)..];
+        }
+
         foreach (var (key, value) in own)
             all[key] = value;
         return all;

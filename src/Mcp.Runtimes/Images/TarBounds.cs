@@ -2,8 +2,9 @@ using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Images;
 
-/// <summary>An archive on its way to the reader of archives, which takes a header of any size into memory: refuses those that are too large, counts all that passes.
-/// Its user says whether the reader is about to read headers or a file; only so both have the same idea of where a header is, whatever sizes the archive claims.</summary>
+/// <summary>An archive on its way to the reader of archives, which takes a header of any size into memory: refuses those that are too
+/// large, counts all that passes. Its user says whether the reader is about to read headers or a file; only so both have the same idea of
+/// where a header is, whatever sizes the archive claims.</summary>
 internal sealed class TarBounds(Stream tar, Allowance allowance) : Stream
 {
     private const int BlockBytes = 512;
@@ -44,7 +45,12 @@ internal sealed class TarBounds(Stream tar, Allowance allowance) : Stream
         var into = (int)(_position % BlockBytes);
         if (_held.From == _held.To && (!_headers || _special > 0 || into > 0))
         {
-            var most = !_headers ? buffer.Length : _special > 0 ? Math.Min(_special, buffer.Length) : Math.Min(BlockBytes - into, buffer.Length);
+            var most = (_headers, _special) switch
+            {
+                (false, _) => buffer.Length,
+                (true, > 0) => Math.Min(_special, buffer.Length),
+                _ => Math.Min(BlockBytes - into, buffer.Length),
+            };
             var read = await tar.ReadAsync(buffer[..(int)most], cancellationToken);
             _special -= _special > 0 ? read : 0;
             Passed(read);
@@ -66,7 +72,8 @@ internal sealed class TarBounds(Stream tar, Allowance allowance) : Stream
         return part.Length;
     }
 
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     // The reader is only used asynchronously.
     public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
@@ -93,14 +100,16 @@ internal sealed class TarBounds(Stream tar, Allowance allowance) : Stream
         {
             'x' or 'g' or 'X' => MaxAttributes,
             'L' or 'K' or 'N' => MaxName,
-            'S' => throw OciReader.Wrong("a layer has a sparse file in GNU's old format, which is not supported: pack the image with another program"),
+            'S' => throw OciReader.Wrong(
+                "a layer has a sparse file in GNU's old format, which is not supported: pack the image with another program"),
             _ => -1,
         };
         if (max < 0)
             return;
         var size = Size();
         if (size is null || size > max)
-            throw OciReader.Wrong($"a layer has a header of {(size is null ? "a size that cannot be read" : $"{size} bytes")}; {max} are allowed");
+            throw OciReader.Wrong(
+                $"a layer has a header of {(size is null ? "a size that cannot be read" : $"{size} bytes")}; {max} are allowed");
         if (++_before > MaxBeforeEntry)
             throw OciReader.Wrong($"a layer has more than {MaxBeforeEntry} headers for one file");
         _special = (size.Value + BlockBytes - 1) / BlockBytes * BlockBytes;

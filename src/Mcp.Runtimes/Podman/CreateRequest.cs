@@ -34,7 +34,9 @@ internal static class CreateRequest
             Mounts = [.. component.Volumes.Select(v => new LibpodMount(v.Target, v.Source, "bind", ["rbind", v.ReadOnly ? "ro" : "rw"]))],
             PortMappings = host ? null : [.. spec.Ports.Select(p => new LibpodMapping(HostIp(p.Address), p.Host, p.Instance))],
             NetNs = new LibpodNamespace(host ? "host" : "bridge"),
-            Networks = host || component.Network is null or "bridge" ? null : new Dictionary<string, Dictionary<string, string>> { [component.Network] = [] },
+            Networks = host || component.Network is null or "bridge"
+                ? null
+                : new Dictionary<string, Dictionary<string, string>> { [component.Network] = [] },
             User = component.User,
             Hostname = host ? null : $"{component.Name}",
             Limits = Limits(component),
@@ -45,7 +47,8 @@ internal static class CreateRequest
     // netavark 1.4 takes 0.0.0.0 for the destination of a packet, which no packet has; without an address it asks for none.
     private static string HostIp(string address) => address == FixedPorts.EveryAddress ? "" : address;
 
-    private static LibpodLimits? Limits(ComponentDefinition component) => component is { MemoryMb: null, Vcpus: null } ? null : new LibpodLimits(
+    private static LibpodLimits? Limits(ComponentDefinition component) =>
+        component is { MemoryMb: null, Vcpus: null } ? null : new LibpodLimits(
         component.MemoryMb is { } memory ? new LibpodMemory(memory * 1024L * 1024L) : null,
         component.Vcpus is { } vcpus ? new LibpodCpu(vcpus * CpuPeriod, CpuPeriod) : null);
 }

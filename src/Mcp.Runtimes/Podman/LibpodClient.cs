@@ -13,15 +13,23 @@ internal sealed class LibpodException(HttpStatusCode status, string message, Exc
     public HttpStatusCode Status { get; } = status;
 }
 
-/// <summary>Thin client of podman's libpod REST API over a Unix socket. Every call has a time limit; streams end with their token.</summary>
+/// <summary>Thin client of podman's libpod REST API over a Unix socket. Every call has a time limit; streams end with their
+/// token.</summary>
 internal sealed class LibpodClient : IDisposable
 {
     private static readonly TimeSpan s_question = TimeSpan.FromSeconds(30);
     private const string Prefix = "http://podman/v4.0.0/libpod";
     private readonly HttpClient _http;
 
-    public LibpodClient(PodmanSocket socket) =>
-        _http = new HttpClient(new SocketsHttpHandler { ConnectCallback = (_, ct) => socket.ConnectAsync(ct), PooledConnectionIdleTimeout = TimeSpan.FromSeconds(20) }, disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
+    public LibpodClient(PodmanSocket socket)
+    {
+        var handler = new SocketsHttpHandler
+        {
+            ConnectCallback = (_, ct) => socket.ConnectAsync(ct),
+            PooledConnectionIdleTimeout = TimeSpan.FromSeconds(20),
+        };
+        _http = new HttpClient(handler, disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
+    }
 
     public async Task<T?> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken ct)
         where T : class => await WithinAsync(s_question, async token =>
@@ -33,7 +41,12 @@ internal sealed class LibpodClient : IDisposable
         return await response.Content.ReadFromJsonAsync(type, token);
     }, ct);
 
-    public Task<HttpStatusCode> CallAsync(HttpMethod method, string path, TimeSpan time, CancellationToken ct, params HttpStatusCode[] alsoFine) =>
+    public Task<HttpStatusCode> CallAsync(
+        HttpMethod method,
+        string path,
+        TimeSpan time,
+        CancellationToken ct,
+        params HttpStatusCode[] alsoFine) =>
         WithinAsync(time, async token =>
         {
             using var response = await SendAsync(method, path, null, HttpCompletionOption.ResponseContentRead, token);
@@ -42,7 +55,8 @@ internal sealed class LibpodClient : IDisposable
             return response.StatusCode;
         }, ct);
 
-    public Task<string> PostAsync<T>(string path, T body, JsonTypeInfo<T> type, TimeSpan time, CancellationToken ct) => WithinAsync(time, async token =>
+    public Task<string> PostAsync<T>(string path, T body, JsonTypeInfo<T> type, TimeSpan time, CancellationToken ct) =>
+        WithinAsync(time, async token =>
     {
         using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, type));
         content.Headers.ContentType = new("application/json");
@@ -69,7 +83,12 @@ internal sealed class LibpodClient : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, HttpContent? body, HttpCompletionOption completion, CancellationToken ct)
+    private async Task<HttpResponseMessage> SendAsync(
+        HttpMethod method,
+        string path,
+        HttpContent? body,
+        HttpCompletionOption completion,
+        CancellationToken ct)
     {
         using var request = new HttpRequestMessage(method, Prefix + path) { Content = body };
         try

@@ -15,11 +15,27 @@ internal sealed record LibpodConfig(Dictionary<string, string>? Labels);
 
 internal sealed record LibpodMounted(string? Source, string? Destination, [property: JsonPropertyName("RW")] bool Writable);
 
-internal sealed record LibpodContainer(string? Name, string? ImageName, LibpodState? State, LibpodConfig? Config, LibpodMounted[]? Mounts = null);
+internal sealed record LibpodContainer(
+    string? Name,
+    string? ImageName,
+    LibpodState? State,
+    LibpodConfig? Config,
+    LibpodMounted[]? Mounts = null);
 
-internal sealed record LibpodPort([property: JsonPropertyName("host_ip")] string? HostIp, [property: JsonPropertyName("host_port")] int HostPort, [property: JsonPropertyName("container_port")] int ContainerPort);
+internal sealed record LibpodPort(
+    [property: JsonPropertyName("host_ip")] string? HostIp,
+    [property: JsonPropertyName("host_port")] int HostPort,
+    [property: JsonPropertyName("container_port")] int ContainerPort);
 
-internal sealed record LibpodListed(string? Id, string[]? Names, string? Image, string? State, int ExitCode, long StartedAt, Dictionary<string, string>? Labels, LibpodPort[]? Ports);
+internal sealed record LibpodListed(
+    string? Id,
+    string[]? Names,
+    string? Image,
+    string? State,
+    int ExitCode,
+    long StartedAt,
+    Dictionary<string, string>? Labels,
+    LibpodPort[]? Ports);
 
 internal sealed record LibpodNetwork([property: JsonPropertyName("ipv6_enabled")] bool Ipv6);
 
@@ -31,7 +47,10 @@ internal sealed record LibpodExecCreated(string? Id);
 
 internal sealed record LibpodExecState(bool Running, int ExitCode);
 
-internal sealed record LibpodExecCreate([property: JsonPropertyName("Cmd")] IReadOnlyList<string> Cmd, [property: JsonPropertyName("AttachStdout")] bool Stdout, [property: JsonPropertyName("AttachStderr")] bool Stderr);
+internal sealed record LibpodExecCreate(
+    [property: JsonPropertyName("Cmd")] IReadOnlyList<string> Cmd,
+    [property: JsonPropertyName("AttachStdout")] bool Stdout,
+    [property: JsonPropertyName("AttachStderr")] bool Stderr);
 
 internal sealed record LibpodExecStart([property: JsonPropertyName("Detach")] bool Detach, [property: JsonPropertyName("Tty")] bool Tty);
 
@@ -52,7 +71,9 @@ internal sealed record LibpodMemory([property: JsonPropertyName("limit")] long L
 
 internal sealed record LibpodCpu([property: JsonPropertyName("quota")] long Quota, [property: JsonPropertyName("period")] long Period);
 
-internal sealed record LibpodLimits([property: JsonPropertyName("memory")] LibpodMemory? Memory, [property: JsonPropertyName("cpu")] LibpodCpu? Cpu);
+internal sealed record LibpodLimits(
+    [property: JsonPropertyName("memory")] LibpodMemory? Memory,
+    [property: JsonPropertyName("cpu")] LibpodCpu? Cpu);
 
 internal sealed record LibpodLog([property: JsonPropertyName("driver")] string Driver, [property: JsonPropertyName("size")] long Size);
 

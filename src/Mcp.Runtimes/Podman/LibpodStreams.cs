@@ -5,7 +5,8 @@ using System.Text;
 
 namespace Mcp.Runtimes.Podman;
 
-/// <summary>podman's streams: JSON by the line, and log frames of 8 bytes header (stream, 3 zeros, length big-endian) and payload.</summary>
+/// <summary>podman's streams: JSON by the line, and log frames of 8 bytes header (stream, 3 zeros, length big-endian) and
+/// payload.</summary>
 internal static class LibpodStreams
 {
     private const int LongestFrame = 1024 * 1024;
@@ -20,7 +21,9 @@ internal static class LibpodStreams
         }
     }
 
-    public static async IAsyncEnumerable<(bool Stderr, string Text)> FramesAsync(Stream stream, [EnumeratorCancellation] CancellationToken ct)
+    public static async IAsyncEnumerable<(bool Stderr, string Text)> FramesAsync(
+        Stream stream,
+        [EnumeratorCancellation] CancellationToken ct)
     {
         var header = new byte[8];
         while (await FillAsync(stream, header, ct))

@@ -16,7 +16,8 @@ internal static class PodmanHolders
         try
         {
             var holders = new List<VolumeHolder>();
-            var all = await client.GetAsync("/containers/json?all=true", LibpodJson.Default.LibpodListedArray, ct) ?? throw new LibpodException(0, "it gave no list of containers");
+            var all = await client.GetAsync("/containers/json?all=true", LibpodJson.Default.LibpodListedArray, ct)
+                ?? throw new LibpodException(0, "it gave no list of containers");
             foreach (var listed in all)
             {
                 if (await HolderAsync(client, listed, ct) is { } holder)
@@ -25,11 +26,13 @@ internal static class PodmanHolders
 
             return holders;
         }
-        catch (Exception e) when (e is LibpodException or IOException or System.Text.Json.JsonException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception e) when (e is LibpodException or IOException or System.Text.Json.JsonException
+            || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
+            var why = e is OperationCanceledException ? "no answer in time" : e.Message;
             throw new McpException(
                 ErrorCode.VolumeUnsure,
-                $"podman does not say which containers run, so nothing is started that writes to a volume: {(e is OperationCanceledException ? "no answer in time" : e.Message)}",
+                $"podman does not say which containers run, so nothing is started that writes to a volume: {why}",
                 "run podman ps on the node",
                 e);
         }
@@ -46,15 +49,18 @@ internal static class PodmanHolders
         if (instance is not null && Declared(listed.Labels!.GetValueOrDefault(CreateRequest.DefinitionLabel)) is { } declared)
             return new VolumeHolder(who, instance, ended, declared);
         // Gone meanwhile: it has ended.
-        var container = await client.GetAsync($"/containers/{Uri.EscapeDataString(listed.Id ?? who)}/json", LibpodJson.Default.LibpodContainer, ct);
+        var container = await client.GetAsync(
+            $"/containers/{Uri.EscapeDataString(listed.Id ?? who)}/json", LibpodJson.Default.LibpodContainer, ct);
         var mounts = (container?.Mounts ?? []).Where(m => m is { Writable: true, Source.Length: > 0 });
         return container is null
             ? null
-            : new VolumeHolder(instance is null ? $"container {who}" : who, instance, ended, [.. mounts.Select(m => Mount(m, foreign: instance is null))]);
+            : new VolumeHolder(
+                instance is null ? $"container {who}" : who, instance, ended, [.. mounts.Select(m => Mount(m, foreign: instance is null))]);
     }
 
     // Of somebody else nothing says whether several writers are meant: our side does.
-    private static VolumeMount Mount(LibpodMounted mounted, bool foreign) => new(mounted.Source!, mounted.Destination ?? "", false, Shared: foreign);
+    private static VolumeMount Mount(LibpodMounted mounted, bool foreign) =>
+        new(mounted.Source!, mounted.Destination ?? "", false, Shared: foreign);
 
     // Null: another version wrote it, and podman knows better what is mounted.
     private static IReadOnlyList<VolumeMount>? Declared(string? definition)

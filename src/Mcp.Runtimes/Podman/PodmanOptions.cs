@@ -7,7 +7,13 @@ namespace Mcp.Runtimes.Podman;
 /// <param name="RunRoot">podman's --runroot; null: podman's default.</param>
 /// <param name="ContainersConf">A containers.conf for podman; null: podman's default.</param>
 /// <param name="PullLimit">Time for one pull.</param>
-public sealed record PodmanOptions(string Socket, bool StartService, string? Root, string? RunRoot, string? ContainersConf, TimeSpan PullLimit)
+public sealed record PodmanOptions(
+    string Socket,
+    bool StartService,
+    string? Root,
+    string? RunRoot,
+    string? ContainersConf,
+    TimeSpan PullLimit)
 {
     /// <summary>Program and arguments before podman's, that start it detached from this process and its terminal.</summary>
     public IReadOnlyList<string> Launcher { get; init; } = ["setsid"];

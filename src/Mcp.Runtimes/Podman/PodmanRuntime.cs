@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
@@ -39,16 +40,20 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
             var version = await _client.GetAsync("/version", LibpodJson.Default.LibpodVersion, ct);
             return new RuntimeAvailability.Usable(version?.Version ?? "unknown");
         }
-        catch (Exception e) when (e is LibpodException or McpException or JsonException or IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception e) when (e is LibpodException or McpException or JsonException or IOException
+            || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
-            return new RuntimeAvailability.Unusable(e.Message, (e as McpException)?.Hint ?? $"run podman info on the node{(_options.StartService ? "; podman's own words are in podman.log in the agent's state directory" : "")}");
+            var log = _options.StartService ? "; podman's own words are in podman.log in the agent's state directory" : "";
+            return new RuntimeAvailability.Unusable(e.Message, (e as McpException)?.Hint ?? $"run podman info on the node{log}");
         }
     }
 
     public async Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
     {
         var exists = $"/images/{Uri.EscapeDataString(image.Text)}/exists";
-        var here = await ToldAsync($"cannot look for {image}", () => _client.CallAsync(HttpMethod.Get, exists, s_startLimit, ct, HttpStatusCode.NotFound)) == HttpStatusCode.NoContent;
+        var here = await ToldAsync(
+            $"cannot look for {image}",
+            () => _client.CallAsync(HttpMethod.Get, exists, s_startLimit, ct, HttpStatusCode.NotFound)) == HttpStatusCode.NoContent;
         if (here && (!image.Floats || image.Text.StartsWith("localhost/", StringComparison.Ordinal)))
             return;
         using var limit = new Within(_options.PullLimit, ct);
@@ -59,12 +64,20 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         catch (LibpodException e)
         {
             if (!here)
-                throw new McpException(ErrorCode.ImagePull, $"cannot pull {image}: {e.Message}", "does the image exist, and is its registry reachable from this node?", e);
+                throw new McpException(
+                    ErrorCode.ImagePull,
+                    $"cannot pull {image}: {e.Message}",
+                    "does the image exist, and is its registry reachable from this node?",
+                    e);
             progress?.Report($"the registry did not answer ({e.Message}); the copy of {image} on this node serves");
         }
         catch (OperationCanceledException e) when (limit.IsOver)
         {
-            throw new McpException(ErrorCode.ImagePull, $"cannot pull {image}: the registry did not deliver within {_options.PullLimit.TotalSeconds:0} s", "is its registry reachable from this node?", e);
+            throw new McpException(
+                ErrorCode.ImagePull,
+                $"cannot pull {image}: the registry did not deliver within {_options.PullLimit.TotalSeconds:0} s",
+                "is its registry reachable from this node?",
+                e);
         }
     }
 
@@ -85,7 +98,11 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         catch (LibpodException e)
         {
             throw e.Message.Contains("address already in use", StringComparison.OrdinalIgnoreCase)
-                ? new McpException(ErrorCode.PortInUse, $"cannot start {spec.Name}: a port is in use: {e.Message}", "free the port (ss -ltnp shows who has it) or choose another one", e)
+                ? new McpException(
+                    ErrorCode.PortInUse,
+                    $"cannot start {spec.Name}: a port is in use: {e.Message}",
+                    "free the port (ss -ltnp shows who has it) or choose another one",
+                    e)
                 : new McpException(ErrorCode.InstanceStart, $"cannot start {spec.Name}: {e.Message}", "", e);
         }
     }
@@ -112,7 +129,9 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         var container = await ToldAsync($"cannot look at {name}", () => _client.GetAsync(path, LibpodJson.Default.LibpodContainer, ct));
         // podman stops nothing that is paused.
         if (container?.State?.Status == "paused")
-            await ToldAsync($"cannot resume {name}", () => _client.CallAsync(HttpMethod.Post, $"/containers/{name}/unpause", s_startLimit, ct, HttpStatusCode.NotFound));
+            await ToldAsync(
+                $"cannot resume {name}",
+                () => _client.CallAsync(HttpMethod.Post, $"/containers/{name}/unpause", s_startLimit, ct, HttpStatusCode.NotFound));
         await ToldAsync($"cannot stop {name}", () => _client.CallAsync(
             HttpMethod.Post,
             $"/containers/{name}/stop?timeout={(int)Math.Ceiling(grace.TotalSeconds)}",
@@ -131,19 +150,29 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
 
     public async Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct)
     {
-        var container = await ToldAsync($"cannot look at {name}", () => _client.GetAsync($"/containers/{name}/json", LibpodJson.Default.LibpodContainer, ct));
+        var container = await ToldAsync(
+            $"cannot look at {name}", () => _client.GetAsync($"/containers/{name}/json", LibpodJson.Default.LibpodContainer, ct));
         if (container is null)
             return null;
         var state = container.State ?? new LibpodState(null, 0, default, null);
         var parsed = State(state.Status);
-        return new InstanceInfo(name, container.ImageName ?? "", parsed, parsed is InstanceState.Exited or InstanceState.Failed ? state.ExitCode : null,
-            container.Config?.Labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "", state.StartedAt.Year > 1 ? state.StartedAt : null, container.Config?.Labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "", []);
+        var labels = container.Config?.Labels;
+        return new InstanceInfo(
+            name,
+            container.ImageName ?? "",
+            parsed,
+            parsed is InstanceState.Exited or InstanceState.Failed ? state.ExitCode : null,
+            labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "",
+            state.StartedAt.Year > 1 ? state.StartedAt : null,
+            labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "",
+            []);
     }
 
     public async Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct)
     {
         var path = $"/containers/json?all=true&filters={OwnedFilter}";
-        var listed = await ToldAsync("cannot list the containers", () => _client.GetAsync(path, LibpodJson.Default.LibpodListedArray, ct)) ?? [];
+        var told = await ToldAsync("cannot list the containers", () => _client.GetAsync(path, LibpodJson.Default.LibpodListedArray, ct));
+        var listed = told ?? [];
         return [.. listed.Select(Info).OfType<InstanceInfo>()];
     }
 
@@ -170,9 +199,14 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
     }
 
-    private async IAsyncEnumerable<LogLine> ReadLogAsync(InstanceName name, LogOptions options, [EnumeratorCancellation] CancellationToken ct)
+    private async IAsyncEnumerable<LogLine> ReadLogAsync(
+        InstanceName name,
+        LogOptions options,
+        [EnumeratorCancellation] CancellationToken ct)
     {
-        var query = $"?stdout=true&stderr=true&timestamps=true&follow={(options.Follow ? "true" : "false")}&tail={(options.Tail is { } tail ? tail : "all")}";
+        var follow = options.Follow ? "true" : "false";
+        var tail = options.Tail?.ToString(CultureInfo.InvariantCulture) ?? "all";
+        var query = $"?stdout=true&stderr=true&timestamps=true&follow={follow}&tail={tail}";
         if (options.Since is { } since && since > DateTimeOffset.UnixEpoch)
             query += $"&since={since.ToUnixTimeSeconds()}";
         var path = $"/containers/{name}/logs{query}";
@@ -194,7 +228,10 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         await foreach (var line in LibpodStreams.LinesAsync(stream, ct))
         {
             var happened = JsonSerializer.Deserialize(line, LibpodJson.Default.LibpodEvent);
-            if (happened is { Action: { } action, Actor.Attributes: { } about } && s_changes.Contains(action) && about.ContainsKey(CreateRequest.ServiceLabel) && InstanceName.TryParse(about.GetValueOrDefault("name"), out var name))
+            if (happened is { Action: { } action, Actor.Attributes: { } about }
+                && s_changes.Contains(action)
+                && about.ContainsKey(CreateRequest.ServiceLabel)
+                && InstanceName.TryParse(about.GetValueOrDefault("name"), out var name))
                 yield return new RuntimeEvent(name, action);
         }
     }
@@ -203,7 +240,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         ToldAsync($"cannot run {command[0]} inside {name}", async () =>
         {
             var request = new LibpodExecCreate(command, true, true);
-            var answer = await _client.PostAsync($"/containers/{name}/exec", request, LibpodJson.Default.LibpodExecCreate, s_startLimit, ct);
+            var answer = await _client.PostAsync(
+                $"/containers/{name}/exec", request, LibpodJson.Default.LibpodExecCreate, s_startLimit, ct);
             var created = JsonSerializer.Deserialize(answer, LibpodJson.Default.LibpodExecCreated);
             var start = new LibpodExecStart(false, false);
             var output = await _client.PostAsync($"/exec/{created!.Id}/start", start, LibpodJson.Default.LibpodExecStart, s_startLimit, ct);
@@ -226,7 +264,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
             return;
         var network = spec.Component.Network is null or "bridge" ? DefaultNetwork : spec.Component.Network;
         var path = $"/networks/{Uri.EscapeDataString(network)}/json";
-        var about = await ToldAsync($"cannot look at the network {network}", () => _client.GetAsync(path, LibpodJson.Default.LibpodNetwork, ct));
+        var about = await ToldAsync(
+            $"cannot look at the network {network}", () => _client.GetAsync(path, LibpodJson.Default.LibpodNetwork, ct));
         if (about is { Ipv6: true })
             return;
         throw new McpException(
@@ -239,7 +278,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     {
         var registry = image.Text[..image.Text.IndexOf('/', StringComparison.Ordinal)];
         var loopback = registry.StartsWith("127.", StringComparison.Ordinal) || registry.StartsWith("localhost:", StringComparison.Ordinal);
-        using var response = await _client.StreamAsync(HttpMethod.Post, $"/images/pull?reference={Uri.EscapeDataString(image.Text)}{(loopback ? "&tlsVerify=false" : "")}", ct);
+        using var response = await _client.StreamAsync(
+            HttpMethod.Post, $"/images/pull?reference={Uri.EscapeDataString(image.Text)}{(loopback ? "&tlsVerify=false" : "")}", ct);
         await using var stream = await response.Content.ReadAsStreamAsync(ct);
         await foreach (var line in LibpodStreams.LinesAsync(stream, ct))
         {
@@ -257,9 +297,21 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         if (!InstanceName.TryParse(listed.Names?.FirstOrDefault(), out var name))
             return null;
         var state = State(listed.State);
-        return new InstanceInfo(name, listed.Image ?? "", state, state is InstanceState.Exited or InstanceState.Failed ? listed.ExitCode : null,
-            listed.Labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "", listed.StartedAt > 0 ? DateTimeOffset.FromUnixTimeSeconds(listed.StartedAt) : null,
-            listed.Labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "", [.. (listed.Ports ?? []).Select(p => new FixedPort(string.IsNullOrEmpty(p.HostIp) ? FixedPorts.EveryAddress : p.HostIp, p.HostPort, p.ContainerPort))]);
+        return new InstanceInfo(
+            name,
+            listed.Image ?? "",
+            state,
+            state is InstanceState.Exited or InstanceState.Failed ? listed.ExitCode : null,
+            listed.Labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "",
+            listed.StartedAt > 0 ? DateTimeOffset.FromUnixTimeSeconds(listed.StartedAt) : null,
+            listed.Labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "",
+            [.. (listed.Ports ?? []).Select(Port)]);
+
+        static FixedPort Port(LibpodPort port)
+        {
+            var address = string.IsNullOrEmpty(port.HostIp) ? FixedPorts.EveryAddress : port.HostIp;
+            return new FixedPort(address, port.HostPort, port.ContainerPort);
+        }
     }
 
     private static async Task<T> ToldAsync<T>(string what, Func<Task<T>> call)

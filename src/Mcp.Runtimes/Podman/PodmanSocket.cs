@@ -6,7 +6,8 @@ using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Podman;
 
-/// <summary>Connects to podman's socket, starting `podman system service` where the agent has to do it itself, and again when it died.</summary>
+/// <summary>Connects to podman's socket, starting `podman system service` where the agent has to do it itself, and again when it
+/// died.</summary>
 public sealed class PodmanSocket(PodmanOptions options) : IDisposable
 {
     private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(15);
@@ -66,7 +67,8 @@ public sealed class PodmanSocket(PodmanOptions options) : IDisposable
         ? new McpException(ErrorCode.PodmanMissing, "podman cannot be started: there is no program podman", "install the package podman")
         : new IOException($"podman system service ended with exit code {exitCode}");
 
-    private static bool OnPath(string program) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(d => File.Exists(Path.Combine(d, program)));
+    private static bool OnPath(string program) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(d => File.Exists(Path.Combine(d, program)));
 
     private static Process Start(ProcessStartInfo start)
     {
@@ -78,7 +80,11 @@ public sealed class PodmanSocket(PodmanOptions options) : IDisposable
         }
         catch (Win32Exception e)
         {
-            throw new McpException(ErrorCode.PodmanMissing, $"podman cannot be started: {new Win32Exception(e.NativeErrorCode).Message}", "install the package podman", e);
+            throw new McpException(
+                ErrorCode.PodmanMissing,
+                $"podman cannot be started: {new Win32Exception(e.NativeErrorCode).Message}",
+                "install the package podman",
+                e);
         }
     }
 

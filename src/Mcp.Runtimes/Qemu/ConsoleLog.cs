@@ -4,20 +4,29 @@ using System.Text;
 
 namespace Mcp.Runtimes.Qemu;
 
-/// <summary>A VM's console, a file after the other: console.N.log, whole lines only, each with the time at which it came. Numbers only rise, so a reader
-/// is never misled by a file that was replaced under it.</summary>
+/// <summary>A VM's console, a file after the other: console.N.log, whole lines only, each with the time at which it came. Numbers only
+/// rise, so a reader is never misled by a file that was replaced under it.</summary>
 internal static class ConsoleLog
 {
     private const int ReadBytes = 256 * 1024;
     private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(100);
 
-    public static string File(string directory, int number) => Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"console.{number}.log"));
+    public static string File(string directory, int number) =>
+        Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"console.{number}.log"));
 
     public static IReadOnlyList<int> Numbers(string directory) => !Directory.Exists(directory) ? []
-        : [.. Directory.EnumerateFiles(directory, "console.*.log").Select(f => int.TryParse(Path.GetFileName(f).AsSpan(8..^4), CultureInfo.InvariantCulture, out var n) ? n : 0).Where(n => n > 0).Order()];
+        : [.. Directory.EnumerateFiles(directory, "console.*.log").Select(NumberOf).Where(n => n > 0).Order()];
+
+    // 0: it is another file.
+    private static int NumberOf(string file) =>
+        int.TryParse(Path.GetFileName(file).AsSpan(8..^4), CultureInfo.InvariantCulture, out var number) ? number : 0;
 
     /// <param name="running">Asked before each look; after a no and one more look the log ends.</param>
-    public static async IAsyncEnumerable<LogLine> ReadAsync(string directory, LogOptions options, Func<bool> running, [EnumeratorCancellation] CancellationToken ct)
+    public static async IAsyncEnumerable<LogLine> ReadAsync(
+        string directory,
+        LogOptions options,
+        Func<bool> running,
+        [EnumeratorCancellation] CancellationToken ct)
     {
         var last = options.Tail is null ? null : new Queue<LogLine>();
         var (number, offset) = (Numbers(directory).FirstOrDefault(1), 0L);
@@ -78,6 +87,11 @@ internal static class ConsoleLog
     private static LogLine? Parse(string line)
     {
         var space = line.IndexOf(' ', StringComparison.Ordinal);
-        return space > 0 && DateTimeOffset.TryParseExact(line.AsSpan(0, space), "O", CultureInfo.InvariantCulture, DateTimeStyles.None, out var time) ? new LogLine(time, false, line[(space + 1)..]) : null;
+        if (space <= 0)
+            return null;
+        var stamp = line.AsSpan(0, space);
+        return DateTimeOffset.TryParseExact(stamp, "O", CultureInfo.InvariantCulture, DateTimeStyles.None, out var time)
+            ? new LogLine(time, false, line[(space + 1)..])
+            : null;
     }
 }

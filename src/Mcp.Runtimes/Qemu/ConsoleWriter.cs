@@ -61,5 +61,12 @@ internal sealed class ConsoleWriter : IDisposable
             File.Delete(ConsoleLog.File(_directory, old));
     }
 
-    private FileStream Open() => new(ConsoleLog.File(_directory, _number), new FileStreamOptions { Mode = FileMode.Append, Access = FileAccess.Write, Share = FileShare.ReadWrite | FileShare.Delete, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
+    private FileStream Open() =>
+        new(ConsoleLog.File(_directory, _number), new FileStreamOptions
+        {
+            Mode = FileMode.Append,
+            Access = FileAccess.Write,
+            Share = FileShare.ReadWrite | FileShare.Delete,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        });
 }

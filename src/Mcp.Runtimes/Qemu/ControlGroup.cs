@@ -28,7 +28,8 @@ internal sealed class ControlGroup(string root, string name)
 
     private bool Unified => File.Exists(Path.Combine(root, "cgroup.controllers"));
 
-    private IEnumerable<string> Directories => Unified ? [Path.Combine(root, Parent, name)] : s_controllers.Select(c => Path.Combine(root, c, Parent, name));
+    private IEnumerable<string> Directories =>
+        Unified ? [Path.Combine(root, Parent, name)] : s_controllers.Select(c => Path.Combine(root, c, Parent, name));
 
     /// <summary>Why VMs run without limits here; empty: they have them.</summary>
     public static string WhyNot(string root)
@@ -57,18 +58,31 @@ internal sealed class ControlGroup(string root, string name)
         var quota = (PeriodMicroseconds / 100 * limits.CpuPercent).ToString(CultureInfo.InvariantCulture);
         var period = PeriodMicroseconds.ToString(CultureInfo.InvariantCulture);
         var memory = limits.MemoryBytes.ToString(CultureInfo.InvariantCulture);
-        foreach (var (controller, file, value) in Unified
-            ? ((string, string, string)[])[("", "memory.max", memory), ("", "cpu.max", $"{quota} {period}"), ("", "cgroup.procs", "0")]
-            : [("memory", "memory.limit_in_bytes", memory), ("cpu", "cpu.cfs_period_us", period), ("cpu", "cpu.cfs_quota_us", quota), ("memory", "cgroup.procs", "0"), ("cpu", "cgroup.procs", "0")])
-        {
+        (string Controller, string File, string Value)[] settings = Unified
+            ?
+            [
+                ("", "memory.max", memory),
+                ("", "cpu.max", $"{quota} {period}"),
+                ("", "cgroup.procs", "0"),
+            ]
+            :
+            [
+                ("memory", "memory.limit_in_bytes", memory),
+                ("cpu", "cpu.cfs_period_us", period),
+                ("cpu", "cpu.cfs_quota_us", quota),
+                ("memory", "cgroup.procs", "0"),
+                ("cpu", "cgroup.procs", "0"),
+            ];
+        foreach (var (controller, file, value) in settings)
             Set(Path.Combine(root, controller, Parent, name, file), value);
-        }
     }
 
     /// <summary>Whether the kernel ended a process of the group for want of memory.</summary>
     public bool RanOutOfMemory()
     {
-        var file = Unified ? Path.Combine(root, Parent, name, "memory.events") : Path.Combine(root, "memory", Parent, name, "memory.oom_control");
+        var file = Unified
+            ? Path.Combine(root, Parent, name, "memory.events")
+            : Path.Combine(root, "memory", Parent, name, "memory.oom_control");
         return File.Exists(file) && File.ReadLines(file).Any(l => l.StartsWith("oom_kill ", StringComparison.Ordinal) && l != "oom_kill 0");
     }
 

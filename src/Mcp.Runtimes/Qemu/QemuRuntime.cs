@@ -49,7 +49,8 @@ public sealed class QemuRuntime : IRuntime
         return new QemuRuntime(options, bridge, accelerator, new LinuxGuest(options, accelerator));
     }
 
-    public static QemuRuntime Unikernels(QemuOptions options, IsolatedBridge bridge) => new(options, bridge, new Accelerator(options), new NanosGuest(options));
+    public static QemuRuntime Unikernels(QemuOptions options, IsolatedBridge bridge) =>
+        new(options, bridge, new Accelerator(options), new NanosGuest(options));
 
     public async Task<RuntimeAvailability> ProbeAsync(CancellationToken ct)
     {
@@ -61,7 +62,11 @@ public sealed class QemuRuntime : IRuntime
             if (_options.User is { } user)
                 await VmUser.FindAsync(user, ct);
             var guest = await _guest.ProbeAsync(ct);
-            return guest is RuntimeAvailability.Usable { Version: var version } ? new RuntimeAvailability.Usable($"{said.Split('\n')[0].Split('(')[0].Trim()}, {await _accelerator.DescribeAsync(ct)}, {version}{(ControlGroup.WhyNot(ControlGroup.Root) is { Length: > 0 } why ? $", QEMU itself without limits: {why}" : "")}") : guest;
+            if (guest is not RuntimeAvailability.Usable { Version: var version })
+                return guest;
+            var qemu = said.Split('\n')[0].Split('(')[0].Trim();
+            var limits = ControlGroup.WhyNot(ControlGroup.Root) is { Length: > 0 } why ? $", QEMU itself without limits: {why}" : "";
+            return new RuntimeAvailability.Usable($"{qemu}, {await _accelerator.DescribeAsync(ct)}, {version}{limits}");
         }
         catch (McpException e)
         {
@@ -99,19 +104,38 @@ public sealed class QemuRuntime : IRuntime
             var user = _options.User is { } name ? await VmUser.FindAsync(name, ct) : null;
             var memory = Vm.MemoryMb(spec) + _guest.KernelMb;
             var boot = await _guest.BuildAsync(image, spec, network, vm.Machine, ct);
-            vm.Write("vm.json", new VmRecord(spec.Name.ToString(), spec.Component.Image.Text, image.Digest, RevisionCodec.Write(spec.Component), spec.SpecHash, spec.Ports,
-                QemuCommandLine.Of(_options, spec, boot, network, await _accelerator.ChooseAsync(ct), user, memory), QemuCommandLine.Beside(boot, vm.Path), QemuCommandLine.ReadOnly(boot), boot.ExitFrom, boot.Own, VmLimits.Of(memory, Vm.Cpus(spec)), _options.ConsoleBytes, _options.ConsoleFiles)
+            var acceleration = await _accelerator.ChooseAsync(ct);
+            var record = new VmRecord(
+                spec.Name.ToString(),
+                spec.Component.Image.Text,
+                image.Digest,
+                RevisionCodec.Write(spec.Component),
+                spec.SpecHash,
+                spec.Ports,
+                QemuCommandLine.Of(_options, spec, boot, network, acceleration, user, memory),
+                QemuCommandLine.Beside(boot, vm.Path),
+                QemuCommandLine.ReadOnly(boot),
+                boot.ExitFrom,
+                boot.Own,
+                VmLimits.Of(memory, Vm.Cpus(spec)),
+                _options.ConsoleBytes,
+                _options.ConsoleFiles)
             {
                 User = user,
                 Bridge = network.Bridge,
                 Address = bridged ? network.Address.ToString() : null,
                 Forwards = bridged ? spec.Ports : [],
-            }, VmJson.Default.VmRecord);
+            };
+            vm.Write("vm.json", record, VmJson.Default.VmRecord);
         }
         catch (IOException e)
         {
             vm.Remove();
-            throw new McpException(ErrorCode.InstanceStart, $"cannot make {spec.Name}: {e.Message}", "is the node's disk full? mcp node show says", e);
+            throw new McpException(
+                ErrorCode.InstanceStart,
+                $"cannot make {spec.Name}: {e.Message}",
+                "is the node's disk full? mcp node show says",
+                e);
         }
         catch
         {
@@ -130,11 +154,15 @@ public sealed class QemuRuntime : IRuntime
         if (vm.Keeper() is not null)
             return;
         if (!await EndedAsync(vm, s_quit, ct))
-            throw new McpException(ErrorCode.InstanceStart, $"{name} is not started: processes of its last run have not ended", "look at them: ps axf");
+            throw new McpException(
+                ErrorCode.InstanceStart,
+                $"{name} is not started: processes of its last run have not ended",
+                "look at them: ps axf");
         if (record.Bridge is not null)
             await _bridge.EnsureAsync(ct);
         var run = Guid.NewGuid().ToString("N");
-        using var keeper = Process.Start(Programs.Start(_options.Launcher[0], [.. _options.Launcher.Skip(1), vm.Path, run])) ?? throw new McpException(ErrorCode.InstanceStart, $"{_options.Launcher[0]} did not start", "");
+        using var keeper = Process.Start(Programs.Start(_options.Launcher[0], [.. _options.Launcher.Skip(1), vm.Path, run]))
+            ?? throw new McpException(ErrorCode.InstanceStart, $"{_options.Launcher[0]} did not start", "");
         using var limit = new Within(s_startLimit, ct);
         try
         {
@@ -197,7 +225,9 @@ public sealed class QemuRuntime : IRuntime
             using var limit = new Within(s_answer, ct);
             await using var monitor = await QmpClient.ConnectAsync(vm.Machine, QmpClient.CommandSocket, limit.Token);
             var status = (await monitor.CallAsync("query-status", limit.Token)).GetProperty("status").GetString();
-            return status is "guest-panicked" or "internal-error" or "io-error" ? info with { State = InstanceState.Failed, Reason = $"QEMU says {status}" } : info;
+            return status is "guest-panicked" or "internal-error" or "io-error"
+                ? info with { State = InstanceState.Failed, Reason = $"QEMU says {status}" }
+                : info;
         }
         catch (Exception e) when (e is IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
@@ -232,20 +262,25 @@ public sealed class QemuRuntime : IRuntime
     }
 
     public Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct) =>
-        throw new McpException(ErrorCode.ExecUnsupported, $"no program can be run inside {name}: it is a {Name}", "use an http, tcp or grpc health check");
+        throw new McpException(
+            ErrorCode.ExecUnsupported,
+            $"no program can be run inside {name}: it is a {Name}",
+            "use an http, tcp or grpc health check");
 
     private VmDirectory Directory(InstanceName name) => new(Path.Combine(_vms, name.ToString()));
 
     // Which run of each VM is under way; null: none is.
     private Dictionary<InstanceName, string?> Seen() =>
-        VmDirectory.All(_vms).ToDictionary(v => InstanceName.Parse(Path.GetFileName(v.Path)), v => v.Keeper() is null ? null : v.Run?.Run ?? "");
+        VmDirectory.All(_vms).ToDictionary(
+            v => InstanceName.Parse(Path.GetFileName(v.Path)), v => v.Keeper() is null ? null : v.Run?.Run ?? "");
 
     private HashSet<string> NeededImages() => EveryVm().Select(v => v.Record?.Digest).OfType<string>().ToHashSet();
 
     private IEnumerable<string> Addresses() => EveryVm().Select(v => v.Record?.Address).OfType<string>();
 
     // Of all kinds: they share images and the bridge.
-    private IEnumerable<VmDirectory> EveryVm() => System.IO.Directory.Exists(_options.Vms) ? System.IO.Directory.EnumerateDirectories(_options.Vms).SelectMany(VmDirectory.All) : [];
+    private IEnumerable<VmDirectory> EveryVm() =>
+        System.IO.Directory.Exists(_options.Vms) ? System.IO.Directory.EnumerateDirectories(_options.Vms).SelectMany(VmDirectory.All) : [];
 
     private static async Task<bool> StartedAsync(VmDirectory vm, string run, CancellationToken ct)
     {
@@ -254,8 +289,12 @@ public sealed class QemuRuntime : IRuntime
             // A program that had nothing to do may be done already.
             if (exit.Code is not null)
                 return true;
-            throw exit.Reason.Contains("Could not set up host forwarding rule", StringComparison.Ordinal) || exit.Reason.Contains("Address already in use", StringComparison.OrdinalIgnoreCase)
-                ? new McpException(ErrorCode.PortInUse, $"cannot start {Path.GetFileName(vm.Path)}: a port is in use: {exit.Reason}", "free the port (ss -ltnp shows who has it) or choose another one")
+            throw exit.Reason.Contains("Could not set up host forwarding rule", StringComparison.Ordinal)
+                || exit.Reason.Contains("Address already in use", StringComparison.OrdinalIgnoreCase)
+                ? new McpException(
+                    ErrorCode.PortInUse,
+                    $"cannot start {Path.GetFileName(vm.Path)}: a port is in use: {exit.Reason}",
+                    "free the port (ss -ltnp shows who has it) or choose another one")
                 : new McpException(ErrorCode.InstanceStart, $"cannot start {Path.GetFileName(vm.Path)}: {exit.Reason}", "");
         }
 

@@ -11,8 +11,8 @@ using Mcp.Model.Revisions;
 
 namespace Mcp.Runtimes.Qemu;
 
-/// <summary>vms/KIND/INSTANCE/: what is known of one VM, and whether it runs. It runs while its keeper holds keeper.lock, which the kernel takes from a
-/// dead process; so no process number is ever believed by itself.</summary>
+/// <summary>vms/KIND/INSTANCE/: what is known of one VM, and whether it runs. It runs while its keeper holds keeper.lock, which the kernel
+/// takes from a dead process; so no process number is ever believed by itself.</summary>
 internal sealed class VmDirectory(string path)
 {
     private const string Source = "source=";
@@ -23,7 +23,10 @@ internal sealed class VmDirectory(string path)
     /// <summary>Where QEMU runs: its disks and sockets. All that its user may touch; the records above it are the agent's.</summary>
     public string Machine => System.IO.Path.Combine(Path, "machine");
 
-    public ControlGroup Group => new(ControlGroup.Root, $"{System.IO.Path.GetFileName(Path)}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path)))[..12]}");
+    public ControlGroup Group =>
+        new(
+            ControlGroup.Root,
+            $"{System.IO.Path.GetFileName(Path)}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path)))[..12]}");
 
     public string this[string file] => System.IO.Path.Combine(Path, file);
 
@@ -34,7 +37,9 @@ internal sealed class VmDirectory(string path)
     public VmExit? Exit => Read("exit.json", VmJson.Default.VmExit);
 
     public static IEnumerable<VmDirectory> All(string vms) => Directory.Exists(vms)
-        ? Directory.EnumerateDirectories(vms).Where(d => InstanceName.TryParse(System.IO.Path.GetFileName(d), out _)).Select(d => new VmDirectory(d))
+        ? Directory.EnumerateDirectories(vms)
+            .Where(d => InstanceName.TryParse(System.IO.Path.GetFileName(d), out _))
+            .Select(d => new VmDirectory(d))
         : [];
 
     public void Create()
@@ -44,7 +49,8 @@ internal sealed class VmDirectory(string path)
     }
 
 
-    public void Write<T>(string file, T value, JsonTypeInfo<T> type) => WholeFile.Replace(this[file], JsonSerializer.Serialize(value, type));
+    public void Write<T>(string file, T value, JsonTypeInfo<T> type) =>
+        WholeFile.Replace(this[file], JsonSerializer.Serialize(value, type));
 
     /// <summary>The keeper's process; null: none is alive. A 0 has taken the lock and not yet written its number.</summary>
     public int? Keeper()
@@ -93,7 +99,8 @@ internal sealed class VmDirectory(string path)
             // Another version's words; what it has started says the same.
         }
 
-        return [.. record.Beside.SelectMany(program => program).Where(a => a.StartsWith(Source, StringComparison.Ordinal)).Select(a => new VolumeMount(a[Source.Length..].Split(',')[0], "", false))];
+        var sources = record.Beside.SelectMany(program => program).Where(a => a.StartsWith(Source, StringComparison.Ordinal));
+        return [.. sources.Select(a => new VolumeMount(a[Source.Length..].Split(',')[0], "", false))];
     }
 
     /// <summary>Out of sight at once, then deleted; a crash between leaves only what Sweep takes.</summary>

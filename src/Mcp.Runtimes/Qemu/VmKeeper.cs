@@ -9,8 +9,8 @@ using Mcp.Runtimes.Qemu.Qmp;
 
 namespace Mcp.Runtimes.Qemu;
 
-/// <summary>The small process between the agent and one VM, as conmon is for a container: starts QEMU, keeps its console and how it ended, and lives on
-/// when the agent dies. QEMU dies with it (parent-death signal), so there is no VM without a keeper.</summary>
+/// <summary>The small process between the agent and one VM, as conmon is for a container: starts QEMU, keeps its console and how it ended,
+/// and lives on when the agent dies. QEMU dies with it (parent-death signal), so there is no VM without a keeper.</summary>
 public static class VmKeeper
 {
     private const int LastErrors = 2000;
@@ -22,7 +22,8 @@ public static class VmKeeper
     private static readonly TimeSpan s_lockLimit = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_lastWords = TimeSpan.FromSeconds(1);
 
-    /// <summary>Becomes the keeper of the VM in a directory until it ends. Called on the main thread, since the death signal goes by the thread.</summary>
+    /// <summary>Becomes the keeper of the VM in a directory until it ends. Called on the main thread, since the death signal goes by the
+    /// thread.</summary>
     public static int Become(string directory, string run, TimeProvider time)
     {
         Posix.Detach();
@@ -55,7 +56,14 @@ public static class VmKeeper
     // Of the run before.
     private static void Forget(VmDirectory vm, VmRecord record)
     {
-        foreach (var old in (string[])[vm["exit.json"], vm["run.json"], .. ((string[])[QmpClient.CommandSocket, QmpClient.EventSocket, ExitDisk, .. record.Beside.Select((_, i) => QemuCommandLine.VolumeSocket(i))]).Select(f => Path.Combine(vm.Machine, f))])
+        string[] sockets =
+        [
+            QmpClient.CommandSocket,
+            QmpClient.EventSocket,
+            .. record.Beside.Select((_, i) => QemuCommandLine.VolumeSocket(i)),
+        ];
+        string[] left = [vm["exit.json"], vm["run.json"], .. sockets.Append(ExitDisk).Select(f => Path.Combine(vm.Machine, f))];
+        foreach (var old in left)
             File.Delete(old);
         if (record.ExitFrom == ExitCodeFrom.Disk)
         {
@@ -85,7 +93,8 @@ public static class VmKeeper
         var volumes = new List<VolumeServer>();
         try
         {
-            volumes.AddRange(record.Beside.Select((program, i) => VolumeServer.Start(program, vm.Machine, QemuCommandLine.VolumeSocket(i), record.User)));
+            foreach (var (number, program) in record.Beside.Index())
+                volumes.Add(VolumeServer.Start(program, vm.Machine, QemuCommandLine.VolumeSocket(number), record.User));
             return Run(vm, record, run, volumes, time);
         }
         finally
@@ -94,7 +103,12 @@ public static class VmKeeper
         }
     }
 
-    private static (int? Code, string Reason) Run(VmDirectory vm, VmRecord record, string run, List<VolumeServer> volumes, TimeProvider time)
+    private static (int? Code, string Reason) Run(
+        VmDirectory vm,
+        VmRecord record,
+        string run,
+        List<VolumeServer> volumes,
+        TimeProvider time)
     {
         // After the others are started: they must not inherit the port.
         using var network = record.Bridge is { } bridge ? BridgePort.Join(bridge) : null;
@@ -170,10 +184,16 @@ public static class VmKeeper
         if (code is not null)
             return (code, "");
         if (status > 128 || reason is "host-qmp-quit" or "host-signal")
-            return (KilledCode, status > 128 ? $"QEMU was killed by signal {status - 128}{(vm.Group.RanOutOfMemory() ? $": it used more memory than its {record.Limits.MemoryBytes >> 20} MiB" : "")}" : "was killed");
+        {
+            var memory = vm.Group.RanOutOfMemory() ? $": it used more memory than its {record.Limits.MemoryBytes >> 20} MiB" : "";
+            return (KilledCode, status > 128 ? $"QEMU was killed by signal {status - 128}{memory}" : "was killed");
+        }
+
         if (status != 0)
             return (null, $"QEMU ended with status {status}: {(errors.Length > LastErrors ? errors[^LastErrors..] : errors)}");
-        return (null, reason is "guest-panic" or "guest-reset" ? "the guest's kernel panicked or restarted the machine" : $"the guest ended without an exit code ({reason ?? "no reason"})");
+        return (null, reason is "guest-panic" or "guest-reset"
+            ? "the guest's kernel panicked or restarted the machine"
+            : $"the guest ended without an exit code ({reason ?? "no reason"})");
     }
 
     private static int? FromDisk(string disk)
@@ -228,7 +248,8 @@ public static class VmKeeper
 
     private static Process Start(IReadOnlyList<string> program, string directory)
     {
-        var process = Process.Start(Programs.Start(program[0], program.Skip(1), directory)) ?? throw new IOException($"{program[0]} did not start");
+        var process = Process.Start(Programs.Start(program[0], program.Skip(1), directory))
+            ?? throw new IOException($"{program[0]} did not start");
         process.StandardInput.Close();
         return process;
     }

@@ -3,14 +3,16 @@ using Mcp.Model.Definition;
 
 namespace Mcp.Runtimes.Qemu;
 
-/// <summary>Where a guest's exit code comes from: written to a small disk by its init, or QEMU's own exit status by way of isa-debug-exit.</summary>
+/// <summary>Where a guest's exit code comes from: written to a small disk by its init, or QEMU's own exit status by way of
+/// isa-debug-exit.</summary>
 public enum ExitCodeFrom { Disk, Status }
 
 /// <summary>vm.json: all that is needed to run a VM, now or again. A directory without it is no VM.</summary>
 /// <param name="Digest">Of the image, so that its files stay in the store.</param>
 /// <param name="Program">QEMU with its arguments; runs in the VM's machine directory.</param>
 /// <param name="Beside">Programs that QEMU talks to, started before it, each a list.</param>
-/// <param name="ReadOnly">Host directories by the names under which those programs see them: they must not change them, whatever a guest does.</param>
+/// <param name="ReadOnly">Host directories by the names under which those programs see them: they must not change them, whatever a guest
+/// does.</param>
 /// <param name="Own">Files of the machine directory that belong to this VM alone.</param>
 internal sealed record VmRecord(
     string Name,

@@ -5,8 +5,9 @@ using Mcp.Machine;
 
 namespace Mcp.Runtimes.Qemu;
 
-/// <summary>The program that shows one host directory to a guest, virtiofsd. It gets a socket that listens already, as an open file: QEMU can connect at
-/// once, no path is too long for it, and it locks no file of its own, of which Debian's makes one for all sockets of the same name on the machine.</summary>
+/// <summary>The program that shows one host directory to a guest, virtiofsd. It gets a socket that listens already, as an open file: QEMU
+/// can connect at once, no path is too long for it, and it locks no file of its own, of which Debian's makes one for all sockets of the
+/// same name on the machine.</summary>
 internal sealed class VolumeServer : IDisposable
 {
     private const int MostWords = 2000;
@@ -54,7 +55,8 @@ internal sealed class VolumeServer : IDisposable
         // A socket that is disposed takes the file with it that it was bound to.
         File.Move(made, path, overwrite: true);
         Posix.Inherit(listener.SafeHandle);
-        var process = Process.Start(Programs.Start(program[0], Arguments(program, listener.SafeHandle.DangerousGetHandle()), machine)) ?? throw new IOException($"{program[0]} did not start");
+        var process = Process.Start(Programs.Start(program[0], Arguments(program, listener.SafeHandle.DangerousGetHandle()), machine))
+            ?? throw new IOException($"{program[0]} did not start");
         process.StandardInput.Close();
         return new VolumeServer(process);
     }

@@ -15,7 +15,12 @@ internal sealed class Accelerator(QemuOptions options)
         var why = await _kvm.WhyNotAsync(ct);
         if (why.Length == 0)
             return Acceleration.Kvm;
-        return options.Acceleration == Acceleration.Auto ? Acceleration.Tcg : throw new McpException(ErrorCode.AccelKvm, $"KVM cannot be used: {why}", "set accel = \"auto\" or \"tcg\" in [qemu] of agent.toml, or use a host with (nested) virtualisation");
+        return options.Acceleration == Acceleration.Auto
+            ? Acceleration.Tcg
+            : throw new McpException(
+                ErrorCode.AccelKvm,
+                $"KVM cannot be used: {why}",
+                "set accel = \"auto\" or \"tcg\" in [qemu] of agent.toml, or use a host with (nested) virtualisation");
     }
 
     /// <summary>As node status shows it.</summary>

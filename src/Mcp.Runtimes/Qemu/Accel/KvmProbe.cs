@@ -5,7 +5,8 @@ using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Qemu.Accel;
 
-/// <summary>Whether KVM works here. That /dev/kvm is there proves nothing, so a guest of nine bytes is booted on it, once per boot of the host.</summary>
+/// <summary>Whether KVM works here. That /dev/kvm is there proves nothing, so a guest of nine bytes is booted on it, once per boot of the
+/// host.</summary>
 internal sealed class KvmProbe(QemuOptions options)
 {
     // A boot sector: mov dx, 0x501; mov al, 0x10; out dx, al; hlt; jmp to the hlt. QEMU ends with (0x10 << 1) | 1.
@@ -75,16 +76,27 @@ internal sealed class KvmProbe(QemuOptions options)
         if (user is not null)
             Array.ForEach([place, Path.Combine(place, Disk)], f => Posix.Owner(f, user.Uid, user.Gid));
         string[] program = [.. QemuCommandLine.DiesWithKeeper(user), options.Program];
-        var start = Programs.Start(program[0], [.. program.Skip(1), "-M", "pc", "-accel", "kvm", "-cpu", "host", "-m", "16", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-device", "isa-debug-exit", "-drive", $"if=ide,format=raw,file={Disk}"], place);
+        string[] arguments =
+        [
+            .. program.Skip(1), "-M", "pc", "-accel", "kvm", "-cpu", "host", "-m", "16",
+            "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-device", "isa-debug-exit", "-drive", $"if=ide,format=raw,file={Disk}",
+        ];
+        var start = Programs.Start(program[0], arguments, place);
         var clock = Stopwatch.StartNew();
         try
         {
             var (code, output) = await Programs.RunAsync(start, s_limit, ct);
-            return code == Booted ? "" : $"/dev/kvm is there, but a guest on it died after {clock.ElapsedMilliseconds} ms (status {code}): {output.Split('\n')[^1]}";
+            if (code == Booted)
+                return "";
+            var died = $"/dev/kvm is there, but a guest on it died after {clock.ElapsedMilliseconds} ms";
+            return $"{died} (status {code}): {output.Split('\n')[^1]}";
         }
         catch (McpException e)
         {
-            return e.Code == ErrorCode.ProgramHangs ? $"/dev/kvm is there, but a guest hung on it for {s_limit.TotalSeconds:0} s" : e.Message;
+            return e.Code == ErrorCode.ProgramHangs
+                ? $"/dev/kvm is there, but a guest hung on it for {s_limit.TotalSeconds:0} s"
+                : e.Message;
         }
     }
 }

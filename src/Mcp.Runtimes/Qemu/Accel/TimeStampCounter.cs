@@ -4,8 +4,8 @@ using Mcp.Machine;
 
 namespace Mcp.Runtimes.Qemu.Accel;
 
-/// <summary>The frequency of the processor's time stamp counter, which a guest without KVM reads as it is. Left to find it out, its kernel hangs in one
-/// boot of seven, or its clock runs wrong.</summary>
+/// <summary>The frequency of the processor's time stamp counter, which a guest without KVM reads as it is. Left to find it out, its kernel
+/// hangs in one boot of seven, or its clock runs wrong.</summary>
 internal static partial class TimeStampCounter
 {
     // rdtsc; shl rdx, 32; or rax, rdx; ret
@@ -19,7 +19,8 @@ internal static partial class TimeStampCounter
     private static Task<long>? s_kilohertz;
 
     /// <summary>Null: this processor has none that we know to read.</summary>
-    public static async Task<long?> KilohertzAsync() => RuntimeInformation.OSArchitecture == Architecture.X64 ? await (s_kilohertz ??= MeasureAsync()) : null;
+    public static async Task<long?> KilohertzAsync() =>
+        RuntimeInformation.OSArchitecture == Architecture.X64 ? await (s_kilohertz ??= MeasureAsync()) : null;
 
     private static async Task<long> MeasureAsync()
     {

@@ -16,7 +16,8 @@ internal interface IGuest
     /// <summary>Memory that the guest's kernel takes for itself, in MiB: a VM has so much more than its component asks for.</summary>
     int KernelMb { get; }
 
-    /// <summary>Puts into the VM's machine directory what it boots from. What can be shared is kept with the image, made once and linked.</summary>
+    /// <summary>Puts into the VM's machine directory what it boots from. What can be shared is kept with the image, made once and
+    /// linked.</summary>
     Task<GuestBoot> BuildAsync(StoredImage image, InstanceSpec spec, GuestNetwork network, string directory, CancellationToken ct);
 }
 
@@ -24,4 +25,9 @@ internal interface IGuest
 /// <param name="Arguments">Kernel and disks; names are relative to the machine directory.</param>
 /// <param name="Volumes">Host directories that the guest sees live, in the order of its tags volume0, volume1, ...</param>
 /// <param name="Own">Files of the machine directory that are this VM's alone: QEMU's user gets them.</param>
-internal sealed record GuestBoot(string Machine, IReadOnlyList<string> Arguments, IReadOnlyList<VolumeMount> Volumes, ExitCodeFrom ExitFrom, IReadOnlyList<string> Own);
+internal sealed record GuestBoot(
+    string Machine,
+    IReadOnlyList<string> Arguments,
+    IReadOnlyList<VolumeMount> Volumes,
+    ExitCodeFrom ExitFrom,
+    IReadOnlyList<string> Own);

@@ -48,7 +48,8 @@ internal sealed partial class BridgePort : IDisposable
 
     private static void Ip(params string[] arguments)
     {
-        using var ip = Process.Start(Programs.Start(Programs.Find("ip") ?? throw new IOException("there is no program ip (package iproute2)"), arguments))!;
+        using var ip = Process.Start(
+            Programs.Start(Programs.Find("ip") ?? throw new IOException("there is no program ip (package iproute2)"), arguments))!;
         var errors = ip.StandardError.ReadToEnd();
         ip.WaitForExit();
         if (ip.ExitCode != 0)

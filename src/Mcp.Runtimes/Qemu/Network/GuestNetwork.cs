@@ -10,7 +10,12 @@ namespace Mcp.Runtimes.Qemu.Network;
 internal sealed record GuestNetwork(IPAddress Address, int PrefixLength, IPAddress? Gateway, IPAddress? NameServer, string? Bridge)
 {
     /// <summary>QEMU's own: https://wiki.qemu.org/Documentation/Networking#User_Networking_(SLIRP)</summary>
-    public static readonly GuestNetwork User = new(IPAddress.Parse("10.0.2.15"), 24, IPAddress.Parse("10.0.2.2"), IPAddress.Parse("10.0.2.3"), null);
+    public static readonly GuestNetwork User = new(
+        IPAddress.Parse("10.0.2.15"),
+        24,
+        IPAddress.Parse("10.0.2.2"),
+        IPAddress.Parse("10.0.2.3"),
+        null);
 
     public string Mask => new IPAddress(IPAddress.HostToNetworkOrder(-1 << (32 - PrefixLength)) & 0xffffffffL).ToString();
 
@@ -19,5 +24,9 @@ internal sealed record GuestNetwork(IPAddress Address, int PrefixLength, IPAddre
 
     /// <summary>The back end; a bridge's is added by the keeper, which has its file.</summary>
     public IReadOnlyList<string> Arguments(IReadOnlyList<FixedPort> ports) => Bridge is not null ? []
-        : ["-netdev", string.Join(',', ports.Select(p => $"hostfwd=tcp:{p.Address}:{p.Host}-:{p.Instance}").Prepend("user,id=net0,ipv6=off"))];
+        :
+        [
+            "-netdev",
+            string.Join(',', ports.Select(p => $"hostfwd=tcp:{p.Address}:{p.Host}-:{p.Instance}").Prepend("user,id=net0,ipv6=off"))
+        ];
 }

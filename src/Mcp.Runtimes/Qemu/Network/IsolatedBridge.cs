@@ -4,8 +4,8 @@ using Mcp.Model.Errors;
 
 namespace Mcp.Runtimes.Qemu.Network;
 
-/// <summary>The node's bridge for VMs: static addresses out of a pool, and no route off it. What a guest sends to anywhere but the host meets a rule
-/// that throws it away before any forwarding.</summary>
+/// <summary>The node's bridge for VMs: static addresses out of a pool, and no route off it. What a guest sends to anywhere but the host
+/// meets a rule that throws it away before any forwarding.</summary>
 /// <param name="name">Of the bridge.</param>
 /// <param name="network">The first three numbers of a /24 network; the host has .1.</param>
 public sealed class IsolatedBridge(string name, string network) : IDisposable
@@ -49,13 +49,19 @@ public sealed class IsolatedBridge(string name, string network) : IDisposable
     private IPAddress Free(IEnumerable<string> taken)
     {
         var used = taken.Concat(_given.Values.Select(a => a.ToString())).ToHashSet();
-        return Enumerable.Range(2, 253).Select(n => IPAddress.Parse(string.Create(CultureInfo.InvariantCulture, $"{network}.{n}"))).FirstOrDefault(a => !used.Contains(a.ToString()))
-            ?? throw new McpException(ErrorCode.AddressesExhausted, $"no address is free on the bridge {name}", "253 VMs can be on it; use network = \"user\" for others");
+        return Enumerable.Range(2, 253)
+            .Select(n => IPAddress.Parse(string.Create(CultureInfo.InvariantCulture, $"{network}.{n}")))
+            .FirstOrDefault(a => !used.Contains(a.ToString()))
+            ?? throw new McpException(
+                ErrorCode.AddressesExhausted,
+                $"no address is free on the bridge {name}",
+                "253 VMs can be on it; use network = \"user\" for others");
     }
 
     private async Task MakeAsync(CancellationToken ct)
     {
-        var ip = Programs.Find("ip") ?? throw new McpException(ErrorCode.NetworkBridge, "network = \"bridge\" needs the program ip", "install the package iproute2");
+        var ip = Programs.Find("ip")
+            ?? throw new McpException(ErrorCode.NetworkBridge, "network = \"bridge\" needs the program ip", "install the package iproute2");
         if (!Directory.Exists($"/sys/class/net/{name}"))
         {
             await IpAsync(ip, ct, "link", "add", name, "type", "bridge");
@@ -67,7 +73,10 @@ public sealed class IsolatedBridge(string name, string network) : IDisposable
         {
             var (_, rules) = await Programs.RunAsync(Programs.Start(ip, [family, "rule", "show"]), s_limit, ct);
             if (!rules.Contains($"iif {name} ", StringComparison.Ordinal))
-                await IpAsync(ip, ct, family, "rule", "add", "iif", name, "prohibit", "priority", RulePriority.ToString(CultureInfo.InvariantCulture));
+            {
+                var priority = RulePriority.ToString(CultureInfo.InvariantCulture);
+                await IpAsync(ip, ct, family, "rule", "add", "iif", name, "prohibit", "priority", priority);
+            }
         }
     }
 
@@ -75,6 +84,9 @@ public sealed class IsolatedBridge(string name, string network) : IDisposable
     {
         var (code, output) = await Programs.RunAsync(Programs.Start(ip, arguments), s_limit, ct);
         if (code != 0)
-            throw new McpException(ErrorCode.NetworkBridge, $"ip {string.Join(' ', arguments)} failed: {output}", "network = \"bridge\" needs an agent with CAP_NET_ADMIN; network = \"user\" needs nothing");
+            throw new McpException(
+                ErrorCode.NetworkBridge,
+                $"ip {string.Join(' ', arguments)} failed: {output}",
+                "network = \"bridge\" needs an agent with CAP_NET_ADMIN; network = \"user\" needs nothing");
     }
 }

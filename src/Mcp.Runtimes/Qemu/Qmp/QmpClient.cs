@@ -21,7 +21,8 @@ internal sealed class QmpClient : IAsyncDisposable
         _reader = new StreamReader(stream, Encoding.UTF8);
     }
 
-    /// <param name="directory">The machine directory. Its socket is reached through an open handle: a Unix address has 108 bytes, a state directory any number.</param>
+    /// <param name="directory">The machine directory. Its socket is reached through an open handle: a Unix address has 108 bytes, a state
+    /// directory any number.</param>
     /// <exception cref="IOException">Nobody listens, or not QEMU.</exception>
     public static async Task<QmpClient> ConnectAsync(string directory, string name, CancellationToken ct)
     {

@@ -3,14 +3,16 @@ using System.Text;
 
 namespace Mcp.Runtimes.Qemu.Guests.Linux;
 
-/// <summary>The first file system of a microvm: busybox, the kernel's modules, our init. Made once for each kernel and version of ours.</summary>
+/// <summary>The first file system of a microvm: busybox, the kernel's modules, our init. Made once for each kernel and version of
+/// ours.</summary>
 internal static class Initramfs
 {
     /// <returns>The file.</returns>
     public static string Make(GuestKernel kernel, string busybox, string directory)
     {
         var init = Init();
-        var key = Convert.ToHexStringLower(SHA256.HashData([.. init, .. Encoding.UTF8.GetBytes($"{kernel.Release} {busybox} {File.GetLastWriteTimeUtc(busybox):O}")]))[..16];
+        var key = Convert.ToHexStringLower(SHA256.HashData(
+            [.. init, .. Encoding.UTF8.GetBytes($"{kernel.Release} {busybox} {File.GetLastWriteTimeUtc(busybox):O}")]))[..16];
         return SharedFile.Make(directory, "initrd", $"{kernel.Release}-{key}", to =>
         {
             using var output = File.Create(to);

@@ -19,7 +19,12 @@ internal static class KernelImage
 
     // By how a payload begins; behind all but gzip's the kernel's build puts four bytes.
     private static readonly (byte[] Magic, string Program, int Behind)[] s_kinds =
-        [([0x1f, 0x8b], "gzip", 0), ([0x02, 0x21, 0x4c, 0x18], "lz4", 4), ([0x28, 0xb5, 0x2f, 0xfd], "zstd", 4), ([0xfd, 0x37, 0x7a, 0x58, 0x5a], "xz", 4)];
+    [
+        ([0x1f, 0x8b], "gzip", 0),
+        ([0x02, 0x21, 0x4c, 0x18], "lz4", 4),
+        ([0x28, 0xb5, 0x2f, 0xfd], "zstd", 4),
+        ([0xfd, 0x37, 0x7a, 0x58, 0x5a], "xz", 4),
+    ];
 
     /// <returns>False: this kernel cannot be started so, or what unpacks it is not installed; nothing of use was written.</returns>
     public static bool TryUnpack(string image, string release, string to)
@@ -53,7 +58,8 @@ internal static class KernelImage
     private static (long From, int Length)? Payload(FileStream image)
     {
         var header = new byte[HeaderBytes];
-        if (image.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false) < HeaderBytes || !header.AsSpan(HeaderMagic).StartsWith("HdrS"u8))
+        if (image.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false) < HeaderBytes
+            || !header.AsSpan(HeaderMagic).StartsWith("HdrS"u8))
             return null;
         var sectors = header[SetupSectors] == 0 ? DefaultSetupSectors : header[SetupSectors];
         var from = ((sectors + 1L) * SectorBytes) + BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(PayloadOffset));

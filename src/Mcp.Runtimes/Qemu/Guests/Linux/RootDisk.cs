@@ -40,20 +40,32 @@ internal static class RootDisk
 
     private static async Task FormatAsync(StoredImage image, string disk, CancellationToken ct)
     {
-        var files = TreeWalk.Of(image.Root).Select(f => f is FileInfo { LinkTarget: null } file ? file.Length + BlockBytes : BlockBytes).ToList();
+        var files = TreeWalk.Of(image.Root)
+            .Select(f => f is FileInfo { LinkTarget: null } file ? file.Length + BlockBytes : BlockBytes)
+            .ToList();
         var bytes = files.Sum();
         new DiskRoom(image.Directory).Need(bytes);
         var half = Half(disk);
+        var program = Programs.Find("mkfs.ext4")
+            ?? throw new McpException(ErrorCode.ImageDisk, "there is no program mkfs.ext4", "install the package e2fsprogs");
         for (var size = (bytes * 5 / 4) + (8 * MiB); ; size *= 2)
         {
             File.Delete(half);
-            var start = Programs.Start(Programs.Find("mkfs.ext4") ?? throw new McpException(ErrorCode.ImageDisk, "there is no program mkfs.ext4", "install the package e2fsprogs"),
-                ["-q", "-F", "-b", "4096", "-m", "0", "-O", "^has_journal", "-N", (files.Count + 64).ToString(CultureInfo.InvariantCulture), "-d", image.Root, half, $"{size / 1024}k"]);
+            string[] arguments =
+            [
+                "-q", "-F", "-b", "4096", "-m", "0", "-O", "^has_journal",
+                "-N", (files.Count + 64).ToString(CultureInfo.InvariantCulture),
+                "-d", image.Root, half, $"{size / 1024}k",
+            ];
+            var start = Programs.Start(program, arguments);
             var (code, output) = await Programs.RunAsync(start, s_limit, ct);
             if (code == 0)
                 break;
             if (size > bytes * (1 << NoSpaceInside) + (64 * MiB) || !output.Contains("Could not allocate block", StringComparison.Ordinal))
-                throw new McpException(ErrorCode.ImageDisk, $"cannot make a disk of the image: {output}", "is the node's disk full? mcp node show says");
+                throw new McpException(
+                    ErrorCode.ImageDisk,
+                    $"cannot make a disk of the image: {output}",
+                    "is the node's disk full? mcp node show says");
         }
 
         File.SetUnixFileMode(half, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);

@@ -2,7 +2,8 @@ using Mcp.Machine;
 
 namespace Mcp.Runtimes.Qemu.Guests.Linux;
 
-/// <summary>A file that VMs link to: made once, whole or not at all. Versions before it go, and live on in the VMs that have them.</summary>
+/// <summary>A file that VMs link to: made once, whole or not at all. Versions before it go, and live on in the VMs that have
+/// them.</summary>
 internal static class SharedFile
 {
     public static string Make(string directory, string kind, string version, Action<string> write)

@@ -32,26 +32,44 @@ internal sealed class NanosGuest : IGuest
     public int KernelMb => 0;
 
     public Task<RuntimeAvailability> ProbeAsync(CancellationToken ct) => Task.FromResult<RuntimeAvailability>(
-        Programs.Find(_options.Ops) is not { } ops ? new RuntimeAvailability.Unusable($"there is no program {_options.Ops}", "install NanoVMs ops (https://ops.city), or name it: [qemu] ops = \"/path/ops\" in agent.toml")
-        : Programs.Find("qemu-img") is null ? new RuntimeAvailability.Unusable("there is no program qemu-img", "install the package qemu-utils")
+        Programs.Find(_options.Ops) is not { } ops ? new RuntimeAvailability.Unusable(
+            $"there is no program {_options.Ops}",
+            "install NanoVMs ops (https://ops.city), or name it: [qemu] ops = \"/path/ops\" in agent.toml")
+        : Programs.Find("qemu-img") is null ? new RuntimeAvailability.Unusable(
+            "there is no program qemu-img", "install the package qemu-utils")
         : new RuntimeAvailability.Usable($"ops {ops}"));
 
-    public async Task<GuestBoot> BuildAsync(StoredImage image, InstanceSpec spec, GuestNetwork network, string directory, CancellationToken ct)
+    public async Task<GuestBoot> BuildAsync(
+        StoredImage image,
+        InstanceSpec spec,
+        GuestNetwork network,
+        string directory,
+        CancellationToken ct)
     {
         if (image.Command(spec.Component.Cmd) is not [var first, ..])
-            throw new McpException(ErrorCode.ImageEntrypoint, $"{spec.Component.Image} says no program to run", "give one: cmd = [\"/bin/server\"]");
+            throw new McpException(
+                ErrorCode.ImageEntrypoint,
+                $"{spec.Component.Image} says no program to run",
+                "give one: cmd = [\"/bin/server\"]");
         var program = ElfFinder.Find(image, first);
         var built = await MadeAsync(image, spec, network, program, ct);
         Posix.Link(Path.Combine(built, Disk), Path.Combine(directory, Disk));
         // What the guest writes goes into its own overlay, a few KiB at first.
         File.Copy(Path.Combine(built, Overlay), Path.Combine(directory, Overlay));
-        return new GuestBoot("pc", ["-drive", $"if=none,id=disk,file={Overlay},format=qcow2", "-device", "virtio-blk-pci,drive=disk", "-device", "isa-debug-exit"], [], ExitCodeFrom.Status, [Overlay]);
+        return new GuestBoot(
+            "pc",
+            ["-drive", $"if=none,id=disk,file={Overlay},format=qcow2", "-device", "virtio-blk-pci,drive=disk", "-device", "isa-debug-exit"],
+            [],
+            ExitCodeFrom.Status,
+            [Overlay]);
     }
 
     // Cached by what goes in: the image, the configuration, the volumes' files.
     private async Task<string> MadeAsync(StoredImage image, InstanceSpec spec, GuestNetwork network, string program, CancellationToken ct)
     {
-        var inputs = StagingTree.Fingerprint(spec.Component.Volumes).Prepend(OpsConfig.Of(image, spec, network, program, StagedTree.Unknown).Text()).Prepend(image.Digest);
+        var inputs = StagingTree.Fingerprint(spec.Component.Volumes)
+            .Prepend(OpsConfig.Of(image, spec, network, program, StagedTree.Unknown).Text())
+            .Prepend(image.Digest);
         var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', inputs))))[..16];
         var made = Path.Combine(image.Directory, $"nanos-{key}");
         var turn = _turns.GetOrAdd(made, _ => new SemaphoreSlim(1, 1));
@@ -68,7 +86,13 @@ internal sealed class NanosGuest : IGuest
         }
     }
 
-    private async Task MakeAsync(StoredImage image, InstanceSpec spec, GuestNetwork network, string program, string made, CancellationToken ct)
+    private async Task MakeAsync(
+        StoredImage image,
+        InstanceSpec spec,
+        GuestNetwork network,
+        string program,
+        string made,
+        CancellationToken ct)
     {
         var half = $"{made}.half";
         if (Directory.Exists(half))
@@ -86,7 +110,9 @@ internal sealed class NanosGuest : IGuest
             var disk = await _build.RunAsync(staging, stub, config, temporary, ct);
             File.Move(disk, Path.Combine(half, Disk));
             File.SetUnixFileMode(Path.Combine(half, Disk), UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
-            var (code, output) = await Programs.RunAsync(Programs.Start(Programs.Find("qemu-img") ?? "qemu-img", ["create", "-q", "-f", "qcow2", "-b", Disk, "-F", "raw", Overlay], half), s_overlay, ct);
+            string[] arguments = ["create", "-q", "-f", "qcow2", "-b", Disk, "-F", "raw", Overlay];
+            var start = Programs.Start(Programs.Find("qemu-img") ?? "qemu-img", arguments, half);
+            var (code, output) = await Programs.RunAsync(start, s_overlay, ct);
             if (code != 0)
                 throw new McpException(ErrorCode.UnikernelBuild, $"cannot make an overlay of the disk: {output}", "");
             Directory.Delete(staging, recursive: true);

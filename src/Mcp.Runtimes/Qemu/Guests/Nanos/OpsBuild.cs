@@ -14,7 +14,11 @@ internal sealed class OpsBuild(QemuOptions options)
     /// <exception cref="McpException">unikernel.build, with what ops said.</exception>
     public async Task<string> RunAsync(string staging, string program, string config, string temporary, CancellationToken ct)
     {
-        var ops = Programs.Find(options.Ops) ?? throw new McpException(ErrorCode.UnikernelBuild, $"there is no program {options.Ops}", "install NanoVMs ops (https://ops.city), or name it: [qemu] ops = \"/path/ops\" in agent.toml");
+        var ops = Programs.Find(options.Ops)
+            ?? throw new McpException(
+                ErrorCode.UnikernelBuild,
+                $"there is no program {options.Ops}",
+                "install NanoVMs ops (https://ops.city), or name it: [qemu] ops = \"/path/ops\" in agent.toml");
         var (home, name) = (options.OpsHome, Path.GetFileNameWithoutExtension(temporary));
         Directory.CreateDirectory(home);
         Directory.CreateDirectory(temporary);
@@ -25,14 +29,28 @@ internal sealed class OpsBuild(QemuOptions options)
         try
         {
             var (code, output) = await Programs.RunAsync(start, options.BuildLimit, ct);
-            var said = output.Split('\n').FirstOrDefault(l => l.StartsWith(Announces, StringComparison.Ordinal))?[Announces.Length..].Trim();
-            var image = ((string?[])[said, Made(name)]).OfType<string>().Select(p => Path.GetFullPath(p, staging)).FirstOrDefault(File.Exists);
-            return code == 0 && image is not null ? image : throw new McpException(ErrorCode.UnikernelBuild, $"ops build failed (status {code}{(image is null ? ", no image" : "")}): {output}", "");
+            var said = output.Split('\n')
+                .FirstOrDefault(l => l.StartsWith(Announces, StringComparison.Ordinal))?[Announces.Length..]
+                .Trim();
+            var image = ((string?[])[said, Made(name)])
+                .OfType<string>()
+                .Select(p => Path.GetFullPath(p, staging))
+                .FirstOrDefault(File.Exists);
+            return code == 0 && image is not null
+                ? image
+                : throw new McpException(
+                    ErrorCode.UnikernelBuild,
+                    $"ops build failed (status {code}{(image is null ? ", no image" : "")}): {output}",
+                    "");
         }
         catch (McpException e) when (e.Code == ErrorCode.ProgramHangs)
         {
             Forget(name);
-            throw new McpException(ErrorCode.UnikernelBuild, e.Message, "ops looks up and downloads its kernel: can this node reach the internet? [qemu] build_limit gives it more time", e);
+            throw new McpException(
+                ErrorCode.UnikernelBuild,
+                e.Message,
+                "ops looks up and downloads its kernel: can this node reach the internet? [qemu] build_limit gives it more time",
+                e);
         }
         catch
         {

@@ -33,17 +33,29 @@ internal sealed record OpsConfig(
     /// <param name="tree">What is baked in; empty: not known yet.</param>
     public static OpsConfig Of(StoredImage image, InstanceSpec spec, GuestNetwork network, string program, StagedTree tree) => new(
         [],
-        image.Environment(spec.Env.Where(v => !v.Key.StartsWith(PerInstance, StringComparison.Ordinal)).ToDictionary()).OrderBy(v => v.Key, StringComparer.Ordinal).ToDictionary(),
+        image.Environment(spec.Env.Where(v => !v.Key.StartsWith(PerInstance, StringComparison.Ordinal)).ToDictionary())
+            .OrderBy(v => v.Key, StringComparer.Ordinal)
+            .ToDictionary(),
         tree.Files, tree.Directories, network.NameServer is { } server ? [server.ToString()] : [],
         $"{(tree.Bytes * 5 / 4 / MiB) + RoomMb}m",
         ["debug_exit"],
-        new OpsRunConfig($"{Vm.MemoryMb(spec)}M", Vm.Cpus(spec), network.Address.ToString(), network.Gateway?.ToString() ?? network.Address.ToString(), network.Mask),
+        new OpsRunConfig(
+            $"{Vm.MemoryMb(spec)}M",
+            Vm.Cpus(spec),
+            network.Address.ToString(),
+            network.Gateway?.ToString() ?? network.Address.ToString(),
+            network.Mask),
         new OpsManifest(program, image.Command(spec.Component.Cmd), image.WorkingDir));
 
     public string Text() => JsonSerializer.Serialize(this, OpsJson.Default.OpsConfig);
 }
 
-internal sealed record OpsRunConfig(string Memory, [property: JsonPropertyName("CPUs")] int Cpus, [property: JsonPropertyName("IPAddress")] string IpAddress, string Gateway, string NetMask);
+internal sealed record OpsRunConfig(
+    string Memory,
+    [property: JsonPropertyName("CPUs")] int Cpus,
+    [property: JsonPropertyName("IPAddress")] string IpAddress,
+    string Gateway,
+    string NetMask);
 
 /// <param name="Program">Path in the guest.</param>
 /// <param name="Arguments">As the program sees them, its own name first.</param>

@@ -12,7 +12,8 @@ internal sealed record StagedTree(IReadOnlyList<string> Files, IReadOnlyList<str
     public static StagedTree Unknown { get; } = new([], [], 0);
 }
 
-/// <summary>A directory that mirrors the guest's paths: the image's files, and over them the volumes as they are now. ops bakes it in.</summary>
+/// <summary>A directory that mirrors the guest's paths: the image's files, and over them the volumes as they are now. ops bakes it
+/// in.</summary>
 internal static class StagingTree
 {
     private const long BlockBytes = 4096;
@@ -39,8 +40,11 @@ internal static class StagingTree
         KeepLinksInside(staging);
         var tops = new DirectoryInfo(staging).EnumerateFileSystemInfos().OrderBy(t => t.Name, StringComparer.Ordinal).ToList();
         return new StagedTree(
-            [.. tops.Where(t => t is FileInfo { LinkTarget: null }).Select(t => t.Name)], [.. tops.Where(t => t is not FileInfo { LinkTarget: null }).Select(t => t.Name)],
+            [.. tops.Where(IsFile).Select(t => t.Name)],
+            [.. tops.Where(t => !IsFile(t)).Select(t => t.Name)],
             TreeWalk.Of(staging).Sum(f => f is FileInfo { LinkTarget: null } file ? file.Length + BlockBytes : BlockBytes));
+
+        static bool IsFile(FileSystemInfo top) => top is FileInfo { LinkTarget: null };
     }
 
     /// <summary>What a tree is, without reading its files: names, sizes, times.</summary>
@@ -48,16 +52,18 @@ internal static class StagingTree
         (Directory.Exists(v.Source) ? TreeWalk.Of(v.Source) : [new FileInfo(v.Source)])
         .Select(f => $"{v.Target} {f.FullName} {(f as FileInfo)?.Length} {f.LastWriteTimeUtc:O}").Order(StringComparer.Ordinal));
 
-    // ops follows links on this machine to see whether they lead anywhere, and drops those that do not: all of them are made to lead to where they do in the guest.
+    // ops follows links on this machine to see whether they lead anywhere, and drops those that do not: all of them are made to lead to
+    // where they do in the guest.
     private static void KeepLinksInside(string staging)
     {
-        foreach (var link in TreeWalk.Of(staging).Where(f => f.LinkTarget is { } to && (to.StartsWith('/') || to.Split('/').Contains(".."))).ToList())
+        foreach (var link in TreeWalk.Of(staging).Where(f => f.LinkTarget is { } leads && MayLeaveIt(leads)).ToList())
         {
             var (directory, to) = (Path.GetDirectoryName(link.FullName)!, link.LinkTarget!);
             link.Delete();
             try
             {
-                var target = RootedPath.Resolve(staging, to.StartsWith('/') ? to : $"{directory[staging.Length..]}/{to}", followLast: false);
+                var target = RootedPath.Resolve(
+                    staging, to.StartsWith('/') ? to : $"{directory[staging.Length..]}/{to}", followLast: false);
                 File.CreateSymbolicLink(link.FullName, Path.GetRelativePath(directory, target));
             }
             catch (IOException) when (!Path.Exists(link.FullName))
@@ -88,4 +94,6 @@ internal static class StagingTree
             File.Copy(from.FullName, to);
         }
     }
+
+    private static bool MayLeaveIt(string link) => link.StartsWith('/') || link.Split('/').Contains("..");
 }

@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 
 namespace Mcp.Runtimes.Qemu.Guests.Nanos;
 
-/// <summary>The program that ops is given: it ends with 0 and does nothing else. ops finds a program's libraries by running it on this machine, so the image's own
-/// program is only named to it: OpsConfig's manifest has the last word on what the guest runs.</summary>
+/// <summary>The program that ops is given: it ends with 0 and does nothing else. ops finds a program's libraries by running it on this
+/// machine, so the image's own program is only named to it: OpsConfig's manifest has the last word on what the guest runs.</summary>
 internal static class StubProgram
 {
     private const string Name = ".mcp-stub";
@@ -21,7 +21,7 @@ internal static class StubProgram
     public static string Write(string tree)
     {
         var name = Name;
-        for (var number = 1; Path.Exists(Path.Combine(tree, name)) || new FileInfo(Path.Combine(tree, name)).LinkTarget is not null; number++)
+        for (var number = 1; IsTaken(Path.Combine(tree, name)); number++)
             name = $"{Name}-{number}";
         using var file = new FileStream(Path.Combine(tree, name), new FileStreamOptions
         {
@@ -59,4 +59,7 @@ internal static class StubProgram
         bytes.AddRange(arm ? s_arm64 : s_x64);
         return [.. bytes];
     }
+
+    // Also a link that leads nowhere.
+    private static bool IsTaken(string path) => Path.Exists(path) || new FileInfo(path).LinkTarget is not null;
 }
