@@ -9,7 +9,18 @@ internal static class CommandLine
 {
     public static RootCommand Build() => CommandLines.Program("mcp", "mcp runs your services on your own machines.",
     [
-        .. DeployCommands.All(), .. LifecycleCommands.All(), .. StatusCommands.All(), WatchCommand.Create(), NodeCommands.Create(), DnsCommands.Create(), .. RouteCommands.All(),
-        LogsCommand.Create(), EventsCommand.Create(), .. FileCommands.All(), ServiceCommands.Create(), .. LoginCommands.All(), .. LocalCommands.All(),
+        .. DeployCommands.All(),
+        .. LifecycleCommands.All(),
+        .. StatusCommands.All(),
+        WatchCommand.Create(),
+        NodeCommands.Create(),
+        DnsCommands.Create(),
+        .. RouteCommands.All(),
+        LogsCommand.Create(),
+        EventsCommand.Create(),
+        .. FileCommands.All(),
+        ServiceCommands.Create(),
+        .. LoginCommands.All(),
+        .. LocalCommands.All(),
     ]);
 }

@@ -15,10 +15,17 @@ internal static class Failure
         {
             ServiceFileException file => (2, file.Message, "correct the service file"),
             McpException own => (own.Code.ExitCode, own.Message, own.Hint),
-            RpcException { StatusCode: StatusCode.Unimplemented } => (1, "only the master can do this", "you are talking to a single agent: leave out --direct, or mcp login --master"),
-            RpcException { StatusCode: StatusCode.Unavailable } or RpcException { Status.DebugException: HttpRequestException or IOException } => (3, Unreachable((RpcException)e), "does mcp-master or mcp-agent run there, and is the address right? mcp doctor looks closer"),
+            RpcException { StatusCode: StatusCode.Unimplemented } =>
+                (1, "only the master can do this", "you are talking to a single agent: leave out --direct, or mcp login --master"),
+            RpcException { StatusCode: StatusCode.Unavailable }
+                or RpcException { Status.DebugException: HttpRequestException or IOException } =>
+            (
+                3,
+                Unreachable((RpcException)e),
+                "does mcp-master or mcp-agent run there, and is the address right? mcp doctor looks closer"),
             RpcException { StatusCode: StatusCode.DeadlineExceeded } => (3, "no answer in time", "mcp doctor looks closer"),
-            RpcException { StatusCode: StatusCode.Unauthenticated or StatusCode.PermissionDenied } rpc => (4, rpc.Status.Detail, ErrorTrailers.HintOf(rpc)),
+            RpcException { StatusCode: StatusCode.Unauthenticated or StatusCode.PermissionDenied } rpc =>
+                (4, rpc.Status.Detail, ErrorTrailers.HintOf(rpc)),
             RpcException { StatusCode: StatusCode.Cancelled } or OperationCanceledException => (1, "cancelled", ""),
             RpcException { StatusCode: StatusCode.InvalidArgument } rpc => (2, rpc.Status.Detail, ErrorTrailers.HintOf(rpc)),
             RpcException rpc => (1, rpc.Status.Detail, ErrorTrailers.HintOf(rpc)),

@@ -13,11 +13,24 @@ internal static class AgentCommand
     /// <summary>Of what waits for instances to end: each may take its <c>stop_grace</c>.</summary>
     public static readonly TimeSpan Slow = TimeSpan.FromMinutes(30);
 
-    public static Command Create(string name, string description, IEnumerable<Symbol> symbols, Func<ParseResult, AgentConnection, Printer, CancellationToken, Task<int>> run)
+    public static Command Create(
+        string name,
+        string description,
+        IEnumerable<Symbol> symbols,
+        Func<ParseResult, AgentConnection, Printer, CancellationToken, Task<int>> run)
     {
         var command = new Command(name, description);
-        var direct = new Option<string?>("--direct") { Description = "address:port of one agent (default: the master or agent you logged in to)", HelpName = "ADDRESS" };
-        var output = new Option<string>("--output", "-o") { Description = "table or json", DefaultValueFactory = _ => "table", HelpName = "FORMAT" };
+        var direct = new Option<string?>("--direct")
+        {
+            Description = "address:port of one agent (default: the master or agent you logged in to)",
+            HelpName = "ADDRESS",
+        };
+        var output = new Option<string>("--output", "-o")
+        {
+            Description = "table or json",
+            DefaultValueFactory = _ => "table",
+            HelpName = "FORMAT",
+        };
         output.AcceptOnlyFromAmong("table", "json");
         command.Add(direct);
         command.Add(output);

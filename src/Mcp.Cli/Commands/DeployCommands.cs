@@ -14,7 +14,10 @@ internal static class DeployCommands
         var dryRun = new Option<bool>("--dry-run") { Description = "only show what would change" };
         var id = PlanId();
         var deploy = new Choices("place it on this node, or move it there");
-        yield return AgentCommand.Create("deploy", "Deploy a service: what changed is replaced, health-gated; what did not is kept", [.. deploy.All, id, dryRun],
+        yield return AgentCommand.Create(
+            "deploy",
+            "Deploy a service: what changed is replaced, health-gated; what did not is kept",
+            [.. deploy.All, id, dryRun],
             (parsed, agent, printer, ct) =>
             {
                 var wanted = deploy.Read(parsed);
@@ -24,11 +27,16 @@ internal static class DeployCommands
                 return DeployAsync(wanted, agent, printer, ct);
             });
         var plan = new Choices("as if it were to go there");
-        yield return AgentCommand.Create("plan", "Show what a deploy would change", [.. plan.All], (parsed, agent, printer, ct) => PlanAsync(plan.Read(parsed), agent, printer, ct));
+        yield return AgentCommand.Create(
+            "plan",
+            "Show what a deploy would change",
+            [.. plan.All],
+            (parsed, agent, printer, ct) => PlanAsync(plan.Read(parsed), agent, printer, ct));
     }
 
     /// <summary>For every command that moves services.</summary>
-    public static Option<bool> LeaveData() => new("--leave-data") { Description = "move it although data in its writable volumes stays behind" };
+    public static Option<bool> LeaveData() =>
+        new("--leave-data") { Description = "move it although data in its writable volumes stays behind" };
 
     public static Task<int> DeployAsync(string target, AgentConnection agent, Printer printer, CancellationToken ct)
     {
@@ -36,10 +44,16 @@ internal static class DeployCommands
         return DeployAsync((new DeployRequest { Definition = text, Component = component }, $"{definition.Name}"), agent, printer, ct);
     }
 
-    private static async Task<int> DeployAsync((DeployRequest Request, string Service) wanted, AgentConnection agent, Printer printer, CancellationToken ct)
+    private static async Task<int> DeployAsync(
+        (DeployRequest Request, string Service) wanted,
+        AgentConnection agent,
+        Printer printer,
+        CancellationToken ct)
     {
         var options = agent.Call(null, ct);
-        using var call = wanted.Request.Plan.Length == 0 ? agent.Client.Deploy(wanted.Request, options) : agent.Client.DeployPlanned(wanted.Request, options);
+        using var call = wanted.Request.Plan.Length == 0
+            ? agent.Client.Deploy(wanted.Request, options)
+            : agent.Client.DeployPlanned(wanted.Request, options);
         try
         {
             await LiveSteps.ShowAsync(call.ResponseStream.ReadAllAsync(ct), $"deployed {wanted.Service}", printer);
@@ -53,13 +67,22 @@ internal static class DeployCommands
                 "install the newer mcp-master or mcp-agent there, or deploy without --plan",
                 e);
         }
-        catch (Exception e) when (ct.IsCancellationRequested && e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled })
+        catch (Exception e) when (ct.IsCancellationRequested
+            && e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled })
         {
-            throw new McpException(ErrorCode.DeployUnwatched, $"the deploy of {wanted.Service} is no longer watched; it goes on by itself", "mcp events shows how it ends", e);
+            throw new McpException(
+                ErrorCode.DeployUnwatched,
+                $"the deploy of {wanted.Service} is no longer watched; it goes on by itself",
+                "mcp events shows how it ends",
+                e);
         }
     }
 
-    private static async Task<int> PlanAsync((DeployRequest Request, string Service) wanted, AgentConnection agent, Printer printer, CancellationToken ct)
+    private static async Task<int> PlanAsync(
+        (DeployRequest Request, string Service) wanted,
+        AgentConnection agent,
+        Printer printer,
+        CancellationToken ct)
     {
         var plan = await agent.Client.PlanAsync(wanted.Request, agent.Call(AgentCommand.Quick, ct));
         if (printer.Json)
@@ -72,7 +95,11 @@ internal static class DeployCommands
 
     private static Option<string?> PlanId()
     {
-        var option = new Option<string?>("--plan") { Description = "only what mcp plan has shown under this id; refused where anything has changed since", HelpName = "ID" };
+        var option = new Option<string?>("--plan")
+        {
+            Description = "only what mcp plan has shown under this id; refused where anything has changed since",
+            HelpName = "ID",
+        };
         option.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<string>() is not { Length: 16 } id || !id.All(char.IsAsciiHexDigitLower))
@@ -84,7 +111,11 @@ internal static class DeployCommands
     /// <summary>What deploy and plan are asked for in the same words.</summary>
     private sealed class Choices(string nodeMeans)
     {
-        private readonly Argument<string> _target = new("service|file[/component]") { Description = "a service file, or the name of one in $MCP_HOME/services" };
+        private readonly Argument<string> _target = new("service|file[/component]")
+        {
+            Description = "a service file, or the name of one in $MCP_HOME/services",
+        };
+
         private readonly Option<string?> _node = new("--node") { Description = nodeMeans, HelpName = "NODE" };
         private readonly Option<bool> _force = new("--force") { Description = "replace components that did not change, too" };
         private readonly Option<bool> _leaveData = LeaveData();

@@ -11,7 +11,13 @@ internal static class DnsCommands
         AgentCommand.Create("list", "All names, and whether they are in DNS as they should be", [], async (_, agent, printer, ct) =>
         {
             var reply = await agent.Nodes.ListNamesAsync(new ListNamesRequest(), agent.Call(AgentCommand.Quick, ct));
-            printer.Show(reply, ["NAME", "ADDRESS", "STATE"], reply.Names.Select(n => new[] { n.Name, n.Address, n.State }), reply.Provider == "none" ? "no DNS: provider = \"none\" in [dns] of master.toml" : $"no names in {reply.Zone} ({reply.Provider})");
+            printer.Show(
+                reply,
+                ["NAME", "ADDRESS", "STATE"],
+                reply.Names.Select(n => new[] { n.Name, n.Address, n.State }),
+                reply.Provider == "none"
+                    ? "no DNS: provider = \"none\" in [dns] of master.toml"
+                    : $"no names in {reply.Zone} ({reply.Provider})");
             return reply.Names.All(n => n.State == "ok") ? 0 : 1;
         }),
     };

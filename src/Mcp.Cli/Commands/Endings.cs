@@ -12,12 +12,20 @@ internal static class Endings
     public static IEnumerable<string[]> Of(WhoAmIReply me, IEnumerable<Ending> endings)
     {
         var near = me.Expires.ToDateTimeOffset() - TimeProvider.System.GetUtcNow() < s_token;
-        var token = new Ending { What = "your token", End = me.Expires, Near = near, Hint = "ask for a new one, or make it where mcp-agent or mcp-master runs: mcp-agent token --config FILE, mcp-master token --config FILE" };
+        var token = new Ending
+        {
+            What = "your token",
+            End = me.Expires,
+            Near = near,
+            Hint = "ask for a new one, or make it where mcp-agent or mcp-master runs: "
+                + "mcp-agent token --config FILE, mcp-master token --config FILE",
+        };
         return endings.Append(token).Select(e => Line("", e));
     }
 
     /// <summary>Only those that somebody should hear of.</summary>
-    public static IEnumerable<string[]> Near(string whose, IEnumerable<Ending> endings) => endings.Where(e => e.Near).Select(e => Line(whose, e));
+    public static IEnumerable<string[]> Near(string whose, IEnumerable<Ending> endings) =>
+        endings.Where(e => e.Near).Select(e => Line(whose, e));
 
     private static string[] Line(string whose, Ending ending)
     {

@@ -11,18 +11,27 @@ internal static class EventsCommand
     {
         var follow = new Option<bool>("--follow", "-f") { Description = "go on as events come" };
         var tail = new Option<int>("--tail", "-n") { Description = "the last N events", DefaultValueFactory = _ => 50 };
-        return AgentCommand.Create("events", "Show what happened: deploys, drift, restarts", [follow, tail], async (parsed, agent, printer, ct) =>
+        return AgentCommand.Create(
+            "events", "Show what happened: deploys, drift, restarts", [follow, tail], async (parsed, agent, printer, ct) =>
         {
-            using var call = agent.Client.Events(new EventsRequest { Follow = parsed.GetValue(follow), Tail = parsed.GetValue(tail) }, agent.Call(null, ct));
+            using var call = agent.Client.Events(
+                new EventsRequest { Follow = parsed.GetValue(follow), Tail = parsed.GetValue(tail) }, agent.Call(null, ct));
             await foreach (var e in call.ResponseStream.ReadAllAsync(ct))
             {
                 if (printer.Json)
                     Printer.Message(e);
                 else
-                    await Console.Out.WriteLineAsync(Visible.Text($"{e.Time.ToDateTimeOffset():yyyy-MM-dd HH:mm:ssZ}  {(e.Node.Length > 0 ? $"{e.Node}: " : "")}{e.Kind,-18}  {e.Service}{(e.Component.Length > 0 ? "/" + e.Component : "")}  {e.Detail}"));
+                    await Console.Out.WriteLineAsync(Visible.Text(Line(e)));
             }
 
             return 0;
         });
+    }
+
+    private static string Line(Event e)
+    {
+        var node = e.Node.Length > 0 ? $"{e.Node}: " : "";
+        var component = e.Component.Length > 0 ? $"/{e.Component}" : "";
+        return $"{e.Time.ToDateTimeOffset():yyyy-MM-dd HH:mm:ssZ}  {node}{e.Kind,-18}  {e.Service}{component}  {e.Detail}";
     }
 }

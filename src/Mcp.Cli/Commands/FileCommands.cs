@@ -19,29 +19,60 @@ internal static class FileCommands
     {
         var service = new Argument<string>("service");
         var local = new Argument<string>("file") { Description = "a file on this machine" };
-        var target = new Argument<string?>("path") { Arity = ArgumentArity.ZeroOrOne, Description = "where, below the service's directory (default: the file's name)" };
-        yield return AgentCommand.Create("push", "Copy a file into a service's directory on the node", [service, local, target], (parsed, agent, printer, ct) =>
+        var target = new Argument<string?>("path")
+        {
+            Arity = ArgumentArity.ZeroOrOne,
+            Description = "where, below the service's directory (default: the file's name)",
+        };
+        yield return AgentCommand.Create(
+            "push", "Copy a file into a service's directory on the node", [service, local, target], (parsed, agent, printer, ct) =>
             PushAsync(agent, printer, parsed.GetValue(service)!, parsed.GetValue(local)!, parsed.GetValue(target), ct));
         var from = new Argument<string>("service");
         var path = new Argument<string>("path") { Description = "a file below the service's directory" };
-        var to = new Argument<string?>("file") { Arity = ArgumentArity.ZeroOrOne, Description = "where on this machine (default: the path's last name; - for standard output)" };
+        var to = new Argument<string?>("file")
+        {
+            Arity = ArgumentArity.ZeroOrOne,
+            Description = "where on this machine (default: the path's last name; - for standard output)",
+        };
         var force = new Option<bool>("--force") { Description = "overwrite a file that exists" };
-        yield return AgentCommand.Create("pull", "Copy a file out of a service's directory on the node", [from, path, to, force], (parsed, agent, _, ct) =>
-            PullAsync(agent, new PullFileRequest { Service = Label.Parse(parsed.GetValue(from)!).Text, Path = parsed.GetValue(path) }, parsed.GetValue(to), parsed.GetValue(force), ct));
+        yield return AgentCommand.Create(
+            "pull", "Copy a file out of a service's directory on the node", [from, path, to, force], (parsed, agent, _, ct) =>
+        {
+            var request = new PullFileRequest
+            {
+                Service = Label.Parse(parsed.GetValue(from)!).Text,
+                Path = parsed.GetValue(path),
+            };
+            return PullAsync(agent, request, parsed.GetValue(to), parsed.GetValue(force), ct);
+        });
     }
 
-    private static async Task<int> PushAsync(AgentConnection agent, Printer printer, string service, string local, string? target, CancellationToken ct)
+    private static async Task<int> PushAsync(
+        AgentConnection agent,
+        Printer printer,
+        string service,
+        string local,
+        string? target,
+        CancellationToken ct)
     {
         if (!File.Exists(local))
             throw new McpException(ErrorCode.FileMissing, $"there is no file '{local}'", "push copies one file at a time");
         await using var file = File.OpenRead(local);
         using var call = agent.Client.PushFile(agent.Call(AgentCommand.Slow, ct));
-        var chunk = new FileChunk { Service = Label.Parse(service).Text, Path = target ?? Path.GetFileName(local), Mode = (uint)(File.GetUnixFileMode(local) & Permissions) };
+        var chunk = new FileChunk
+        {
+            Service = Label.Parse(service).Text,
+            Path = target ?? Path.GetFileName(local),
+            Mode = (uint)(File.GetUnixFileMode(local) & Permissions),
+        };
         try
         {
             var buffer = new byte[ChunkBytes];
-            for (var first = true; await file.ReadAtLeastAsync(buffer, ChunkBytes, throwOnEndOfStream: false, ct) is var read && (read > 0 || first); first = false)
+            for (var first = true; ; first = false)
             {
+                var read = await file.ReadAtLeastAsync(buffer, ChunkBytes, throwOnEndOfStream: false, ct);
+                if (read == 0 && !first)
+                    break;
                 chunk.Data = ByteString.CopyFrom(buffer, 0, read);
                 await call.RequestStream.WriteAsync(chunk, ct);
                 chunk = new FileChunk();
@@ -76,7 +107,12 @@ internal static class FileCommands
         try
         {
             // The file may hold secrets; it gets its own permissions when it is complete.
-            await using (var file = new FileStream(half, new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }))
+            await using (var file = new FileStream(half, new FileStreamOptions
+            {
+                Mode = FileMode.Create,
+                Access = FileAccess.Write,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            }))
             {
                 var mode = await CopyAsync(call, file, ct);
                 File.SetUnixFileMode(file.SafeFileHandle, mode);

@@ -16,35 +16,61 @@ internal static class LifecycleCommands
         {
             var (name, component) = AgentCommand.Target(parsed.GetValue(service)!);
             if (component.Length > 0)
-                throw new McpException(ErrorCode.Usage, $"undeploy removes whole services, and {name}/{component} is one component", $"take it out of the service file and deploy that, or: mcp undeploy {name}");
-            return Done(await agent.Client.UndeployAsync(new ServiceRequest { Service = name }, agent.Call(AgentCommand.Slow, ct)), printer);
+                throw new McpException(
+                    ErrorCode.Usage,
+                    $"undeploy removes whole services, and {name}/{component} is one component",
+                    $"take it out of the service file and deploy that, or: mcp undeploy {name}");
+            var request = new ServiceRequest { Service = name };
+            return Done(await agent.Client.UndeployAsync(request, agent.Call(AgentCommand.Slow, ct)), printer);
         });
         yield return Change("start", "Start what was stopped", (client, request, options) => client.StartAsync(request, options));
-        yield return Change("stop", "Stop; it stays stopped until started or deployed", (client, request, options) => client.StopAsync(request, options));
+        yield return Change(
+            "stop", "Stop; it stays stopped until started or deployed", (client, request, options) => client.StopAsync(request, options));
         yield return Change("restart", "Stop and start", (client, request, options) => client.RestartAsync(request, options));
         var syncDry = new Option<bool>("--dry-run") { Description = "only show the drift" };
-        yield return AgentCommand.Create("sync", "Compare what runs with what should, and mend it now", [syncDry], async (parsed, agent, printer, ct) =>
+        yield return AgentCommand.Create(
+            "sync", "Compare what runs with what should, and mend it now", [syncDry], async (parsed, agent, printer, ct) =>
         {
-            var reply = await agent.Client.SyncAsync(new SyncRequest { DryRun = parsed.GetValue(syncDry) }, agent.Call(AgentCommand.Slow, ct));
-            printer.Show(reply, ["INSTANCE", "DRIFT", "REPAIR"], reply.Drift.Select(d => new[] { d.Instance, d.What, d.Repair }), "no drift");
+            var reply = await agent.Client.SyncAsync(
+                new SyncRequest { DryRun = parsed.GetValue(syncDry) }, agent.Call(AgentCommand.Slow, ct));
+            printer.Show(
+                reply, ["INSTANCE", "DRIFT", "REPAIR"], reply.Drift.Select(d => new[] { d.Instance, d.What, d.Repair }), "no drift");
             return 0;
         });
         var adopted = new Argument<string?>("service") { Arity = ArgumentArity.ZeroOrOne };
         var adoptDry = new Option<bool>("--dry-run") { Description = "only show what would be adopted" };
-        yield return AgentCommand.Create("adopt", "Take instances of mcp's that the registry does not know (any more) back into it", [adopted, adoptDry], async (parsed, agent, printer, ct) =>
-            Done(await agent.Client.AdoptAsync(new AdoptRequest { Service = parsed.GetValue(adopted) ?? "", DryRun = parsed.GetValue(adoptDry) }, agent.Call(AgentCommand.Slow, ct)), printer));
+        yield return AgentCommand.Create(
+            "adopt",
+            "Take instances of mcp's that the registry does not know (any more) back into it",
+            [adopted, adoptDry],
+            async (parsed, agent, printer, ct) =>
+            {
+                var request = new AdoptRequest { Service = parsed.GetValue(adopted) ?? "", DryRun = parsed.GetValue(adoptDry) };
+                return Done(await agent.Client.AdoptAsync(request, agent.Call(AgentCommand.Slow, ct)), printer);
+            });
         var purgeDry = new Option<bool>("--dry-run") { Description = "only show what would be removed" };
-        yield return AgentCommand.Create("purge", "Remove instances that the registry does not know", [purgeDry], async (parsed, agent, printer, ct) =>
-            Done(await agent.Client.PurgeAsync(new PurgeRequest { DryRun = parsed.GetValue(purgeDry) }, agent.Call(AgentCommand.Slow, ct)), printer));
+        yield return AgentCommand.Create(
+            "purge",
+            "Remove instances that the registry does not know",
+            [purgeDry],
+            async (parsed, agent, printer, ct) =>
+            {
+                var request = new PurgeRequest { DryRun = parsed.GetValue(purgeDry) };
+                return Done(await agent.Client.PurgeAsync(request, agent.Call(AgentCommand.Slow, ct)), printer);
+            });
     }
 
-    private static Command Change(string name, string description, Func<Agent.AgentClient, ComponentRequest, CallOptions, AsyncUnaryCall<OperationReply>> call)
+    private static Command Change(
+        string name,
+        string description,
+        Func<Agent.AgentClient, ComponentRequest, CallOptions, AsyncUnaryCall<OperationReply>> call)
     {
         var target = new Argument<string>("service[/component]");
         return AgentCommand.Create(name, description, [target], async (parsed, agent, printer, ct) =>
         {
             var (service, component) = AgentCommand.Target(parsed.GetValue(target)!);
-            return Done(await call(agent.Client, new ComponentRequest { Service = service, Component = component }, agent.Call(AgentCommand.Slow, ct)), printer);
+            var request = new ComponentRequest { Service = service, Component = component };
+            return Done(await call(agent.Client, request, agent.Call(AgentCommand.Slow, ct)), printer);
         });
     }
 

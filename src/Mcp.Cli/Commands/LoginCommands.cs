@@ -24,13 +24,17 @@ internal static class LoginCommands
                 {
                     ({ } one, null) => one,
                     (null, { } one) => one,
-                    _ => throw new McpException(ErrorCode.Usage, "give either --master or --direct", "mcp login --master ADDRESS:PORT --ca FILE --token-file FILE"),
+                    _ => throw new McpException(
+                        ErrorCode.Usage,
+                        "give either --master or --direct",
+                        "mcp login --master ADDRESS:PORT --ca FILE --token-file FILE"),
                 };
                 var fresh = AgentConnection.Checked(address, parsed.GetValue(ca)!, parsed.GetValue(token)!);
                 using var agent = new AgentConnection(fresh, null);
                 var me = await agent.Client.WhoAmIAsync(new WhoAmIRequest(), agent.Call(AgentCommand.Quick, ct));
                 fresh.Write();
-                await Console.Out.WriteLineAsync(Visible.Text($"logged in to {me.Node} as {me.Name} ({me.Role}) until {me.Expires.ToDateTimeOffset():yyyy-MM-dd}"));
+                await Console.Out.WriteLineAsync(
+                    Visible.Text($"logged in to {me.Node} as {me.Name} ({me.Role}) until {me.Expires.ToDateTimeOffset():yyyy-MM-dd}"));
                 return 0;
             }
             catch (Exception e) when (e is not OutOfMemoryException)
@@ -45,7 +49,8 @@ internal static class LoginCommands
         yield return AgentCommand.Create("whoami", "Who you are to the master or agent", [], async (_, agent, printer, ct) =>
         {
             var me = await agent.Client.WhoAmIAsync(new WhoAmIRequest(), agent.Call(AgentCommand.Quick, ct));
-            printer.Show(me, ["NAME", "ROLE", "NODE", "EXPIRES"], [[me.Name, me.Role, me.Node, $"{me.Expires.ToDateTimeOffset():yyyy-MM-dd}"]], "");
+            printer.Show(
+                me, ["NAME", "ROLE", "NODE", "EXPIRES"], [[me.Name, me.Role, me.Node, $"{me.Expires.ToDateTimeOffset():yyyy-MM-dd}"]], "");
             return 0;
         });
     }

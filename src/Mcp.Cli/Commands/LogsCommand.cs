@@ -14,15 +14,28 @@ internal static class LogsCommand
     {
         var target = new Argument<string>("service[/component]");
         var follow = new Option<bool>("--follow", "-f") { Description = "go on as lines come" };
-        var tail = new Option<int>("--tail", "-n") { Description = "only the last N lines of each component", DefaultValueFactory = _ => -1 };
+        var tail = new Option<int>("--tail", "-n")
+        {
+            Description = "only the last N lines of each component",
+            DefaultValueFactory = _ => -1,
+        };
         var since = new Option<string?>("--since") { Description = "only lines of the last 10m, 2h, ..." };
         var stamps = new Option<bool>("--timestamps", "-t") { Description = "show when each line was written" };
-        return AgentCommand.Create("logs", "Show a service's log", [target, follow, tail, since, stamps], async (parsed, agent, printer, ct) =>
+        return AgentCommand.Create(
+            "logs", "Show a service's log", [target, follow, tail, since, stamps], async (parsed, agent, printer, ct) =>
         {
             var (service, component) = AgentCommand.Target(parsed.GetValue(target)!);
-            var request = new LogsRequest { Service = service, Component = component, Follow = parsed.GetValue(follow), Tail = parsed.GetValue(tail) };
+            var request = new LogsRequest
+            {
+                Service = service,
+                Component = component,
+                Follow = parsed.GetValue(follow),
+                Tail = parsed.GetValue(tail),
+            };
             if (parsed.GetValue(since) is { } text)
-                request.Since = Durations.TryParse(text, out var ago) ? (TimeProvider.System.GetUtcNow() - ago).ToTimestamp() : throw new McpException(ErrorCode.Usage, $"'{text}' is no time", "such as 30s, 10m, 2h");
+                request.Since = Durations.TryParse(text, out var ago)
+                    ? (TimeProvider.System.GetUtcNow() - ago).ToTimestamp()
+                    : throw new McpException(ErrorCode.Usage, $"'{text}' is no time", "such as 30s, 10m, 2h");
             using var call = agent.Client.Logs(request, agent.Call(null, ct));
             await foreach (var line in call.ResponseStream.ReadAllAsync(ct))
             {

@@ -20,7 +20,8 @@ internal static class ServiceCommands
             try
             {
                 var (path, _, definition, _) = ServiceSource.Read(parsed.GetValue(file)!);
-                Console.Out.WriteLine($"{path}: service {definition.Name}, {definition.Components.Count} component{(definition.Components.Count == 1 ? "" : "s")}: valid");
+                var count = definition.Components.Count == 1 ? "1 component" : $"{definition.Components.Count} components";
+                Console.Out.WriteLine($"{path}: service {definition.Name}, {count}: valid");
                 return 0;
             }
             catch (Exception e) when (e is not OutOfMemoryException)
@@ -32,7 +33,8 @@ internal static class ServiceCommands
         var shown = new Argument<string>("service");
         service.Add(AgentCommand.Create("show", "Print a deployed service's definition", [shown], async (parsed, agent, printer, ct) =>
         {
-            var reply = await agent.Client.ShowServiceAsync(new ServiceRequest { Service = parsed.GetValue(shown)! }, agent.Call(AgentCommand.Quick, ct));
+            var reply = await agent.Client.ShowServiceAsync(
+                new ServiceRequest { Service = parsed.GetValue(shown)! }, agent.Call(AgentCommand.Quick, ct));
             if (printer.Json)
                 Printer.Message(reply);
             else
@@ -41,25 +43,37 @@ internal static class ServiceCommands
         }));
         var exported = new Argument<string>("service");
         var target = new Argument<string>("file");
-        service.Add(AgentCommand.Create("export", "Write a deployed service's definition to a new file", [exported, target], async (parsed, agent, _, ct) =>
+        service.Add(AgentCommand.Create(
+            "export", "Write a deployed service's definition to a new file", [exported, target], async (parsed, agent, _, ct) =>
         {
-            var reply = await agent.Client.ShowServiceAsync(new ServiceRequest { Service = parsed.GetValue(exported)! }, agent.Call(AgentCommand.Quick, ct));
+            var reply = await agent.Client.ShowServiceAsync(
+                new ServiceRequest { Service = parsed.GetValue(exported)! }, agent.Call(AgentCommand.Quick, ct));
             var path = parsed.GetValue(target)!;
             // A service file may hold secrets in env.
-            await using (var stream = new FileStream(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite }))
+            await using (var stream = new FileStream(path, new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.Write,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            }))
             await using (var writer = new StreamWriter(stream))
                 await writer.WriteAsync(reply.Definition);
             await Console.Out.WriteLineAsync($"wrote {path}: service {parsed.GetValue(exported)}");
             return 0;
         }));
         var edited = new Argument<string>("service");
-        service.Add(AgentCommand.Create("edit", "Edit a deployed service's definition in $EDITOR and deploy it", [edited], (parsed, agent, printer, ct) => EditAsync(parsed.GetValue(edited)!, agent, printer, ct)));
+        service.Add(AgentCommand.Create(
+            "edit",
+            "Edit a deployed service's definition in $EDITOR and deploy it",
+            [edited],
+            (parsed, agent, printer, ct) => EditAsync(parsed.GetValue(edited)!, agent, printer, ct)));
         return service;
     }
 
     private static async Task<int> EditAsync(string service, AgentConnection agent, Printer printer, CancellationToken ct)
     {
-        var before = (await agent.Client.ShowServiceAsync(new ServiceRequest { Service = service }, agent.Call(AgentCommand.Quick, ct))).Definition;
+        var request = new ServiceRequest { Service = service };
+        var before = (await agent.Client.ShowServiceAsync(request, agent.Call(AgentCommand.Quick, ct))).Definition;
         // A directory only its owner may enter: a service file may hold secrets in env.
         var directory = Directory.CreateTempSubdirectory("mcp-edit");
         var file = Path.Combine(directory.FullName, service + ".toml");
@@ -81,13 +95,18 @@ internal static class ServiceCommands
 
     private static async Task RunEditorAsync(string file, CancellationToken ct)
     {
-        var editor = (Environment.GetEnvironmentVariable("VISUAL") ?? Environment.GetEnvironmentVariable("EDITOR") ?? "vi").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        var editor = (Environment.GetEnvironmentVariable("VISUAL") ?? Environment.GetEnvironmentVariable("EDITOR") ?? "vi")
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries);
         var start = new ProcessStartInfo(editor[0]);
         foreach (var argument in (IEnumerable<string>)[.. editor.Skip(1), file])
             start.ArgumentList.Add(argument);
-        using var process = Process.Start(start) ?? throw new McpException(ErrorCode.Usage, $"the editor {editor[0]} did not start", "set EDITOR");
+        using var process = Process.Start(start)
+            ?? throw new McpException(ErrorCode.Usage, $"the editor {editor[0]} did not start", "set EDITOR");
         await process.WaitForExitAsync(ct);
         if (process.ExitCode != 0)
-            throw new McpException(ErrorCode.EditFailed, $"{editor[0]} ended with exit code {process.ExitCode}; nothing was changed", $"your text is in {file}");
+            throw new McpException(
+                ErrorCode.EditFailed,
+                $"{editor[0]} ended with exit code {process.ExitCode}; nothing was changed",
+                $"your text is in {file}");
     }
 }

@@ -19,7 +19,10 @@ internal static class ServiceSource
         var kept = Path.Combine(Login.Home, "services", name + ".toml");
         return Label.TryParse(name, out _) && File.Exists(kept)
             ? Read(kept, slash < 0 ? "" : Label.Parse(target[(slash + 1)..]).Text)
-            : throw new McpException(ErrorCode.FileMissing, $"there is no service file '{target}'", $"give a path, or put NAME.toml in {Path.Combine(Login.Home, "services")}");
+            : throw new McpException(
+                ErrorCode.FileMissing,
+                $"there is no service file '{target}'",
+                $"give a path, or put NAME.toml in {Path.Combine(Login.Home, "services")}");
     }
 
     private static (string File, string Text, ServiceDefinition Definition, string Component) Read(string file, string component)

@@ -19,10 +19,18 @@ internal static class WatchCommand
     public static Command Create()
     {
         var service = new Argument<string?>("service") { Arity = ArgumentArity.ZeroOrOne };
-        var interval = new Option<string>("--interval") { Description = "how often to look, 500ms to 1m", DefaultValueFactory = _ => "2s", HelpName = "TIME" };
-        return AgentCommand.Create("watch", "Follow the status: a screen on a terminal, a line for each change elsewhere", [service, interval], async (parsed, agent, printer, ct) =>
+        var interval = new Option<string>("--interval")
         {
-            if (!Durations.TryParse(parsed.GetValue(interval)!, out var pause) || pause < TimeSpan.FromMilliseconds(500) || pause > TimeSpan.FromMinutes(1))
+            Description = "how often to look, 500ms to 1m",
+            DefaultValueFactory = _ => "2s",
+            HelpName = "TIME",
+        };
+        const string About = "Follow the status: a screen on a terminal, a line for each change elsewhere";
+        return AgentCommand.Create("watch", About, [service, interval], async (parsed, agent, printer, ct) =>
+        {
+            if (!Durations.TryParse(parsed.GetValue(interval)!, out var pause)
+                || pause < TimeSpan.FromMilliseconds(500)
+                || pause > TimeSpan.FromMinutes(1))
                 throw new McpException(ErrorCode.Usage, $"'{parsed.GetValue(interval)}' does not do as --interval", "500ms to 1m");
             var request = new StatusRequest { Service = parsed.GetValue(service) ?? "" };
             var screen = !printer.Json && !Console.IsOutputRedirected;
@@ -46,7 +54,13 @@ internal static class WatchCommand
         });
     }
 
-    private static async Task FollowAsync(StatusRequest request, AgentConnection agent, Printer printer, bool screen, TimeSpan pause, CancellationToken ct)
+    private static async Task FollowAsync(
+        StatusRequest request,
+        AgentConnection agent,
+        Printer printer,
+        bool screen,
+        TimeSpan pause,
+        CancellationToken ct)
     {
         var before = new Dictionary<string, string>();
         string? trouble = null;
@@ -58,11 +72,16 @@ internal static class WatchCommand
                 trouble = null;
                 await ShowAsync(reply, before, printer, screen);
             }
-            catch (RpcException e) when (!first && !ct.IsCancellationRequested && e.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded)
+            catch (RpcException e) when (!first
+                && !ct.IsCancellationRequested
+                && e.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded)
             {
                 // Whoever watches wants to see it come back.
                 var now = $"{TimeProvider.System.GetUtcNow():yyyy-MM-dd HH:mm:ssZ}  it cannot be reached; trying on";
-                await (screen ? Console.Out.WriteAsync($"{Clear}{now}\n") : trouble is null ? Console.Error.WriteLineAsync(now) : Task.CompletedTask);
+                if (screen)
+                    await Console.Out.WriteAsync($"{Clear}{now}\n");
+                else if (trouble is null)
+                    await Console.Error.WriteLineAsync(now);
                 trouble = now;
             }
 
@@ -80,7 +99,10 @@ internal static class WatchCommand
             return;
         }
 
-        var changes = now.Where(n => before.GetValueOrDefault(n.Key) != n.Value).Select(n => $"{n.Key}: {n.Value}").Concat(before.Keys.Where(k => !now.ContainsKey(k)).Select(k => $"{k}: gone")).ToList();
+        var changes = now.Where(n => before.GetValueOrDefault(n.Key) != n.Value)
+            .Select(n => $"{n.Key}: {n.Value}")
+            .Concat(before.Keys.Where(k => !now.ContainsKey(k)).Select(k => $"{k}: gone"))
+            .ToList();
         if (changes.Count == 0)
             return;
         if (printer.Json)
@@ -96,7 +118,11 @@ internal static class WatchCommand
     {
         var lines = new Dictionary<string, string>();
         foreach (var c in reply.Components)
-            lines[$"{(c.Node.Length > 0 ? $"{c.Node} " : "")}{c.Service}/{c.Component}"] = $"{StatusCommands.State(c)}, generation {c.Generation}, {c.Image}";
+        {
+            var where = c.Node.Length > 0 ? $"{c.Node} " : "";
+            lines[$"{where}{c.Service}/{c.Component}"] = $"{StatusCommands.State(c)}, generation {c.Generation}, {c.Image}";
+        }
+
         foreach (var d in reply.Drift)
             lines[$"drift {d.Node} {d.Instance}"] = $"{d.What} ({d.Repair})";
         foreach (var n in reply.Unreachable)

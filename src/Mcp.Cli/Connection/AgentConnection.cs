@@ -36,7 +36,9 @@ internal sealed class AgentConnection : IDisposable
                 },
             },
         };
-        _channel = GrpcChannel.ForAddress($"https://{direct ?? login.Address}", new GrpcChannelOptions { HttpHandler = handler, DisposeHttpClient = true, MaxReceiveMessageSize = LongestMessage });
+        _channel = GrpcChannel.ForAddress(
+            $"https://{direct ?? login.Address}",
+            new GrpcChannelOptions { HttpHandler = handler, DisposeHttpClient = true, MaxReceiveMessageSize = LongestMessage });
         Client = new Protocol.V1.Agent.AgentClient(_channel);
         Nodes = new Protocol.V1.Master.MasterClient(_channel);
         _headers = new Metadata { { "authorization", $"Bearer {login.Token}" } };
@@ -48,7 +50,8 @@ internal sealed class AgentConnection : IDisposable
     public Protocol.V1.Master.MasterClient Nodes { get; }
 
     /// <param name="limit">Null: no limit but the token, for streams and deploys.</param>
-    public CallOptions Call(TimeSpan? limit, CancellationToken ct) => new(_headers, limit is { } time ? TimeProvider.System.GetUtcNow().UtcDateTime + time : null, ct);
+    public CallOptions Call(TimeSpan? limit, CancellationToken ct) =>
+        new(_headers, limit is { } time ? TimeProvider.System.GetUtcNow().UtcDateTime + time : null, ct);
 
     public void Dispose() => _channel.Dispose();
 
@@ -62,7 +65,11 @@ internal sealed class AgentConnection : IDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException)
         {
-            throw new McpException(ErrorCode.LoginFile, $"cannot read the CA or the token: {e.Message}", "mcp-master init and mcp-agent init print where they are", e);
+            throw new McpException(
+                ErrorCode.LoginFile,
+                $"cannot read the CA or the token: {e.Message}",
+                "mcp-master init and mcp-agent init print where they are",
+                e);
         }
     }
 }

@@ -23,7 +23,11 @@ internal sealed record Login(string Address, string Ca, string Token)
         }
         catch (Exception e) when (e is IOException or JsonException or UnauthorizedAccessException)
         {
-            throw new McpException(ErrorCode.LoginMissing, "you are not logged in", "run: mcp login --master ADDRESS:PORT --ca FILE --token-file FILE (--direct for a single agent)", e);
+            throw new McpException(
+                ErrorCode.LoginMissing,
+                "you are not logged in",
+                "run: mcp login --master ADDRESS:PORT --ca FILE --token-file FILE (--direct for a single agent)",
+                e);
         }
     }
 

@@ -2,7 +2,8 @@ using Mcp.Machine;
 
 namespace Mcp.Cli.Connection;
 
-/// <summary>This program trusts one pinned CA and nothing else, so OpenSSL need not read the system's trust store: 67 against 27 ms a call.</summary>
+/// <summary>This program trusts one pinned CA and nothing else, so OpenSSL need not read the system's trust store: 67 against 27 ms a
+/// call.</summary>
 internal static class TrustStore
 {
     public static void UseNone()

@@ -38,7 +38,8 @@ internal static class LiveSteps
 
     private static string? Line(StepEvent step, string finished) => step.Kind switch
     {
-        StepEvent.Types.Kind.Done => string.Create(CultureInfo.InvariantCulture, $"  ok      {step.Step,-8} {step.DurationMs,6} ms  {step.Detail}").TrimEnd(),
+        StepEvent.Types.Kind.Done =>
+            string.Create(CultureInfo.InvariantCulture, $"  ok      {step.Step,-8} {step.DurationMs,6} ms  {step.Detail}").TrimEnd(),
         StepEvent.Types.Kind.Failed => string.Create(CultureInfo.InvariantCulture, $"  failed  {step.Step,-8} {step.DurationMs,6} ms"),
         StepEvent.Types.Kind.Undone => $"  undone  {step.Step}",
         StepEvent.Types.Kind.Finished => string.Create(CultureInfo.InvariantCulture, $"{finished} in {step.DurationMs} ms"),

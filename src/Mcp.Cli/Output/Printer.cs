@@ -5,7 +5,8 @@ namespace Mcp.Cli.Output;
 /// <summary>Results as tables for people and JSON for programs.</summary>
 internal sealed class Printer(bool json)
 {
-    private static readonly JsonFormatter s_formatter = new(JsonFormatter.Settings.Default.WithFormatDefaultValues(true).WithPreserveProtoFieldNames(true));
+    private static readonly JsonFormatter s_formatter = new(
+        JsonFormatter.Settings.Default.WithFormatDefaultValues(true).WithPreserveProtoFieldNames(true));
 
     // ECMA-48 foreground colours.
     private const int Red = 31;
@@ -36,11 +37,17 @@ internal sealed class Printer(bool json)
         var widths = columns.Select((c, i) => all.Select(r => r[i].Length).Append(c.Length).Max()).ToArray();
         var colours = Colours();
         foreach (var row in all.Prepend(columns))
-            Console.Out.WriteLine(string.Join("  ", row.Select((cell, i) => Paint(cell, i == row.Length - 1 ? 0 : widths[i], colours && row != columns))).TrimEnd());
+        {
+            var cells = row.Select((cell, i) => Paint(cell, i == row.Length - 1 ? 0 : widths[i], colours && row != columns));
+            Console.Out.WriteLine(string.Join("  ", cells).TrimEnd());
+        }
     }
 
     /// <summary>https://no-color.org</summary>
-    private static bool Colours() => !Console.IsOutputRedirected && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")) && Environment.GetEnvironmentVariable("TERM") is not (null or "dumb");
+    private static bool Colours() =>
+        !Console.IsOutputRedirected
+            && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
+            && Environment.GetEnvironmentVariable("TERM") is not (null or "dumb");
 
     private static string Paint(string cell, int width, bool colours)
     {
