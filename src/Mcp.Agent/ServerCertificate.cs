@@ -9,8 +9,9 @@ using Mcp.Model.Events;
 
 namespace Mcp.Agent;
 
-/// <summary>What an agent in no fleet shows to those who connect, signed by its own CA: STATE/server.pem, certificate and key, 0600. It is renewed for the
-/// same names and addresses when a third of its life is left, or later where the machine was off, while connections come in.</summary>
+/// <summary>What an agent in no fleet shows to those who connect, signed by its own CA: STATE/server.pem, certificate and key, 0600. It is
+/// renewed for the same names and addresses when a third of its life is left, or later where the machine was off, while connections come
+/// in.</summary>
 public sealed class ServerCertificate : IDisposable
 {
     /// <summary>Of a certificate.</summary>
@@ -54,8 +55,14 @@ public sealed class ServerCertificate : IDisposable
     /// <summary>Its own and its CA's.</summary>
     public IEnumerable<Expiry> Endings =>
     [
-        Expiry.Of("certificate of this agent", _current, "it is renewed by itself: certificate.failed in mcp events says what keeps it from that"),
-        Expiry.OfAuthority("CA of this agent", Authority, "nobody can log in after that: set up a new state directory with mcp-agent init, and log in again"),
+        Expiry.Of(
+            "certificate of this agent",
+            _current,
+            "it is renewed by itself: certificate.failed in mcp events says what keeps it from that"),
+        Expiry.OfAuthority(
+            "CA of this agent",
+            Authority,
+            "nobody can log in after that: set up a new state directory with mcp-agent init, and log in again"),
     ];
 
     public static string FileOf(string state) => Path.Combine(state, "server.pem");

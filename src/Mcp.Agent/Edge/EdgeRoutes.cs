@@ -15,7 +15,13 @@ namespace Mcp.Agent.Edge;
 /// <summary>The public hostnames of this edge node: set up and removed by the master's word, kept over restarts, their backends looked up
 /// again and again.</summary>
 /// <param name="certificates">Null: this is no edge node.</param>
-public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, CertificateKeeper? certificates, INodeProxy proxy, ServiceLocks locks, TimeProvider time)
+public sealed class EdgeRoutes(
+    AgentConfig config,
+    AgentRegistry registry,
+    CertificateKeeper? certificates,
+    INodeProxy proxy,
+    ServiceLocks locks,
+    TimeProvider time)
 {
     private static readonly TimeSpan s_lookAgain = TimeSpan.FromSeconds(5);
     private readonly Troubles _troubles = new(registry.Events, over: EventKind.EdgeWell, EventKind.EdgeFailed, EventKind.EdgeRefused);
@@ -49,8 +55,12 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
         registry.Sequences.Pass(service, number);
         var before = registry.EdgeRoutes.Find(hostname);
         if (before is not null && before.Service != service)
-            throw new McpException(ErrorCode.EdgeTaken, $"{hostname} is the route of the service {before.Service} here", "undeploy that one first");
-        var route = new EdgeRoute(hostname, service, name, port, resolver, options.Overlay.Insist(name.Text, await BackendNames.LookUpAsync(name, resolver, ct)));
+            throw new McpException(
+                ErrorCode.EdgeTaken,
+                $"{hostname} is the route of the service {before.Service} here",
+                "undeploy that one first");
+        var route = new EdgeRoute(
+            hostname, service, name, port, resolver, options.Overlay.Insist(name.Text, await BackendNames.LookUpAsync(name, resolver, ct)));
         try
         {
             // The route first: a certificate without one is swept away.
@@ -149,14 +159,23 @@ public sealed class EdgeRoutes(AgentConfig config, AgentRegistry registry, Certi
 
     private (EdgeOptions Options, CertificateKeeper Certificates) Edge() => config.Edge is { } options && certificates is not null
         ? (options, certificates)
-        : throw new McpException(ErrorCode.EdgeOff, $"{config.Name} is no edge node", $"write [edge] into {config.File} and restart the agent");
+        : throw new McpException(
+            ErrorCode.EdgeOff,
+            $"{config.Name} is no edge node",
+            $"write [edge] into {config.File} and restart the agent");
 
     private (Hostname Name, int Port) Parse(Label service, string backend)
     {
         if (!Uri.TryCreate(backend, UriKind.Absolute, out var url) || url.Scheme != Uri.UriSchemeHttps)
-            throw new McpException(ErrorCode.EdgeCleartext, $"the backend '{Label.Clip(backend)}' is not reached over TLS", "https://SERVICE.zone:PORT");
+            throw new McpException(
+                ErrorCode.EdgeCleartext,
+                $"the backend '{Label.Clip(backend)}' is not reached over TLS",
+                "https://SERVICE.zone:PORT");
         return url.Host == $"{service}.{config.Zone}" && Hostname.TryParse(url.Host, out var name)
             ? (name, url.Port)
-            : throw new McpException(ErrorCode.EdgeBackend, $"the backend of {service} is {service}.{config.Zone}, not '{Label.Clip(url.Host)}'", "is zone the same in master.toml and in this node's agent.toml?");
+            : throw new McpException(
+                ErrorCode.EdgeBackend,
+                $"the backend of {service} is {service}.{config.Zone}, not '{Label.Clip(url.Host)}'",
+                "is zone the same in master.toml and in this node's agent.toml?");
     }
 }

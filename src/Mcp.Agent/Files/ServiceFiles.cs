@@ -21,7 +21,12 @@ public sealed class ServiceFiles(string root)
     /// <summary>Writes the whole file beside its place and moves it there: readers see the old or the new one, never a half.</summary>
     /// <returns>The file's path on the node and its size in bytes.</returns>
     /// <exception cref="McpException">file.path, file.outside, file.failed</exception>
-    public async Task<(string Path, long Bytes)> PushAsync(Label service, string path, UnixFileMode mode, IAsyncEnumerable<ReadOnlyMemory<byte>> data, CancellationToken ct)
+    public async Task<(string Path, long Bytes)> PushAsync(
+        Label service,
+        string path,
+        UnixFileMode mode,
+        IAsyncEnumerable<ReadOnlyMemory<byte>> data,
+        CancellationToken ct)
     {
         var parts = Parts(service, path);
         using var held = await _pushing.TakeAsync(service, ct);
@@ -30,7 +35,8 @@ public sealed class ServiceFiles(string root)
         RefuseLink(directory, parts[^1], path);
         var half = $".{parts[^1]}.mcp-push";
         _ = Posix.UnlinkAt(directory, half, 0);
-        using var file = Posix.OpenAt(directory, half, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        using var file = Posix.OpenAt(
+            directory, half, OpenFlags.WriteOnly | OpenFlags.Create | OpenFlags.Exclusive, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         if (file.IsInvalid)
             throw Failed(path, "cannot be written");
         try
@@ -96,13 +102,20 @@ public sealed class ServiceFiles(string root)
         var relative = path.StartsWith(own, StringComparison.Ordinal) ? path[own.Length..] : path;
         var parts = relative.Split('/');
         if (relative.StartsWith('/') || parts.Contains(".."))
-            throw new McpException(ErrorCode.FileOutside, $"'{Label.Clip(path)}' lies outside of the service's directory", $"a path below {own}, without ..");
+            throw new McpException(
+                ErrorCode.FileOutside,
+                $"'{Label.Clip(path)}' lies outside of the service's directory",
+                $"a path below {own}, without ..");
         return parts.Length <= MostParts && parts.All(IsName)
             ? parts
-            : throw new McpException(ErrorCode.FilePath, $"'{Label.Clip(path)}' is not a file's path", $"at most {MostParts} names of 1 to {LongestName} bytes with / between, below {own}");
+            : throw new McpException(
+                ErrorCode.FilePath,
+                $"'{Label.Clip(path)}' is not a file's path",
+                $"at most {MostParts} names of 1 to {LongestName} bytes with / between, below {own}");
     }
 
-    private static bool IsName(string part) => part.Length > 0 && part != "." && !part.Any(char.IsControl) && Encoding.UTF8.GetByteCount(part) <= LongestName;
+    private static bool IsName(string part) =>
+        part.Length > 0 && part != "." && !part.Any(char.IsControl) && Encoding.UTF8.GetByteCount(part) <= LongestName;
 
     private SafeFileHandle Walk(Label service, string[] parts, bool create)
     {
@@ -134,7 +147,10 @@ public sealed class ServiceFiles(string root)
         var error = known ?? Marshal.GetLastPInvokeError();
         return error switch
         {
-            Errno.Loop or Errno.NotDirectory => new McpException(ErrorCode.FileOutside, $"{Label.Clip(what)} {why}: it leads through a symbolic link or a file", "name the directory itself; links are never followed"),
+            Errno.Loop or Errno.NotDirectory => new McpException(
+                ErrorCode.FileOutside,
+                $"{Label.Clip(what)} {why}: it leads through a symbolic link or a file",
+                "name the directory itself; links are never followed"),
             Errno.Missing => new McpException(ErrorCode.FileUnknown, $"there is no file {Label.Clip(what)} of this service", ""),
             _ => new McpException(ErrorCode.FileFailed, $"{Label.Clip(what)} {why}: {Marshal.GetPInvokeErrorMessage(error)}", ""),
         };

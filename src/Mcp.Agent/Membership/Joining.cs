@@ -13,7 +13,8 @@ using Mcp.Protocol.V1;
 
 namespace Mcp.Agent.Membership;
 
-/// <summary>`mcp-agent join`: shows the token to the master whose CA it names, and to nobody else; gets a certificate. May be repeated with the same token when it was interrupted.</summary>
+/// <summary>`mcp-agent join`: shows the token to the master whose CA it names, and to nobody else; gets a certificate. May be repeated with
+/// the same token when it was interrupted.</summary>
 internal static class Joining
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(15);
@@ -24,9 +25,15 @@ internal static class Joining
         if (!JoinToken.TryParse(tokenText, out var token))
             throw new McpException(ErrorCode.JoinToken, "this is not a join token", "make one: mcp node join-token");
         if (!IPEndPoint.TryParse(master, out _))
-            throw new McpException(ErrorCode.JoinMaster, $"'{Model.Names.Label.Clip(master)}' is not an address with port", "such as 100.64.0.1:7443");
+            throw new McpException(
+                ErrorCode.JoinMaster,
+                $"'{Model.Names.Label.Clip(master)}' is not an address with port",
+                "such as 100.64.0.1:7443");
         if (Directory.Exists(Member.DirectoryOf(state)))
-            throw new McpException(ErrorCode.JoinMember, "this node has joined a fleet already", $"to have it join another one, remove {Member.DirectoryOf(state)} first");
+            throw new McpException(
+                ErrorCode.JoinMember,
+                "this node has joined a fleet already",
+                $"to have it join another one, remove {Member.DirectoryOf(state)} first");
         try
         {
             using var authority = await AuthorityAsync(master, token, ct);
@@ -38,7 +45,9 @@ internal static class Joining
         }
         catch (RpcException e)
         {
-            var what = e.StatusCode == StatusCode.Unavailable ? $"the master at {master} cannot be reached: {e.Status.Detail}" : e.Status.Detail;
+            var what = e.StatusCode == StatusCode.Unavailable
+                ? $"the master at {master} cannot be reached: {e.Status.Detail}"
+                : e.Status.Detail;
             throw new McpException(ErrorCode.JoinRefused, what, ErrorTrailers.HintOf(e), e);
         }
     }
@@ -54,11 +63,16 @@ internal static class Joining
             ConnectTimeout = s_limit,
             UseProxy = false,
 #pragma warning disable CA5359 // the fingerprint below is the check
-            SslOptions = new SslClientAuthenticationOptions { EnabledSslProtocols = SslProtocols.Tls13, RemoteCertificateValidationCallback = (_, _, _, _) => true },
+            SslOptions = new SslClientAuthenticationOptions
+            {
+                EnabledSslProtocols = SslProtocols.Tls13,
+                RemoteCertificateValidationCallback = (_, _, _, _) => true,
+            },
 #pragma warning restore CA5359
         };
         using var channel = GrpcChannel.ForAddress($"https://{master}", new GrpcChannelOptions { HttpHandler = handler });
-        var reply = await new Master.MasterClient(channel).AuthorityAsync(new AuthorityRequest(), deadline: Deadline(), cancellationToken: ct);
+        var reply = await new Master.MasterClient(channel).AuthorityAsync(
+            new AuthorityRequest(), deadline: Deadline(), cancellationToken: ct);
         try
         {
             var authority = X509Certificate2.CreateFromPem(reply.Ca);
@@ -71,7 +85,10 @@ internal static class Joining
             // As wrong as another certificate.
         }
 
-        throw new McpException(ErrorCode.JoinAuthority, $"the master at {master} is not the one that made this token; it was not shown to it", "is the address right? make a new token: mcp node join-token");
+        throw new McpException(
+            ErrorCode.JoinAuthority,
+            $"the master at {master} is not the one that made this token; it was not shown to it",
+            "is the address right? make a new token: mcp node join-token");
     }
 
     // The same key when it is tried again: the master knows by it that this is the node that the token was used for.

@@ -7,7 +7,8 @@ using Mcp.Protocol.V1;
 
 namespace Mcp.Agent.Membership;
 
-/// <summary>What joining a fleet gave this node, in STATE/member: node.pem (certificate and key, 0600), ca.crt, token.pub, master (its address), roles.</summary>
+/// <summary>What joining a fleet gave this node, in STATE/member: node.pem (certificate and key, 0600), ca.crt, token.pub, master (its
+/// address), roles.</summary>
 internal sealed class Member : IDisposable
 {
     // The master takes four calls of a node at a time: heartbeats go on while many hostnames get their certificates.
@@ -43,7 +44,10 @@ internal sealed class Member : IDisposable
     /// <summary>The node's certificate and the fleet's CA.</summary>
     public IEnumerable<Expiry> Endings =>
     [
-        Expiry.Of("certificate of this node", _certificate, $"the master {Master} renews it: is it there, and is the node still a member? else let it join anew: mcp node join-token"),
+        Expiry.Of(
+            "certificate of this node",
+            _certificate,
+            $"the master {Master} renews it: is it there, and is the node still a member? else let it join anew: mcp node join-token"),
         Expiry.OfAuthority("CA of the fleet", Authority, "no node is believed after that: a new master, and all nodes join it"),
     ];
 
@@ -106,7 +110,9 @@ internal sealed class Member : IDisposable
     public async Task<string> IssueAsync(IssueCertificateRequest request, ECDsa key, TimeSpan limit, CancellationToken ct)
     {
         if (!await _issuing.WaitAsync(s_turn, ct))
-            throw new RpcException(new Status(StatusCode.DeadlineExceeded, $"too many certificates are asked for at once; none of them came within {s_turn.TotalSeconds:0} s"));
+            throw new RpcException(new Status(
+                StatusCode.DeadlineExceeded,
+                $"too many certificates are asked for at once; none of them came within {s_turn.TotalSeconds:0} s"));
         try
         {
             return await IssueNowAsync(request, key, limit, ct);
@@ -121,7 +127,8 @@ internal sealed class Member : IDisposable
     {
         using var channel = PeerTls.Channel(Master, PeerName.MasterTlsName, Authority, Certificate);
         request.CertificateRequest = Joining.Request(key);
-        var issued = await new Protocol.V1.Master.MasterClient(channel).IssueCertificateAsync(request, deadline: TimeProvider.System.GetUtcNow().UtcDateTime + limit, cancellationToken: ct);
+        var issued = await new Protocol.V1.Master.MasterClient(channel)
+            .IssueCertificateAsync(request, deadline: TimeProvider.System.GetUtcNow().UtcDateTime + limit, cancellationToken: ct);
         return $"{issued.Certificate}\n{Authority.ExportCertificatePem()}\n{key.ExportPkcs8PrivateKeyPem()}";
     }
 

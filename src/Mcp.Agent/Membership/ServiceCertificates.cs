@@ -15,7 +15,8 @@ using Mcp.Protocol.V1;
 
 namespace Mcp.Agent.Membership;
 
-/// <summary>In a fleet: a certificate of its CA for the names of each service with an l7 route here, kept by the master's word and renewed when a third of its life is left. Alone there are none.</summary>
+/// <summary>In a fleet: a certificate of its CA for the names of each service with an l7 route here, kept by the master's word and renewed
+/// when a third of its life is left. Alone there are none.</summary>
 public sealed class ServiceCertificates(AgentConfig config, AgentRegistry registry, INodeProxy proxy, TimeProvider time) : IDisposable
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
@@ -29,7 +30,8 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
 
     internal void Join(Member? member) => _member = member;
 
-    /// <summary>Before traffic goes to the service here, so that the first who comes by its name finds it. Tries once; what fails is made up for later.</summary>
+    /// <summary>Before traffic goes to the service here, so that the first who comes by its name finds it. Tries once; what fails is made
+    /// up for later.</summary>
     public async Task EnsureAsync(ServiceDefinition service, CancellationToken ct)
     {
         if (IsWanted(service.Components))
@@ -56,14 +58,16 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
             {
                 using var there = Read(config.CertificateOf(service));
                 if (there is not null)
-                    yield return Expiry.Of($"certificate of the service {service}", there, "the master renews it: is it there, and the service placed here?");
+                    yield return Expiry.Of(
+                        $"certificate of the service {service}", there, "the master renews it: is it there, and the service placed here?");
             }
         }
     }
 
     public void Dispose() => _issuing.Dispose();
 
-    private bool IsWanted(IEnumerable<ComponentDefinition> components) => _member is not null && config.Proxy.Overlay is not null && components.SelectMany(c => c.Routes).Any(r => r.Mode == RouteMode.L7);
+    private bool IsWanted(IEnumerable<ComponentDefinition> components) =>
+        _member is not null && config.Proxy.Overlay is not null && components.SelectMany(c => c.Routes).Any(r => r.Mode == RouteMode.L7);
 
     // True: there is a new one.
     private async Task<bool> TryAsync(Label service, CancellationToken ct)
@@ -125,9 +129,17 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
         await _issuing.WaitAsync(ct);
         try
         {
-            var wanted = registry.Components.List().GroupBy(c => c.Service).Where(s => IsWanted(s.Select(c => c.Definition))).Select(s => s.Key).ToList();
+            var wanted = registry.Components.List()
+                .GroupBy(c => c.Service)
+                .Where(s => IsWanted(s.Select(c => c.Definition)))
+                .Select(s => s.Key)
+                .ToList();
             var directory = Path.GetDirectoryName(config.CertificateOf(Label.Parse("any")))!;
-            var stale = Directory.Exists(directory) ? Directory.GetFiles(directory, "*.pem").Where(f => !Label.TryParse(Path.GetFileNameWithoutExtension(f), out var service) || !wanted.Contains(service)).ToList() : [];
+            var stale = Directory.Exists(directory)
+                ? Directory.GetFiles(directory, "*.pem")
+                    .Where(f => !Label.TryParse(Path.GetFileNameWithoutExtension(f), out var service) || !wanted.Contains(service))
+                    .ToList()
+                : [];
             stale.ForEach(File.Delete);
             return (wanted, stale.Count > 0);
         }

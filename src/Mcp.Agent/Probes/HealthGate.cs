@@ -12,7 +12,8 @@ using Mcp.Runtimes;
 
 namespace Mcp.Agent.Probes;
 
-/// <summary>Says whether an instance is well. Without a health check, a routed component must accept connections, any other must run.</summary>
+/// <summary>Says whether an instance is well. Without a health check, a routed component must accept connections, any other must
+/// run.</summary>
 public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthProbe probe)
 {
     private const int LastLines = 20;
@@ -32,7 +33,8 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
     }
 
     /// <summary>Asks until it is well.</summary>
-    /// <exception cref="McpException">health.failed: it ended, or its tries are over; with what was probed, what came back and the last log lines.</exception>
+    /// <exception cref="McpException">health.failed: it ended, or its tries are over; with what was probed, what came back and the last log
+    /// lines.</exception>
     public async Task WaitAsync(ComponentDefinition component, InstanceName instance, IProgress<string> progress, CancellationToken ct)
     {
         var runtime = runtimes.For(component);
@@ -42,13 +44,19 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         {
             var info = await runtime.InspectAsync(instance, ct);
             if (info is not { State: InstanceState.Running })
-                throw await FailureAsync(runtime, instance, $"{instance} {(info is null ? "went away" : $"ended with {info.Ending}")} before it was well", last, ct);
+                throw await FailureAsync(
+                    runtime,
+                    instance,
+                    $"{instance} {(info is null ? "went away" : $"ended with {info.Ending}")} before it was well",
+                    last,
+                    ct);
             if (check is null)
                 return;
             last = await probe.ProbeAsync(check, ports.HostPort(instance, component, check.Port ?? 0), instance, runtime, ct);
             if (last.Healthy)
                 return;
-            progress.Report(string.Create(CultureInfo.InvariantCulture, $"{component.Name}: probe {tries + 1} of {check.Retries}: {last.Answered}"));
+            progress.Report(
+                string.Create(CultureInfo.InvariantCulture, $"{component.Name}: probe {tries + 1} of {check.Retries}: {last.Answered}"));
             await Task.Delay(check.Interval, ct);
         }
 
@@ -75,10 +83,22 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
             return health with { Port = health.Port ?? firstPort };
         return firstPort is null
             ? null
-            : new HealthCheck { Tcp = true, Port = firstPort, Interval = s_acceptEvery, Timeout = TimeSpan.FromSeconds(1), Retries = AcceptTries };
+            : new HealthCheck
+            {
+                Tcp = true,
+                Port = firstPort,
+                Interval = s_acceptEvery,
+                Timeout = TimeSpan.FromSeconds(1),
+                Retries = AcceptTries,
+            };
     }
 
-    private static async Task<McpException> FailureAsync(IRuntime runtime, InstanceName instance, string what, HealthVerdict? last, CancellationToken ct)
+    private static async Task<McpException> FailureAsync(
+        IRuntime runtime,
+        InstanceName instance,
+        string what,
+        HealthVerdict? last,
+        CancellationToken ct)
     {
         var text = new StringBuilder(what);
         if (last is not null)

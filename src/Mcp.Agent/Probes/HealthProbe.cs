@@ -14,10 +14,23 @@ public sealed record HealthVerdict(bool Healthy, string Probed, string Answered,
 /// <summary>Asks one health check once.</summary>
 public sealed class HealthProbe : IDisposable
 {
-    private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false, PooledConnectionLifetime = TimeSpan.Zero }) { Timeout = Timeout.InfiniteTimeSpan };
+    private readonly HttpClient _http = new(new SocketsHttpHandler
+    {
+        AllowAutoRedirect = false,
+        UseProxy = false,
+        PooledConnectionLifetime = TimeSpan.Zero,
+    })
+    {
+        Timeout = Timeout.InfiniteTimeSpan,
+    };
 
     /// <param name="hostPort">The port on 127.0.0.1 that leads to the checked port.</param>
-    public async Task<HealthVerdict> ProbeAsync(HealthCheck check, int hostPort, InstanceName instance, IRuntime runtime, CancellationToken ct)
+    public async Task<HealthVerdict> ProbeAsync(
+        HealthCheck check,
+        int hostPort,
+        InstanceName instance,
+        IRuntime runtime,
+        CancellationToken ct)
     {
         using var limit = new Within(check.Timeout, ct);
         var probed = Describe(check, hostPort);
@@ -33,7 +46,10 @@ public sealed class HealthProbe : IDisposable
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
-            return new HealthVerdict(false, probed, e is OperationCanceledException ? $"nothing within {Durations.Format(check.Timeout)}" : (e.InnerException ?? e).Message);
+            return new HealthVerdict(
+                false,
+                probed,
+                e is OperationCanceledException ? $"nothing within {Durations.Format(check.Timeout)}" : (e.InnerException ?? e).Message);
         }
     }
 
@@ -42,20 +58,27 @@ public sealed class HealthProbe : IDisposable
     private async Task<HealthVerdict> HttpAsync(Uri uri, string probed, CancellationToken ct)
     {
         using var response = await _http.GetAsync(uri, HttpCompletionOption.ResponseHeadersRead, ct);
-        return new HealthVerdict((int)response.StatusCode is >= 200 and < 400, probed, $"HTTP {(int)response.StatusCode} {response.ReasonPhrase}");
+        return new HealthVerdict(
+            (int)response.StatusCode is >= 200 and < 400, probed, $"HTTP {(int)response.StatusCode} {response.ReasonPhrase}");
     }
 
     // grpc.health.v1: an empty HealthCheckRequest, answered by field 1 (status) = 1 (SERVING).
     private async Task<HealthVerdict> GrpcAsync(Uri uri, string probed, CancellationToken ct)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, uri) { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact, Content = new ByteArrayContent(new byte[5]) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, uri)
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = new ByteArrayContent(new byte[5]),
+        };
         request.Content.Headers.ContentType = new("application/grpc");
         request.Headers.TE.Add(new("trailers"));
         using var response = await _http.SendAsync(request, ct);
         var body = await response.Content.ReadAsByteArrayAsync(ct);
         var status = response.TrailingHeaders.Concat(response.Headers).FirstOrDefault(h => h.Key == "grpc-status").Value?.FirstOrDefault();
         var serving = status == "0" && body is [_, _, _, _, _, 8, 1, ..];
-        return new HealthVerdict(serving, probed, serving ? "SERVING" : $"HTTP {(int)response.StatusCode}, grpc-status {status ?? "missing"}, not SERVING");
+        return new HealthVerdict(
+            serving, probed, serving ? "SERVING" : $"HTTP {(int)response.StatusCode}, grpc-status {status ?? "missing"}, not SERVING");
     }
 
     private static async Task<HealthVerdict> TcpAsync(int port, string probed, CancellationToken ct)
@@ -71,6 +94,11 @@ public sealed class HealthProbe : IDisposable
         return new HealthVerdict(exitCode == 0, $"exec {string.Join(' ', check.Exec)}", $"exit code {exitCode} {Label.Clip(output)}");
     }
 
-    private static string Describe(HealthCheck check, int hostPort) =>
-        check.Grpc ? $"grpc.health.v1 on port {check.Port} (127.0.0.1:{hostPort})" : check.Http is { } path ? $"GET {path} on port {check.Port} (127.0.0.1:{hostPort})" : check.Exec.Count > 0 ? "exec" : $"connect to port {check.Port} (127.0.0.1:{hostPort})";
+    private static string Describe(HealthCheck check, int hostPort) => check switch
+    {
+        { Grpc: true } => $"grpc.health.v1 on port {check.Port} (127.0.0.1:{hostPort})",
+        { Http: { } path } => $"GET {path} on port {check.Port} (127.0.0.1:{hostPort})",
+        { Exec.Count: > 0 } => "exec",
+        _ => $"connect to port {check.Port} (127.0.0.1:{hostPort})",
+    };
 }

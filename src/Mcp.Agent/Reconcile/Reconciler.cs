@@ -14,15 +14,23 @@ using Mcp.Runtimes;
 
 namespace Mcp.Agent.Reconcile;
 
-/// <summary>Keeps what runs equal to what the registry wants: on runtime events, after changes, and every 15 s with a full listing.</summary>
-public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, ServiceControl control, ServiceLocks locks, RestartKeeper restarts, RetireStep retire)
+/// <summary>Keeps what runs equal to what the registry wants: on runtime events, after changes, and every 15 s with a full
+/// listing.</summary>
+public sealed class Reconciler(
+    AgentRegistry registry,
+    RuntimeSet runtimes,
+    ServiceControl control,
+    ServiceLocks locks,
+    RestartKeeper restarts,
+    RetireStep retire)
 {
     private static readonly TimeSpan s_settle = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan s_watchAgain = TimeSpan.FromSeconds(1);
     private static readonly Pace s_pace = new(s_watchAgain, TimeSpan.FromSeconds(5));
     private readonly Troubles _troubles = new(registry.Events, over: EventKind.DriftMended, EventKind.DriftFailed);
-    private readonly Channel<bool> _triggers = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
+    private readonly Channel<bool> _triggers = Channel.CreateBounded<bool>(
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
     private volatile IReadOnlyList<InstanceInfo> _observed = [];
     private volatile IReadOnlyList<DriftItem> _drift = [];
 
@@ -86,14 +94,18 @@ public sealed class Reconciler(AgentRegistry registry, RuntimeSet runtimes, Serv
     {
         var observed = await runtimes.ListAsync(ct);
         var stored = registry.Components.List();
-        var desired = stored.Select(c => new Desired(c.Service, c.Definition.Name, c.Generation, c.SpecHash, c.Desired, c.Definition.Restart)).ToList();
+        var desired = stored.Select(
+            c => new Desired(c.Service, c.Definition.Name, c.Generation, c.SpecHash, c.Desired, c.Definition.Restart))
+            .ToList();
         _observed = observed;
         var drift = DriftRules.Compare(desired, [.. observed.Select(o => new Observed(o.Name, o.State, o.ExitCode, o.SpecHash, o.Ending))]);
-        var troubles = stored.Where(c => c.Trouble.Length > 0).Select(c => new DriftItem(c.Service, c.Definition.Name, c.Generation, c.Trouble, Repair.Report));
+        var troubles = stored.Where(c => c.Trouble.Length > 0)
+            .Select(c => new DriftItem(c.Service, c.Definition.Name, c.Generation, c.Trouble, Repair.Report));
         return _drift = [.. drift.Select(d => Left(d, stored)), .. troubles];
     }
 
-    // An instance of a component that a deploy has removed from a service that is here, with a number that this registry gave: its end failed then.
+    // An instance of a component that a deploy has removed from a service that is here, with a number that this registry gave: its end
+    // failed then.
     private DriftItem Left(DriftItem item, List<StoredComponent> stored) =>
         item.Repair == Repair.Report
         && stored.Any(c => c.Service == item.Service)

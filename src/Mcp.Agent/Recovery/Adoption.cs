@@ -12,8 +12,8 @@ using Mcp.Runtimes;
 
 namespace Mcp.Agent.Recovery;
 
-/// <summary>Takes instances that mcp once started and that the registry does not know back into it, as they are: each carries its definition.
-/// For a registry that was lost or restored from an old backup.</summary>
+/// <summary>Takes instances that mcp once started and that the registry does not know back into it, as they are: each carries its
+/// definition. For a registry that was lost or restored from an old backup.</summary>
 public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeProxy proxy, ServiceLocks locks)
 {
     /// <param name="only">Only this service; null: all.</param>
@@ -21,7 +21,8 @@ public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeP
     {
         var done = new List<string>();
         var failed = new List<McpException>();
-        foreach (var service in (await runtimes.ListAsync(ct)).Where(i => only is null || i.Name.Service == only).GroupBy(i => i.Name.Service).OrderBy(g => g.Key.Text, StringComparer.Ordinal))
+        var all = (await runtimes.ListAsync(ct)).Where(i => only is null || i.Name.Service == only);
+        foreach (var service in all.GroupBy(i => i.Name.Service).OrderBy(g => g.Key.Text, StringComparer.Ordinal))
         {
             using var held = await locks.TakeAsync(service.Key, ct);
             var known = registry.Components.List(service.Key).Select(c => c.Definition.Name).ToHashSet();
@@ -52,7 +53,10 @@ public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeP
     }
 
     // The older generations are left over from a deploy; the reconciler removes them.
-    private static InstanceInfo Newest(IEnumerable<InstanceInfo> generations) => generations.OrderByDescending(i => i.State == Model.Instances.InstanceState.Running).ThenByDescending(i => i.Name.Generation).First();
+    private static InstanceInfo Newest(IEnumerable<InstanceInfo> generations) =>
+        generations.OrderByDescending(i => i.State == Model.Instances.InstanceState.Running)
+            .ThenByDescending(i => i.Name.Generation)
+            .First();
 
     private void Adopt(Label service, List<InstanceInfo> strangers)
     {
@@ -84,7 +88,11 @@ public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeP
         }
         catch (McpException e)
         {
-            throw new McpException(ErrorCode.AdoptFailed, $"{instance.Name} does not carry a definition that this agent can read", $"deploy the service again, or remove the instance: mcp purge ({e.Message})", e);
+            throw new McpException(
+                ErrorCode.AdoptFailed,
+                $"{instance.Name} does not carry a definition that this agent can read",
+                $"deploy the service again, or remove the instance: mcp purge ({e.Message})",
+                e);
         }
     }
 }

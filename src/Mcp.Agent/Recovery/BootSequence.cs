@@ -14,7 +14,12 @@ public sealed record BootStage(IReadOnlyList<Label> Services, TimeSpan Timeout);
 
 /// <summary>After the agent's start, lets services come up stage by stage, each well before the next; those in no stage come last.
 /// Stage 0 blocks until it is well; a later one that is late is an event, and the next one follows.</summary>
-public sealed class BootSequence(IReadOnlyList<BootStage> stages, AgentRegistry registry, Reconciler reconciler, RestartKeeper restarts, HealthGate gate)
+public sealed class BootSequence(
+    IReadOnlyList<BootStage> stages,
+    AgentRegistry registry,
+    Reconciler reconciler,
+    RestartKeeper restarts,
+    HealthGate gate)
 {
     private readonly Troubles _troubles = new(registry.Events, over: EventKind.BootWell, EventKind.BootLate);
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(250);

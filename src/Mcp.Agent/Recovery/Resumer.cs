@@ -11,7 +11,8 @@ public sealed class Resumer(Deployer deployer, Undeployer undeployer, Operations
     private static readonly TimeSpan s_longestPause = TimeSpan.FromMinutes(1);
     private readonly Dictionary<Guid, (int Tries, DateTimeOffset Next)> _tries = [];
 
-    /// <summary>Up to its first wait it takes the locks of all services with unfinished operations, so start it before the reconciler.</summary>
+    /// <summary>Up to its first wait it takes the locks of all services with unfinished operations, so start it before the
+    /// reconciler.</summary>
     public Task RunAsync(FaultLog log, CancellationToken ct) => Supervise.EachAsync(s_period, t => RoundAsync(log, t), time, ct);
 
     /// <summary>Tries each unfinished operation whose turn it is once.</summary>

@@ -127,7 +127,8 @@ internal sealed class AgentRpc(
     public override Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context)
     {
         var service = registry.Components.Find(Label.Parse(request.Service)) ?? throw Unknown(request.Service);
-        return Task.FromResult(new ServiceReply { Definition = ServiceFileWriter.Write(service), Revision = Revision.Of(service).ToWire() });
+        return Task.FromResult(
+            new ServiceReply { Definition = ServiceFileWriter.Write(service), Revision = Revision.Of(service).ToWire() });
     }
 
     public override Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context) =>
@@ -230,8 +231,8 @@ internal sealed class AgentRpc(
         return reply;
     }
 
-    // What a person asks for is held to today's rules. What the master sends, it or an older one took at its own door, and it may move a service
-    // that is older than a rule.
+    // What a person asks for is held to today's rules. What the master sends, it or an older one took at its own door, and it may move a
+    // service that is older than a rule.
     private ServiceDefinition Wanted(DeployRequest request, ServerCallContext context)
     {
         if (AuthInterceptor.CallerOf(context).IsMaster && Sent(request) is { UnreadKeys.Count: 0 } sent)

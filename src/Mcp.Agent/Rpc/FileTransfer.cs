@@ -18,11 +18,16 @@ internal static class FileTransfer
         if (!await chunks.MoveNext(ct))
             throw new McpException(ErrorCode.FilePath, "nothing was sent", "the first chunk names the service and the path");
         var head = chunks.Current;
-        var (path, bytes) = await files.PushAsync(Label.Parse(head.Service), head.Path, (UnixFileMode)head.Mode, DataAsync(head, chunks, ct), ct);
+        var (path, bytes) = await files.PushAsync(
+            Label.Parse(head.Service), head.Path, (UnixFileMode)head.Mode, DataAsync(head, chunks, ct), ct);
         return new PushFileReply { Path = path, Bytes = bytes };
     }
 
-    public static async Task PullAsync(ServiceFiles files, PullFileRequest request, IServerStreamWriter<FileChunk> output, CancellationToken ct)
+    public static async Task PullAsync(
+        ServiceFiles files,
+        PullFileRequest request,
+        IServerStreamWriter<FileChunk> output,
+        CancellationToken ct)
     {
         var (file, mode) = files.Open(Label.Parse(request.Service), request.Path);
         using var open = file;
@@ -42,7 +47,10 @@ internal static class FileTransfer
         while (at > 0);
     }
 
-    private static async IAsyncEnumerable<ReadOnlyMemory<byte>> DataAsync(FileChunk head, IAsyncStreamReader<FileChunk> rest, [EnumeratorCancellation] CancellationToken ct)
+    private static async IAsyncEnumerable<ReadOnlyMemory<byte>> DataAsync(
+        FileChunk head,
+        IAsyncStreamReader<FileChunk> rest,
+        [EnumeratorCancellation] CancellationToken ct)
     {
         yield return head.Data.Memory;
         while (await rest.MoveNext(ct))

@@ -8,7 +8,8 @@ using Mcp.Protocol.V1;
 
 namespace Mcp.Agent.Rpc;
 
-/// <summary>The numbers that the master gives its requests. Only its own word counts: whoever else could send a number could shut it out.</summary>
+/// <summary>The numbers that the master gives its requests. Only its own word counts: whoever else could send a number could shut it
+/// out.</summary>
 internal sealed class RequestNumbers(ServiceCertificates membership, PeersTable peers)
 {
     /// <summary>Null: not from the master. What it says of its database is written down first.</summary>

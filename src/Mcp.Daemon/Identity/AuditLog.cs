@@ -3,7 +3,8 @@ using System.Text.Json;
 
 namespace Mcp.Daemon.Identity;
 
-/// <summary>Who did what, with which result and how long it took: one JSON object a line, 0600, 10 MiB and one older file. Never a request's content.</summary>
+/// <summary>Who did what, with which result and how long it took: one JSON object a line, 0600, 10 MiB and one older file. Never a
+/// request's content.</summary>
 public sealed class AuditLog(string file, TimeProvider time) : IDisposable
 {
     private const long MaxBytes = 10 * 1024 * 1024;
@@ -37,7 +38,8 @@ public sealed class AuditLog(string file, TimeProvider time) : IDisposable
                 _open?.Dispose();
                 _open = null;
                 // A full disk must not take the control plane down with it; the line goes to the log instead.
-                Console.Error.WriteLine($"audit log {file}: {e.Message}: {Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length)}");
+                Console.Error.WriteLine(
+                    $"audit log {file}: {e.Message}: {Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length)}");
             }
         }
     }
@@ -54,6 +56,12 @@ public sealed class AuditLog(string file, TimeProvider time) : IDisposable
             _open = null;
         }
 
-        return _open ??= new FileStream(file, new FileStreamOptions { Mode = FileMode.Append, Access = FileAccess.Write, BufferSize = 0, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
+        return _open ??= new FileStream(file, new FileStreamOptions
+        {
+            Mode = FileMode.Append,
+            Access = FileAccess.Write,
+            BufferSize = 0,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+        });
     }
 }

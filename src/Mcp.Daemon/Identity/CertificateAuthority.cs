@@ -39,7 +39,8 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
         return new CertificateAuthority(certificate);
     }
 
-    public static CertificateAuthority Load(string directory) => new(X509Certificate2.CreateFromPemFile(Path.Combine(directory, "ca.crt"), Path.Combine(directory, "ca.key")));
+    public static CertificateAuthority Load(string directory) =>
+        new(X509Certificate2.CreateFromPemFile(Path.Combine(directory, "ca.crt"), Path.Combine(directory, "ca.key")));
 
     /// <summary>A server certificate for these addresses and names, with a new key; both in PEM.</summary>
     public string IssueServer(string name, IEnumerable<string> hosts, DateTimeOffset now, TimeSpan life)
@@ -51,7 +52,8 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
 
     /// <summary>The addresses and names that a certificate carries.</summary>
     public static IEnumerable<string> HostsOf(X509Certificate2 certificate) =>
-        certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>().SelectMany(n => n.EnumerateDnsNames().Concat(n.EnumerateIPAddresses().Select(a => a.ToString())));
+        certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>()
+            .SelectMany(n => n.EnumerateDnsNames().Concat(n.EnumerateIPAddresses().Select(a => a.ToString())));
 
     /// <summary>A certificate for a master or a node, as client and as server, with a new key.</summary>
     public X509Certificate2 IssuePeer(PeerName peer, IEnumerable<string> hosts, DateTimeOffset now, TimeSpan life)
@@ -62,7 +64,8 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
         return X509CertificateLoader.LoadPkcs12(whole.Export(X509ContentType.Pkcs12), null);
     }
 
-    /// <summary>For a node, as client and as server. Of the request only the key counts, and that whoever asks has it; names and addresses are the signer's.</summary>
+    /// <summary>For a node, as client and as server. Of the request only the key counts, and that whoever asks has it; names and addresses
+    /// are the signer's.</summary>
     /// <exception cref="McpException">join.request: not a signed PKCS #10 request in PEM.</exception>
     public X509Certificate2 Sign(string requestPem, PeerName peer, IEnumerable<string> hosts, DateTimeOffset now, TimeSpan life) =>
         Issue(KeyOf(requestPem), peer.Subject, hosts.Append(peer.TlsName), [ServerUse, ClientUse], now, life);
@@ -80,13 +83,23 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
         }
         catch (Exception e) when (e is CryptographicException or ArgumentException)
         {
-            throw new McpException(ErrorCode.JoinRequest, $"the certificate request cannot be read: {e.Message}", "a PKCS #10 request in PEM, signed by its own key", e);
+            throw new McpException(
+                ErrorCode.JoinRequest,
+                $"the certificate request cannot be read: {e.Message}",
+                "a PKCS #10 request in PEM, signed by its own key",
+                e);
         }
     }
 
     public void Dispose() => certificate.Dispose();
 
-    private X509Certificate2 Issue(PublicKey key, X500DistinguishedName subject, IEnumerable<string> hosts, IEnumerable<string> uses, DateTimeOffset now, TimeSpan life)
+    private X509Certificate2 Issue(
+        PublicKey key,
+        X500DistinguishedName subject,
+        IEnumerable<string> hosts,
+        IEnumerable<string> uses,
+        DateTimeOffset now,
+        TimeSpan life)
     {
         var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
         var names = new SubjectAlternativeNameBuilder();
@@ -112,6 +125,9 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
     {
         DateTimeOffset first = certificate.NotBefore.ToUniversalTime(), last = certificate.NotAfter.ToUniversalTime();
         return (begin = begin < first ? first : begin) < (end = end > last ? last : end) ? (begin, end)
-            : throw new McpException(ErrorCode.CertificateAuthority, $"the CA counts from {first:yyyy-MM-dd} to {last:yyyy-MM-dd} and cannot sign now", "is the clock of this machine right?");
+            : throw new McpException(
+                ErrorCode.CertificateAuthority,
+                $"the CA counts from {first:yyyy-MM-dd} to {last:yyyy-MM-dd} and cannot sign now",
+                "is the clock of this machine right?");
     }
 }

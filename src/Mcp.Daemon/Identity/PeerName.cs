@@ -12,7 +12,8 @@ public sealed record PeerName(Label Name, bool IsMaster)
     private const string Master = "mcp master";
     private const string Node = "mcp node";
 
-    /// <summary>The DNS name in the certificate that a client insists on: no node can pass for the master or another node, whatever its address.</summary>
+    /// <summary>The DNS name in the certificate that a client insists on: no node can pass for the master or another node, whatever its
+    /// address.</summary>
     public string TlsName => IsMaster ? MasterTlsName : $"{Name}.node.mcp";
 
     public const string MasterTlsName = "master.mcp";
@@ -35,5 +36,6 @@ public sealed record PeerName(Label Name, bool IsMaster)
     }
 
     /// <summary>SHA-256 of the public key, in hexadecimal: the same as long as its owner keeps the key.</summary>
-    public static string KeyOf(X509Certificate2 certificate) => Convert.ToHexStringLower(SHA256.HashData(certificate.PublicKey.ExportSubjectPublicKeyInfo()));
+    public static string KeyOf(X509Certificate2 certificate) =>
+        Convert.ToHexStringLower(SHA256.HashData(certificate.PublicKey.ExportSubjectPublicKeyInfo()));
 }

@@ -11,7 +11,8 @@ using Microsoft.AspNetCore.Server.Kestrel.Https;
 
 namespace Mcp.Daemon.Identity;
 
-/// <summary>TLS 1.3 between people, agents and the master: one CA is trusted and no other; the machine's own trust store never counts.</summary>
+/// <summary>TLS 1.3 between people, agents and the master: one CA is trusted and no other; the machine's own trust store never
+/// counts.</summary>
 public static class PeerTls
 {
     /// <summary>Of what a master says to an agent: certificates and short answers.</summary>
@@ -34,11 +35,21 @@ public static class PeerTls
     /// <summary>gRPC over TLS. A client may show a certificate of the CA that is for clients; any other ends the connection.</summary>
     /// <param name="certificate">Asked at each handshake, so that a renewed one counts at once.</param>
     /// <param name="authority">Null: no clients with certificates.</param>
-    public static void ListenGrpc(this KestrelServerOptions kestrel, IPEndPoint endpoint, Func<X509Certificate2> certificate, X509Certificate2? authority) =>
+    public static void ListenGrpc(
+        this KestrelServerOptions kestrel,
+        IPEndPoint endpoint,
+        Func<X509Certificate2> certificate,
+        X509Certificate2? authority) =>
         kestrel.Listen(endpoint, listen =>
         {
             listen.Protocols = HttpProtocols.Http2;
-            listen.Bound(new ConnectionLimit($"gRPC on {endpoint}", OpenFiles.Share(MostConnections, PartOfFiles), ConnectionsOfOneSource, s_silence, Console.Error.WriteLine, TimeProvider.System));
+            listen.Bound(new ConnectionLimit(
+                $"gRPC on {endpoint}",
+                OpenFiles.Share(MostConnections, PartOfFiles),
+                ConnectionsOfOneSource,
+                s_silence,
+                Console.Error.WriteLine,
+                TimeProvider.System));
             listen.UseHttps(https =>
             {
                 https.HandshakeTimeout = s_handshake;
@@ -54,7 +65,12 @@ public static class PeerTls
     /// <param name="name">Whom the other side's certificate must name.</param>
     /// <param name="own">What we show; null: nothing.</param>
     /// <param name="longest">Of a message that comes, in bytes.</param>
-    public static GrpcChannel Channel(string address, string name, X509Certificate2 authority, X509Certificate2? own, int longest = LongestMessage) => GrpcChannel.ForAddress($"https://{address}", new GrpcChannelOptions
+    public static GrpcChannel Channel(
+        string address,
+        string name,
+        X509Certificate2 authority,
+        X509Certificate2? own,
+        int longest = LongestMessage) => GrpcChannel.ForAddress($"https://{address}", new GrpcChannelOptions
     {
         DisposeHttpClient = true,
         MaxReceiveMessageSize = longest,
@@ -75,7 +91,10 @@ public static class PeerTls
                 ClientCertificates = own is null ? [] : [own],
                 CertificateChainPolicy = Trusting(authority),
                 // Not TargetHost: the handler overwrites it with the address, and that is in the certificate of whoever lives there.
-                RemoteCertificateValidationCallback = (_, shown, _, errors) => (errors & ~SslPolicyErrors.RemoteCertificateNameMismatch) == 0 && shown is X509Certificate2 certificate && certificate.MatchesHostname(name, allowWildcards: false, allowCommonName: false),
+                RemoteCertificateValidationCallback = (_, shown, _, errors) =>
+                    (errors & ~SslPolicyErrors.RemoteCertificateNameMismatch) == 0
+                    && shown is X509Certificate2 certificate
+                    && certificate.MatchesHostname(name, allowWildcards: false, allowCommonName: false),
             },
         },
     });

@@ -4,9 +4,9 @@ using System.Security.Cryptography.X509Certificates;
 namespace Mcp.Daemon.Identity;
 
 /// <summary>
-/// When certificates that somebody else signs are to be renewed. Where the signer's clock and ours differ, the next one may be as due as the last, or not count yet either:
-/// it is asked for once an hour then, or ten times in the life of a short-lived one, and not with every look.
-/// </summary>
+/// When certificates that somebody else signs are to be renewed. Where the signer's clock and ours differ, the next one may be as due as
+/// the last, or not count yet either: it is asked for once an hour then, or ten times in the life of a short-lived one, and not with every
+/// look. </summary>
 /// <typeparam name="T">Whose certificates: a service, a hostname.</typeparam>
 public sealed class RenewalPace<T>(TimeProvider time)
     where T : notnull

@@ -2,7 +2,8 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Mcp.Daemon.Identity;
 
-/// <summary>What a caller may do. People are viewer, deployer or admin, each more than the one before; nodes may only speak for themselves.</summary>
+/// <summary>What a caller may do. People are viewer, deployer or admin, each more than the one before; nodes may only speak for
+/// themselves.</summary>
 public enum Role { Viewer, Deployer, Admin, Node, Anyone }
 
 /// <summary>Who calls.</summary>
@@ -24,5 +25,7 @@ public static class Roles
 
     /// <summary>A role that a token may carry.</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out Role role) =>
-        Enum.TryParse(text, ignoreCase: true, out role) && role is Role.Viewer or Role.Deployer or Role.Admin && !char.IsAsciiDigit(text![0]);
+        Enum.TryParse(text, ignoreCase: true, out role)
+            && role is Role.Viewer or Role.Deployer or Role.Admin
+            && !char.IsAsciiDigit(text![0]);
 }

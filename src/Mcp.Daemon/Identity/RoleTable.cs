@@ -13,15 +13,21 @@ public sealed class RoleTable
     {
         foreach (var (service, roles) in services)
         {
-            var wrong = service.Methods.Select(m => m.Name).Except(roles.Keys).Concat(roles.Keys.Except(service.Methods.Select(m => m.Name))).ToList();
+            var wrong = service.Methods.Select(m => m.Name)
+                .Except(roles.Keys)
+                .Concat(roles.Keys.Except(service.Methods.Select(m => m.Name)))
+                .ToList();
             if (wrong.Count > 0)
-                throw new McpException(ErrorCode.RolesIncomplete, $"the role table and {service.FullName} differ: {string.Join(", ", wrong)}");
+                throw new McpException(
+                    ErrorCode.RolesIncomplete,
+                    $"the role table and {service.FullName} differ: {string.Join(", ", wrong)}");
             foreach (var (method, role) in roles)
                 _roles.Add($"/{service.FullName}/{method}", role);
         }
     }
 
-    /// <summary>One question for the health, with one answer, is anybody's: it tells no more than an open port does. Watching it would hold a stream for ever, and is nobody's.</summary>
+    /// <summary>One question for the health, with one answer, is anybody's: it tells no more than an open port does. Watching it would hold
+    /// a stream for ever, and is nobody's.</summary>
     public static bool IsOpen(string method) => method == "/grpc.health.v1.Health/Check";
 
     public Role? Needed(string method) => _roles.TryGetValue(method, out var role) ? role : null;

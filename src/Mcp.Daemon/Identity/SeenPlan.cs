@@ -3,8 +3,8 @@ using Mcp.Protocol.V1;
 
 namespace Mcp.Daemon.Identity;
 
-/// <summary>How much of a plan a caller sees. What is deployed is shown to those who may deploy (ShowService), and a plan must not show it to others: whoever
-/// may only look is told which keys change, not what they were. The id would let secrets be guessed.</summary>
+/// <summary>How much of a plan a caller sees. What is deployed is shown to those who may deploy (ShowService), and a plan must not show it
+/// to others: whoever may only look is told which keys change, not what they were. The id would let secrets be guessed.</summary>
 public static class SeenPlan
 {
     public static PlanReply By(Caller caller, PlanReply plan)

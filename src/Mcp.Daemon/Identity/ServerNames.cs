@@ -10,8 +10,9 @@ public static class ServerNames
     public static IEnumerable<string> Of(IPEndPoint endpoint, string name)
     {
         string[] always = ["127.0.0.1", "::1", "localhost", name, Dns.GetHostName()];
-        return endpoint.Address.Equals(IPAddress.Any) || endpoint.Address.Equals(IPAddress.IPv6Any)
-            ? always.Concat(NetworkInterface.GetAllNetworkInterfaces().SelectMany(n => n.GetIPProperties().UnicastAddresses).Where(a => !a.Address.IsIPv6LinkLocal).Select(a => a.Address.ToString()))
-            : always.Append(endpoint.Address.ToString());
+        if (!endpoint.Address.Equals(IPAddress.Any) && !endpoint.Address.Equals(IPAddress.IPv6Any))
+            return always.Append(endpoint.Address.ToString());
+        var here = NetworkInterface.GetAllNetworkInterfaces().SelectMany(n => n.GetIPProperties().UnicastAddresses);
+        return always.Concat(here.Where(a => !a.Address.IsIPv6LinkLocal).Select(a => a.Address.ToString()));
     }
 }

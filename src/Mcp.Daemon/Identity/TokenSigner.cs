@@ -6,7 +6,8 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Mcp.Daemon.Identity;
 
-/// <summary>Signs and verifies JWTs (ES256) with the authority's key, a P-256 key in PEM; with the public half alone it only verifies. Verifying needs no network.</summary>
+/// <summary>Signs and verifies JWTs (ES256) with the authority's key, a P-256 key in PEM; with the public half alone it only verifies.
+/// Verifying needs no network.</summary>
 public sealed class TokenSigner(string keyPem, TimeProvider time)
 {
     private const int MostVerified = 1000;
@@ -57,16 +58,24 @@ public sealed class TokenSigner(string keyPem, TimeProvider time)
             ValidAlgorithms = [SecurityAlgorithms.EcdsaSha256],
             RequireExpirationTime = true,
             RequireSignedTokens = true,
-            LifetimeValidator = (from, until, _, _) => time.GetUtcNow() is var now && now >= (from ?? DateTime.MaxValue) && now < (until ?? DateTime.MinValue),
+            LifetimeValidator = (from, until, _, _) => time.GetUtcNow() is var now
+                && now >= (from ?? DateTime.MaxValue)
+                && now < (until ?? DateTime.MinValue),
         });
         if (!result.IsValid)
-            return (null, result.Exception is SecurityTokenInvalidLifetimeException ? "the token has expired" : "the token is not one of this node's or fleet's");
+        {
+            return (null, result.Exception is SecurityTokenInvalidLifetimeException
+                ? "the token has expired"
+                : "the token is not one of this node's or fleet's");
+        }
+
         var jwt = (JsonWebToken)result.SecurityToken;
         if (!Roles.TryParse(jwt.TryGetClaim("role", out var role) ? role.Value : "", out var parsed))
             return (null, "the token names no known role");
         if (_verified.Count >= MostVerified)
             _verified.Clear();
-        return Seen(_verified[token] = (new Caller(jwt.Subject, parsed, jwt.ValidTo), jwt.ValidTo - Expiry.WarnOf(jwt.ValidTo - jwt.IssuedAt)));
+        var warn = jwt.ValidTo - Expiry.WarnOf(jwt.ValidTo - jwt.IssuedAt);
+        return Seen(_verified[token] = (new Caller(jwt.Subject, parsed, jwt.ValidTo), warn));
     }
 
     private (Caller? Caller, string Refusal) Seen((Caller Caller, DateTimeOffset Warn) known)

@@ -9,7 +9,12 @@ namespace Mcp.Agent.Edge.Certificates;
 
 /// <summary>Any ACME server (RFC 8555), through lego: HTTP-01, answered by the edge proxy itself. The account's key is kept; the server's
 /// limits are kept too.</summary>
-public sealed class Acme(EdgeOptions options, string directory, string root, IssuancesTable issuances, TimeProvider time) : ICertificateSource
+public sealed class Acme(
+    EdgeOptions options,
+    string directory,
+    string root,
+    IssuancesTable issuances,
+    TimeProvider time) : ICertificateSource
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(2);
 
@@ -23,7 +28,10 @@ public sealed class Acme(EdgeOptions options, string directory, string root, Iss
         var next = IssuancePace.Next(issuances.Of(hostname), asked: true);
         return next <= time.GetUtcNow()
             ? OrderAsync(hostname, ct)
-            : throw new McpException(ErrorCode.AcmePace, $"{options.Directory!.Host} was asked often enough for {hostname}", $"mend what was wrong; it may be asked again at {next:yyyy-MM-dd HH:mm:ss}Z");
+            : throw new McpException(
+                ErrorCode.AcmePace,
+                $"{options.Directory!.Host} was asked often enough for {hostname}",
+                $"mend what was wrong; it may be asked again at {next:yyyy-MM-dd HH:mm:ss}Z");
     }
 
     // A third of its life is left: for 90 days at 30, as its CA advises.
@@ -36,7 +44,11 @@ public sealed class Acme(EdgeOptions options, string directory, string root, Iss
 
     private async Task<string> OrderAsync(Hostname hostname, CancellationToken ct)
     {
-        var lego = Programs.Find(options.Lego) ?? throw new McpException(ErrorCode.AcmeClient, $"there is no {options.Lego}", "install lego (https://go-acme.github.io/lego), or name it: [edge] lego in agent.toml");
+        var lego = Programs.Find(options.Lego)
+            ?? throw new McpException(
+                ErrorCode.AcmeClient,
+                $"there is no {options.Lego}",
+                "install lego (https://go-acme.github.io/lego), or name it: [edge] lego in agent.toml");
         await s_one.WaitAsync(ct);
         try
         {
@@ -48,7 +60,10 @@ public sealed class Acme(EdgeOptions options, string directory, string root, Iss
                 start.Environment["LEGO_CA_CERTIFICATES"] = ca;
             var (exitCode, output) = await Programs.RunAsync(start, s_limit, ct);
             if (exitCode != 0)
-                throw new McpException(ErrorCode.AcmeRefused, $"{options.Directory!.Host} gives no certificate for {hostname}: {Reason(output)}", $"{hostname} must lead to this node, port 80, from where the CA looks");
+                throw new McpException(
+                    ErrorCode.AcmeRefused,
+                    $"{options.Directory!.Host} gives no certificate for {hostname}: {Reason(output)}",
+                    $"{hostname} must lead to this node, port 80, from where the CA looks");
             var pem = await TakeAsync(hostname, ct);
             issuances.Issued(attempt);
             return pem;
@@ -69,12 +84,16 @@ public sealed class Acme(EdgeOptions options, string directory, string root, Iss
     private async Task<string> TakeAsync(Hostname hostname, CancellationToken ct)
     {
         var files = Path.Combine(directory, "certificates");
-        var pem = await File.ReadAllTextAsync(Path.Combine(files, $"{hostname}.crt"), ct) + "\n" + await File.ReadAllTextAsync(Path.Combine(files, $"{hostname}.key"), ct);
+        var chain = await File.ReadAllTextAsync(Path.Combine(files, $"{hostname}.crt"), ct);
+        var key = await File.ReadAllTextAsync(Path.Combine(files, $"{hostname}.key"), ct);
         foreach (var kind in (string[])["crt", "key", "issuer.crt", "json"])
             File.Delete(Path.Combine(files, $"{hostname}.{kind}"));
-        return pem;
+        return $"{chain}\n{key}";
     }
 
     // What the server said, of what the client printed.
-    private static string Reason(string output) => output.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).LastOrDefault(l => l.Contains("error", StringComparison.OrdinalIgnoreCase)) ?? output;
+    private static string Reason(string output) =>
+        output.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            .LastOrDefault(l => l.Contains("error", StringComparison.OrdinalIgnoreCase))
+            ?? output;
 }

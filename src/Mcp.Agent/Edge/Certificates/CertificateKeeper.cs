@@ -86,5 +86,7 @@ public sealed class CertificateKeeper(CertificateStore store, ICertificateSource
     }
 
     private KeptCertificate? Good(Hostname hostname) =>
-        store.Find(hostname) is { } kept && kept.Source == source.Name && kept.Leaf.NotAfter.ToUniversalTime() > time.GetUtcNow() ? kept : null;
+        store.Find(hostname) is { } kept && kept.Source == source.Name && kept.Leaf.NotAfter.ToUniversalTime() > time.GetUtcNow()
+            ? kept
+            : null;
 }

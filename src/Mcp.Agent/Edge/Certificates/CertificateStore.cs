@@ -37,7 +37,9 @@ public sealed class CertificateStore(string directory, TimeProvider time)
         if (!File.Exists(FileOf(hostname)))
             return null;
         var text = File.ReadAllText(FileOf(hostname));
-        var source = text.StartsWith(SourceMark, StringComparison.Ordinal) ? text[SourceMark.Length..text.IndexOf('\n', StringComparison.Ordinal)] : "";
+        var source = text.StartsWith(SourceMark, StringComparison.Ordinal)
+            ? text[SourceMark.Length..text.IndexOf('\n', StringComparison.Ordinal)]
+            : "";
         return Leaf(text) is { } leaf ? new KeptCertificate(source, leaf) : null;
     }
 
@@ -76,15 +78,26 @@ public sealed class CertificateStore(string directory, TimeProvider time)
         {
             using var whole = X509Certificate2.CreateFromPem(pem, pem);
             if (!whole.MatchesHostname(hostname.Text, allowWildcards: true, allowCommonName: false))
-                throw new McpException(ErrorCode.CertificateWrong, $"the certificate is not for {hostname}", $"it is for {string.Join(", ", Names(whole))}");
+                throw new McpException(
+                    ErrorCode.CertificateWrong,
+                    $"the certificate is not for {hostname}",
+                    $"it is for {string.Join(", ", Names(whole))}");
             if (whole.NotAfter.ToUniversalTime() <= time.GetUtcNow())
-                throw new McpException(ErrorCode.CertificateWrong, $"the certificate for {hostname} ended {whole.NotAfter.ToUniversalTime():u}", "a fresh one is needed");
+                throw new McpException(
+                    ErrorCode.CertificateWrong,
+                    $"the certificate for {hostname} ended {whole.NotAfter.ToUniversalTime():u}",
+                    "a fresh one is needed");
         }
         catch (Exception e) when (e is CryptographicException or ArgumentException)
         {
-            throw new McpException(ErrorCode.CertificateWrong, $"the certificate for {hostname} cannot be used: {e.Message}", "PEM: the certificate, those that lead to its CA, and its key", e);
+            throw new McpException(
+                ErrorCode.CertificateWrong,
+                $"the certificate for {hostname} cannot be used: {e.Message}",
+                "PEM: the certificate, those that lead to its CA, and its key",
+                e);
         }
     }
 
-    private static IEnumerable<string> Names(X509Certificate2 certificate) => certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>().SelectMany(e => e.EnumerateDnsNames());
+    private static IEnumerable<string> Names(X509Certificate2 certificate) =>
+        certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>().SelectMany(e => e.EnumerateDnsNames());
 }

@@ -21,7 +21,11 @@ internal sealed class InternalCa(Func<Member?> member, TimeProvider time) : ICer
 
     public async Task<string> IssueAsync(Hostname hostname, CancellationToken ct)
     {
-        var fleet = member() ?? throw new McpException(ErrorCode.CertificateAlone, "this node has joined no fleet, so there is no CA to sign", "mcp-agent join, or another source: [edge] certificates in agent.toml");
+        var fleet = member()
+            ?? throw new McpException(
+                ErrorCode.CertificateAlone,
+                "this node has joined no fleet, so there is no CA to sign",
+                "mcp-agent join, or another source: [edge] certificates in agent.toml");
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         try
         {
@@ -31,7 +35,11 @@ internal sealed class InternalCa(Func<Member?> member, TimeProvider time) : ICer
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {
-            throw new McpException(ErrorCode.CertificateMaster, $"the master signs no certificate for {hostname}: {e.Status.Detail}", "mcp route list shows which node has which hostname", e);
+            throw new McpException(
+                ErrorCode.CertificateMaster,
+                $"the master signs no certificate for {hostname}: {e.Status.Detail}",
+                "mcp route list shows which node has which hostname",
+                e);
         }
     }
 
