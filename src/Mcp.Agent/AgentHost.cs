@@ -4,6 +4,7 @@ using Grpc.HealthCheck;
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Membership;
 using Mcp.Agent.Proxy;
+using Mcp.Agent.Recovery;
 using Mcp.Agent.Rpc;
 using Mcp.Daemon.Doors;
 using Mcp.Daemon.Identity;
@@ -38,8 +39,12 @@ internal sealed class AgentHost(AgentConfig config)
         .Stage("server", ServeAsync)
         .Stage("work", ct => Task.FromResult(Work()));
 
-    private AgentParts Parts() =>
-        new(config, NodeRuntimes.Of(config), (registry, ports) => new RoutePush(config, registry, ports), TimeProvider.System);
+    private AgentParts Parts() => new(
+        config,
+        NodeRuntimes.Of(config),
+        (registry, ports) => new RoutePush(config, registry, ports),
+        MachineRun.Name(config.State),
+        TimeProvider.System);
 
     // In a fleet the master's CA has signed for this node; alone, its own.
     private IDisposable? Identify()

@@ -33,7 +33,13 @@ public sealed class AgentParts : IDisposable
 
     /// <param name="runtimes">Ended with this.</param>
     /// <param name="proxy">Told what the registry says, and which ports there are.</param>
-    public AgentParts(AgentConfig config, NodeRuntimes runtimes, Func<AgentRegistry, PortAllocator, INodeProxy> proxy, TimeProvider time)
+    /// <param name="run">Names this run of the machine (<see cref="MachineRun"/>).</param>
+    public AgentParts(
+        AgentConfig config,
+        NodeRuntimes runtimes,
+        Func<AgentRegistry, PortAllocator, INodeProxy> proxy,
+        string run,
+        TimeProvider time)
     {
         _runtimes = runtimes;
         Registry = AgentRegistry.Open(config.Registry, time);
@@ -55,10 +61,11 @@ public sealed class AgentParts : IDisposable
             [
                 new PullStep(guarded),
                 new PortsStep(Ports),
-                new StartStep(starter, guarded),
+                new StartStep(starter, guarded, Proxy),
                 new HealthGateStep(gate),
                 new ReplaceStep(Registry, guarded, Proxy, gate, new ReplaceParts(starter, planner, outages)),
-                new SwitchStep(Registry.Components, Proxy, Certificates.EnsureAsync),
+                new SwitchStep(Registry.Components, Registry.Holds, Proxy, Certificates.EnsureAsync, run, time),
+                new WatchStep(gate, run, time),
                 retire,
             ],
             Registry, rollouts, undeployer, locks);

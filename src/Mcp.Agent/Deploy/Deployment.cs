@@ -26,6 +26,16 @@ public sealed record Deployment(
     // Of one that runs again: its start, and to be well.
     private static readonly TimeSpan s_again = TimeSpan.FromMinutes(2);
 
+    /// <summary>When the new generation took over; null: it has not, or an older version wrote it, which watched nothing.</summary>
+    public DateTimeOffset? Switched { get; init; }
+
+    /// <summary>The run of the machine in which it took over.</summary>
+    public string? Run { get; init; }
+
+    /// <summary>How long the new generation is watched: as long as the longest of its components.</summary>
+    [JsonIgnore]
+    public TimeSpan Watch => Rollouts.Count == 0 ? TimeSpan.Zero : Rolling().Max(r => r.Component.Watch);
+
     [JsonIgnore]
     public ServiceDefinition Service => RevisionCodec.Service(Definition);
 

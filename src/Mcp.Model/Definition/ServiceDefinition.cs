@@ -36,6 +36,7 @@ public sealed record ServiceDefinition : IKeepsUnread<ServiceDefinition>
 public sealed record ComponentDefinition : IKeepsUnread<ComponentDefinition>
 {
     public static readonly TimeSpan UsualDrain = TimeSpan.FromSeconds(10);
+    public static readonly TimeSpan UsualWatch = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_graceOfWriters = TimeSpan.FromSeconds(60);
@@ -77,6 +78,9 @@ public sealed record ComponentDefinition : IKeepsUnread<ComponentDefinition>
 
     /// <summary>How long requests under way have before an old instance is stopped.</summary>
     public TimeSpan Drain { get; init; } = UsualDrain;
+
+    /// <summary>How long a new instance is looked at after it took over, before the old one goes; zero: not at all.</summary>
+    public TimeSpan Watch { get; init; } = UsualWatch;
 
     public HealthCheck? Health { get; init; }
 

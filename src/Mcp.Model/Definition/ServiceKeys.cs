@@ -107,6 +107,10 @@ internal static class ServiceKeys
             "drain", s_time,
             c => c.Drain, (c, v) => c with { Drain = v },
             "How long requests under way may take to end before an old instance is stopped.")
+        .Value(
+            "watch", new DurationKind(TimeSpan.Zero, TimeSpan.FromHours(1)),
+            c => c.Watch, (c, v) => c with { Watch = v },
+            "How long a new instance is watched after it took over; what fails then is taken back. 0s: not at all.")
         .Optional(
             "health", new TableKind<HealthCheck>(s_health),
             c => c.Health, (c, v) => c with { Health = v },

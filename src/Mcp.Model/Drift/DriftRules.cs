@@ -59,7 +59,11 @@ public static class DriftRules
         };
     }
 
-    private static bool Restarts(RestartPolicy policy, int? exitCode) => policy switch
+    /// <summary>It has done what it was for, and stays ended.</summary>
+    public static bool IsFinished(RestartPolicy policy, int? exitCode) => exitCode == 0 && !Restarts(policy, exitCode);
+
+    /// <summary>One that ended so is started again.</summary>
+    public static bool Restarts(RestartPolicy policy, int? exitCode) => policy switch
     {
         RestartPolicy.No => false,
         RestartPolicy.OnFailure => exitCode is not 0,

@@ -155,6 +155,7 @@ public sealed class Fleet : IAsyncLifetime
             name = "web"
             image = "{{Image(tag)}}"
             health = { http = "/", interval = "100ms", retries = 50 }
+            watch = "0s"
             [[components.routes]]
             name = "http"
             port = 8080

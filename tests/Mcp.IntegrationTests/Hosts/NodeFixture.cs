@@ -90,12 +90,17 @@ public sealed class NodeFixture : IAsyncLifetime
             """);
     }
 
+    /// <summary>Its components are not watched after the switch unless the text says so: that would cost each deploy seconds.</summary>
     public string Write(string name, string text)
     {
         var file = Path.Combine(_directory, $"{name}-{Guid.NewGuid():N}.toml");
-        File.WriteAllText(file, text);
+        File.WriteAllText(file, Unwatched(text));
         return file;
     }
+
+    public static string Unwatched(string text) => text.Contains("watch = ", StringComparison.Ordinal)
+        ? text
+        : text.Replace("[[components]]", "[[components]]\nwatch = \"0s\"", StringComparison.Ordinal);
 
     public async Task<string> GetAsync(string name)
     {

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
+using System.Text;
 using System.Threading.Channels;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
@@ -24,6 +25,9 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     /// <summary>Components whose instances end with exit code 1 as soon as they run.</summary>
     public HashSet<string> Crashing { get; } = [];
 
+    /// <summary>Components whose instances answer 500.</summary>
+    public HashSet<string> Sick { get; } = [];
+
     /// <summary>Called before and after each change with what it is; throws to make it fail, never returns to make the caller as dead as kill -9 does.</summary>
     public Func<string, Task> Hook { get; set; } = _ => Task.CompletedTask;
 
@@ -44,7 +48,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
         if (_instances.TryGetValue(spec.Name, out var there) && there.State == InstanceState.Running && there.Spec.SpecHash == spec.SpecHash)
             return;
         Remove(spec.Name);
-        var instance = new Instance(spec, time);
+        var instance = new Instance(spec, time, () => Sick.Contains(spec.Name.Component.Text));
         instance.Start();
         _instances[spec.Name] = instance;
         Crash(instance);
@@ -140,7 +144,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
 
     private void Happened(InstanceName name, string what) => _events.Writer.TryWrite(new RuntimeEvent(name, what));
 
-    private sealed class Instance(InstanceSpec spec, TimeProvider time)
+    private sealed class Instance(InstanceSpec spec, TimeProvider time, Func<bool> isSick)
     {
         private readonly List<TcpListener> _listeners = [];
         private int? _exitCode;
@@ -193,7 +197,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
             }
         }
 
-        private static async Task AnswerAsync(TcpListener listener)
+        private async Task AnswerAsync(TcpListener listener)
         {
             try
             {
@@ -206,13 +210,13 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
             }
         }
 
-        private static async Task AnswerAsync(TcpClient client)
+        private async Task AnswerAsync(TcpClient client)
         {
             using var asking = client;
             try
             {
                 if (await client.GetStream().ReadAsync(new byte[4096]) > 0)
-                    await client.GetStream().WriteAsync("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"u8.ToArray());
+                    await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.0 {(isSick() ? "500 No" : "200 OK")}\r\nContent-Length: 0\r\n\r\n"));
             }
             catch (IOException)
             {

@@ -150,9 +150,11 @@ public sealed class DeployEdgeTests : IDisposable
         [[components]]
         name = "side"
         image = "example.com/hello:{tag}"
+        watch = "0s"
         [[components]]
         name = "web"
         image = "example.com/hello:{tag}"
+        watch = "0s"
         [[components.routes]]
         name = "http"
         port = 8080

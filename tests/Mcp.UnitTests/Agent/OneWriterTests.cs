@@ -257,6 +257,7 @@ public sealed class OneWriterTests : IDisposable
         name = "{name}"
         image = "example.com/hello:{tag}"
         runtime = "{runtime}"
+        watch = "0s"
         volumes = ["{_root}/{volume.Split(':')[0]}:/data{(volume.Contains(':', StringComparison.Ordinal) ? volume[volume.IndexOf(':', StringComparison.Ordinal)..] : "")}"]
         """;
 }

@@ -86,7 +86,7 @@ public sealed class PlannedDeployTests : IDisposable
     public async Task A_plan_that_something_has_changed_since_is_refused_before_anything_is_touched()
     {
         await _world.DeployAsync(Service("blog", "v1"));
-        var wanted = Service("blog", "v1", "[[components]]\nname = \"db\"\nimage = \"example.com/hello:v1\"");
+        var wanted = Service("blog", "v1", "[[components]]\nname = \"db\"\nimage = \"example.com/hello:v1\"\nwatch = \"0s\"");
         var id = (await _world.Rollouts.PlanAsync(wanted, DeployOptions.Default, default)).Id;
 
         // Another file, another wish.
@@ -144,6 +144,7 @@ public sealed class PlannedDeployTests : IDisposable
         [[components]]
         name = "web"
         image = "example.com/hello:{tag}"
+        watch = "0s"
         {more}
         """, "test");
 
@@ -156,6 +157,7 @@ public sealed class PlannedDeployTests : IDisposable
             [[components]]
             name = "{n}"
             image = "example.com/hello:{Pick("v1", "v2")}"
+            watch = "0s"
             {Pick("", "", "memory_mb = 64", "env = { A = \"1\" }", "env = { A = \"2\" }")}
             {Pick("", "", "drain = \"1s\"", "update = \"stop-first\"")}
             """);

@@ -23,12 +23,14 @@ internal sealed class World : IDisposable
     private readonly AgentParts _parts;
 
     /// <param name="vms">For microvms; null: this node has none.</param>
+    /// <param name="run">Of the machine: another one is it after a reboot.</param>
     public World(
         string directory,
         FakeRuntime runtime,
         IReadOnlyList<BootStage>? boot = null,
         FakeRuntime? vms = null,
-        TimeProvider? time = null)
+        TimeProvider? time = null,
+        string run = "one")
     {
         Runtime = runtime;
         var kinds = new Dictionary<RuntimeKind, IRuntime> { [RuntimeKind.Container] = runtime };
@@ -36,7 +38,12 @@ internal sealed class World : IDisposable
             kinds[RuntimeKind.Microvm] = vms;
         var config = Config(directory) with { Boot = boot ?? [] };
         // The runtimes outlive the agent, as real ones do.
-        _parts = new AgentParts(config, new NodeRuntimes(kinds), (registry, _) => new FakeProxy(registry, runtime), time ?? TimeProvider.System);
+        _parts = new AgentParts(
+            config,
+            new NodeRuntimes(kinds),
+            (registry, _) => new FakeProxy(registry, runtime),
+            run,
+            time ?? TimeProvider.System);
     }
 
     public FakeRuntime Runtime { get; }
@@ -70,6 +77,7 @@ internal sealed class World : IDisposable
         [[components]]
         name = "web"
         image = "example.com/hello:{tag}"
+        {(extra.Contains("watch", StringComparison.Ordinal) ? "" : "watch = \"0s\"")}
         {extra}
         [[components.routes]]
         name = "http"

@@ -45,7 +45,8 @@ public sealed class ReplaceStep(AgentRegistry registry, RuntimeSet runtimes, INo
         var back = new List<Going>();
         foreach (var rolling in state.Rolling().Where(r => r.StopsFirst).Reverse())
         {
-            // Seen ended before anything of before starts.
+            // It may have served for a while. Seen ended before anything of before starts.
+            await proxy.DrainAsync(rolling.New, rolling.Component.Drain, ct);
             await runtimes.EndAsync(rolling.New, ct);
             back.AddRange(Losing(state, rolling).Where(o => o.Wanted && back.All(b => b.Instance != o.Instance)));
         }

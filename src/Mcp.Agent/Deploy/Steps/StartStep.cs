@@ -1,9 +1,10 @@
+using Mcp.Agent.Proxy;
 using Mcp.Daemon.Operations;
 
 namespace Mcp.Agent.Deploy.Steps;
 
 /// <summary>Starts the new instances that can run beside the old ones.</summary>
-public sealed class StartStep(Starter starter, RuntimeSet runtimes) : IStep<Deployment>
+public sealed class StartStep(Starter starter, RuntimeSet runtimes, INodeProxy proxy) : IStep<Deployment>
 {
     public string Name => "start";
 
@@ -19,6 +20,10 @@ public sealed class StartStep(Starter starter, RuntimeSet runtimes) : IStep<Depl
     public async Task UndoAsync(Deployment state, CancellationToken ct)
     {
         foreach (var rolling in state.Rolling().Where(r => !r.StopsFirst))
+        {
+            // It may have served for a while.
+            await proxy.DrainAsync(rolling.New, rolling.Component.Drain, ct);
             await runtimes.EndAsync(rolling.New, ct);
+        }
     }
 }

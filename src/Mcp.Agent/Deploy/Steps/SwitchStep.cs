@@ -7,8 +7,15 @@ using Mcp.Model.Instances;
 namespace Mcp.Agent.Deploy.Steps;
 
 /// <summary>Makes the new generation the one that counts: first in the registry, then in the node proxy.</summary>
+/// <param name="run">Names this run of the machine.</param>
 /// <param name="certify">Has the service's names certified, as far as they need to be.</param>
-public sealed class SwitchStep(ComponentsTable components, INodeProxy proxy, Func<ServiceDefinition, CancellationToken, Task> certify) : IStep<Deployment>
+public sealed class SwitchStep(
+    ComponentsTable components,
+    HoldsTable holds,
+    INodeProxy proxy,
+    Func<ServiceDefinition, CancellationToken, Task> certify,
+    string run,
+    TimeProvider time) : IStep<Deployment>
 {
     public string Name => "switch";
 
@@ -18,17 +25,24 @@ public sealed class SwitchStep(ComponentsTable components, INodeProxy proxy, Fun
         components.Store(service, Rows(state, service));
         await certify(service, ct);
         await proxy.PushAsync(ct);
-        return state;
+        return state with { Switched = time.GetUtcNow(), Run = run };
     }
 
-    // The proxy follows when the step before has started again what was stopped; until then clients wait.
-    public Task UndoAsync(Deployment state, CancellationToken ct)
+    // What runs beside serves again at once. For what was stopped clients wait until the step before has started it again.
+    public async Task UndoAsync(Deployment state, CancellationToken ct)
     {
         if (state.PreviousService is not { } previous)
+        {
             components.Delete(state.Service.Name);
+        }
         else
+        {
+            foreach (var rolling in state.Rolling().Where(r => r is { StopsFirst: true, OldWanted: true }))
+                holds.Set(state.Service.Name, rolling.Component.Name);
             components.Store(previous, state.Before, holds: true);
-        return Task.CompletedTask;
+        }
+
+        await proxy.PushAsync(ct);
     }
 
     // What is kept keeps its row, as whatever version wrote it.
