@@ -48,8 +48,13 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
     }
 
     // One that was never given. A registry may have been lost, or be an old copy: what runs has numbers, too.
-    private int Next(Label service, Label component, IReadOnlyList<InstanceInfo> observed) =>
-        observed.Where(i => i.Name.Component == component).Select(i => i.Name.Generation).Append(registry.Generations.Last(service, component)).Max() + 1;
+    private int Next(Label service, Label component, IReadOnlyList<InstanceInfo> observed)
+    {
+        var last = observed.Where(i => i.Name.Component == component).Select(i => i.Name.Generation).Append(registry.Generations.Last(service, component)).Max();
+        return last is >= 0 and < InstanceName.MostGenerations
+            ? last + 1
+            : throw new McpException(ErrorCode.NameInvalid, $"{service}.{component} has had generation {last}, and there is none after it", "call the component otherwise");
+    }
 
     // Another service's that is meant to run holds its volumes also while it is down for a moment, as in its own update.
     private void CheckWanted(Label service, ComponentDefinition component)

@@ -84,7 +84,9 @@ public sealed class Adoption(AgentRegistry registry, RuntimeSet runtimes, INodeP
     {
         try
         {
-            return RevisionCodec.Carried(instance.Definition);
+            return RevisionCodec.Carried(instance.Definition) is var carried && carried.Name == instance.Name.Component
+                ? carried
+                : throw new McpException(ErrorCode.DefinitionUnreadable, $"it is the definition of {carried.Name}");
         }
         catch (McpException e)
         {

@@ -114,13 +114,17 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
     {
         if (!Label.TryParse(r.GetString(0), out var service) || !Label.TryParse(r.GetString(1), out _))
             return null;
-        var row = new ComponentRow(r.GetString(1), r.GetString(2), r.GetString(3), r.GetInt32(4), r.GetString(5), r.GetString(6), r.GetString(7));
+        var row = new ComponentRow(r.GetString(1), r.GetString(2), r.GetString(3), Number(r, 4), r.GetString(5), r.GetString(6), r.GetString(7));
         var (definition, trouble) = StoredDefinition.Read(row, () => Routes(connection, row.Name, service));
-        return new StoredComponent(service, definition, row, TimeText.Read(r.GetString(8)), trouble);
+        return new StoredComponent(service, definition, row, TimeText.ReadOrLongAgo(r.GetString(8)), trouble);
     }
 
+    // 0 where it is damaged: there is no such generation, so whatever runs of the component is left over.
+    private static int Number(SqliteDataReader r, int column) =>
+        r.GetFieldType(column) == typeof(long) && r.GetInt64(column) is > 0 and <= InstanceName.MostGenerations and var number ? (int)number : 0;
+
     private static List<Route> Routes(SqliteConnection connection, string component, Label service) =>
-        connection.Query("SELECT name, port, mode, hostname, public FROM routes WHERE service = @service AND component = @component",
+        connection.QueryEach("SELECT name, port, mode, hostname, public FROM routes WHERE service = @service AND component = @component",
             r => new Route
             {
                 Name = Label.Parse(r.GetString(0)),

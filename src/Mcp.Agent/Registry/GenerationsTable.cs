@@ -11,11 +11,12 @@ public sealed class GenerationsTable(Database database)
     public int Last(Label service, Label component)
     {
         using var connection = database.Connect();
-        return Convert.ToInt32(connection.Scalar("""
+        var last = connection.Scalar("""
             SELECT MAX(COALESCE((SELECT last FROM generations WHERE service = @service AND component = @component), 0),
                        COALESCE((SELECT generation FROM components WHERE service = @service AND name = @component), 0))
             """,
-            ("service", service.Text), ("component", component.Text)) ?? 0, System.Globalization.CultureInfo.InvariantCulture);
+            ("service", service.Text), ("component", component.Text));
+        return last is long number ? (int)Math.Clamp(number, 0, InstanceName.MostGenerations) : 0;
     }
 
     /// <summary>Written down as given.</summary>

@@ -2,12 +2,13 @@ using System.CommandLine;
 using System.Diagnostics;
 using Mcp.Cli.Connection;
 using Mcp.Cli.Output;
+using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Cli.Commands;
 
-/// <summary>service validate, show, export, edit.</summary>
+/// <summary>service validate, schema, show, export, edit.</summary>
 internal static class ServiceCommands
 {
     public static Command Create()
@@ -30,6 +31,9 @@ internal static class ServiceCommands
             }
         });
         service.Add(validate);
+        var schema = new Command("schema", "Print a JSON schema of service files, for editors");
+        schema.SetAction(_ => Console.Out.Write(ServiceFile.Schema()));
+        service.Add(schema);
         var shown = new Argument<string>("service");
         service.Add(AgentCommand.Create("show", "Print a deployed service's definition", [shown], async (parsed, agent, printer, ct) =>
         {

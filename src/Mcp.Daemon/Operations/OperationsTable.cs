@@ -18,7 +18,7 @@ public sealed class OperationsTable(Database database, TimeProvider time) : IJou
     public IReadOnlyList<JournalEntry> Open()
     {
         using var connection = database.Connect();
-        return connection.Query("SELECT id, kind, subject, step, undoing, state, why FROM operations ORDER BY updated_at",
+        return connection.QueryEach("SELECT id, kind, subject, step, undoing, state, why FROM operations ORDER BY updated_at",
             r => new JournalEntry(
                 Guid.Parse(r.GetString(0)),
                 r.GetString(1),

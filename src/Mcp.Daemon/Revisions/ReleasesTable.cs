@@ -13,6 +13,9 @@ public sealed class ReleasesTable(Database database, TimeProvider time)
     /// <summary>Of each service, the newest.</summary>
     public const int KeptOfEach = 50;
 
+    // A greater one is damaged.
+    private const long Most = 1_000_000_000_000;
+
     /// <summary>Of all services, the newest: the numbers of one that has none among them begin again.</summary>
     public const int Kept = 10_000;
 
@@ -23,8 +26,8 @@ public sealed class ReleasesTable(Database database, TimeProvider time)
     public JournalEntry Begin(Label service, Revision revision, string by, long atLeast, Func<long, JournalEntry> entry) => database.Write(connection =>
     {
         var now = time.NowText();
-        var last = connection.Scalar("SELECT MAX(number) FROM releases WHERE service = @service", ("service", service.Text)) as long? ?? 0;
-        var number = Math.Max(last + 1, atLeast);
+        var last = connection.Scalar("SELECT MAX(number) FROM releases WHERE service = @service AND number < @most", ("service", service.Text), ("most", Most)) as long? ?? 0;
+        var number = Math.Max(last + 1, Math.Min(atLeast, Most));
         var begun = entry(number);
         OperationsTable.Save(connection, begun, now);
         RevisionsTable.Keep(connection, revision, now);
@@ -49,6 +52,15 @@ public sealed class ReleasesTable(Database database, TimeProvider time)
         ("service", service.Text),
         ("number", number),
         ("greater", greater)));
+
+    /// <summary>The node had done it after all, although nobody heard of it.</summary>
+    public void TookEffect(Label service, Revision revision) => database.Write(connection => connection.Run(
+        """
+        UPDATE releases SET outcome = 'done', why = '' WHERE outcome = 'failed' AND revision = @revision
+        AND id = (SELECT id FROM releases WHERE service = @service ORDER BY number DESC LIMIT 1)
+        """,
+        ("service", service.Text),
+        ("revision", revision.Id)));
 
     /// <summary>Nothing had to be done, so there was none.</summary>
     public void Drop(Label service, long number) => database.Write(connection => connection.Run(

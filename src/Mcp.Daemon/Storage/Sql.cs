@@ -1,3 +1,4 @@
+using Mcp.Model.Errors;
 using Microsoft.Data.Sqlite;
 
 namespace Mcp.Daemon.Storage;
@@ -29,6 +30,28 @@ public static class Sql
         while (reader.Read())
             rows.Add(map(reader));
         return rows;
+    }
+
+    /// <summary>The same, without the rows that no version of mcp wrote: a value in one of them is damaged, and that must stop nothing but itself.
+    /// </summary>
+    public static List<T> QueryEach<T>(
+        this SqliteConnection connection,
+        string sql,
+        Func<SqliteDataReader, T> map,
+        params ReadOnlySpan<(string Name, object? Value)> parameters)
+        where T : class => [.. connection.Query(sql, r => TryMap(r, map), parameters).OfType<T>()];
+
+    private static T? TryMap<T>(SqliteDataReader row, Func<SqliteDataReader, T> map)
+        where T : class
+    {
+        try
+        {
+            return map(row);
+        }
+        catch (Exception e) when (e is FormatException or OverflowException or InvalidCastException or InvalidOperationException or McpException)
+        {
+            return null;
+        }
     }
 
 #pragma warning disable CA2100 // every caller passes a constant; values are parameters

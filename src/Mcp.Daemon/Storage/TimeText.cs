@@ -9,5 +9,9 @@ public static class TimeText
 
     public static string NowText(this TimeProvider time) => time.GetUtcNow().ToText();
 
+    /// <summary>The beginning of time, where it is damaged.</summary>
+    public static DateTimeOffset ReadOrLongAgo(string text) =>
+        DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.None, out var moment) ? moment : DateTimeOffset.UnixEpoch;
+
     public static DateTimeOffset Read(string text) => DateTimeOffset.Parse(text, CultureInfo.InvariantCulture);
 }

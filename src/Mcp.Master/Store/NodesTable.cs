@@ -76,9 +76,7 @@ public sealed class NodesTable(Database database, TimeProvider time)
     public StatusReply? LastStatus(Label name)
     {
         using var connection = database.Connect();
-        return connection.Scalar("SELECT status FROM nodes WHERE name = @name", ("name", name.Text)) is byte[] bytes
-            ? StatusReply.Parser.ParseFrom(bytes)
-            : null;
+        return Parsed(StatusReply.Parser, connection.Scalar("SELECT status FROM nodes WHERE name = @name", ("name", name.Text)));
     }
 
     public void Cordon(Label name, bool cordoned)
@@ -100,6 +98,20 @@ public sealed class NodesTable(Database database, TimeProvider time)
         r.GetString(2).Split(',', StringSplitOptions.RemoveEmptyEntries),
         r.GetString(3),
         r.GetBoolean(4),
-        r.IsDBNull(5) ? null : TimeText.Read(r.GetString(5)),
-        r.IsDBNull(6) ? null : NodeStatusReply.Parser.ParseFrom((byte[])r[6]));
+        r.IsDBNull(5) ? null : TimeText.ReadOrLongAgo(r.GetString(5)),
+        Parsed(NodeStatusReply.Parser, r[6]));
+
+    // What it told last is told again within seconds; until then one whose record is damaged has told nothing.
+    private static T? Parsed<T>(MessageParser<T> parser, object? stored)
+        where T : class, IMessage<T>
+    {
+        try
+        {
+            return stored is byte[] bytes ? parser.ParseFrom(bytes) : null;
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return null;
+        }
+    }
 }

@@ -12,7 +12,7 @@ namespace Mcp.Master.Store;
 
 public sealed class PlacementsTable(Database database, TimeProvider time)
 {
-    private const string Rows = "SELECT service, node, target, revision, body FROM placements JOIN revisions ON revisions.id = placements.revision";
+    private const string Rows = "SELECT service, node, target, revision, body FROM placements LEFT JOIN revisions ON revisions.id = placements.revision";
     private const int MostRead = 4096;
 
     // Reconcilers ask for all of them every few seconds, and a revision never changes.
@@ -130,7 +130,7 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
     }
 
     internal static List<Placement> List(SqliteConnection connection) =>
-        connection.Query($"{Rows} ORDER BY service", Read);
+        connection.QueryEach($"{Rows} ORDER BY service", Read);
 
     public void Remove(Label service)
     {
@@ -170,5 +170,5 @@ public sealed class PlacementsTable(Database database, TimeProvider time)
         Label.Parse(r.GetString(0)),
         r.IsDBNull(1) ? null : Label.Parse(r.GetString(1)),
         r.IsDBNull(2) ? null : Label.Parse(r.GetString(2)),
-        Revision.Stored(r.GetString(3), r.GetString(4)));
+        r.IsDBNull(3) || r.IsDBNull(4) ? Revision.Stored("") : Revision.Stored(r.GetString(3), r.GetString(4)));
 }

@@ -21,6 +21,9 @@ public static class ServiceFile
         new HealthRule(),
     ];
 
+    /// <summary>A JSON schema (2020-12) of service files, for editors.</summary>
+    public static string Schema() => ServiceKeys.Schema();
+
     /// <exception cref="ServiceFileException">The text is not a valid service file; lists every mistake. Nothing else is thrown, whatever the text.</exception>
     public static ServiceDefinition Parse(string text, string file)
     {

@@ -1,4 +1,5 @@
 using Mcp.Model.Definition.Keys;
+using Mcp.Model.Definition.Tree;
 using Mcp.Model.Names;
 
 namespace Mcp.Model.Definition;
@@ -139,6 +140,17 @@ internal static class ServiceKeys
         ("health = { ... }", s_health.Infos),
         ("[[components.routes]]", s_route.Infos),
     ];
+
+    /// <summary>A JSON schema (2020-12) of service files, for editors.</summary>
+    public static string Schema()
+    {
+        var schema = new TableNode(0, 0);
+        schema.Entries["$schema"] = new Entry(0, 0, new TextNode(0, 0, "https://json-schema.org/draft/2020-12/schema"));
+        schema.Entries["title"] = new Entry(0, 0, new TextNode(0, 0, "mcp service file"));
+        foreach (var (key, entry) in Service.Schema().Entries)
+            schema.Entries[key] = entry;
+        return JsonTree.WriteIndented(schema);
+    }
 
     private static TextKind<string> Text(string allowed, Func<string, bool> matches) => new(allowed, t => matches(t) ? t : null, t => t);
 }

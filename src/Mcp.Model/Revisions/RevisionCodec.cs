@@ -57,7 +57,8 @@ public static class RevisionCodec
         {
             table = JsonTree.Read(body);
         }
-        catch (JsonException e)
+        // A text with half a character in it is told by the latter.
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             throw Unreadable(e.Message);
         }

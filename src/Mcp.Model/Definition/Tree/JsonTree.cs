@@ -2,19 +2,23 @@ using System.Buffers;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Mcp.Model.Definition.Tree;
 
-namespace Mcp.Model.Revisions;
+namespace Mcp.Model.Definition.Tree;
 
-/// <summary>The tree of a definition as JSON, and back.</summary>
+/// <summary>A tree as JSON, and back.</summary>
 internal static class JsonTree
 {
     private static readonly JsonWriterOptions s_plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    public static string Write(TableNode table)
+    public static string Write(TableNode table) => Write(table, s_plain);
+
+    /// <summary>For people, with a line break at its end.</summary>
+    public static string WriteIndented(TableNode table) => Write(table, s_plain with { Indented = true, NewLine = "\n" }) + "\n";
+
+    private static string Write(TableNode table, JsonWriterOptions options)
     {
         var bytes = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(bytes, s_plain))
+        using (var json = new Utf8JsonWriter(bytes, options))
             Write(json, table);
         return Encoding.UTF8.GetString(bytes.WrittenSpan);
     }
