@@ -1,5 +1,3 @@
-using Mcp.Agent.Deploy;
-using Mcp.Daemon.Operations;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.TestKit.Fakes;

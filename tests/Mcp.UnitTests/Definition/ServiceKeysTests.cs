@@ -61,7 +61,14 @@ public sealed class ServiceKeysTests
         Repository.Expect("docs/service-file.schema.json", schema);
     }
 
-    private static string ValueOf(KeyInfo key) => key.Allowed.Length == 0 || key.Allowed == key.Kind ? key.Kind : key.Allowed;
+    private static string ValueOf(KeyInfo key) => key.Kind switch
+    {
+        "list of table" => "tables, see below",
+        "table" => "a table, see below",
+        "names and texts" => $"a table of texts; a name is {key.Allowed}",
+        _ when key.Kind.StartsWith("list", StringComparison.Ordinal) => $"a list, each {key.Allowed}",
+        _ => key.Allowed,
+    };
 
     private static string DefaultOf(KeyInfo key) => key switch
     {

@@ -24,16 +24,7 @@ public sealed class DamagedFleetTests : FaultyFleet
             await before.DeployAsync(MasterWorld.File("good"), "alder");
         }
 
-        using (var store = new SqliteConnection($"Data Source={Path.Combine(directory, "master.db")};Pooling=false"))
-        {
-            store.Open();
-            using var change = store.CreateCommand();
-#pragma warning disable CA2100 // the damages of this test
-            change.CommandText = damage;
-#pragma warning restore CA2100
-            change.ExecuteNonQuery();
-        }
-
+        Damage(directory, damage);
         using var world = World(directory);
         await world.RecoverAsync();
         Assert.Contains((await world.Node.View.StatusAsync(null, default)).Components, c => c is { Service: "good", Observed: "running" });
@@ -56,5 +47,16 @@ public sealed class DamagedFleetTests : FaultyFleet
         await world.Node.Pending.LookAsync(default);
         Assert.Contains(world.Store.Events.After(0, 100), e => e.Kind == EventKind.DeployAccepted);
         Assert.Equal((Outcome.Done, ""), (world.Store.Releases.Of(blog)[0].Outcome, world.Store.Releases.Of(blog)[0].Why));
+    }
+
+    private static void Damage(string directory, string sql)
+    {
+        using var store = new SqliteConnection($"Data Source={Path.Combine(directory, "master.db")};Pooling=false");
+        store.Open();
+        using var change = store.CreateCommand();
+#pragma warning disable CA2100 // the damages of this test
+        change.CommandText = sql;
+#pragma warning restore CA2100
+        change.ExecuteNonQuery();
     }
 }
