@@ -35,7 +35,9 @@ internal static class AgentCommands
         var token = Values.Text("--token-file", "what mcp node join-token printed; - reads standard input", "FILE|-", required: true);
         var listen = DaemonCommands.Listen("its address in the overlay; needed where there is no agent yet", required: false);
         var name = DaemonCommands.Name();
-        var join = new Command("join", "Join the fleet of a master; an agent that was alone keeps its services") { state, master, token, listen, name };
+        var join = new Command(
+            "join",
+            "Join the fleet of a master; an agent that was alone keeps its services") { state, master, token, listen, name };
         join.SetAction((called, ct) => AgentInit.JoinAsync(
             called.GetRequiredValue(state), called.GetRequiredValue(master), called.GetRequiredValue(token), called.GetValue(listen),
             called.GetValue(name), called.InvocationConfiguration.Output, ct));

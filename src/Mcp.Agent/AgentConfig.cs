@@ -53,7 +53,12 @@ public sealed record AgentConfig
 
     public required AlertOptions Alerts { get; init; }
 
-    private static readonly Dictionary<string, Acceleration> s_accelerations = new() { ["auto"] = Acceleration.Auto, ["kvm"] = Acceleration.Kvm, ["tcg"] = Acceleration.Tcg };
+    private static readonly Dictionary<string, Acceleration> s_accelerations = new()
+    {
+        ["auto"] = Acceleration.Auto,
+        ["kvm"] = Acceleration.Kvm,
+        ["tcg"] = Acceleration.Tcg,
+    };
 
     public string ProxySocket => Path.Combine(State, "proxy.sock");
 
@@ -138,9 +143,22 @@ public sealed record AgentConfig
     {
         var entry = fields.Entry("ports");
         var range = (fields.Text(entry) ?? "20000-29999").Split('-');
-        if (range.Length == 2 && int.TryParse(range[0], CultureInfo.InvariantCulture, out var first) && int.TryParse(range[1], CultureInfo.InvariantCulture, out var last) && first >= 1024 && last <= 65535 && first <= last)
+        if (range.Length == 2
+            && int.TryParse(range[0], CultureInfo.InvariantCulture, out var first)
+            && int.TryParse(range[1], CultureInfo.InvariantCulture, out var last)
+            && first >= 1024
+            && last <= 65535
+            && first <= last)
+        {
             return (first, last);
-        problems.Add(new Problem(entry?.Line ?? 1, entry?.Column ?? 1, "wrong value of 'ports'", Label.Clip(string.Join('-', range)), "first-last, from 1024 to 65535"));
+        }
+
+        problems.Add(new Problem(
+            entry?.Line ?? 1,
+            entry?.Column ?? 1,
+            "wrong value of 'ports'",
+            Label.Clip(string.Join('-', range)),
+            "first-last, from 1024 to 65535"));
         return (0, 0);
     }
 
@@ -160,8 +178,13 @@ public sealed record AgentConfig
     {
         var podman = new TomlFields(fields.Inner("podman") ?? new TableNode(1, 1, new Entries()), "[podman]", problems);
         var socket = podman.Text(podman.Entry("socket"));
-        var options = new PodmanOptions(socket ?? Path.Combine(state, "podman.sock"), socket is null, podman.Text(podman.Entry("root")), podman.Text(podman.Entry("runroot")),
-            podman.Text(podman.Entry("containers_conf")), podman.Duration("pull_limit", TimeSpan.FromMinutes(10), TimeSpan.FromHours(6)))
+        var options = new PodmanOptions(
+            socket ?? Path.Combine(state, "podman.sock"),
+            socket is null,
+            podman.Text(podman.Entry("root")),
+            podman.Text(podman.Entry("runroot")),
+            podman.Text(podman.Entry("containers_conf")),
+            podman.Duration("pull_limit", TimeSpan.FromMinutes(10), TimeSpan.FromHours(6)))
         { Launcher = Detached.Launcher(Path.Combine(state, "podman.log")) };
         podman.RefuseUnknown();
         return options;
@@ -186,11 +209,20 @@ public sealed record AgentConfig
     private static (string Name, string Network) ReadBridge(TomlFields qemu)
     {
         var name = qemu.Entry("bridge");
-        if (name is not null && (qemu.Text(name) is not { Length: > 0 and <= 15 } text || !text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_')))
+        if (name is not null
+            && (qemu.Text(name) is not { Length: > 0 and <= 15 } text
+                || !text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_')))
+        {
             qemu.Wrong(name.Value, "1 to 15 letters, digits, '-', '.', '_'", "bridge");
+        }
+
         var network = qemu.Entry("bridge_network");
-        if (network is not null && !(qemu.Text(network) is { } three && three.Split('.').Length == 3 && IPAddress.TryParse(three + ".1", out _)))
+        if (network is not null
+            && !(qemu.Text(network) is { } three && three.Split('.').Length == 3 && IPAddress.TryParse(three + ".1", out _)))
+        {
             qemu.Wrong(network.Value, "the first three numbers of a /24 network, such as \"10.87.0\"", "bridge_network");
+        }
+
         return (qemu.Text(name) ?? "mcp-br0", qemu.Text(network) ?? "10.87.0");
     }
 
@@ -230,7 +262,15 @@ public sealed record AgentConfig
         if (fields.Text(entry) is not { } text)
             return null;
         if (!IPEndPoint.TryParse(text, out var endpoint) || endpoint.Port == 0)
-            problems.Add(new Problem(entry!.Line, entry.Column, "not an address with port", Label.Clip(text), "address:port, such as 127.0.0.1:7443"));
+        {
+            problems.Add(new Problem(
+                entry!.Line,
+                entry.Column,
+                "not an address with port",
+                Label.Clip(text),
+                "address:port, such as 127.0.0.1:7443"));
+        }
+
         return text;
     }
 }
@@ -239,5 +279,6 @@ public sealed record AgentConfig
 /// <param name="Http">HTTP/1.1 and WebSocket, clear text.</param>
 /// <param name="Tls">TLS passed through by SNI, for l4 routes.</param>
 /// <param name="H2c">HTTP/2 without TLS, for gRPC clients on this machine; null: off.</param>
-/// <param name="Overlay">HTTP over TLS for the other nodes, with a certificate of the fleet's CA for each service's names; null: off.</param>
+/// <param name="Overlay">HTTP over TLS for the other nodes, with a certificate of the fleet's CA for each service's names; null:
+/// off.</param>
 public sealed record ProxyOptions(string Http, string Tls, string? H2c, string? Overlay);

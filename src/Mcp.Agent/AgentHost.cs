@@ -12,8 +12,8 @@ using Mcp.Daemon.Lifecycle;
 
 namespace Mcp.Agent;
 
-/// <summary>`mcp-agent run`: lock, database, TLS, authorisation, server, work, as far as there is one like the master's; ended in reverse when it is told
-/// to stop.</summary>
+/// <summary>`mcp-agent run`: lock, database, TLS, authorisation, server, work, as far as there is one like the master's; ended in reverse
+/// when it is told to stop.</summary>
 [System.Diagnostics.CodeAnalysis.SuppressMessage("Design", "CA1001", Justification = "the stages dispose what they made")]
 internal sealed class AgentHost(AgentConfig config)
 {

@@ -7,7 +7,8 @@ using Mcp.Model.Names;
 
 namespace Mcp.Agent;
 
-/// <summary>`mcp-agent init`: state directory (0700), CA, server certificate, token key, admin token, agent.toml. Refuses a directory that has them.</summary>
+/// <summary>`mcp-agent init`: state directory (0700), CA, server certificate, token key, admin token, agent.toml. Refuses a directory that
+/// has them.</summary>
 internal static class AgentInit
 {
     private const int OverlayPort = 8444;
@@ -42,8 +43,16 @@ internal static class AgentInit
         return 0;
     }
 
-    /// <summary>`mcp-agent join`: makes the state directory where there is none, and joins. An agent that was alone keeps its services.</summary>
-    public static async Task<int> JoinAsync(string state, string master, string tokenFile, string? listen, string? name, TextWriter output, CancellationToken ct)
+    /// <summary>`mcp-agent join`: makes the state directory where there is none, and joins. An agent that was alone keeps its
+    /// services.</summary>
+    public static async Task<int> JoinAsync(
+        string state,
+        string master,
+        string tokenFile,
+        string? listen,
+        string? name,
+        TextWriter output,
+        CancellationToken ct)
     {
         state = Path.GetFullPath(state);
         var config = Path.Combine(state, "agent.toml");
@@ -53,7 +62,13 @@ internal static class AgentInit
         if (made)
         {
             if (listen is null || !IPEndPoint.TryParse(listen, out var endpoint) || endpoint.Port == 0)
-                throw new McpException(ErrorCode.InitListen, $"'{Label.Clip(listen)}' is not an address with port", "--listen: where this agent is reached in the overlay, such as 100.64.0.2:7443");
+            {
+                throw new McpException(
+                    ErrorCode.InitListen,
+                    $"'{Label.Clip(listen)}' is not an address with port",
+                    "--listen: where this agent is reached in the overlay, such as 100.64.0.2:7443");
+            }
+
             var label = Label.Parse(name ?? Environment.MachineName.Split('.')[0].ToLowerInvariant());
             Directory.CreateDirectory(state, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             WriteConfig(fresh, state, listen, label, "");
@@ -95,8 +110,13 @@ internal static class AgentInit
             var agent = AgentConfig.Read(config);
             var address = IPEndPoint.Parse(agent.Listen).Address;
             if (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any))
-                throw new McpException(ErrorCode.JoinAddress, $"the agent listens on {agent.Listen}, and the master needs one address to reach it",
+            {
+                throw new McpException(
+                    ErrorCode.JoinAddress,
+                    $"the agent listens on {agent.Listen}, and the master needs one address to reach it",
                     made.Config ? "--listen: this node's overlay address" : $"write this node's overlay address into {config}");
+            }
+
             // An earlier call was killed between the master's answer and agent.toml: the node is a member, only its file was missing.
             if (made.Config && Member.MasterOf(state) == master)
                 return SameName(agent, state);

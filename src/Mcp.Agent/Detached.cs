@@ -4,8 +4,8 @@ using Mcp.Model.Errors;
 
 namespace Mcp.Agent;
 
-/// <summary>`mcp-agent detach LOG -- PROGRAM ARGUMENTS`: becomes that program in a session of its own, its output in LOG, so that it outlives the
-/// agent and its terminal and holds none of the agent's files.</summary>
+/// <summary>`mcp-agent detach LOG -- PROGRAM ARGUMENTS`: becomes that program in a session of its own, its output in LOG, so that it
+/// outlives the agent and its terminal and holds none of the agent's files.</summary>
 internal static class Detached
 {
     private const long MaxLogBytes = 10 * 1024 * 1024;

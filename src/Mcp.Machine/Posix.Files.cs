@@ -16,7 +16,8 @@ public static partial class Posix
     /// <summary>Takes the file's lock for as long as the handle is open; the kernel lets go of it when the process dies.</summary>
     public static bool TryLock(SafeFileHandle file, bool exclusive) => Flock(file, (exclusive ? LockExclusive : LockShared) | LockNow) == 0;
 
-    /// <summary>Waits until nobody else has the file's lock, and takes it as <see cref="TryLock"/> does. It does not end by itself.</summary>
+    /// <summary>Waits until nobody else has the file's lock, and takes it as <see cref="TryLock"/> does. It does not end by
+    /// itself.</summary>
     public static void Lock(SafeFileHandle file)
     {
         while (Flock(file, LockExclusive) < 0)
@@ -42,7 +43,8 @@ public static partial class Posix
         return Marshal.GetLastPInvokeError() == Errno.Missing ? null : throw Failure($"cannot open {path}");
     }
 
-    /// <summary>For reading and writing, made if it is not there, without the lock that .NET takes of its own accord. A link is refused.</summary>
+    /// <summary>For reading and writing, made if it is not there, without the lock that .NET takes of its own accord. A link is
+    /// refused.</summary>
     public static SafeFileHandle OwnFile(string path) => Opened(path, OpenFlags.ReadWrite | OpenFlags.Create | OpenFlags.NoFollow);
 
     /// <summary>Returns when all that was written, or in a directory renamed, is on the disk.</summary>
@@ -66,7 +68,8 @@ public static partial class Posix
         return file.IsInvalid ? throw Failure($"cannot open {path}") : file;
     }
 
-    private static SafeFileHandle Open(string path, int flags, UnixFileMode mode) => new(OpenPath(path, flags, (uint)mode), ownsHandle: true);
+    private static SafeFileHandle Open(string path, int flags, UnixFileMode mode) =>
+        new(OpenPath(path, flags, (uint)mode), ownsHandle: true);
 
     [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     private static partial int Flock(SafeFileHandle file, int operation);

@@ -21,7 +21,8 @@ public static partial class Posix
         Check(Mount("none", "/", null, MountPrivate | MountRecursive, 0), "cannot make the mounts private");
     }
 
-    /// <summary>Shows a directory once more, read-only, with all that is mounted below it, to whoever shares this thread's mounts.</summary>
+    /// <summary>Shows a directory once more, read-only, with all that is mounted below it, to whoever shares this thread's
+    /// mounts.</summary>
     public static void BindReadOnly(string source, string path)
     {
         Check(Mount(source, path, null, MountBind | MountRecursive, 0), $"cannot bind {source}");

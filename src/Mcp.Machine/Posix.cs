@@ -4,8 +4,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Mcp.Machine;
 
-/// <summary>The calls of the C library that .NET does not offer: here those about processes. Failures are IOExceptions with the errno's text, unless
-/// a call says otherwise.</summary>
+/// <summary>The calls of the C library that .NET does not offer: here those about processes. Failures are IOExceptions with the errno's
+/// text, unless a call says otherwise.</summary>
 public static partial class Posix
 {
     public const int TermSignal = 15;
@@ -25,7 +25,8 @@ public static partial class Posix
             _ = Duplicate(nothing, standard);
     }
 
-    /// <summary>Becomes another program, in a session of its own, with its output in a file. Returns only if that program cannot be started.</summary>
+    /// <summary>Becomes another program, in a session of its own, with its output in a file. Returns only if that program cannot be
+    /// started.</summary>
     /// <returns>The errno.</returns>
     public static int Become(string program, ReadOnlySpan<string> arguments, SafeFileHandle output)
     {

@@ -3,8 +3,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Mcp.Machine;
 
-/// <summary>Files that hold a secret or a state: there whole or not at all, whenever the process is killed or the machine loses its power. Only their
-/// owner may read them, unless another mode is given; it is theirs before the first byte, whatever the umask.</summary>
+/// <summary>Files that hold a secret or a state: there whole or not at all, whenever the process is killed or the machine loses its power.
+/// Only their owner may read them, unless another mode is given; it is theirs before the first byte, whatever the umask.</summary>
 public static class WholeFile
 {
     /// <summary>What is not whole yet is called so, beside its place.</summary>
@@ -14,7 +14,8 @@ public static class WholeFile
 
     /// <summary>A new file; one that is there is never overwritten, and what a kill leaves may be half.</summary>
     /// <exception cref="IOException">It is there already, or cannot be written.</exception>
-    public static void Create(string file, string text, UnixFileMode mode = OwnerOnly) => Write(file, s => s.Write(Encoding.UTF8.GetBytes(text)), mode);
+    public static void Create(string file, string text, UnixFileMode mode = OwnerOnly) =>
+        Write(file, s => s.Write(Encoding.UTF8.GetBytes(text)), mode);
 
     /// <summary>Puts the text in the file's place. The old one stays until the new one is whole and on the disk.</summary>
     /// <exception cref="IOException">It cannot be written; the old one is as it was.</exception>

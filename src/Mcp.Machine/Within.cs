@@ -1,7 +1,7 @@
 namespace Mcp.Machine;
 
-/// <summary>A limit of time on what is done for somebody: its token is cancelled when the time is over or the caller no longer wants it, and it can be
-/// told which.</summary>
+/// <summary>A limit of time on what is done for somebody: its token is cancelled when the time is over or the caller no longer wants it,
+/// and it can be told which.</summary>
 public sealed class Within : IDisposable
 {
     private readonly CancellationToken _caller;

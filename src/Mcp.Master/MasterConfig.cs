@@ -32,7 +32,8 @@ public sealed record MasterConfig
     /// <summary>Of a node's certificate; it is renewed when a third is left.</summary>
     public required TimeSpan CertificateLife { get; init; }
 
-    /// <summary>From the switch of a moved service's names to the end of its old instances: as long as clients may keep the old address.</summary>
+    /// <summary>From the switch of a moved service's names to the end of its old instances: as long as clients may keep the old
+    /// address.</summary>
     public required TimeSpan Settle { get; init; }
 
     public required DnsOptions Dns { get; init; }
@@ -71,8 +72,14 @@ public sealed record MasterConfig
     {
         var state = Path.GetDirectoryName(Path.GetFullPath(file)) ?? ".";
         return File.Exists(Path.Combine(state, "ca.key"))
-            ? new McpException(ErrorCode.ConfigMissing, $"there is no configuration {file}; an init was broken off", $"repeat it: mcp-master init --state {state} --listen ADDRESS:PORT")
-            : new McpException(ErrorCode.ConfigMissing, $"there is no configuration {file}", "make one: mcp-master init --state DIR --listen ADDRESS:PORT");
+            ? new McpException(
+                ErrorCode.ConfigMissing,
+                $"there is no configuration {file}; an init was broken off",
+                $"repeat it: mcp-master init --state {state} --listen ADDRESS:PORT")
+            : new McpException(
+                ErrorCode.ConfigMissing,
+                $"there is no configuration {file}",
+                "make one: mcp-master init --state DIR --listen ADDRESS:PORT");
     }
 
     private static IPEndPoint ReadListen(TomlFields fields)

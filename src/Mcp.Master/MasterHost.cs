@@ -8,7 +8,8 @@ using Mcp.Master.Store;
 
 namespace Mcp.Master;
 
-/// <summary>`mcp-master run`: database, nodes of the configuration, agent pool, DNS, TLS, authorisation, server, work; ended in reverse when it is told to stop.</summary>
+/// <summary>`mcp-master run`: database, nodes of the configuration, agent pool, DNS, TLS, authorisation, server, work; ended in reverse
+/// when it is told to stop.</summary>
 [System.Diagnostics.CodeAnalysis.SuppressMessage("Design", "CA1001", Justification = "the stages dispose what they made")]
 internal sealed class MasterHost(MasterConfig config)
 {

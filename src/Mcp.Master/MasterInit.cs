@@ -6,7 +6,8 @@ using Mcp.Model.Names;
 
 namespace Mcp.Master;
 
-/// <summary>`mcp-master init`: state directory (0700), the fleet's CA, token key, admin token, master.toml. Refuses a directory that has them.</summary>
+/// <summary>`mcp-master init`: state directory (0700), the fleet's CA, token key, admin token, master.toml. Refuses a directory that has
+/// them.</summary>
 internal static class MasterInit
 {
     private static readonly TimeSpan s_adminLife = TimeSpan.FromDays(365);

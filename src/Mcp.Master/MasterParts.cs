@@ -21,7 +21,14 @@ public sealed class MasterParts
     private readonly AlertCommand _alerts;
 
     /// <param name="edge">Null: the fleet's own edge nodes.</param>
-    public MasterParts(MasterConfig config, MasterStore store, FleetIdentity identity, AgentPool agents, IDnsProvider? dns, IEdge? edge, TimeProvider time)
+    public MasterParts(
+        MasterConfig config,
+        MasterStore store,
+        FleetIdentity identity,
+        AgentPool agents,
+        IDnsProvider? dns,
+        IEdge? edge,
+        TimeProvider time)
     {
         _time = time;
         Config = config;
@@ -39,7 +46,13 @@ public sealed class MasterParts
         var running = new NodeDefinitions(Nodes, agents, store);
         Place = new PlaceStep(Nodes, Images, running, store);
         Undeployer = new FleetUndeployer([agentStep, wayIn, names, record], copies, store, locks);
-        Deployer = new FleetDeployer([Place, agentStep, names, wayIn, record, new LeaveStep(copies, store)], store, Check, running, Undeployer, locks);
+        Deployer = new FleetDeployer(
+            [Place, agentStep, names, wayIn, record, new LeaveStep(copies, store)],
+            store,
+            Check,
+            running,
+            Undeployer,
+            locks);
         Pending = new PendingPlacements(running, store, locks);
         Drainer = new Drainer(Nodes, store, Deployer, Undeployer);
         Dns = dns is null ? null : new DnsReconciler(dns, store, locks, time);
@@ -118,7 +131,10 @@ public sealed class MasterParts
         supervise.KeepAsync("alerts", _alerts.RunAsync, ct));
 
     private Task ResumeAsync(CancellationToken ct) =>
-        Task.WhenAll(Store.Operations.Open().Where(e => !Deployer.IsActive(e.Id) && !Undeployer.IsActive(e.Id)).Select(e => Deployer.ResumeAsync(e, ct)).ToList());
+        Task.WhenAll(Store.Operations.Open()
+            .Where(e => !Deployer.IsActive(e.Id) && !Undeployer.IsActive(e.Id))
+            .Select(e => Deployer.ResumeAsync(e, ct))
+            .ToList());
 
     private async Task SweepAsync(CancellationToken ct)
     {

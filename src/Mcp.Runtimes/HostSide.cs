@@ -14,10 +14,13 @@ internal static class HostSide
     public static void Check(InstanceSpec spec)
     {
         foreach (var volume in spec.Component.Volumes.Where(v => !Path.Exists(v.Source)))
+        {
             throw new McpException(
                 ErrorCode.VolumeMissing,
                 $"the volume's host path {volume.Source} does not exist",
                 $"create it on the node: mkdir -p {volume.Source}");
+        }
+
         foreach (var port in spec.Ports.DistinctBy(p => p.Address).Where(p => !IsHere(IPAddress.Parse(p.Address))))
         {
             throw new McpException(

@@ -23,7 +23,10 @@ public static class Values
         option.Validators.Add(given =>
         {
             if (given.Tokens.Select(t => t.Value).FirstOrDefault(v => !words.Contains(v)) is { } wrong)
-                given.AddError($"{option.Name} is {string.Join(" or ", words)}, and not '{Label.Clip(wrong)}'{Mistakes.Nearest(wrong, words)}");
+            {
+                given.AddError(
+                    $"{option.Name} is {string.Join(" or ", words)}, and not '{Label.Clip(wrong)}'{Mistakes.Nearest(wrong, words)}");
+            }
         });
     }
 
@@ -40,8 +43,13 @@ public static class Values
             {
                 var text = given.Tokens[0].Value;
                 // Without thousands: 1,5 is no 15.
-                if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number > least && number <= most)
+                if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+                    && number > least
+                    && number <= most)
+                {
                     return number;
+                }
+
                 var allowed = string.Create(CultureInfo.InvariantCulture, $"more than {least} and at most {most}");
                 given.AddError($"{name} is a number, {allowed}, and not '{Label.Clip(text)}'");
                 return unlessGiven;

@@ -50,9 +50,25 @@ public class CommandTests(Fleet fleet)
         await fleet.KillAgentAsync("beech");
         await fleet.PodmanAsync("beech", "rm", "-f", "-t", "0", "drifts.web.1");
         fleet.StartAgent("beech");
-        await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains(("beech", "reachable")) && (await fleet.McpAsync("sync")) is { ExitCode: 0 }, "beech is mended");
+        await Fleet.UntilAsync(
+            async () => (await fleet.NodesAsync()).Contains(("beech", "reachable")) && (await fleet.McpAsync("sync")) is { ExitCode: 0 },
+            "beech is mended");
         await Fleet.UntilAsync(async () => await fleet.GetAsync("beech", "drifts") == "hello from v1", "it serves again");
-        await fleet.PodmanAsync("beech", "run", "-d", "--label", "mcp.service=ghost", "--label", "mcp.component=web", "--label", "mcp.generation=1", "--label", "mcp.spec=x", "--name", "ghost.web.1", Fleet.Image("v1"));
+        await fleet.PodmanAsync(
+            "beech",
+            "run",
+            "-d",
+            "--label",
+            "mcp.service=ghost",
+            "--label",
+            "mcp.component=web",
+            "--label",
+            "mcp.generation=1",
+            "--label",
+            "mcp.spec=x",
+            "--name",
+            "ghost.web.1",
+            Fleet.Image("v1"));
         Assert.Contains("beech: ", await fleet.McpOkAsync("purge", "--dry-run"), StringComparison.Ordinal);
         Assert.Single(await fleet.ContainersAsync("beech", "ghost"));
         await fleet.McpOkAsync("purge");
@@ -69,12 +85,25 @@ public class CommandTests(Fleet fleet)
         await fleet.McpOkAsync("deploy", fleet.Write("seen"), "--node", "beech");
         using var logs = fleet.StartMcp("logs", "-f", "seen");
         var lines = Collect(logs);
-        await Fleet.UntilAsync(() => Task.FromResult(lines().Contains("listening on 8080", StringComparison.Ordinal)), "the log is followed");
-        await Fleet.UntilAsync(() => Task.FromResult(seen().Contains("beech seen/web: running, generation 1", StringComparison.Ordinal)), "watch tells it", () => Task.FromResult(seen()));
+        await Fleet.UntilAsync(
+            () => Task.FromResult(lines().Contains("listening on 8080", StringComparison.Ordinal)),
+            "the log is followed");
+        await Fleet.UntilAsync(
+            () => Task.FromResult(seen().Contains("beech seen/web: running, generation 1", StringComparison.Ordinal)),
+            "watch tells it",
+            () => Task.FromResult(seen()));
         // The agent's own event, and the master's.
-        await Fleet.UntilAsync(() => Task.FromResult(told().Contains("beech: deploy.done", StringComparison.Ordinal) && told().Contains("  deploy.done", StringComparison.Ordinal)), "both events are told", () => Task.FromResult(told()));
+        await Fleet.UntilAsync(
+            () => Task.FromResult(
+                told().Contains("beech: deploy.done", StringComparison.Ordinal)
+                    && told().Contains("  deploy.done", StringComparison.Ordinal)),
+            "both events are told",
+            () => Task.FromResult(told()));
         await fleet.McpOkAsync("undeploy", "seen");
-        await Fleet.UntilAsync(() => Task.FromResult(seen().Contains("beech seen/web: gone", StringComparison.Ordinal)), "watch tells that it is gone", () => Task.FromResult(seen()));
+        await Fleet.UntilAsync(
+            () => Task.FromResult(seen().Contains("beech seen/web: gone", StringComparison.Ordinal)),
+            "watch tells that it is gone",
+            () => Task.FromResult(seen()));
         Assert.Contains("beech: deploy.done", await fleet.McpOkAsync("events"), StringComparison.Ordinal);
         foreach (var process in (Process[])[watch, events, logs])
             process.Kill();
@@ -88,10 +117,25 @@ public class CommandTests(Fleet fleet)
         var agent = Path.Combine(Command.Bin, "mcp-agent");
         await fleet.InAsync("beech", agent, "init", "--state", state, "--listen", Listen, "--name", "fig");
         var toml = Path.Combine(state, "agent.toml");
-        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:8080", "127.0.0.1:8180", StringComparison.Ordinal).Replace("127.0.0.1:8443", "127.0.0.1:8543", StringComparison.Ordinal).Replace("20000-29999", "30000-30999", StringComparison.Ordinal)
-            + (await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "podman-here"), [Path.Combine(fleet.Root, "fig")])).Output);
+        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml))
+            .Replace("127.0.0.1:8080", "127.0.0.1:8180", StringComparison.Ordinal)
+            .Replace("127.0.0.1:8443", "127.0.0.1:8543", StringComparison.Ordinal)
+            .Replace("20000-29999", "30000-30999", StringComparison.Ordinal)
+            + (await Command.RunAsync(
+                Path.Combine(Command.Repository, "scripts", "podman-here"),
+                [Path.Combine(fleet.Root, "fig")])).Output);
         var alone = fleet.StartIn("beech", agent, ["run", "--config", toml]);
-        await Fleet.UntilAsync(async () => (await fleet.McpOfAsync("fig-home", "login", "--direct", Listen, "--ca", Path.Combine(state, "ca.crt"), "--token-file", Path.Combine(state, "admin.token"))).ExitCode == 0, "fig takes a login");
+        await Fleet.UntilAsync(
+            async () => (await fleet.McpOfAsync(
+                "fig-home",
+                "login",
+                "--direct",
+                Listen,
+                "--ca",
+                Path.Combine(state, "ca.crt"),
+                "--token-file",
+                Path.Combine(state, "admin.token"))).ExitCode == 0,
+            "fig takes a login");
         Assert.Equal(0, (await fleet.McpOfAsync("fig-home", "deploy", fleet.Write("alone"))).ExitCode);
         await StopAsync(alone);
 
@@ -101,10 +145,23 @@ public class CommandTests(Fleet fleet)
         await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains(("fig", "reachable")), "fig is a node");
         Assert.Contains("placed alone on fig", await fleet.McpOkAsync("adopt"), StringComparison.Ordinal);
         Assert.Equal("fig", (await fleet.StatusAsync()).Single(c => c.Service == "alone").Node);
-        Assert.Contains("alone.example.com belongs to the service alone", (await fleet.McpAsync("deploy", fleet.Write("thief", hostname: "alone.example.com"))).Error, StringComparison.Ordinal);
+        Assert.Contains(
+            "alone.example.com belongs to the service alone",
+            (await fleet.McpAsync("deploy", fleet.Write("thief", hostname: "alone.example.com"))).Error,
+            StringComparison.Ordinal);
 
         // Its tokens do not count there any more, and it is not let go of unseen.
-        Assert.Equal(4, (await fleet.McpOfAsync("fig-home", "login", "--direct", Listen, "--ca", Path.Combine(fleet.MasterState, "ca.crt"), "--token-file", Path.Combine(state, "admin.token"))).ExitCode);
+        Assert.Equal(
+            4,
+            (await fleet.McpOfAsync(
+                "fig-home",
+                "login",
+                "--direct",
+                Listen,
+                "--ca",
+                Path.Combine(fleet.MasterState, "ca.crt"),
+                "--token-file",
+                Path.Combine(state, "admin.token"))).ExitCode);
         Assert.Contains("fig has alone", (await fleet.McpAsync("node", "remove", "fig")).Error, StringComparison.Ordinal);
         Assert.Contains("forgot alone", await fleet.McpOkAsync("node", "remove", "fig", "--force"), StringComparison.Ordinal);
         Assert.DoesNotContain(await fleet.StatusAsync(), c => c.Service == "alone");

@@ -37,7 +37,9 @@ public class DrainTests(Fleet fleet)
             Directory.CreateDirectory(Path.Combine(fleet.Root, node, "srv", "kept"));
         var path = Path.Combine(fleet.Root, "beech", "srv", "kept");
         var file = fleet.Write("kept");
-        await File.WriteAllTextAsync(file, (await File.ReadAllTextAsync(file)).Replace("health =", $"volumes = [\"{path}:/data\"]\nhealth =", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(
+            file,
+            (await File.ReadAllTextAsync(file)).Replace("health =", $"volumes = [\"{path}:/data\"]\nhealth =", StringComparison.Ordinal));
         await fleet.McpOkAsync("deploy", file, "--node", "beech");
         await fleet.McpOkAsync("deploy", fleet.Write("light"), "--node", "beech");
         var left = $"kept would leave data behind: web {path} on beech";
@@ -45,7 +47,10 @@ public class DrainTests(Fleet fleet)
         var plan = await fleet.McpAsync("plan", file, "--node", "cedar");
         Assert.Equal(1, plan.ExitCode);
         Assert.Contains(left, plan.Output, StringComparison.Ordinal);
-        Assert.Contains("on cedar: as asked", await fleet.McpOkAsync("plan", file, "--node", "cedar", "--leave-data"), StringComparison.Ordinal);
+        Assert.Contains(
+            "on cedar: as asked",
+            await fleet.McpOkAsync("plan", file, "--node", "cedar", "--leave-data"),
+            StringComparison.Ordinal);
         var move = await fleet.McpAsync("deploy", file, "--node", "cedar");
         Assert.Equal(1, move.ExitCode);
         Assert.Contains(left, move.Error, StringComparison.Ordinal);
@@ -69,7 +74,8 @@ public class DrainTests(Fleet fleet)
         await fleet.EmptyAsync();
         await fleet.McpOkAsync("deploy", fleet.Write("future"), "--node", "beech");
         await fleet.McpOkAsync("deploy", fleet.Write("today"), "--node", "beech");
-        await using (var connection = new SqliteConnection($"Data Source={Path.Combine(fleet.MasterState, "master.db")};Pooling=False;Default Timeout=10"))
+        await using (var connection = new SqliteConnection(
+            $"Data Source={Path.Combine(fleet.MasterState, "master.db")};Pooling=False;Default Timeout=10"))
         {
             await connection.OpenAsync(TestContext.Current.CancellationToken);
             await using var command = connection.CreateCommand();
@@ -86,7 +92,9 @@ public class DrainTests(Fleet fleet)
         fleet.StartMaster();
         await Fleet.UntilAsync(async () => (await fleet.McpAsync("whoami")).ExitCode == 0, "the master is back");
         Assert.Contains("unreadable", await fleet.McpOkAsync("status"), StringComparison.Ordinal);
-        await Fleet.UntilAsync(async () => (await fleet.McpOkAsync("events")).Contains("definition.unreadable", StringComparison.Ordinal), "it is an event");
+        await Fleet.UntilAsync(
+            async () => (await fleet.McpOkAsync("events")).Contains("definition.unreadable", StringComparison.Ordinal),
+            "it is an event");
         await fleet.McpOkAsync("deploy", fleet.Write("today", "v2"));
         Assert.Equal("hello from v2", await fleet.GetAsync("beech", "today"));
         Assert.Equal("hello from v1", await fleet.GetByNameAsync("future"));

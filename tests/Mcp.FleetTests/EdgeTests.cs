@@ -13,10 +13,21 @@ public class EdgeTests(Fleet fleet)
         await fleet.McpOkAsync("deploy", fleet.Write("blog", isPublic: true), "--node", "beech");
         Assert.Equal(Fleet.Address("beech"), await fleet.LookUpAsync("blog"));
         Assert.Equal(("hello from v1", "200"), await fleet.Outside.GetAsync("blog.example.com"));
-        var (_, redirected, _) = await fleet.Outside.RunAsync("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", "-H", "Host: blog.example.com", $"http://{Outside.EdgeAddress}/post?x=1");
+        var (_, redirected, _) = await fleet.Outside.RunAsync(
+            "curl",
+            "-sS",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code} %{redirect_url}",
+            "-H",
+            "Host: blog.example.com",
+            $"http://{Outside.EdgeAddress}/post?x=1");
         Assert.Equal("308 https://blog.example.com/post?x=1", redirected);
         var listed = await fleet.McpOkAsync("edge", "list");
-        Assert.Matches(@"blog\.example\.com +elder +https://blog\.mcp\.internal:8444 +100\.64\.7\.2 +acme +[0-9A-F]+ +20\d\d-\d\d-\d\d +ok", listed);
+        Assert.Matches(
+            @"blog\.example\.com +elder +https://blog\.mcp\.internal:8444 +100\.64\.7\.2 +acme +[0-9A-F]+ +20\d\d-\d\d-\d\d +ok",
+            listed);
         Assert.Contains("everywhere, at elder", await fleet.McpOkAsync("route", "list"), StringComparison.Ordinal);
         Assert.Contains("CERTIFICATE UNTIL", await fleet.McpOkAsync("status"), StringComparison.Ordinal);
 
@@ -78,21 +89,44 @@ public class EdgeTests(Fleet fleet)
     {
         await fleet.McpOkAsync("deploy", fleet.Write("bait"), "--node", "beech");
         await fleet.Outside.NameAsync("bait.mcp.internal", "127.0.0.1");
-        Assert.Contains("bait.mcp.internal is 127.0.0.1, which is not in the overlay", await fleet.Outside.SetupAsync("bait.example.com", "bait", "https://bait.mcp.internal:8444"), StringComparison.Ordinal);
+        Assert.Contains(
+            "bait.mcp.internal is 127.0.0.1, which is not in the overlay",
+            await fleet.Outside.SetupAsync("bait.example.com", "bait", "https://bait.mcp.internal:8444"),
+            StringComparison.Ordinal);
         await fleet.Outside.NameAsync("bait.mcp.internal", Fleet.Address("beech"), "169.254.169.254");
-        Assert.Contains("169.254.169.254, which is not in the overlay", await fleet.Outside.SetupAsync("bait.example.com", "bait", "https://bait.mcp.internal:8444"), StringComparison.Ordinal);
-        Assert.Contains("is not reached over TLS", await fleet.Outside.SetupAsync("bait.example.com", "bait", "http://bait.mcp.internal:8080"), StringComparison.Ordinal);
-        Assert.Contains("the backend of bait is bait.mcp.internal", await fleet.Outside.SetupAsync("bait.example.com", "bait", "https://other.mcp.internal:8444"), StringComparison.Ordinal);
-        Assert.Contains("is not a hostname", await fleet.Outside.SetupAsync("../../etc", "bait", "https://bait.mcp.internal:8444"), StringComparison.Ordinal);
+        Assert.Contains(
+            "169.254.169.254, which is not in the overlay",
+            await fleet.Outside.SetupAsync("bait.example.com", "bait", "https://bait.mcp.internal:8444"),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "is not reached over TLS",
+            await fleet.Outside.SetupAsync("bait.example.com", "bait", "http://bait.mcp.internal:8080"),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "the backend of bait is bait.mcp.internal",
+            await fleet.Outside.SetupAsync("bait.example.com", "bait", "https://other.mcp.internal:8444"),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "is not a hostname",
+            await fleet.Outside.SetupAsync("../../etc", "bait", "https://bait.mcp.internal:8444"),
+            StringComparison.Ordinal);
         Assert.Empty(await EdgeFilesAsync("bait"));
 
         // Good while it is looked at, elsewhere afterwards.
         await fleet.Outside.NameAsync("bait.mcp.internal", Fleet.Address("beech"));
-        Assert.Contains("grpc-status: 0", await fleet.Outside.SetupAsync("bait.example.com", "bait", "https://bait.mcp.internal:8444"), StringComparison.Ordinal);
+        Assert.Contains(
+            "grpc-status: 0",
+            await fleet.Outside.SetupAsync("bait.example.com", "bait", "https://bait.mcp.internal:8444"),
+            StringComparison.Ordinal);
         await fleet.Outside.NameAsync("bait.mcp.internal", "127.0.0.1");
-        await Fleet.UntilAsync(async () => (await fleet.McpAsync("events")).Output.Contains("edge.refused", StringComparison.Ordinal) || (await fleet.McpAsync("edge", "list")).Output.Contains("no public routes", StringComparison.Ordinal), "the other address is refused");
+        await Fleet.UntilAsync(
+            async () => (await fleet.McpAsync("events")).Output.Contains("edge.refused", StringComparison.Ordinal)
+                || (await fleet.McpAsync("edge", "list")).Output.Contains("no public routes", StringComparison.Ordinal),
+            "the other address is refused");
         // Nobody asked the master for this one: it takes it away.
-        await Fleet.UntilAsync(async () => (await fleet.McpAsync("edge", "list")).Output.Contains("no public routes", StringComparison.Ordinal), "the master removes what no service wants");
+        await Fleet.UntilAsync(
+            async () => (await fleet.McpAsync("edge", "list")).Output.Contains("no public routes", StringComparison.Ordinal),
+            "the master removes what no service wants");
         await fleet.McpOkAsync("undeploy", "bait");
     }
 
@@ -129,7 +163,9 @@ public class EdgeTests(Fleet fleet)
         await fleet.CutAsync(Fleet.Edge);
         try
         {
-            await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains((Fleet.Edge, "unreachable")), "the edge node is unreachable");
+            await Fleet.UntilAsync(
+                async () => (await fleet.NodesAsync()).Contains((Fleet.Edge, "unreachable")),
+                "the edge node is unreachable");
             await fleet.McpOkAsync("deploy", fleet.Write("wiki", isPublic: true), "--node", "cedar");
         }
         finally
@@ -142,8 +178,12 @@ public class EdgeTests(Fleet fleet)
         // A new machine under the old name.
         await fleet.KillAgentAsync(Fleet.Edge);
         await fleet.KillProxyAsync(Fleet.Edge);
-        foreach (var file in Directory.GetFiles(fleet.State(Fleet.Edge), "registry.db*").Append(Path.Combine(fleet.State(Fleet.Edge), "routes.json")))
+        foreach (var file in Directory.GetFiles(fleet.State(Fleet.Edge), "registry.db*")
+            .Append(Path.Combine(fleet.State(Fleet.Edge), "routes.json")))
+        {
             File.Delete(file);
+        }
+
         Directory.Delete(Path.Combine(fleet.State(Fleet.Edge), "edge"), recursive: true);
         fleet.StartAgent(Fleet.Edge);
         await Fleet.UntilAsync(async () => (await fleet.Outside.GetAsync("wiki.example.com")).Status == "200", "the route is made again");
@@ -168,22 +208,37 @@ public class EdgeTests(Fleet fleet)
     {
         await fleet.McpOkAsync("deploy", fleet.Write("aged", isPublic: true));
         var edge = Path.Combine(fleet.State(Fleet.Edge), "edge");
-        var account = await File.ReadAllTextAsync(Assert.Single(Directory.GetFiles(Path.Combine(edge, "acme", "accounts"), "*.key", SearchOption.AllDirectories)));
+        var account = await File.ReadAllTextAsync(Assert.Single(Directory.GetFiles(
+            Path.Combine(edge, "acme", "accounts"),
+            "*.key",
+            SearchOption.AllDirectories)));
         var file = Path.Combine(edge, "certificates", "aged.example.com.pem");
         var first = await File.ReadAllTextAsync(file);
         // One that began thirty days ago and has one left, in its place.
         using var key = System.Security.Cryptography.ECDsa.Create();
-        var request = new System.Security.Cryptography.X509Certificates.CertificateRequest("CN=aged", key, System.Security.Cryptography.HashAlgorithmName.SHA256);
+        var request = new System.Security.Cryptography.X509Certificates.CertificateRequest(
+            "CN=aged",
+            key,
+            System.Security.Cryptography.HashAlgorithmName.SHA256);
         var names = new System.Security.Cryptography.X509Certificates.SubjectAlternativeNameBuilder();
         names.AddDnsName("aged.example.com");
         request.CertificateExtensions.Add(names.Build());
         var now = TimeProvider.System.GetUtcNow();
         using var old = request.CreateSelfSigned(now.AddDays(-30), now.AddDays(1));
         await File.WriteAllTextAsync(file, $"source: acme\n{old.ExportCertificatePem()}\n{key.ExportPkcs8PrivateKeyPem()}");
-        await Fleet.UntilAsync(async () => await File.ReadAllTextAsync(file) is var text && text != first && !text.Contains(old.ExportCertificatePem(), StringComparison.Ordinal), "there is a new certificate");
+        await Fleet.UntilAsync(
+            async () => await File.ReadAllTextAsync(file) is var text
+                && text != first
+                && !text.Contains(old.ExportCertificatePem(), StringComparison.Ordinal),
+            "there is a new certificate");
         Assert.Equal(("hello from v1", "200"), await fleet.Outside.GetAsync("aged.example.com"));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
-        Assert.Equal(account, await File.ReadAllTextAsync(Assert.Single(Directory.GetFiles(Path.Combine(edge, "acme", "accounts"), "*.key", SearchOption.AllDirectories))));
+        Assert.Equal(
+            account,
+            await File.ReadAllTextAsync(Assert.Single(Directory.GetFiles(
+                Path.Combine(edge, "acme", "accounts"),
+                "*.key",
+                SearchOption.AllDirectories))));
         var events = await fleet.McpOkAsync("events");
         Assert.Contains("certificate.expiring", events, StringComparison.Ordinal);
         Assert.Contains("certificate.renewed", events, StringComparison.Ordinal);
@@ -202,7 +257,9 @@ public class EdgeTests(Fleet fleet)
             await fleet.McpOkAsync("deploy", file);
             Assert.Equal(("hello from v1", "200"), await fleet.Outside.GetAsync(hostname));
             await KilledAsync(() => fleet.McpAsync("undeploy", name), i);
-            await Fleet.UntilAsync(async () => (await fleet.McpAsync("edge", "list")).Output.Contains("no public routes", StringComparison.Ordinal), "the route is removed");
+            await Fleet.UntilAsync(
+                async () => (await fleet.McpAsync("edge", "list")).Output.Contains("no public routes", StringComparison.Ordinal),
+                "the route is removed");
             Assert.Empty(await EdgeFilesAsync($"frail{i}"));
             Assert.Equal("000", (await fleet.Outside.GetAsync(hostname)).Status);
         }
@@ -215,15 +272,25 @@ public class EdgeTests(Fleet fleet)
             await fleet.KillAgentAsync(Fleet.Edge);
             fleet.StartAgent(Fleet.Edge);
             await working;
-            await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains((Fleet.Edge, "reachable")) && (await fleet.McpAsync("edge", "list")).Output.Length > 0 && !(await fleet.McpAsync("edge", "list")).Output.Contains("unreachable", StringComparison.Ordinal), "the edge node is back");
+            await Fleet.UntilAsync(
+                async () => (await fleet.NodesAsync()).Contains((Fleet.Edge, "reachable"))
+                    && (await fleet.McpAsync("edge", "list")).Output.Length > 0
+                    && !(await fleet.McpAsync("edge", "list")).Output.Contains("unreachable", StringComparison.Ordinal),
+                "the edge node is back");
         }
     }
 
     private async Task<string[]> EdgeFilesAsync(string service)
     {
         using var listed = JsonDocument.Parse((await fleet.McpAsync("edge", "list", "-o", "json")).Output);
-        var routes = listed.RootElement.GetProperty("routes").EnumerateArray().Select(r => r.GetProperty("hostname").GetString()!).Where(h => h.StartsWith($"{service}.", StringComparison.Ordinal));
+        var routes = listed.RootElement.GetProperty("routes")
+            .EnumerateArray()
+            .Select(r => r.GetProperty("hostname").GetString()!)
+            .Where(h => h.StartsWith($"{service}.", StringComparison.Ordinal));
         var directory = Path.Combine(fleet.State(Fleet.Edge), "edge");
-        return [.. routes, .. Directory.Exists(directory) ? Directory.GetFiles(directory, $"{service}.*", SearchOption.AllDirectories) : []];
+        return [
+            .. routes,
+            .. Directory.Exists(directory) ? Directory.GetFiles(directory, $"{service}.*", SearchOption.AllDirectories) : [],
+        ];
     }
 }

@@ -16,7 +16,9 @@ public class FleetTests(Fleet fleet)
         foreach (var name in (string[])["one", "two", "three"])
             await fleet.McpOkAsync("deploy", fleet.Write(name));
         var placed = (await fleet.StatusAsync()).Select(c => (c.Service, c.Node, c.Observed)).ToList();
-        Assert.Equal([("core", "alder", "running"), ("one", "beech", "running"), ("three", "beech", "running"), ("two", "cedar", "running")], placed);
+        Assert.Equal(
+            [("core", "alder", "running"), ("one", "beech", "running"), ("three", "beech", "running"), ("two", "cedar", "running")],
+            placed);
         Assert.Equal("hello from v1", await fleet.GetAsync("cedar", "two"));
         Assert.Equal(Fleet.Address("cedar"), await fleet.LookUpAsync("two"));
         Assert.Equal(Fleet.Address("cedar"), await fleet.LookUpAsync("web.two"));
@@ -54,12 +56,16 @@ public class FleetTests(Fleet fleet)
             Assert.Equal(Fleet.Address(node), await fleet.LookUpAsync("named"));
             Assert.Equal("hello from v1", await fleet.GetByNameAsync("named"));
             Assert.Equal("hello from v1", await fleet.GetByNameAsync("web.named"));
-            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(fleet.State(node), "member", "services", "named.pem")));
+            Assert.Equal(
+                UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                File.GetUnixFileMode(Path.Combine(fleet.State(node), "member", "services", "named.pem")));
         }
 
         // It has left beech, and its key with it.
         Assert.Equal("", await fleet.GetByNameAsync("named", Fleet.Address("beech")));
-        await Fleet.UntilAsync(() => Task.FromResult(!File.Exists(Path.Combine(fleet.State("beech"), "member", "services", "named.pem"))), "the certificate is gone from beech");
+        await Fleet.UntilAsync(
+            () => Task.FromResult(!File.Exists(Path.Combine(fleet.State("beech"), "member", "services", "named.pem"))),
+            "the certificate is gone from beech");
         await fleet.McpOkAsync("undeploy", "named");
     }
 
@@ -105,7 +111,10 @@ public class FleetTests(Fleet fleet)
             await Fleet.UntilAsync(async () => (await fleet.NodesAsync()).Contains(("cedar", "unreachable")), "cedar is unreachable");
             Assert.Contains(("cut", "cedar", "running", true), await fleet.StatusAsync());
             Assert.Contains("unreachable: node cedar", await fleet.McpOkAsync("status"), StringComparison.Ordinal);
-            Assert.Contains("cedar: unreachable", (await fleet.McpAsync("plan", fleet.Write("other"), "--node", "cedar")).Output, StringComparison.Ordinal);
+            Assert.Contains(
+                "cedar: unreachable",
+                (await fleet.McpAsync("plan", fleet.Write("other"), "--node", "cedar")).Output,
+                StringComparison.Ordinal);
             Assert.Contains("node.unreachable", await fleet.McpOkAsync("events"), StringComparison.Ordinal);
             var (exitCode, _, error) = await fleet.McpAsync("undeploy", "cut");
             Assert.Equal(1, exitCode);
@@ -128,7 +137,9 @@ public class FleetTests(Fleet fleet)
         var resumed = 0;
         for (var i = 0; i < Points; i++)
         {
-            var operation = i % 3 == 2 ? fleet.McpAsync("undeploy", "killed") : fleet.McpAsync("deploy", fleet.Write("killed", i % 2 == 0 ? "v1" : "v2"));
+            var operation = i % 3 == 2
+                ? fleet.McpAsync("undeploy", "killed")
+                : fleet.McpAsync("deploy", fleet.Write("killed", i % 2 == 0 ? "v1" : "v2"));
             await Task.Delay(Random.Shared.Next(700));
             await fleet.KillMasterAsync();
             await operation;
@@ -138,7 +149,11 @@ public class FleetTests(Fleet fleet)
             await Fleet.UntilAsync(async () => (await fleet.McpAsync("whoami")).ExitCode == 0, "the master is back");
             await Fleet.UntilAsync(() => Task.FromResult(fleet.OpenOperations() == 0), "what was begun is ended");
             // An agent that was at it when the master died ends what it had begun, and what nobody wants is swept away.
-            await Fleet.UntilAsync(async () => await ConsistentAsync(), $"one instance where the master says, or none (point {i})", async () => $"{string.Join("; ", await fleet.StatusAsync())} against {string.Join(", ", await EverywhereAsync("killed"))}\n{await fleet.McpOkAsync("events")}");
+            await Fleet.UntilAsync(
+                async () => await ConsistentAsync(),
+                $"one instance where the master says, or none (point {i})",
+                async () => $"{string.Join("; ", await fleet.StatusAsync())} against "
+                    + $"{string.Join(", ", await EverywhereAsync("killed"))}\n{await fleet.McpOkAsync("events")}");
         }
 
         Assert.True(resumed > Points / 4, $"only {resumed} kills hit anything");
@@ -153,7 +168,12 @@ public class FleetTests(Fleet fleet)
             var placed = (await fleet.StatusAsync()).Where(c => c.Service == "killed").ToList();
             var there = await EverywhereAsync("killed");
             var name = await fleet.LookUpAsync("killed");
-            return name == (placed.Count == 0 ? "" : Fleet.Address(placed[0].Node)) && placed.Count == there.Count && (placed.Count == 0 || (placed.Count == 1 && placed[0].Observed == "running" && there[0].StartsWith(placed[0].Node, StringComparison.Ordinal)));
+            return name == (placed.Count == 0 ? "" : Fleet.Address(placed[0].Node))
+                && placed.Count == there.Count
+                && (placed.Count == 0
+                    || (placed.Count == 1
+                        && placed[0].Observed == "running"
+                        && there[0].StartsWith(placed[0].Node, StringComparison.Ordinal)));
         }
     }
 
@@ -226,7 +246,9 @@ public class FleetTests(Fleet fleet)
                 Assert.Contains("node beech cannot be reached", error, StringComparison.Ordinal);
             // Not the last heartbeat of the one that died.
             await fleet.HeartbeatAsync("beech");
-            await Fleet.UntilAsync(async () => !(await fleet.McpOkAsync("status")).Contains("unreachable", StringComparison.Ordinal), "beech is back");
+            await Fleet.UntilAsync(
+                async () => !(await fleet.McpOkAsync("status")).Contains("unreachable", StringComparison.Ordinal),
+                "beech is back");
             await fleet.McpOkAsync("deploy", file, "--node", "beech");
             Assert.Single(await EverywhereAsync("agentless"));
         }
@@ -238,8 +260,19 @@ public class FleetTests(Fleet fleet)
     public async Task A_hostname_outside_the_allowed_domains_or_of_another_service_is_refused_before_anything_is_touched()
     {
         await fleet.McpOkAsync("deploy", fleet.Write("mine"));
-        foreach (var hostname in (string[])["evil.net", "example.com.evil.net", "xexample.com", "example.com.", "EXAMPLE.com", "*.example.com", "ex\u0430mple.com"])
+        foreach (var hostname in (string[])[
+            "evil.net",
+            "example.com.evil.net",
+            "xexample.com",
+            "example.com.",
+            "EXAMPLE.com",
+            "*.example.com",
+            "ex\u0430mple.com",
+        ])
+        {
             Assert.NotEqual(0, (await fleet.McpAsync("deploy", fleet.Write("thief", hostname: hostname, isPublic: true))).ExitCode);
+        }
+
         var (_, _, error) = await fleet.McpAsync("deploy", fleet.Write("thief", hostname: "mine.example.com"));
         Assert.Contains("mine.example.com belongs to the service mine", error, StringComparison.Ordinal);
         Assert.DoesNotContain(await fleet.StatusAsync(), c => c.Service == "thief");

@@ -15,15 +15,24 @@ public class JoinTests(Fleet fleet)
         var again = await fleet.JoinAsync("beech", token, state.Replace("elm", "fir", StringComparison.Ordinal));
         Assert.Equal(1, again.ExitCode);
         Assert.Contains("was used for elm", again.Error, StringComparison.Ordinal);
-        var taken = await fleet.JoinAsync("beech", fleet.NewFile(await fleet.McpOkAsync("node", "join-token")), Path.Combine(Path.GetDirectoryName(token)!, "other", "elm", "state"));
+        var taken = await fleet.JoinAsync(
+            "beech",
+            fleet.NewFile(await fleet.McpOkAsync("node", "join-token")),
+            Path.Combine(Path.GetDirectoryName(token)!, "other", "elm", "state"));
         Assert.Contains("there is a node elm already", taken.Error, StringComparison.Ordinal);
 
         var brief = fleet.NewFile(await fleet.McpOkAsync("node", "join-token", "--life", "1s"));
         await Task.Delay(TimeSpan.FromSeconds(1.5));
-        Assert.Contains("expired", (await fleet.JoinAsync("beech", brief, state.Replace("elm", "gum", StringComparison.Ordinal))).Error, StringComparison.Ordinal);
+        Assert.Contains(
+            "expired",
+            (await fleet.JoinAsync("beech", brief, state.Replace("elm", "gum", StringComparison.Ordinal))).Error,
+            StringComparison.Ordinal);
         var foreign = (await File.ReadAllTextAsync(token)).Trim();
         var other = fleet.NewFile(foreign[..^64] + new string('0', 64));
-        Assert.Contains("not the one that made this token", (await fleet.JoinAsync("beech", other, state.Replace("elm", "hop", StringComparison.Ordinal))).Error, StringComparison.Ordinal);
+        Assert.Contains(
+            "not the one that made this token",
+            (await fleet.JoinAsync("beech", other, state.Replace("elm", "hop", StringComparison.Ordinal))).Error,
+            StringComparison.Ordinal);
         await fleet.McpOkAsync("node", "remove", "elm");
         Assert.DoesNotContain(await fleet.NodesAsync(), n => n.Name == "elm");
     }
@@ -35,7 +44,13 @@ public class JoinTests(Fleet fleet)
         // From the node's own files, as whoever took the node over would.
         var heartbeat = await fleet.CallAsync(member, Fleet.MasterAddress, "/mcp.v1.Master/Heartbeat");
         Assert.Contains("a heartbeat of", heartbeat, StringComparison.Ordinal);
-        Assert.Contains("beech is node and may not call ListNodes", await fleet.CallAsync(member, Fleet.MasterAddress, "/mcp.v1.Master/ListNodes"), StringComparison.Ordinal);
-        Assert.Contains("beech is node and may not call Status", await fleet.CallAsync(member, $"{Fleet.Address("cedar")}:7444", "/mcp.v1.Agent/Status"), StringComparison.Ordinal);
+        Assert.Contains(
+            "beech is node and may not call ListNodes",
+            await fleet.CallAsync(member, Fleet.MasterAddress, "/mcp.v1.Master/ListNodes"),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "beech is node and may not call Status",
+            await fleet.CallAsync(member, $"{Fleet.Address("cedar")}:7444", "/mcp.v1.Agent/Status"),
+            StringComparison.Ordinal);
     }
 }

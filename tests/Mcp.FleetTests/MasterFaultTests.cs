@@ -81,7 +81,9 @@ public class MasterFaultTests
         var seen = new HashSet<string> { first };
         // Two lives of the first certificate, and at no moment is the node away.
         var clock = TimeProvider.System.GetTimestamp();
-        await Fleet.UntilAsync(async () => (await master.McpAsync("node", "list")).Output.Contains(" reachable", StringComparison.Ordinal), "elm is a node");
+        await Fleet.UntilAsync(
+            async () => (await master.McpAsync("node", "list")).Output.Contains(" reachable", StringComparison.Ordinal),
+            "elm is a node");
         while (TimeProvider.System.GetElapsedTime(clock) < TimeSpan.FromSeconds(20))
         {
             seen.Add(Serial(pem));
@@ -98,13 +100,19 @@ public class MasterFaultTests
     [Fact]
     public async Task Nodes_of_the_configuration_are_expected_until_they_join()
     {
-        await using var master = await SpareMaster.CreateAsync(null, ("# [[nodes]]  ", "[[nodes]]  "), ("# name = \"rift\"", "name = \"rift\""), ("# roles = [\"worker\"]", "roles = [\"worker\", \"edge\"]"));
+        await using var master = await SpareMaster.CreateAsync(
+            null,
+            ("# [[nodes]]  ", "[[nodes]]  "),
+            ("# name = \"rift\"", "name = \"rift\""),
+            ("# roles = [\"worker\"]", "roles = [\"worker\", \"edge\"]"));
         await master.StartAsync();
         var list = (await master.McpAsync("node", "list")).Output;
         Assert.Contains("expected", list, StringComparison.Ordinal);
         Assert.Contains("worker,edge", list, StringComparison.Ordinal);
         await master.AgentAsync("rift");
-        await Fleet.UntilAsync(async () => (await master.McpAsync("node", "list")).Output.Contains(" reachable", StringComparison.Ordinal), "rift is a node");
+        await Fleet.UntilAsync(
+            async () => (await master.McpAsync("node", "list")).Output.Contains(" reachable", StringComparison.Ordinal),
+            "rift is a node");
     }
 
     private static string Serial(string pem)

@@ -30,13 +30,24 @@ public sealed record DeployOptions(Label? Only = null, bool Force = false, bool 
     public static readonly DeployOptions Default = new();
 }
 
-/// <summary>Deploys a service: what changed gets a new generation, health-gated, what did not is kept. Journaled; a killed agent finishes it at its next start.</summary>
-public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegistry registry, Rollouts rollouts, Undeployer undeployer, ServiceLocks locks)
+/// <summary>Deploys a service: what changed gets a new generation, health-gated, what did not is kept. Journaled; a killed agent finishes
+/// it at its next start.</summary>
+public sealed class Deployer(
+    IReadOnlyList<IStep<Deployment>> steps,
+    AgentRegistry registry,
+    Rollouts rollouts,
+    Undeployer undeployer,
+    ServiceLocks locks)
 {
     private const string Kind = "rollout";
     private readonly ConcurrentDictionary<Guid, bool> _active = new();
     private readonly ConcurrentDictionary<Guid, bool> _undo = new();
-    private readonly OperationRunner<Deployment> _runner = new(steps, registry.Operations, Deployment.Write, Deployment.Read, undoLimit: d => d.UndoLimit);
+    private readonly OperationRunner<Deployment> _runner = new(
+        steps,
+        registry.Operations,
+        Deployment.Write,
+        Deployment.Read,
+        undoLimit: d => d.UndoLimit);
 
     /// <returns>Whether anything had to be done.</returns>
     /// <exception cref="StepFailedException">A step failed; its hint says what became of what was before.</exception>
@@ -49,8 +60,13 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
         if (options.Plan is not null && !options.IfChanged && registry.Operations.Open().Any(o => o.Subject == service.Name.Text))
             throw RolloutPlan.Changed(service.Name);
         await SettleAsync(service.Name, ct);
-        if (options.IfChanged && registry.Components.Find(service.Name) is { } there && RevisionCodec.Write(there) == RevisionCodec.Write(service))
+        if (options.IfChanged
+            && registry.Components.Find(service.Name) is { } there
+            && RevisionCodec.Write(there) == RevisionCodec.Write(service))
+        {
             return false;
+        }
+
         var plan = await rollouts.PlanAsync(service, options, ct);
         plan.Expect(options.Plan);
         var deployment = plan.IsEmpty ? null : rollouts.Begin(plan);
@@ -126,7 +142,11 @@ public sealed class Deployer(IReadOnlyList<IStep<Deployment>> steps, AgentRegist
         }
         catch (OperationCanceledException e) when (ct.IsCancellationRequested)
         {
-            throw new McpException(ErrorCode.AgentStopping, "the agent is told to stop; the deploy goes on when it starts again", "mcp events shows how it ends", e);
+            throw new McpException(
+                ErrorCode.AgentStopping,
+                "the agent is told to stop; the deploy goes on when it starts again",
+                "mcp events shows how it ends",
+                e);
         }
         catch (StepFailedException e)
         {

@@ -72,11 +72,14 @@ public sealed record Deployment(
     /// <summary>For people: what becomes of each component.</summary>
     public string Summary()
     {
-        string? Part(string what, IEnumerable<string> components) => string.Join(", ", components) is { Length: > 0 } names ? $"{what} {names}" : null;
+        string? Part(string what, IEnumerable<string> components) =>
+            string.Join(", ", components) is { Length: > 0 } names ? $"{what} {names}" : null;
         var parts = new[]
         {
             Part("create", Rollouts.Where(r => r.OldGeneration == 0).Select(r => r.Component)),
-            Part("replace", Rollouts.Where(r => r.OldGeneration > 0).Select(r => r.StopsFirst ? $"{r.Component} (stops first)" : r.Component)),
+            Part(
+                "replace",
+                Rollouts.Where(r => r.OldGeneration > 0).Select(r => r.StopsFirst ? $"{r.Component} (stops first)" : r.Component)),
             Part("remove", Removals.Select(r => r.Component)),
             Part("keep", Kept().Select(k => k.Component.Text)),
         };
@@ -103,7 +106,13 @@ public sealed record Deployment(
 /// <param name="Old">Null: there was none.</param>
 /// <param name="OldWanted">The old one was meant to run.</param>
 /// <param name="Revision">What the new instance carries.</param>
-public sealed record Rolling(ComponentDefinition Component, InstanceName New, InstanceName? Old, bool StopsFirst, bool OldWanted, string Revision);
+public sealed record Rolling(
+    ComponentDefinition Component,
+    InstanceName New,
+    InstanceName? Old,
+    bool StopsFirst,
+    bool OldWanted,
+    string Revision);
 
 /// <param name="Definition">Null: it is not known.</param>
 /// <param name="Wanted">It was meant to run.</param>
@@ -113,7 +122,13 @@ public sealed record Going(InstanceName Instance, ComponentDefinition? Definitio
 /// <param name="StopsFirst">The old instance ends before the new one starts.</param>
 /// <param name="OldWanted">False: it was stopped, and an undo does not start it.</param>
 /// <param name="Revision">Names the component's body (<see cref="RevisionId"/>); an instance that has been started carries it.</param>
-public sealed record Rollout(string Component, int OldGeneration, int Generation, bool StopsFirst = false, bool OldWanted = true, string Revision = "")
+public sealed record Rollout(
+    string Component,
+    int OldGeneration,
+    int Generation,
+    bool StopsFirst = false,
+    bool OldWanted = true,
+    string Revision = "")
 {
     /// <param name="target">The service as it is to be.</param>
     public static Rollout Of(ComponentChange change, ServiceDefinition target) => new(

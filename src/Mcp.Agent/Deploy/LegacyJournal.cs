@@ -3,8 +3,8 @@ using Mcp.Daemon.Operations;
 
 namespace Mcp.Agent.Deploy;
 
-/// <summary>Deploys that an agent before version 0.2 left in the journal: their steps were pull, ports, start, health, switch, retire, and start did what
-/// the step replace does now. What had not switched is undone; what had is finished.</summary>
+/// <summary>Deploys that an agent before version 0.2 left in the journal: their steps were pull, ports, start, health, switch, retire, and
+/// start did what the step replace does now. What had not switched is undone; what had is finished.</summary>
 internal static class LegacyJournal
 {
     private const string Kind = "deploy";

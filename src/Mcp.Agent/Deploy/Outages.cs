@@ -17,7 +17,11 @@ public sealed class Outages(TimeProvider time)
 
     /// <param name="verdict">How it was then; ended: it does not run.</param>
     public void StartedAgain(InstanceName old, HealthVerdict verdict) =>
-        _outages[old] = (_outages.GetValueOrDefault(old) ?? new Outage(null, null, null)) with { Started = time.GetUtcNow(), Verdict = verdict };
+        _outages[old] = (_outages.GetValueOrDefault(old) ?? new Outage(null, null, null)) with
+        {
+            Started = time.GetUtcNow(),
+            Verdict = verdict,
+        };
 
     public void Forget(IEnumerable<InstanceName> olds)
     {

@@ -9,7 +9,8 @@ using Mcp.Runtimes;
 
 namespace Mcp.Agent.Deploy;
 
-/// <summary>From what is wanted to the state that a deploy journals. The plan is made by the same code for `mcp plan` and `mcp deploy`.</summary>
+/// <summary>From what is wanted to the state that a deploy journals. The plan is made by the same code for `mcp plan` and `mcp
+/// deploy`.</summary>
 /// <param name="node">This one.</param>
 public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runtimes, Planner planner, Outages outages)
 {
@@ -19,7 +20,9 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
     public async Task<RolloutPlan> PlanAsync(ServiceDefinition service, DeployOptions options, CancellationToken ct)
     {
         var stored = registry.Components.List(service.Name);
-        var desired = stored.Select(c => new Desired(c.Service, c.Definition.Name, c.Generation, c.SpecHash, c.Desired, c.Definition.Restart)).ToList();
+        var desired = stored
+            .Select(c => new Desired(c.Service, c.Definition.Name, c.Generation, c.SpecHash, c.Desired, c.Definition.Restart))
+            .ToList();
         var observed = (await runtimes.ListAsync(ct)).Where(i => i.Name.Service == service.Name).ToList();
         // What has ended and by its restart policy stays so is as it is wanted.
         var sick = DriftRules.Compare(desired, [.. observed.Select(i => new Observed(i.Name, i.State, i.ExitCode, i.SpecHash, i.Ending))])
@@ -38,8 +41,8 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
         return plan;
     }
 
-    /// <summary>The first state of the deploy that does this plan: its numbers are given from now on. The caller has held the service's lock since the plan
-    /// was made.</summary>
+    /// <summary>The first state of the deploy that does this plan: its numbers are given from now on. The caller has held the service's
+    /// lock since the plan was made.</summary>
     public Deployment Begin(RolloutPlan plan)
     {
         foreach (var change in plan.Changes.Where(c => c.Rolls))
@@ -50,10 +53,16 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
     // One that was never given. A registry may have been lost, or be an old copy: what runs has numbers, too.
     private int Next(Label service, Label component, IReadOnlyList<InstanceInfo> observed)
     {
-        var last = observed.Where(i => i.Name.Component == component).Select(i => i.Name.Generation).Append(registry.Generations.Last(service, component)).Max();
+        var last = observed.Where(i => i.Name.Component == component)
+            .Select(i => i.Name.Generation)
+            .Append(registry.Generations.Last(service, component))
+            .Max();
         return last is >= 0 and < InstanceName.MostGenerations
             ? last + 1
-            : throw new McpException(ErrorCode.NameInvalid, $"{service}.{component} has had generation {last}, and there is none after it", "call the component otherwise");
+            : throw new McpException(
+                ErrorCode.NameInvalid,
+                $"{service}.{component} has had generation {last}, and there is none after it",
+                "call the component otherwise");
     }
 
     // Another service's that is meant to run holds its volumes also while it is down for a moment, as in its own update.
@@ -64,7 +73,8 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
             return;
         throw new McpException(
             ErrorCode.VolumeHeld,
-            $"{service}.{component.Name} is not started beside {holder.Instance} of service {holder.Service}: {planner.Clash(component, holder.Definition)}",
+            $"{service}.{component.Name} is not started beside {holder.Instance} of service {holder.Service}: "
+                + $"{planner.Clash(component, holder.Definition)}",
             $"stop it first (mcp stop {holder.Service}); where several writers of a volume are meant, say :shared on both");
     }
 
@@ -73,14 +83,26 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
     {
         if (!plan.Target.Active)
             return;
-        var goes = plan.Changes.Where(c => c.Old > 0 && c.Kind != ChangeKind.Keep).Select(c => new InstanceName(plan.Target.Name, c.Component, c.Old)).ToHashSet();
+        var goes = plan.Changes.Where(c => c.Old > 0 && c.Kind != ChangeKind.Keep)
+            .Select(c => new InstanceName(plan.Target.Name, c.Component, c.Old))
+            .ToHashSet();
         foreach (var change in plan.Changes.Where(c => c.Rolls))
         {
             var component = plan.Target.Components.First(c => c.Name == change.Component);
             if (component.Volumes.FirstOrDefault(v => !Path.Exists(v.Source)) is { } missing)
-                throw new McpException(ErrorCode.VolumeMissing, $"the volume's host path {missing.Source} does not exist", $"create it on the node: mkdir -p {missing.Source}");
+            {
+                throw new McpException(
+                    ErrorCode.VolumeMissing,
+                    $"the volume's host path {missing.Source} does not exist",
+                    $"create it on the node: mkdir -p {missing.Source}");
+            }
+
             CheckWanted(plan.Target.Name, component);
-            await runtimes.Guard.CheckAsync($"{plan.Target.Name}.{component.Name}", component.Volumes, h => h.Instance is { } instance && goes.Contains(instance), ct);
+            await runtimes.Guard.CheckAsync(
+                $"{plan.Target.Name}.{component.Name}",
+                component.Volumes,
+                h => h.Instance is { } instance && goes.Contains(instance),
+                ct);
         }
     }
 }

@@ -8,7 +8,8 @@ using Mcp.Runtimes;
 
 namespace Mcp.Agent.Deploy;
 
-/// <summary>All runtimes of the node: selects by component, lists over all. Each starts only what the guard of the volumes lets it.</summary>
+/// <summary>All runtimes of the node: selects by component, lists over all. Each starts only what the guard of the volumes lets
+/// it.</summary>
 public sealed class RuntimeSet : IDisposable
 {
     private readonly Dictionary<RuntimeKind, IRuntime> _byKind;
@@ -65,8 +66,18 @@ public sealed class RuntimeSet : IDisposable
             return;
         var leaving = Leaving.Of(await runtime.InspectAsync(name, ct));
         await runtime.StopAsync(name, leaving.Grace, ct);
-        if (await runtime.InspectAsync(name, ct) is { State: not (InstanceState.Exited or InstanceState.Failed or InstanceState.Removed) } left)
-            throw new McpException(ErrorCode.InstanceStop, $"{name} was asked to stop and is still {left.State.ToString().ToLowerInvariant()}", "mcp ps shows what its runtime says of it");
+        if (await runtime.InspectAsync(name, ct) is
+            {
+                State: not (InstanceState.Exited
+            or InstanceState.Failed
+            or InstanceState.Removed)
+            } left)
+        {
+            throw new McpException(
+                ErrorCode.InstanceStop,
+                $"{name} was asked to stop and is still {left.State.ToString().ToLowerInvariant()}",
+                "mcp ps shows what its runtime says of it");
+        }
     }
 
     /// <summary>Stops and removes, whichever runtime has it. Safe to repeat.</summary>

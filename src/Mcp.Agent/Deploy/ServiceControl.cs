@@ -11,7 +11,13 @@ using Mcp.Model.Names;
 namespace Mcp.Agent.Deploy;
 
 /// <summary>Start, stop, restart: the desired state first, then the runtime, so that a crash between is mended by the reconciler.</summary>
-public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, PortAllocator ports, INodeProxy proxy, ServiceLocks locks, RetireStep retire)
+public sealed class ServiceControl(
+    AgentRegistry registry,
+    RuntimeSet runtimes,
+    PortAllocator ports,
+    INodeProxy proxy,
+    ServiceLocks locks,
+    RetireStep retire)
 {
     private static readonly Change s_start = new("started", DesiredState.Running, EventKind.ComponentStarted);
     private static readonly Change s_stop = new("stopped", DesiredState.Stopped, EventKind.ComponentStopped);
@@ -49,14 +55,21 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
             if (held is null || registry.Components.List(instance.Service).Any(c => c.Definition.Name == instance.Component))
                 continue;
             if (!dryRun && !await retire.RetireAsync(instance, ct))
-                throw new McpException(ErrorCode.PurgeFailed, $"{instance} could not be removed{(done.Count == 0 ? "" : $" ({string.Join(", ", done)})")}", "mcp events says why");
+            {
+                throw new McpException(
+                    ErrorCode.PurgeFailed,
+                    $"{instance} could not be removed{(done.Count == 0 ? "" : $" ({string.Join(", ", done)})")}",
+                    "mcp events says why");
+            }
+
             done.Add($"{(dryRun ? "would remove" : "removed")} {instance}");
         }
 
         return done;
     }
 
-    /// <summary>Runs the stored component's current generation, making it anew where it is gone. The caller holds the service's lock.</summary>
+    /// <summary>Runs the stored component's current generation, making it anew where it is gone. The caller holds the service's
+    /// lock.</summary>
     public async Task RunAsync(StoredComponent stored, CancellationToken ct)
     {
         if (await runtimes.FindAsync(stored.Instance, ct) is { } has
@@ -69,7 +82,13 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
         }
 
         if (stored.Trouble.Length > 0)
-            throw new McpException(ErrorCode.DefinitionNewer, $"no new instance of {stored.Service}.{stored.Definition.Name} is made: {stored.Trouble}", "install the newer mcp-agent again, or deploy the service with this one");
+        {
+            throw new McpException(
+                ErrorCode.DefinitionNewer,
+                $"no new instance of {stored.Service}.{stored.Definition.Name} is made: {stored.Trouble}",
+                "install the newer mcp-agent again, or deploy the service with this one");
+        }
+
         var runtime = runtimes.For(stored.Definition);
 
         await runtime.PullAsync(stored.Definition.Image, null, ct);
@@ -119,7 +138,13 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
     private async Task CheckAsync(StoredComponent stored, CancellationToken ct)
     {
         if (stored.Definition.Volumes.FirstOrDefault(v => !Path.Exists(v.Source)) is { } missing)
-            throw new McpException(ErrorCode.VolumeMissing, $"the volume's host path {missing.Source} does not exist", $"create it on the node: mkdir -p {missing.Source}");
+        {
+            throw new McpException(
+                ErrorCode.VolumeMissing,
+                $"the volume's host path {missing.Source} does not exist",
+                $"create it on the node: mkdir -p {missing.Source}");
+        }
+
         await runtimes.Guard.CheckAsync(
             $"{stored.Instance}",
             stored.Definition.Volumes,
@@ -131,7 +156,13 @@ public sealed class ServiceControl(AgentRegistry registry, RuntimeSet runtimes, 
     {
         var all = registry.Components.List(service);
         if (all.Count == 0)
-            throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {service} on this node", "mcp list shows those that are");
+        {
+            throw new McpException(
+                ErrorCode.ServiceUnknown,
+                $"there is no service {service} on this node",
+                "mcp list shows those that are");
+        }
+
         var found = all.Where(c => component is null || c.Definition.Name == component).ToList();
         if (found.Count > 0)
             return found;

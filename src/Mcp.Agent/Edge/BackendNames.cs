@@ -21,13 +21,27 @@ internal static class BackendNames
         {
             if (resolver.Length == 0)
                 return await Dns.GetHostAddressesAsync(name.Text, ct).WaitAsync(s_limit, ct);
-            var client = new LookupClient(new LookupClientOptions(IPEndPoint.Parse(resolver)) { UseCache = false, Timeout = s_limit, Retries = 1, UseTcpFallback = true, ThrowDnsErrors = false });
-            var answers = await Task.WhenAll(client.QueryAsync($"{name}.", QueryType.A, cancellationToken: ct), client.QueryAsync($"{name}.", QueryType.AAAA, cancellationToken: ct));
+            var client = new LookupClient(new LookupClientOptions(IPEndPoint.Parse(resolver))
+            {
+                UseCache = false,
+                Timeout = s_limit,
+                Retries = 1,
+                UseTcpFallback = true,
+                ThrowDnsErrors = false,
+            });
+            var answers = await Task.WhenAll(
+                client.QueryAsync($"{name}.", QueryType.A, cancellationToken: ct),
+                client.QueryAsync($"{name}.", QueryType.AAAA, cancellationToken: ct));
             return [.. answers.SelectMany(a => a.Answers).OfType<AddressRecord>().Select(r => r.Address)];
         }
-        catch (Exception e) when (e is DnsResponseException or SocketException or TimeoutException or OperationCanceledException && !ct.IsCancellationRequested)
+        catch (Exception e) when (e is DnsResponseException or SocketException or TimeoutException or OperationCanceledException
+            && !ct.IsCancellationRequested)
         {
-            throw new McpException(ErrorCode.EdgeResolver, $"{(resolver.Length == 0 ? "the machine's resolver" : resolver)} does not say what {name} is: {e.Message}", "mcp dns list; is the DNS server reachable from here?", e);
+            throw new McpException(
+                ErrorCode.EdgeResolver,
+                $"{(resolver.Length == 0 ? "the machine's resolver" : resolver)} does not say what {name} is: {e.Message}",
+                "mcp dns list; is the DNS server reachable from here?",
+                e);
         }
     }
 }

@@ -11,7 +11,12 @@ public enum CertificateKind { Internal, Acme, Files }
 public sealed record EdgeOptions
 {
     private const int DefaultBodyMb = 100;
-    private static readonly Dictionary<string, CertificateKind> s_kinds = new() { ["internal"] = CertificateKind.Internal, ["acme"] = CertificateKind.Acme, ["files"] = CertificateKind.Files };
+    private static readonly Dictionary<string, CertificateKind> s_kinds = new()
+    {
+        ["internal"] = CertificateKind.Internal,
+        ["acme"] = CertificateKind.Acme,
+        ["files"] = CertificateKind.Files,
+    };
 
     /// <summary>Where plain HTTP is sent on to HTTPS, and an ACME server finds its answers.</summary>
     public required IPEndPoint Http { get; init; }

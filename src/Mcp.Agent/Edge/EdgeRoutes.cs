@@ -55,10 +55,13 @@ public sealed class EdgeRoutes(
         registry.Sequences.Pass(service, number);
         var before = registry.EdgeRoutes.Find(hostname);
         if (before is not null && before.Service != service)
+        {
             throw new McpException(
                 ErrorCode.EdgeTaken,
                 $"{hostname} is the route of the service {before.Service} here",
                 "undeploy that one first");
+        }
+
         var route = new EdgeRoute(
             hostname, service, name, port, resolver, options.Overlay.Insist(name.Text, await BackendNames.LookUpAsync(name, resolver, ct)));
         try
@@ -167,10 +170,13 @@ public sealed class EdgeRoutes(
     private (Hostname Name, int Port) Parse(Label service, string backend)
     {
         if (!Uri.TryCreate(backend, UriKind.Absolute, out var url) || url.Scheme != Uri.UriSchemeHttps)
+        {
             throw new McpException(
                 ErrorCode.EdgeCleartext,
                 $"the backend '{Label.Clip(backend)}' is not reached over TLS",
                 "https://SERVICE.zone:PORT");
+        }
+
         return url.Host == $"{service}.{config.Zone}" && Hostname.TryParse(url.Host, out var name)
             ? (name, url.Port)
             : throw new McpException(

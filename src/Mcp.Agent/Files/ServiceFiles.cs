@@ -102,10 +102,13 @@ public sealed class ServiceFiles(string root)
         var relative = path.StartsWith(own, StringComparison.Ordinal) ? path[own.Length..] : path;
         var parts = relative.Split('/');
         if (relative.StartsWith('/') || parts.Contains(".."))
+        {
             throw new McpException(
                 ErrorCode.FileOutside,
                 $"'{Label.Clip(path)}' lies outside of the service's directory",
                 $"a path below {own}, without ..");
+        }
+
         return parts.Length <= MostParts && parts.All(IsName)
             ? parts
             : throw new McpException(

@@ -25,15 +25,21 @@ internal static class Joining
         if (!JoinToken.TryParse(tokenText, out var token))
             throw new McpException(ErrorCode.JoinToken, "this is not a join token", "make one: mcp node join-token");
         if (!IPEndPoint.TryParse(master, out _))
+        {
             throw new McpException(
                 ErrorCode.JoinMaster,
                 $"'{Model.Names.Label.Clip(master)}' is not an address with port",
                 "such as 100.64.0.1:7443");
+        }
+
         if (Directory.Exists(Member.DirectoryOf(state)))
+        {
             throw new McpException(
                 ErrorCode.JoinMember,
                 "this node has joined a fleet already",
                 $"to have it join another one, remove {Member.DirectoryOf(state)} first");
+        }
+
         try
         {
             using var authority = await AuthorityAsync(master, token, ct);

@@ -110,9 +110,12 @@ internal sealed class Member : IDisposable
     public async Task<string> IssueAsync(IssueCertificateRequest request, ECDsa key, TimeSpan limit, CancellationToken ct)
     {
         if (!await _issuing.WaitAsync(s_turn, ct))
+        {
             throw new RpcException(new Status(
                 StatusCode.DeadlineExceeded,
                 $"too many certificates are asked for at once; none of them came within {s_turn.TotalSeconds:0} s"));
+        }
+
         try
         {
             return await IssueNowAsync(request, key, limit, ct);

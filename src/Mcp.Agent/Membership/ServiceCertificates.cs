@@ -58,8 +58,10 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
             {
                 using var there = Read(config.CertificateOf(service));
                 if (there is not null)
+                {
                     yield return Expiry.Of(
                         $"certificate of the service {service}", there, "the master renews it: is it there, and the service placed here?");
+                }
             }
         }
     }

@@ -13,7 +13,8 @@ public sealed class PortAllocator(PortsTable ports, int first, int last)
 {
     private int _next = Random.Shared.Next(first, last + 1);
 
-    /// <summary>One host port for each port inside that a route or the health check needs and that has no fixed one on 127.0.0.1. Safe to repeat.</summary>
+    /// <summary>One host port for each port inside that a route or the health check needs and that has no fixed one on 127.0.0.1. Safe to
+    /// repeat.</summary>
     /// <exception cref="McpException">ports.exhausted</exception>
     public void Allocate(InstanceName instance, ComponentDefinition component)
     {
@@ -29,7 +30,8 @@ public sealed class PortAllocator(PortsTable ports, int first, int last)
     /// <param name="specHash">As it is or will be stored: never computed anew from what another version has stored.</param>
     public InstanceSpec Spec(InstanceName instance, ComponentDefinition component, string specHash)
     {
-        var published = component.Ports.Concat(ports.Of(instance).Select(p => new FixedPort(FixedPorts.Loopback, p.HostPort, p.Inside))).ToList();
+        var published = component.Ports.Concat(ports.Of(instance).Select(p => new FixedPort(FixedPorts.Loopback, p.HostPort, p.Inside)))
+            .ToList();
         var env = new Dictionary<string, string>(component.Env);
         foreach (var route in component.Routes)
         {
@@ -46,8 +48,8 @@ public sealed class PortAllocator(PortsTable ports, int first, int last)
         return new InstanceSpec(instance, component, specHash, env, published);
     }
 
-    /// <summary>The port on 127.0.0.1 that leads to the port inside; 0: there is none. A fixed port on another address is not asked: what answers at
-    /// that number on 127.0.0.1 may be another service's.</summary>
+    /// <summary>The port on 127.0.0.1 that leads to the port inside; 0: there is none. A fixed port on another address is not asked: what
+    /// answers at that number on 127.0.0.1 may be another service's.</summary>
     public int HostPort(InstanceName instance, ComponentDefinition component, int inside)
     {
         if (component.Network == "host")

@@ -14,8 +14,8 @@ using Mcp.Runtimes;
 
 namespace Mcp.Agent.Probes;
 
-/// <summary>Says whether an instance is well: before the switch, and for a while after it. Without a health check a routed component must accept
-/// connections, and any other must have run for as long as its <see cref="ComponentDefinition.Watch"/>.</summary>
+/// <summary>Says whether an instance is well: before the switch, and for a while after it. Without a health check a routed component must
+/// accept connections, and any other must have run for as long as its <see cref="ComponentDefinition.Watch"/>.</summary>
 public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthProbe probe)
 {
     private const int LastLines = 20;
@@ -43,8 +43,8 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
     }
 
     /// <summary>Asks until it is well. One that ends before is started again, as its restart policy says.</summary>
-    /// <exception cref="McpException">health.failed: it ended for good, or its tries are over; with what was probed, what came back and the last log
-    /// lines.</exception>
+    /// <exception cref="McpException">health.failed: it ended for good, or its tries are over; with what was probed, what came back and the
+    /// last log lines.</exception>
     public async Task WaitAsync(ComponentDefinition component, InstanceName instance, IProgress<string> progress, CancellationToken ct)
     {
         var check = Effective(component);
@@ -123,7 +123,8 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
     private static bool Runs(InstanceInfo? info) => info is { State: InstanceState.Running };
 
     // Of a runtime that does not know nothing follows.
-    private static bool HasEnded(InstanceInfo? info) => info is null or { State: InstanceState.Exited or InstanceState.Failed or InstanceState.Removed };
+    private static bool HasEnded(InstanceInfo? info) =>
+        info is null or { State: InstanceState.Exited or InstanceState.Failed or InstanceState.Removed };
 
     private static string Ending(InstanceInfo? info) => info switch
     {
@@ -143,7 +144,14 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
             return health with { Port = health.Port ?? firstPort };
         return firstPort is null
             ? null
-            : new HealthCheck { Tcp = true, Port = firstPort, Interval = s_acceptEvery, Timeout = TimeSpan.FromSeconds(1), Retries = AcceptTries };
+            : new HealthCheck
+            {
+                Tcp = true,
+                Port = firstPort,
+                Interval = s_acceptEvery,
+                Timeout = TimeSpan.FromSeconds(1),
+                Retries = AcceptTries,
+            };
     }
 
     // Null: the runtime does not answer, which says nothing of the instance.

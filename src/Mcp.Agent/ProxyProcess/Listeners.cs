@@ -67,11 +67,13 @@ internal static class Listeners
         listen.Bound(Limit(at, kind));
         Entrance.Mark(listen, kind);
         if (tls is not null)
+        {
             listen.UseHttps(new TlsHandshakeCallbackOptions
             {
                 HandshakeTimeout = s_handshake,
                 OnConnection = hello => ValueTask.FromResult(tls(hello.ClientHelloInfo.ServerName)),
             });
+        }
     });
 
     // Of other nodes each request may have a connection of its own, so only the public is counted by source.

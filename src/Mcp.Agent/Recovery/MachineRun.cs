@@ -4,7 +4,8 @@ using Mcp.Machine;
 
 namespace Mcp.Agent.Recovery;
 
-/// <summary>Names the run of the machine, from one boot to the next: whatever ran in another one has ended. It is the kernel's, and a file in
+/// <summary>Names the run of the machine, from one boot to the next: whatever ran in another one has ended. It is the kernel's, and a file
+/// in
 /// <c>/run</c>, which does not outlive a boot, nor a machine that is brought back in some other way.</summary>
 public static class MachineRun
 {

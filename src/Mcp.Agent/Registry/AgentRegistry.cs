@@ -16,7 +16,8 @@ public sealed class AgentRegistry : IDisposable
 
     /// <summary>In order.</summary>
     public static readonly IReadOnlyList<Migration> Migrations =
-        [.. Migration.In(typeof(AgentRegistry).Assembly).Select(m => m.Number == DefinitionBodies.Number ? m with { Then = DefinitionBodies.Convert } : m)];
+        [.. Migration.In(typeof(AgentRegistry).Assembly)
+            .Select(m => m.Number == DefinitionBodies.Number ? m with { Then = DefinitionBodies.Convert } : m)];
 
     private readonly Database _database;
 

@@ -31,14 +31,24 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
             ("now", time.NowText()));
         // First all that go, so that a hostname can change its component.
         foreach (var old in there.Values.Where(old => !rows.Any(r => r.Name == old.Name && IsSame(r, old))))
-            connection.Run("DELETE FROM components WHERE service = @service AND name = @name", ("service", service.Name.Text), ("name", old.Name));
+        {
+            connection.Run(
+                "DELETE FROM components WHERE service = @service AND name = @name",
+                ("service", service.Name.Text),
+                ("name", old.Name));
+        }
+
         for (var i = 0; i < rows.Count; i++)
         {
             if (there.TryGetValue(rows[i].Name, out var old) && IsSame(rows[i], old))
+            {
                 connection.Run("UPDATE components SET position = @position, desired = @desired WHERE service = @service AND name = @name",
                     ("position", i), ("desired", rows[i].Desired), ("service", service.Name.Text), ("name", rows[i].Name));
+            }
             else
+            {
                 Insert(connection, service.Name, rows[i], i);
+            }
         }
 
         if (!holds)
@@ -70,7 +80,9 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
     public ServiceDefinition? Find(Label service)
     {
         using var connection = database.Connect();
-        return Head(connection, service) is { } head ? head with { Components = [.. Read(connection, service).Select(c => c.Definition)] } : null;
+        return Head(connection, service) is { } head
+            ? head with { Components = [.. Read(connection, service).Select(c => c.Definition)] }
+            : null;
     }
 
     /// <param name="service">Null: of all services.</param>
@@ -80,15 +92,16 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
         return Read(connection, service);
     }
 
-    /// <summary>Whether the two were deployed as components of one service that write to one directory, as files could say before <c>:shared</c>.
-    /// Today's rules refuse that, so only what an older version took is stored so.</summary>
+    /// <summary>Whether the two were deployed as components of one service that write to one directory, as files could say before
+    /// <c>:shared</c>. Today's rules refuse that, so only what an older version took is stored so.</summary>
     public bool AreTogether(InstanceName one, InstanceName other)
     {
         if (one.Service != other.Service || one.Component == other.Component)
             return false;
         var stored = List(one.Service);
         return stored.Find(c => c.Instance == one) is { } a && stored.Find(c => c.Instance == other) is { } b
-            && a.Definition.Volumes.Any(v => !v.ReadOnly && b.Definition.Volumes.Any(w => !w.ReadOnly && VolumePaths.Overlap(v.Source, w.Source)));
+            && a.Definition.Volumes.Any(v => !v.ReadOnly
+                && b.Definition.Volumes.Any(w => !w.ReadOnly && VolumePaths.Overlap(v.Source, w.Source)));
     }
 
     private static bool IsSame(ComponentRow one, ComponentRow other) =>
@@ -114,14 +127,23 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
     {
         if (!Label.TryParse(r.GetString(0), out var service) || !Label.TryParse(r.GetString(1), out _))
             return null;
-        var row = new ComponentRow(r.GetString(1), r.GetString(2), r.GetString(3), Number(r, 4), r.GetString(5), r.GetString(6), r.GetString(7));
+        var row = new ComponentRow(
+            r.GetString(1),
+            r.GetString(2),
+            r.GetString(3),
+            Number(r, 4),
+            r.GetString(5),
+            r.GetString(6),
+            r.GetString(7));
         var (definition, trouble) = StoredDefinition.Read(row, () => Routes(connection, row.Name, service));
         return new StoredComponent(service, definition, row, TimeText.ReadOrLongAgo(r.GetString(8)), trouble);
     }
 
     // 0 where it is damaged: there is no such generation, so whatever runs of the component is left over.
     private static int Number(SqliteDataReader r, int column) =>
-        r.GetFieldType(column) == typeof(long) && r.GetInt64(column) is > 0 and <= InstanceName.MostGenerations and var number ? (int)number : 0;
+        r.GetFieldType(column) == typeof(long) && r.GetInt64(column) is > 0 and <= InstanceName.MostGenerations and var number
+            ? (int)number
+            : 0;
 
     private static List<Route> Routes(SqliteConnection connection, string component, Label service) =>
         connection.QueryEach("SELECT name, port, mode, hostname, public FROM routes WHERE service = @service AND component = @component",
@@ -139,14 +161,19 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
     {
         var (component, _) = StoredDefinition.Read(row, () => []);
         connection.Run("""
-            INSERT INTO components (service, name, position, image, definition, spec_hash, generation, desired, updated_at, runtime, memory_mb, vcpus)
+            INSERT INTO components
+            (service, name, position, image, definition, spec_hash, generation, desired, updated_at, runtime, memory_mb, vcpus)
             VALUES (@service, @name, @position, @image, @definition, @hash, @generation, @desired, @now, @runtime, @memory, @vcpus)
             """,
             ("service", service.Text), ("name", row.Name), ("position", position), ("image", row.Image), ("definition", row.Definition),
             ("hash", row.SpecHash), ("generation", row.Generation), ("desired", row.Desired), ("now", time.NowText()),
             ("runtime", row.Runtime), ("memory", component.MemoryMb), ("vcpus", component.Vcpus));
-        connection.Run("INSERT INTO generations (service, component, last) VALUES (@service, @name, @generation) ON CONFLICT (service, component) DO UPDATE SET last = MAX(last, @generation)",
-            ("service", service.Text), ("name", row.Name), ("generation", row.Generation));
+        connection.Run(
+            "INSERT INTO generations (service, component, last) VALUES (@service, @name, @generation) ON CONFLICT (service, component) DO "
+                + "UPDATE SET last = MAX(last, @generation)",
+            ("service", service.Text),
+            ("name", row.Name),
+            ("generation", row.Generation));
         foreach (var route in component.Routes)
             Insert(connection, service, component.Name, route);
     }
@@ -155,9 +182,16 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
     {
         try
         {
-            connection.Run("INSERT INTO routes (service, component, name, port, mode, hostname, public) VALUES (@service, @component, @name, @port, @mode, @hostname, @public)",
-                ("service", service.Text), ("component", component.Text), ("name", route.Name.Text), ("port", route.Port),
-                ("mode", Spellings.Modes.Spell(route.Mode)), ("hostname", route.Hostname?.Text), ("public", route.Public));
+            connection.Run(
+                "INSERT INTO routes (service, component, name, port, mode, hostname, public) VALUES (@service, @component, @name, @port, "
+                    + "@mode, @hostname, @public)",
+                ("service", service.Text),
+                ("component", component.Text),
+                ("name", route.Name.Text),
+                ("port", route.Port),
+                ("mode", Spellings.Modes.Spell(route.Mode)),
+                ("hostname", route.Hostname?.Text),
+                ("public", route.Public));
         }
         catch (SqliteException e) when (e.SqliteErrorCode == 19)
         {

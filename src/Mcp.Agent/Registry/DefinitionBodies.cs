@@ -8,8 +8,8 @@ using Microsoft.Data.Sqlite;
 
 namespace Mcp.Agent.Registry;
 
-/// <summary>Migration 11: what versions before 0.3 stored as service files, in rows and in journals, becomes JSON. Nothing is lost: what this version does
-/// not read whole is kept, and what is damaged stays as it is. The hashes stay, too: instances carry them.</summary>
+/// <summary>Migration 11: what versions before 0.3 stored as service files, in rows and in journals, becomes JSON. Nothing is lost: what
+/// this version does not read whole is kept, and what is damaged stays as it is. The hashes stay, too: instances carry them.</summary>
 internal static class DefinitionBodies
 {
     public const int Number = 11;
@@ -24,7 +24,9 @@ internal static class DefinitionBodies
                 connection.Run("UPDATE components SET definition = @body WHERE rowid = @id", ("body", body), ("id", id));
         }
 
-        foreach (var (id, state) in connection.Query("SELECT id, state FROM operations WHERE kind IN ('deploy', 'rollout')", r => (r.GetString(0), r.GetString(1))))
+        foreach (var (id, state) in connection.Query(
+            "SELECT id, state FROM operations WHERE kind IN ('deploy', 'rollout')",
+            r => (r.GetString(0), r.GetString(1))))
         {
             if (Journal(state) is { } converted)
                 connection.Run("UPDATE operations SET state = @state WHERE id = @id", ("state", converted), ("id", id));
@@ -73,7 +75,9 @@ internal static class DefinitionBodies
         if (deployment["Before"] is JsonArray)
             return;
         var rows = new JsonArray();
-        var isActive = deployment["Previous"] is JsonValue value && value.TryGetValue<string>(out var file) && !file.Contains("\nactive = false\n", StringComparison.Ordinal);
+        var isActive = deployment["Previous"] is JsonValue value
+            && value.TryGetValue<string>(out var file)
+            && !file.Contains("\nactive = false\n", StringComparison.Ordinal);
         var were = Texts(deployment["Previous"]);
         foreach (var rollout in Rollouts(deployment, "Rollouts").Concat(Rollouts(deployment, "Removals")))
         {
@@ -99,7 +103,8 @@ internal static class DefinitionBodies
         };
     }
 
-    private static IEnumerable<JsonObject> Rollouts(JsonObject deployment, string key) => (deployment[key] as JsonArray ?? []).OfType<JsonObject>();
+    private static IEnumerable<JsonObject> Rollouts(JsonObject deployment, string key) =>
+        (deployment[key] as JsonArray ?? []).OfType<JsonObject>();
 
     private static string ComponentOf(JsonObject rollout) => rollout["Component"]?.ToString() ?? "";
 

@@ -23,7 +23,9 @@ public sealed class HoldsTable(Database database)
     public HashSet<(Label Service, Label Component)> All()
     {
         using var connection = database.Connect();
-        var all = connection.QueryEach("SELECT service, component FROM holds", r => Tuple.Create(Label.Parse(r.GetString(0)), Label.Parse(r.GetString(1))));
+        var all = connection.QueryEach(
+            "SELECT service, component FROM holds",
+            r => Tuple.Create(Label.Parse(r.GetString(0)), Label.Parse(r.GetString(1))));
         return [.. all.Select(h => (h.Item1, h.Item2))];
     }
 }

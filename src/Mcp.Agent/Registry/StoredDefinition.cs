@@ -23,7 +23,8 @@ internal static class StoredDefinition
             var unread = definition.UnreadKeys.Distinct().Select(Label.Clip).ToList();
             return unread.Count == 0
                 ? (definition, "")
-                : (definition with { Image = ImageOf(row) }, $"another version of mcp-agent stored it, with keys that this one cannot read: {string.Join(", ", unread)}");
+                : (definition with { Image = ImageOf(row) }, "another version of mcp-agent stored it, with keys that this one cannot "
+                    + $"read: {string.Join(", ", unread)}");
         }
         catch (McpException e)
         {

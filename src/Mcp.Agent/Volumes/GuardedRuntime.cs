@@ -5,7 +5,8 @@ using Mcp.Runtimes;
 
 namespace Mcp.Agent.Volumes;
 
-/// <summary>A runtime that starts nothing whose volumes somebody else may be writing to: whoever asks, deploy, undo, reconciler or a person.</summary>
+/// <summary>A runtime that starts nothing whose volumes somebody else may be writing to: whoever asks, deploy, undo, reconciler or a
+/// person.</summary>
 public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard) : IRuntime
 {
     public string Name => inner.Name;
@@ -42,9 +43,11 @@ public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard) : IRuntime
 
     public Task<IReadOnlyList<VolumeHolder>> HoldersAsync(CancellationToken ct) => inner.HoldersAsync(ct);
 
-    public IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, CancellationToken ct) => inner.LogsAsync(name, options, ct);
+    public IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, CancellationToken ct) =>
+        inner.LogsAsync(name, options, ct);
 
     public IAsyncEnumerable<RuntimeEvent> WatchAsync(CancellationToken ct) => inner.WatchAsync(ct);
 
-    public Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct) => inner.ExecAsync(name, command, ct);
+    public Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct) =>
+        inner.ExecAsync(name, command, ct);
 }

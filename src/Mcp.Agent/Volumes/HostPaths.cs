@@ -3,7 +3,8 @@ using Mcp.Model.Definition;
 
 namespace Mcp.Agent.Volumes;
 
-/// <summary>Which directories of this host are the same ones, by whatever names: links are followed, and a bind mount is the directory that it shows.</summary>
+/// <summary>Which directories of this host are the same ones, by whatever names: links are followed, and a bind mount is the directory that
+/// it shows.</summary>
 public static class HostPaths
 {
     private const int MostLinks = 40;
@@ -16,14 +17,19 @@ public static class HostPaths
             return true;
         var mounts = Mounts();
         var shown = Shown(b, mounts);
-        return Shown(a, mounts).Any(x => shown.Any(y => x.Device == y.Device && x.Device.Length > 0 && VolumePaths.Overlap(x.Path, y.Path)));
+        return Shown(a, mounts).Any(x => shown.Any(y => x.Device == y.Device
+            && x.Device.Length > 0
+            && VolumePaths.Overlap(x.Path, y.Path)));
     }
 
     // What is seen there: the directory, and whatever is mounted below it.
     private static List<(string Device, string Path)> Shown(string path, List<(string Device, string Root, string Point)> mounts)
     {
         var below = path == "/" ? path : path + "/";
-        return [Identity(path, mounts), .. mounts.Where(m => m.Point.StartsWith(below, StringComparison.Ordinal)).Select(m => (m.Device, m.Root))];
+        return [
+            Identity(path, mounts),
+            .. mounts.Where(m => m.Point.StartsWith(below, StringComparison.Ordinal)).Select(m => (m.Device, m.Root)),
+        ];
     }
 
     /// <summary>With every link on the way followed; what is not there stays as it is written.</summary>
@@ -71,18 +77,24 @@ public static class HostPaths
     // The file system's number and the path within it.
     private static (string Device, string Path) Identity(string path, List<(string Device, string Root, string Point)> mounts)
     {
-        var at = mounts.Where(m => VolumePaths.Normal(path) is var p && (m.Point == "/" || p == m.Point || p.StartsWith(m.Point + "/", StringComparison.Ordinal)))
+        var at = mounts.Where(m => VolumePaths.Normal(path) is var p
+            && (m.Point == "/" || p == m.Point || p.StartsWith(m.Point + "/", StringComparison.Ordinal)))
             .DefaultIfEmpty(("", "", "/")).MaxBy(m => m.Item3.Length);
         var below = at.Item3 == "/" ? path : path[at.Item3.Length..];
         return (at.Item1, VolumePaths.Normal($"{at.Item2}/{below}"));
     }
 
-    // proc(5): 36 35 98:0 /root /mount/point rw,noatime ... with spaces and the like as \040. The last mount on a point is the one that is seen.
+    // proc(5): 36 35 98:0 /root /mount/point rw,noatime ... with spaces and the like as \040. The last mount on a point is the one that is
+    // seen.
     private static List<(string Device, string Root, string Point)> Mounts()
     {
         try
         {
-            return [.. File.ReadLines("/proc/self/mountinfo").Select(l => l.Split(' ')).Where(p => p.Length > 5).Select(p => (p[2], Plain(p[3]), Plain(p[4]))).Reverse()];
+            return [.. File.ReadLines("/proc/self/mountinfo")
+                .Select(l => l.Split(' '))
+                .Where(p => p.Length > 5)
+                .Select(p => (p[2], Plain(p[3]), Plain(p[4])))
+                .Reverse()];
         }
         catch (IOException)
         {

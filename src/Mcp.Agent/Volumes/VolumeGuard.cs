@@ -5,10 +5,13 @@ using Mcp.Runtimes;
 
 namespace Mcp.Agent.Volumes;
 
-/// <summary>One writer for each path. Before an instance starts, the runtimes are asked what runs, never a table; what is not certain counts as running.
-/// Two that start at once claim their paths here until their runtimes know them.</summary>
-/// <param name="together">Whether two instances were deployed together on one directory before a volume had one writer; null: none were.</param>
-public sealed class VolumeGuard(IReadOnlyCollection<IRuntime> runtimes, Func<InstanceName, InstanceName, bool>? together = null) : IDisposable
+/// <summary>One writer for each path. Before an instance starts, the runtimes are asked what runs, never a table; what is not certain
+/// counts as running. Two that start at once claim their paths here until their runtimes know them.</summary>
+/// <param name="together">Whether two instances were deployed together on one directory before a volume had one writer; null: none
+/// were.</param>
+public sealed class VolumeGuard(
+    IReadOnlyCollection<IRuntime> runtimes,
+    Func<InstanceName, InstanceName, bool>? together = null) : IDisposable
 {
     private readonly SemaphoreSlim _asking = new(1, 1);
     private readonly List<VolumeHolder> _claims = [];
@@ -23,7 +26,11 @@ public sealed class VolumeGuard(IReadOnlyCollection<IRuntime> runtimes, Func<Ins
         await _asking.WaitAsync(ct);
         try
         {
-            await CheckAsync(name.ToString(), writable, holder => holder.Instance is { } other && (other == name || together?.Invoke(name, other) == true), ct);
+            await CheckAsync(
+                name.ToString(),
+                writable,
+                holder => holder.Instance is { } other && (other == name || together?.Invoke(name, other) == true),
+                ct);
             var claim = new VolumeHolder(name.ToString(), name, false, writable);
             lock (_claims)
                 _claims.Add(claim);
@@ -47,8 +54,11 @@ public sealed class VolumeGuard(IReadOnlyCollection<IRuntime> runtimes, Func<Ins
         {
             foreach (var volume in writable)
             {
-                if (holder.Writable.FirstOrDefault(w => (w.Exclusive || volume.Exclusive) && HostPaths.Overlap(w.Source, volume.Source)) is { } held)
+                if (holder.Writable.FirstOrDefault(w => (w.Exclusive || volume.Exclusive)
+                    && HostPaths.Overlap(w.Source, volume.Source)) is { } held)
+                {
                     throw Held(who, volume, holder, held);
+                }
             }
         }
     }
@@ -74,7 +84,8 @@ public sealed class VolumeGuard(IReadOnlyCollection<IRuntime> runtimes, Func<Ins
         ErrorCode.VolumeHeld,
         $"{who} is not started: {holder.Who} may be writing to {held.Source}"
             + (held.Source == volume.Source ? "" : $", which is, holds or lies in {volume.Source}"),
-        "one instance at a time writes to a volume; stop the other one first (mcp adopt takes over one that the registry does not know), or say :shared on both where several writers are meant");
+        "one instance at a time writes to a volume; stop the other one first (mcp adopt takes over one that the registry does not know), "
+            + "or say :shared on both where several writers are meant");
 
     private sealed class Claim(VolumeGuard guard, VolumeHolder claim) : IDisposable
     {

@@ -16,10 +16,13 @@ internal static class LifecycleCommands
         {
             var (name, component) = AgentCommand.Target(parsed.GetValue(service)!);
             if (component.Length > 0)
+            {
                 throw new McpException(
                     ErrorCode.Usage,
                     $"undeploy removes whole services, and {name}/{component} is one component",
                     $"take it out of the service file and deploy that, or: mcp undeploy {name}");
+            }
+
             var request = new ServiceRequest { Service = name };
             return Done(await agent.Client.UndeployAsync(request, agent.Call(AgentCommand.Slow, ct)), printer);
         });

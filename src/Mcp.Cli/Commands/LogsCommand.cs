@@ -33,9 +33,12 @@ internal static class LogsCommand
                 Tail = parsed.GetValue(tail),
             };
             if (parsed.GetValue(since) is { } text)
+            {
                 request.Since = Durations.TryParse(text, out var ago)
                     ? (TimeProvider.System.GetUtcNow() - ago).ToTimestamp()
                     : throw new McpException(ErrorCode.Usage, $"'{text}' is no time", "such as 30s, 10m, 2h");
+            }
+
             using var call = agent.Client.Logs(request, agent.Call(null, ct));
             await foreach (var line in call.ResponseStream.ReadAllAsync(ct))
             {

@@ -108,9 +108,11 @@ internal static class ServiceCommands
             ?? throw new McpException(ErrorCode.Usage, $"the editor {editor[0]} did not start", "set EDITOR");
         await process.WaitForExitAsync(ct);
         if (process.ExitCode != 0)
+        {
             throw new McpException(
                 ErrorCode.EditFailed,
                 $"{editor[0]} ended with exit code {process.ExitCode}; nothing was changed",
                 $"your text is in {file}");
+        }
     }
 }

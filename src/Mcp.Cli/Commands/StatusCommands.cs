@@ -61,8 +61,11 @@ internal static class StatusCommands
         if (printer.Json)
             return;
         foreach (var drift in reply.Drift)
+        {
             await Console.Out.WriteLineAsync(
                 Visible.Text($"drift: {(fleet ? $"{drift.Node} " : "")}{drift.Instance} {drift.What} ({drift.Repair})"));
+        }
+
         await ShowUnreachableAsync(reply.Unreachable);
     }
 

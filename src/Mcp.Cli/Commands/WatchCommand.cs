@@ -31,7 +31,10 @@ internal static class WatchCommand
             if (!Durations.TryParse(parsed.GetValue(interval)!, out var pause)
                 || pause < TimeSpan.FromMilliseconds(500)
                 || pause > TimeSpan.FromMinutes(1))
+            {
                 throw new McpException(ErrorCode.Usage, $"'{parsed.GetValue(interval)}' does not do as --interval", "500ms to 1m");
+            }
+
             var request = new StatusRequest { Service = parsed.GetValue(service) ?? "" };
             var screen = !printer.Json && !Console.IsOutputRedirected;
             if (screen)

@@ -3,9 +3,9 @@ using System.Net;
 namespace Mcp.Daemon.Doors;
 
 /// <summary>
-/// How many connections a listener keeps, in all and of one source. One that comes when it is full takes the place of those that ask nothing:
-/// first of those that never have, the oldest first; then of those that have been idle longest. Where all are at work, it is refused.
-/// That the listener is full is told once in ten minutes, not for each connection.
+/// How many connections a listener keeps, in all and of one source. One that comes when it is full takes the place of those that ask
+/// nothing: first of those that never have, the oldest first; then of those that have been idle longest. Where all are at work, it is
+/// refused. That the listener is full is told once in ten minutes, not for each connection.
 /// </summary>
 /// <param name="listener">For people, such as "DNS over TCP".</param>
 /// <param name="ofOneSource">Of one <see cref="Source"/>; null: only <paramref name="most"/> counts.</param>
@@ -75,7 +75,8 @@ public sealed class ConnectionLimit(string listener, int most, int? ofOneSource,
         if (_told is { } told && time.GetElapsedTime(told) < s_tellAgain)
             return null;
         _told = time.GetTimestamp();
-        return $"{listener}: full with {what}; those that ask nothing make room for new ones, and where there are none new ones are refused";
+        return $"{listener}: full with {what}; those that ask nothing make room for new ones, and where there are none new ones are "
+            + "refused";
     }
 
     private void Sweep()

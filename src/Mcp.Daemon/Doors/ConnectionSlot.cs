@@ -2,7 +2,8 @@ using System.Net;
 
 namespace Mcp.Daemon.Doors;
 
-/// <summary>A connection's place in its listener. Between <see cref="Begin"/> and <see cref="End"/> it is at work and is not closed to make room.</summary>
+/// <summary>A connection's place in its listener. Between <see cref="Begin"/> and <see cref="End"/> it is at work and is not closed to make
+/// room.</summary>
 public sealed class ConnectionSlot : IDisposable
 {
     private readonly ConnectionLimit _limit;

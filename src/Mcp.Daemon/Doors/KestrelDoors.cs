@@ -8,7 +8,8 @@ namespace Mcp.Daemon.Doors;
 /// <summary>Connection limits for what Kestrel listens on.</summary>
 public static class KestrelDoors
 {
-    /// <summary>Before TLS: also who never says hello takes a place. Connections of this machine, where a proxy may stand in front, count as no source.</summary>
+    /// <summary>Before TLS: also who never says hello takes a place. Connections of this machine, where a proxy may stand in front, count
+    /// as no source.</summary>
     public static void Bound(this ListenOptions listen, ConnectionLimit limit) => listen.Use(next => async connection =>
     {
         var from = (connection.RemoteEndPoint as IPEndPoint)?.Address;
@@ -23,7 +24,8 @@ public static class KestrelDoors
         await next(connection);
     });
 
-    /// <summary>A gRPC call whose message has no more bytes than that, and is not compressed: of a few bytes it could make as much as it likes.</summary>
+    /// <summary>A gRPC call whose message has no more bytes than that, and is not compressed: of a few bytes it could make as much as it
+    /// likes.</summary>
     public static void KeepShort(HttpContext context, long longest)
     {
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } body)

@@ -19,7 +19,8 @@ public static partial class OpenFiles
         return (int)Math.Min(most, int.MaxValue);
     }
 
-    /// <summary>At most that many connections, and no more than that part of what may be open: a listener that is full must leave the rest of the program what it needs.</summary>
+    /// <summary>At most that many connections, and no more than that part of what may be open: a listener that is full must leave the rest
+    /// of the program what it needs.</summary>
     /// <param name="part">4: a quarter.</param>
     public static int Share(int most, int part) => Math.Min(most, Math.Max(1, Most() / part));
 

@@ -2,7 +2,8 @@ using System.Net;
 
 namespace Mcp.Daemon.Doors;
 
-/// <summary>How much is under way, in all and of each <see cref="Source"/>. What comes from this machine, where a proxy may stand in front, is only counted in all.</summary>
+/// <summary>How much is under way, in all and of each <see cref="Source"/>. What comes from this machine, where a proxy may stand in front,
+/// is only counted in all.</summary>
 /// <param name="most">Null: only <paramref name="ofOneSource"/> counts.</param>
 public sealed class SourceCount(int? most, int ofOneSource)
 {

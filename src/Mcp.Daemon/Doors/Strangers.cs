@@ -5,8 +5,9 @@ namespace Mcp.Daemon.Doors;
 
 /// <summary>
 /// Middleware before gRPC, which reads a whole message before anybody asks who sent it.
-/// Calls without a peer's certificate or a token that counts (a node that joins, a question for the health, whoever is to be refused) may send 64 KiB each and take 10 s;
-/// 1,000 of them may be under way, 100 of one <see cref="Source"/>; the rest is cut off. Their connections make room for new ones, also in the middle of a call.
+/// Calls without a peer's certificate or a token that counts (a node that joins, a question for the health, whoever is to be refused) may
+/// send 64 KiB each and take 10 s; 1,000 of them may be under way, 100 of one <see cref="Source"/>; the rest is cut off. Their connections
+/// make room for new ones, also in the middle of a call.
 /// </summary>
 /// <param name="isKnown">Of the certificates of our CA, whose counts.</param>
 public sealed class Strangers(Func<PeerName, bool> isKnown, TokenSigner tokens, TimeProvider time)
@@ -53,6 +54,7 @@ public sealed class Strangers(Func<PeerName, bool> isKnown, TokenSigner tokens, 
         if (context.Connection.ClientCertificate is { } shown && PeerName.Of(shown) is { } peer && isKnown(peer))
             return true;
         var header = context.Request.Headers.Authorization.ToString();
-        return header.StartsWith(Bearer, StringComparison.Ordinal) && (await tokens.VerifyAsync(header[Bearer.Length..])).Caller is not null;
+        return header.StartsWith(Bearer, StringComparison.Ordinal)
+            && (await tokens.VerifyAsync(header[Bearer.Length..])).Caller is not null;
     }
 }

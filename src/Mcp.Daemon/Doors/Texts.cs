@@ -11,7 +11,8 @@ public static class Texts
 
     private const string Mark = "... (cut)";
 
-    public static string Cut(string text, int longest = Longest) => text.Length <= longest ? text : $"{text.AsSpan(0, longest - Mark.Length)}{Mark}";
+    public static string Cut(string text, int longest = Longest) =>
+        text.Length <= longest ? text : $"{text.AsSpan(0, longest - Mark.Length)}{Mark}";
 
     /// <summary>Cuts every text in a message, and in the messages in it.</summary>
     public static void CutIn(IMessage message, int longest)

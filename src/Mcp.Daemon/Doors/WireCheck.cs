@@ -4,8 +4,8 @@ using Google.Protobuf.Reflection;
 namespace Mcp.Daemon.Doors;
 
 /// <summary>
-/// A message of another program before it becomes objects. Two bytes on the wire can become an object of two hundred, so its length alone bounds nothing.
-/// Never throws: what is broken is the parser's to refuse.
+/// A message of another program before it becomes objects. Two bytes on the wire can become an object of two hundred, so its length alone
+/// bounds nothing. Never throws: what is broken is the parser's to refuse.
 /// </summary>
 /// <param name="Parts">Texts, messages and fields that we do not know, at any depth; counted no further than asked for.</param>
 /// <param name="LongestText">In bytes.</param>

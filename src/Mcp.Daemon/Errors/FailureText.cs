@@ -13,7 +13,8 @@ public static class FailureText
 {
     public const string OurFault = "this is a fault of mcp; the log of the program has the details";
 
-    /// <summary>What the world said, in its own words. A fault of ours also names its type, which whoever reports it will be asked for.</summary>
+    /// <summary>What the world said, in its own words. A fault of ours also names its type, which whoever reports it will be asked
+    /// for.</summary>
     public static string Of(Exception e) => e switch
     {
         RpcException rpc => rpc.Status.Detail,

@@ -11,7 +11,14 @@ public static class EventStream
     /// <param name="tail">How many of those that are there; 0: 50. Does not count with <paramref name="after"/>.</param>
     /// <param name="after">All with a greater id; 0: not asked for.</param>
     /// <param name="stopping">The program ends: so does following.</param>
-    public static async IAsyncEnumerable<KeptEvent> ReadAsync(EventsTable table, bool follow, int tail, long after, TimeProvider time, CancellationToken stopping, [EnumeratorCancellation] CancellationToken ct)
+    public static async IAsyncEnumerable<KeptEvent> ReadAsync(
+        EventsTable table,
+        bool follow,
+        int tail,
+        long after,
+        TimeProvider time,
+        CancellationToken stopping,
+        [EnumeratorCancellation] CancellationToken ct)
     {
         var last = after;
         var most = after > 0 ? int.MaxValue : tail > 0 ? tail : DefaultTail;

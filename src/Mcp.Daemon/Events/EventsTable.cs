@@ -26,7 +26,8 @@ public sealed class EventsTable(Database database, TimeProvider time)
         var id = database.Note(connection =>
         {
             var id = (long)connection.Scalar("""
-                INSERT INTO events (time, service, component, kind, detail) VALUES (@time, @service, @component, @kind, @detail) RETURNING id
+                INSERT INTO events (time, service, component, kind, detail)
+                VALUES (@time, @service, @component, @kind, @detail) RETURNING id
                 """,
                 ("time", now.ToText()),
                 ("service", service),
@@ -43,7 +44,8 @@ public sealed class EventsTable(Database database, TimeProvider time)
     {
         using var connection = database.Connect();
         return connection.Query(
-            "SELECT id, time, service, component, kind, detail FROM (SELECT * FROM events WHERE id > @id ORDER BY id DESC LIMIT @most) ORDER BY id",
+            "SELECT id, time, service, component, kind, detail FROM (SELECT * FROM events WHERE id > @id ORDER BY id DESC LIMIT @most) "
+                + "ORDER BY id",
             Read,
             ("id", id),
             ("most", most));

@@ -71,33 +71,33 @@ public static class PeerTls
         X509Certificate2 authority,
         X509Certificate2? own,
         int longest = LongestMessage) => GrpcChannel.ForAddress($"https://{address}", new GrpcChannelOptions
-    {
-        DisposeHttpClient = true,
-        MaxReceiveMessageSize = longest,
-        InitialReconnectBackoff = s_firstPause,
-        MaxReconnectBackoff = s_longestPause,
-        HttpHandler = new SocketsHttpHandler
         {
-            ConnectTimeout = s_connect,
-            UseProxy = false,
-            // A hundred followed logs would keep a hundred-and-first call from a node.
-            EnableMultipleHttp2Connections = true,
-            KeepAlivePingDelay = s_ping,
-            KeepAlivePingTimeout = s_pingLimit,
-            PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
-            SslOptions = new SslClientAuthenticationOptions
+            DisposeHttpClient = true,
+            MaxReceiveMessageSize = longest,
+            InitialReconnectBackoff = s_firstPause,
+            MaxReconnectBackoff = s_longestPause,
+            HttpHandler = new SocketsHttpHandler
             {
-                EnabledSslProtocols = SslProtocols.Tls13,
-                ClientCertificates = own is null ? [] : [own],
-                CertificateChainPolicy = Trusting(authority),
-                // Not TargetHost: the handler overwrites it with the address, and that is in the certificate of whoever lives there.
-                RemoteCertificateValidationCallback = (_, shown, _, errors) =>
-                    (errors & ~SslPolicyErrors.RemoteCertificateNameMismatch) == 0
-                    && shown is X509Certificate2 certificate
-                    && certificate.MatchesHostname(name, allowWildcards: false, allowCommonName: false),
+                ConnectTimeout = s_connect,
+                UseProxy = false,
+                // A hundred followed logs would keep a hundred-and-first call from a node.
+                EnableMultipleHttp2Connections = true,
+                KeepAlivePingDelay = s_ping,
+                KeepAlivePingTimeout = s_pingLimit,
+                PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
+                SslOptions = new SslClientAuthenticationOptions
+                {
+                    EnabledSslProtocols = SslProtocols.Tls13,
+                    ClientCertificates = own is null ? [] : [own],
+                    CertificateChainPolicy = Trusting(authority),
+                    // Not TargetHost: the handler overwrites it with the address, and that is in the certificate of whoever lives there.
+                    RemoteCertificateValidationCallback = (_, shown, _, errors) =>
+                        (errors & ~SslPolicyErrors.RemoteCertificateNameMismatch) == 0
+                        && shown is X509Certificate2 certificate
+                        && certificate.MatchesHostname(name, allowWildcards: false, allowCommonName: false),
+                },
             },
-        },
-    });
+        });
 
     private static bool IsOf(X509Certificate2 authority, X509Certificate2 shown)
     {

@@ -18,9 +18,12 @@ public sealed class RoleTable
                 .Concat(roles.Keys.Except(service.Methods.Select(m => m.Name)))
                 .ToList();
             if (wrong.Count > 0)
+            {
                 throw new McpException(
                     ErrorCode.RolesIncomplete,
                     $"the role table and {service.FullName} differ: {string.Join(", ", wrong)}");
+            }
+
             foreach (var (method, role) in roles)
                 _roles.Add($"/{service.FullName}/{method}", role);
         }

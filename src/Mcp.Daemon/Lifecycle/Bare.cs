@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Mcp.Daemon.Lifecycle;
 
-/// <summary>A web host with nothing that we did not ask for: no appsettings.json or environment that could change it, no watching of the directory
-/// it was started in. Warnings go to standard output.</summary>
+/// <summary>A web host with nothing that we did not ask for: no appsettings.json or environment that could change it, no watching of the
+/// directory it was started in. Warnings go to standard output.</summary>
 public static class Bare
 {
     /// <summary>The same log, for what is no web host.</summary>

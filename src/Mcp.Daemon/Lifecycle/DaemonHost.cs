@@ -1,6 +1,7 @@
 namespace Mcp.Daemon.Lifecycle;
 
-/// <summary>A daemon's life: named stages, started in order and ended in reverse; between them it waits to be told to stop. A stage that fails ends those before it.</summary>
+/// <summary>A daemon's life: named stages, started in order and ended in reverse; between them it waits to be told to stop. A stage that
+/// fails ends those before it.</summary>
 public sealed class DaemonHost(string program)
 {
     private readonly List<(string Name, Func<CancellationToken, Task<Func<Task>>> Start)> _stages = [];

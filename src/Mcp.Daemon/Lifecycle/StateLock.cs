@@ -14,7 +14,11 @@ public static class StateLock
         }
         catch (IOException e)
         {
-            throw new McpException(ErrorCode.StateBusy, $"another {program} runs on {Path.GetDirectoryName(file)}", "stop it first, or give this one a state directory of its own", e);
+            throw new McpException(
+                ErrorCode.StateBusy,
+                $"another {program} runs on {Path.GetDirectoryName(file)}",
+                "stop it first, or give this one a state directory of its own",
+                e);
         }
     }
 }

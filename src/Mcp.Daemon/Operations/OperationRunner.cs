@@ -58,10 +58,17 @@ public delegate void StepReport(string step, StepMark mark, string detail);
 /// <summary>A step failed and what had been done was undone, or is still to be, or stands.</summary>
 /// <param name="undoFailure">Why it could not be undone yet; the operation stays in the journal. Null: all was undone.</param>
 /// <param name="standing">The steps before it, whose work was left as it is on purpose; null: it was not.</param>
-public sealed class StepFailedException(string step, McpException cause, Exception? undoFailure = null, IReadOnlyList<string>? standing = null) : Exception(cause.Message, cause)
+public sealed class StepFailedException(
+    string step,
+    McpException cause,
+    Exception? undoFailure = null,
+    IReadOnlyList<string>? standing = null) : Exception(cause.Message, cause)
 {
     /// <summary>What became of the earlier steps, as the second half of "step x failed".</summary>
-    public string Aftermath => standing is not null ? (standing.Count == 0 ? "; nothing was done before it" : $"; what was done stands: {string.Join(", ", standing)}") : UndoFailure is { } left ? $" and could not be undone yet ({left.Message}; it is tried again)" : " and was undone";
+    public string Aftermath =>
+        standing is not null
+            ? (standing.Count == 0 ? "; nothing was done before it" : $"; what was done stands: {string.Join(", ", standing)}")
+            : UndoFailure is { } left ? $" and could not be undone yet ({left.Message}; it is tried again)" : " and was undone";
 
     public string Step { get; } = step;
 
@@ -84,7 +91,8 @@ public sealed class OperationRunner<TState>(
 {
     private static readonly TimeSpan s_undoLimit = TimeSpan.FromMinutes(10);
 
-    /// <exception cref="StepFailedException">A step failed; the exception says what became of the steps before it. Not with <see cref="OnFailure.GoOn"/>.</exception>
+    /// <exception cref="StepFailedException">A step failed; the exception says what became of the steps before it. Not with
+    /// <see cref="OnFailure.GoOn"/>.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the operation stays in the journal, at its step.</exception>
     public async Task<TState> RunAsync(JournalEntry entry, StepReport? report, CancellationToken ct)
     {

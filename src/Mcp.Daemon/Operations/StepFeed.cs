@@ -6,8 +6,8 @@ using Mcp.Protocol.V1;
 namespace Mcp.Daemon.Operations;
 
 /// <summary>
-/// An operation's steps on their way to whoever watches. Of a client that is slow, progress is left out, never what became of a step; for one that has gone nothing is kept.
-/// The operation never waits for it.
+/// An operation's steps on their way to whoever watches. Of a client that is slow, progress is left out, never what became of a step; for
+/// one that has gone nothing is kept. The operation never waits for it.
 /// </summary>
 public sealed class StepFeed
 {

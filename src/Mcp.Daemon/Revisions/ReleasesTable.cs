@@ -6,8 +6,8 @@ using Microsoft.Data.Sqlite;
 
 namespace Mcp.Daemon.Revisions;
 
-/// <summary>Which revision was put to work on each service, when, by whom, and what came of it. A release begins with the journal of its operation and ends
-/// with it, each in one transaction: no kill leaves one that is neither under way nor over.</summary>
+/// <summary>Which revision was put to work on each service, when, by whom, and what came of it. A release begins with the journal of its
+/// operation and ends with it, each in one transaction: no kill leaves one that is neither under way nor over.</summary>
 public sealed class ReleasesTable(Database database, TimeProvider time)
 {
     /// <summary>Of each service, the newest.</summary>
@@ -23,10 +23,18 @@ public sealed class ReleasesTable(Database database, TimeProvider time)
     /// <param name="by">Who asked for it.</param>
     /// <param name="atLeast">Its number where the service's own next one is smaller: the service has had others elsewhere.</param>
     /// <param name="entry">Of the operation, given the release's number.</param>
-    public JournalEntry Begin(Label service, Revision revision, string by, long atLeast, Func<long, JournalEntry> entry) => database.Write(connection =>
+    public JournalEntry Begin(
+        Label service,
+        Revision revision,
+        string by,
+        long atLeast,
+        Func<long, JournalEntry> entry) => database.Write(connection =>
     {
         var now = time.NowText();
-        var last = connection.Scalar("SELECT MAX(number) FROM releases WHERE service = @service AND number < @most", ("service", service.Text), ("most", Most)) as long? ?? 0;
+        var last = connection.Scalar(
+            "SELECT MAX(number) FROM releases WHERE service = @service AND number < @most",
+            ("service", service.Text),
+            ("most", Most)) as long? ?? 0;
         var number = Math.Max(last + 1, Math.Min(atLeast, Most));
         var begun = entry(number);
         OperationsTable.Save(connection, begun, now);

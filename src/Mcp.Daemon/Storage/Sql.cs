@@ -32,7 +32,8 @@ public static class Sql
         return rows;
     }
 
-    /// <summary>The same, without the rows that no version of mcp wrote: a value in one of them is damaged, and that must stop nothing but itself.
+    /// <summary>The same, without the rows that no version of mcp wrote: a value in one of them is damaged, and that must stop nothing but
+    /// itself.
     /// </summary>
     public static List<T> QueryEach<T>(
         this SqliteConnection connection,
@@ -48,7 +49,11 @@ public static class Sql
         {
             return map(row);
         }
-        catch (Exception e) when (e is FormatException or OverflowException or InvalidCastException or InvalidOperationException or McpException)
+        catch (Exception e) when (e is FormatException
+            or OverflowException
+            or InvalidCastException
+            or InvalidOperationException
+            or McpException)
         {
             return null;
         }

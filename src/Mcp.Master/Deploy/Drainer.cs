@@ -35,7 +35,8 @@ public sealed class Drainer(NodeDirectory nodes, MasterStore store, FleetDeploye
         throw new McpException(
             ErrorCode.DrainPartial,
             $"{name} is cordoned, and is not empty yet: {named}",
-            $"run the drain again when the reason is gone; --leave-data moves services without their data: copy it first; mcp node uncordon {name} takes it back");
+            "run the drain again when the reason is gone; --leave-data moves services without their data: copy it first; mcp node "
+                + $"uncordon {name} takes it back");
     }
 
     // Also what has left but for a copy: a kill may have interrupted its move.
@@ -48,7 +49,13 @@ public sealed class Drainer(NodeDirectory nodes, MasterStore store, FleetDeploye
         report(service.Text, StepMark.Started, "");
         try
         {
-            await deployer.MoveAwayAsync(service, name, leaveData, by, (step, _, detail) => report(service.Text, StepMark.Progress, $"{step} {detail}"), ct);
+            await deployer.MoveAwayAsync(
+                service,
+                name,
+                leaveData,
+                by,
+                (step, _, detail) => report(service.Text, StepMark.Progress, $"{step} {detail}"),
+                ct);
             report(service.Text, StepMark.Done, store.Placements.Find(service) is { } there ? $"now on {there.Home}" : "it was undeployed");
             return "";
         }
@@ -66,7 +73,9 @@ public sealed class Drainer(NodeDirectory nodes, MasterStore store, FleetDeploye
         var there = placements.Where(p => p.Holds(name)).Select(p => p.Service).ToHashSet();
         var stay = there.Select(s => told.GetValueOrDefault(s) is { Length: > 0 } why ? $"{s}: {why}" : $"{s} is there again").ToList();
         stay.AddRange(told.Where(t => t.Value.Length > 0 && !there.Contains(t.Key)).Select(t => $"{t.Key} has moved, but {t.Value}"));
-        stay.AddRange(store.Leftovers.List().Where(l => l.IsCopy && l.Node == name.Text).Select(l => $"a copy of {l.Service}, which is removed by itself later: {l.Error}"));
+        stay.AddRange(store.Leftovers.List()
+            .Where(l => l.IsCopy && l.Node == name.Text)
+            .Select(l => $"a copy of {l.Service}, which is removed by itself later: {l.Error}"));
         return stay;
     }
 }

@@ -21,7 +21,9 @@ public sealed class FleetAdopter(FleetView view, AgentPool agents, MasterStore s
     public async Task AdoptAsync(Label? only, OperationReply reply, CancellationToken ct)
     {
         var known = store.Placements.List().Select(p => p.Service.Text).ToHashSet();
-        var found = (await view.StatusAsync(null, ct)).Components.Where(c => !c.Stale && !known.Contains(c.Service) && (only is null || c.Service == only.Text));
+        var found = (await view.StatusAsync(null, ct)).Components.Where(c => !c.Stale
+            && !known.Contains(c.Service)
+            && (only is null || c.Service == only.Text));
         foreach (var service in found.GroupBy(c => c.Service).ToList())
         {
             try
@@ -56,7 +58,13 @@ public sealed class FleetAdopter(FleetView view, AgentPool agents, MasterStore s
 
         // Choosing one would make the other a copy to be removed.
         if (nodes.Count > 1)
-            throw new McpException(ErrorCode.AdoptSeveral, $"it runs on {string.Join(" and on ", nodes)}", "undeploy it with --direct where it is not to be");
+        {
+            throw new McpException(
+                ErrorCode.AdoptSeveral,
+                $"it runs on {string.Join(" and on ", nodes)}",
+                "undeploy it with --direct where it is not to be");
+        }
+
         var revision = await ShowAsync(nodes[0], service, ct);
         store.Placements.Accept(revision.Read(service), nodes[0], revision);
         return $"placed {service} on {nodes[0]}, where it runs";
@@ -67,7 +75,8 @@ public sealed class FleetAdopter(FleetView view, AgentPool agents, MasterStore s
         var node = store.Nodes.Find(name) ?? throw new McpException(ErrorCode.NodeUnknown, $"the node {name} was removed meanwhile", "");
         try
         {
-            return RevisionMapping.Read(await agents.Of(node).ShowServiceAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_limit, ct)));
+            return RevisionMapping.Read(await agents.Of(node)
+                .ShowServiceAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_limit, ct)));
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {

@@ -9,14 +9,25 @@ using Mcp.Model.Revisions;
 
 namespace Mcp.Master.Deploy;
 
-/// <summary>Deploys a service on the fleet: place, deploy, dns, edge, record, leave. A step that fails stops the later ones, and what was done stands: the same command goes on from there. A killed master goes on by itself.</summary>
+/// <summary>Deploys a service on the fleet: place, deploy, dns, edge, record, leave. A step that fails stops the later ones, and what was
+/// done stands: the same command goes on from there. A killed master goes on by itself.</summary>
 /// <param name="check">Throws for a service that this fleet cannot have as it is.</param>
 public sealed class FleetDeployer(
-    IReadOnlyList<IStep<FleetDeployment>> steps, MasterStore store, Action<ServiceDefinition> check, NodeDefinitions running, FleetUndeployer undeployer, ServiceLocks locks)
+    IReadOnlyList<IStep<FleetDeployment>> steps,
+    MasterStore store,
+    Action<ServiceDefinition> check,
+    NodeDefinitions running,
+    FleetUndeployer undeployer,
+    ServiceLocks locks)
 {
     public const string Kind = "deploy";
     private readonly ConcurrentDictionary<Guid, bool> _active = new();
-    private readonly OperationRunner<FleetDeployment> _runner = new(steps, store.Operations, FleetDeployment.Write, FleetDeployment.Read, OnFailure.Stop);
+    private readonly OperationRunner<FleetDeployment> _runner = new(
+        steps,
+        store.Operations,
+        FleetDeployment.Write,
+        FleetDeployment.Read,
+        OnFailure.Stop);
 
     /// <exception cref="McpException">route.*, edge.*: a hostname that the service may not have; nothing was touched.</exception>
     /// <exception cref="StepFailedException">A step failed.</exception>
@@ -29,7 +40,8 @@ public sealed class FleetDeployer(
         await RunAsync(Begin(deployment), report, ct);
     }
 
-    /// <summary>Moves a service away from a node, with the definition that runs there; whatever is half of it there is seen to, too.</summary>
+    /// <summary>Moves a service away from a node, with the definition that runs there; whatever is half of it there is seen to,
+    /// too.</summary>
     /// <param name="leaveData">Although data of its stays behind.</param>
     /// <returns>False: it has nothing to do with that node any more.</returns>
     /// <exception cref="McpException">definition.*: this version must not start it elsewhere.</exception>
@@ -80,7 +92,13 @@ public sealed class FleetDeployer(
         state.Revision ?? throw Revision.Unreadable(state.Name),
         state.By ?? "",
         atLeast: 0,
-        number => new JournalEntry(Guid.NewGuid(), Kind, state.Name.Text, 0, false, FleetDeployment.Write(state with { Release = number })));
+        number => new JournalEntry(
+            Guid.NewGuid(),
+            Kind,
+            state.Name.Text,
+            0,
+            false,
+            FleetDeployment.Write(state with { Release = number })));
 
     private async Task ResumeHeldAsync(JournalEntry entry, CancellationToken ct)
     {

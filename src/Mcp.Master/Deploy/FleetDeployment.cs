@@ -13,7 +13,8 @@ public sealed record FleetDeployment
     /// <summary>The service.</summary>
     public required Label Name { get; init; }
 
-    /// <summary>What it shall be; after the agent's step as the agent keeps it. Null where it does not matter: of what is to be removed.</summary>
+    /// <summary>What it shall be; after the agent's step as the agent keeps it. Null where it does not matter: of what is to be
+    /// removed.</summary>
     [JsonPropertyName("Definition")]
     public Revision? Revision { get; init; }
 
@@ -26,7 +27,8 @@ public sealed record FleetDeployment
     /// <summary>It must not stay where it is.</summary>
     public bool Leave { get; init; }
 
-    /// <summary>With <see cref="Leave"/>: the node that it must leave; null: written by a version that did not, and it is where the service is.</summary>
+    /// <summary>With <see cref="Leave"/>: the node that it must leave; null: written by a version that did not, and it is where the service
+    /// is.</summary>
     public Label? Away { get; init; }
 
     /// <summary>Nothing to do at the agent where this very definition is deployed already.</summary>
@@ -75,9 +77,11 @@ public sealed record FleetDeployment
     /// <summary>Of what is to be taken away.</summary>
     /// <param name="revision">What it was; null: nobody need know.</param>
     /// <param name="node">Where it is; null: wherever it is.</param>
-    public static FleetDeployment Removal(Label service, Revision? revision, Label? node) => new() { Name = service, Revision = revision, Node = node };
+    public static FleetDeployment Removal(Label service, Revision? revision, Label? node) =>
+        new() { Name = service, Revision = revision, Node = node };
 
-    public static string Write(FleetDeployment deployment) => JsonSerializer.Serialize(deployment, FleetDeploymentJson.Default.FleetDeployment);
+    public static string Write(FleetDeployment deployment) =>
+        JsonSerializer.Serialize(deployment, FleetDeploymentJson.Default.FleetDeployment);
 
     public static FleetDeployment Read(string json) => JsonSerializer.Deserialize(json, FleetDeploymentJson.Default.FleetDeployment)!;
 

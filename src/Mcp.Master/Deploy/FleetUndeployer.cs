@@ -8,7 +8,8 @@ using Mcp.Model.Names;
 
 namespace Mcp.Master.Deploy;
 
-/// <summary>Removes a service from the fleet: the undos of a deploy's steps, worker first, then edge, DNS, record. One that fails does not keep the others from running; it is told, remembered, and tried again.</summary>
+/// <summary>Removes a service from the fleet: the undos of a deploy's steps, worker first, then edge, DNS, record. One that fails does not
+/// keep the others from running; it is told, remembered, and tried again.</summary>
 public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps, OldCopies copies, MasterStore store, ServiceLocks locks)
 {
     public const string Kind = "undeploy";
@@ -17,7 +18,12 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
     private static readonly TimeSpan s_roundLimit = TimeSpan.FromSeconds(15);
     private readonly ConcurrentDictionary<Guid, bool> _active = new();
     private readonly Dictionary<string, Task> _sweeps = [];
-    private readonly OperationRunner<FleetDeployment> _runner = new([.. steps.Select(s => new Undone(s))], store.Operations, FleetDeployment.Write, FleetDeployment.Read, OnFailure.GoOn);
+    private readonly OperationRunner<FleetDeployment> _runner = new(
+        [.. steps.Select(s => new Undone(s))],
+        store.Operations,
+        FleetDeployment.Write,
+        FleetDeployment.Read,
+        OnFailure.GoOn);
 
     public bool IsActive(Guid operation) => _active.ContainsKey(operation);
 
@@ -26,7 +32,11 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
     public async Task<IReadOnlyList<string>> UndeployAsync(Label service, CancellationToken ct)
     {
         using var held = await locks.TakeAsync(service, ct);
-        var there = store.Placements.Find(service) ?? throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {service} on this fleet", "mcp list shows those that are; mcp adopt takes those that were deployed with --direct");
+        var there = store.Placements.Find(service)
+            ?? throw new McpException(
+                ErrorCode.ServiceUnknown,
+                $"there is no service {service} on this fleet",
+                "mcp list shows those that are; mcp adopt takes those that were deployed with --direct");
         foreach (var entry in store.Operations.Open().Where(o => o.Subject == service.Text))
         {
             // Older versions wrote down only here where a move came from.
@@ -35,7 +45,11 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
             store.Operations.Close(entry.Id, Outcome.Failed, "the service was undeployed");
         }
 
-        var state = FleetDeployment.Removal(service, there.Revision, there.Home) with { From = there.Node == there.Home ? null : there.Node };
+        var state = FleetDeployment.Removal(
+            service,
+            there.Revision,
+            there.Home) with
+        { From = there.Node == there.Home ? null : there.Node };
         return await RunHeldAsync(new JournalEntry(Guid.NewGuid(), Kind, service.Text, 0, false, FleetDeployment.Write(state)), state, ct);
     }
 
@@ -73,7 +87,8 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
     public Task SweepAsync(CancellationToken ct, Label? only = null) =>
         Task.WhenAll(Left().Where(n => only is null || n.Key == only.Text).Select(n => SweepAsync(n, AgentStep.Removal, ct)));
 
-    /// <summary>Begins a sweep of each node that has none under way, and does not wait for it: a node that hangs keeps no other waiting, and a service's lock for no longer than <see cref="s_roundLimit"/>.</summary>
+    /// <summary>Begins a sweep of each node that has none under way, and does not wait for it: a node that hangs keeps no other waiting,
+    /// and a service's lock for no longer than <see cref="s_roundLimit"/>.</summary>
     /// <remarks>One caller at a time.</remarks>
     public async Task BeginSweepsAsync(CancellationToken ct)
     {
@@ -103,8 +118,13 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
         var service = Label.Parse(leftover.Service);
         using var held = locks.TryTake(service);
         // Somebody is changing it, or a kill interrupted who did; or it was seen to meanwhile.
-        if (held is null || store.Operations.Open().Any(o => o.Subject == service.Text) || !store.Leftovers.List().Exists(l => (l.Step, l.Service, l.Node) == (leftover.Step, leftover.Service, leftover.Node)))
+        if (held is null
+            || store.Operations.Open().Any(o => o.Subject == service.Text)
+            || !store.Leftovers.List().Exists(l => (l.Step, l.Service, l.Node) == (leftover.Step, leftover.Service, leftover.Node)))
+        {
             return;
+        }
+
         try
         {
             if (leftover.IsCopy ? await CopyAsync(leftover, limit, ct) : await OfTheFleetAsync(leftover, ct))

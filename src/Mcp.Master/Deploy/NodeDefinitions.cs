@@ -15,7 +15,8 @@ public sealed record LeftData(Label Node, Label Component, string Path)
     public override string ToString() => $"{Component} {Path} on {Node}";
 }
 
-/// <summary>What the nodes of a service have of it, whatever the master has written down: an answer may have been lost, or somebody deployed with --direct.</summary>
+/// <summary>What the nodes of a service have of it, whatever the master has written down: an answer may have been lost, or somebody
+/// deployed with --direct.</summary>
 public sealed class NodeDefinitions(NodeDirectory nodes, AgentPool agents, MasterStore store)
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
@@ -35,7 +36,8 @@ public sealed class NodeDefinitions(NodeDirectory nodes, AgentPool agents, Maste
         return null;
     }
 
-    /// <summary>The writable volumes that stay behind when the service goes from where it is to that node. Judged by what runs, not by what is wanted; where nobody can say what runs, by both.</summary>
+    /// <summary>The writable volumes that stay behind when the service goes from where it is to that node. Judged by what runs, not by what
+    /// is wanted; where nobody can say what runs, by both.</summary>
     /// <exception cref="Mcp.Model.Errors.McpException">definition.unreadable</exception>
     public async Task<IReadOnlyList<LeftData>> LeftByAsync(Placement there, Label node, ServiceDefinition wanted, CancellationToken ct)
     {
@@ -75,7 +77,8 @@ public sealed class NodeDefinitions(NodeDirectory nodes, AgentPool agents, Maste
             return null;
         try
         {
-            return RevisionMapping.Read(await agents.Of(node).ShowServiceAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_limit, ct)));
+            return RevisionMapping.Read(await agents.Of(node)
+                .ShowServiceAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_limit, ct)));
         }
         catch (RpcException) when (!ct.IsCancellationRequested)
         {

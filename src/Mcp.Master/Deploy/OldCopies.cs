@@ -7,7 +7,8 @@ using Mcp.Model.Revisions;
 
 namespace Mcp.Master.Deploy;
 
-/// <summary>The copies of services on nodes where they are not to be any more. One is removed only after the service's names lead elsewhere and clients have had the time to learn it, and never where the service is or is going. The caller holds the service's lock.</summary>
+/// <summary>The copies of services on nodes where they are not to be any more. One is removed only after the service's names lead elsewhere
+/// and clients have had the time to learn it, and never where the service is or is going. The caller holds the service's lock.</summary>
 /// <param name="settle">How long clients may go on to the old place after the names have moved.</param>
 public sealed class OldCopies(AgentStep agents, DnsStep dns, IEdge edge, MasterStore store, TimeSpan settle, TimeProvider time)
 {

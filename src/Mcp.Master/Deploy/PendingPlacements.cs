@@ -7,11 +7,15 @@ using Mcp.Model.Revisions;
 
 namespace Mcp.Master.Deploy;
 
-/// <summary>Deploys whose agent fell silent before it answered: when it is back, what it has accepted all the same is written down, before anything is done with what was known before.</summary>
+/// <summary>Deploys whose agent fell silent before it answered: when it is back, what it has accepted all the same is written down, before
+/// anything is done with what was known before.</summary>
 public sealed class PendingPlacements(NodeDefinitions running, MasterStore store, ServiceLocks locks)
 {
     public Task LookAsync(CancellationToken ct) =>
-        Task.WhenAll(store.Placements.List().Where(p => p.Target is not null).GroupBy(p => p.Target!).Select(n => LookAsync(n.Select(p => p.Service), ct)));
+        Task.WhenAll(store.Placements.List()
+            .Where(p => p.Target is not null)
+            .GroupBy(p => p.Target!)
+            .Select(n => LookAsync(n.Select(p => p.Service), ct)));
 
     // Those of one node, one after the other.
     private async Task LookAsync(IEnumerable<Label> services, CancellationToken ct)
@@ -20,8 +24,12 @@ public sealed class PendingPlacements(NodeDefinitions running, MasterStore store
         {
             using var held = locks.TryTake(service);
             // Somebody is changing it, or goes on with it by itself.
-            if (held is not null && store.Operations.Open().All(o => o.Subject != service.Text) && store.Placements.Find(service) is { } there)
+            if (held is not null
+                && store.Operations.Open().All(o => o.Subject != service.Text)
+                && store.Placements.Find(service) is { } there)
+            {
                 await LookAsync(there, ct);
+            }
         }
     }
 

@@ -14,7 +14,15 @@ public enum DnsKind { Builtin, Rfc2136, None }
 public sealed record DnsOptions
 {
     public const int DnsPort = 53;
-    private static readonly Dictionary<string, DnsKind> s_kinds = new() { ["builtin"] = DnsKind.Builtin, ["rfc2136"] = DnsKind.Rfc2136, ["none"] = DnsKind.None };
+    private const UnixFileMode Others =
+        UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
+
+    private static readonly Dictionary<string, DnsKind> s_kinds = new()
+    {
+        ["builtin"] = DnsKind.Builtin,
+        ["rfc2136"] = DnsKind.Rfc2136,
+        ["none"] = DnsKind.None,
+    };
 
     public required DnsKind Kind { get; init; }
 
@@ -53,8 +61,12 @@ public sealed record DnsOptions
         var dns = new TomlFields(root.Inner("dns") ?? new TableNode(1, 1, new Entries()), "[dns]", problems);
         var zone = root.Entry("zone");
         // Names below node.mcp are identities of nodes: no service may get a certificate for one.
-        if (!Hostname.TryParse(zone is null ? "mcp.internal" : root.Text(zone), out var origin) || $".{origin}".EndsWith(".node.mcp", StringComparison.Ordinal))
+        if (!Hostname.TryParse(zone is null ? "mcp.internal" : root.Text(zone), out var origin)
+            || $".{origin}".EndsWith(".node.mcp", StringComparison.Ordinal))
+        {
             root.Wrong(zone!.Value, $"{Hostname.Allowed}; not node.mcp", "zone");
+        }
+
         var kind = dns.Choice("provider", s_kinds, DnsKind.Builtin);
         var remote = kind == DnsKind.Rfc2136;
         var options = new DnsOptions
@@ -80,13 +92,17 @@ public sealed record DnsOptions
     {
         try
         {
-            if ((File.GetUnixFileMode(KeyFile) & (UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite)) != 0)
+            if ((File.GetUnixFileMode(KeyFile) & Others) != 0)
                 throw new McpException(ErrorCode.DnsKey, $"others may read or write {KeyFile}", $"chmod 600 {KeyFile}");
             return Convert.FromBase64String(File.ReadAllText(KeyFile, Encoding.ASCII).Trim());
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
         {
-            throw new McpException(ErrorCode.DnsKey, $"cannot read the secret in {KeyFile}: {e.Message}", "[dns] key_file: the TSIG key's secret in base64, mode 0600", e);
+            throw new McpException(
+                ErrorCode.DnsKey,
+                $"cannot read the secret in {KeyFile}: {e.Message}",
+                "[dns] key_file: the TSIG key's secret in base64, mode 0600",
+                e);
         }
     }
 

@@ -24,7 +24,11 @@ public sealed class DnsProviders : IDisposable
                 Chosen = builtin;
                 break;
             case DnsKind.Rfc2136:
-                Chosen = new Rfc2136Dns(new Rfc2136Options(dns.Server!, dns.Zone, dns.KeyName, dns.Secret(), dns.Ttl), config.Name.Text, store.DnsRecords, time);
+                Chosen = new Rfc2136Dns(
+                    new Rfc2136Options(dns.Server!, dns.Zone, dns.KeyName, dns.Secret(), dns.Ttl),
+                    config.Name.Text,
+                    store.DnsRecords,
+                    time);
                 break;
             case DnsKind.None:
                 break;

@@ -10,7 +10,8 @@ using Mcp.Model.Names;
 
 namespace Mcp.Master.Dns;
 
-/// <summary>Keeps the names equal to the placements: sets what is missing or differs, removes what no placement has. Services that are being changed are left alone, and so is what is not mcp's.</summary>
+/// <summary>Keeps the names equal to the placements: sets what is missing or differs, removes what no placement has. Services that are
+/// being changed are left alone, and so is what is not mcp's.</summary>
 public sealed class DnsReconciler(IDnsProvider provider, MasterStore store, ServiceLocks locks, TimeProvider time)
 {
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(30);
@@ -38,7 +39,11 @@ public sealed class DnsReconciler(IDnsProvider provider, MasterStore store, Serv
         var there = (await provider.ListOwnedAsync(ct)).ToDictionary(r => r.Name, r => r.Address);
         var mended = new List<string>();
         McpException? first = null;
-        foreach (var service in there.Keys.Select(ServiceNames.Owner).Concat(store.Placements.List().Select(p => p.Service)).OfType<Label>().Distinct().ToList())
+        foreach (var service in there.Keys.Select(ServiceNames.Owner)
+            .Concat(store.Placements.List().Select(p => p.Service))
+            .OfType<Label>()
+            .Distinct()
+            .ToList())
         {
             using var held = locks.TryTake(service);
             var placement = store.Placements.Find(service);
@@ -59,7 +64,12 @@ public sealed class DnsReconciler(IDnsProvider provider, MasterStore store, Serv
         return first is null ? mended : throw first;
     }
 
-    private async Task MendAsync(Label service, Dictionary<string, IPAddress> wanted, Dictionary<string, IPAddress> there, List<string> mended, CancellationToken ct)
+    private async Task MendAsync(
+        Label service,
+        Dictionary<string, IPAddress> wanted,
+        Dictionary<string, IPAddress> there,
+        List<string> mended,
+        CancellationToken ct)
     {
         foreach (var (name, address) in wanted.Where(w => !w.Value.Equals(there.GetValueOrDefault(w.Key))))
         {

@@ -15,7 +15,8 @@ public interface IDnsProvider
     /// <summary>Safe to repeat; replaces the address that it had.</summary>
     /// <param name="name">Relative to the internal zone.</param>
     /// <param name="node">The node's overlay address, IPv4 or IPv6.</param>
-    /// <exception cref="McpException">dns.foreign: the name is there and not mcp's. dns.unreachable, dns.refused: of the server.</exception>
+    /// <exception cref="McpException">dns.foreign: the name is there and not mcp's. dns.unreachable, dns.refused: of the
+    /// server.</exception>
     Task SetAsync(string name, IPAddress node, CancellationToken ct);
 
     /// <summary>Safe to repeat. What is not mcp's stays.</summary>

@@ -21,12 +21,19 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
     private static readonly TimeSpan s_quick = TimeSpan.FromSeconds(15);
 
     /// <summary>The hostnames of a service's public routes.</summary>
-    public static IReadOnlyList<Hostname> PublicOf(ServiceDefinition service) => [.. service.Components.SelectMany(c => c.Routes).Where(r => r is { Public: true, Hostname: not null }).Select(r => r.Hostname!)];
+    public static IReadOnlyList<Hostname> PublicOf(ServiceDefinition service) =>
+        [.. service.Components.SelectMany(c => c.Routes).Where(r => r is { Public: true, Hostname: not null }).Select(r => r.Hostname!)];
 
     public void Check(ServiceDefinition service)
     {
         if (service.Components.SelectMany(c => c.Routes).FirstOrDefault(r => r is { Public: true, Mode: RouteMode.L4 }) is { } passed)
-            throw new McpException(ErrorCode.EdgeL4, $"the public route {passed.Hostname} of {service.Name} is l4, and edge nodes end TLS themselves", "mode = \"l7\", or public = false");
+        {
+            throw new McpException(
+                ErrorCode.EdgeL4,
+                $"the public route {passed.Hostname} of {service.Name} is l4, and edge nodes end TLS themselves",
+                "mode = \"l7\", or public = false");
+        }
+
         var hostnames = PublicOf(service);
         var candidates = hostnames.Count == 0 ? [] : Candidates();
         foreach (var hostname in hostnames)
@@ -66,7 +73,10 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
                 continue;
             try
             {
-                var told = (await agents.Of(at).ListEdgeRoutesAsync(new ListEdgeRoutesRequest(), agents.Within(s_quick, ct))).Routes.FirstOrDefault(r => r.Hostname == route.Hostname.Text);
+                var told = (await agents.Of(at)
+                    .ListEdgeRoutesAsync(
+                        new ListEdgeRoutesRequest(),
+                        agents.Within(s_quick, ct))).Routes.FirstOrDefault(r => r.Hostname == route.Hostname.Text);
                 if (told is not null && told.Backend != Backend(service, node))
                     return $"{route.Node} still sends {route.Hostname} to {Label.Clip(told.Backend)}";
             }
@@ -88,7 +98,9 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
     public List<EdgeCandidate> Candidates()
     {
         var counts = store.EdgeRoutes.List().GroupBy(r => r.Node).ToDictionary(g => g.Key, g => g.Count());
-        return store.Nodes.List().FindAll(n => n.Key.Length > 0 && n.Roles.Contains("edge")).ConvertAll(n => new EdgeCandidate(n.Name, nodes.IsReachable(n), n.Facts?.Edge == true, counts.GetValueOrDefault(n.Name)));
+        return store.Nodes.List()
+            .FindAll(n => n.Key.Length > 0 && n.Roles.Contains("edge"))
+            .ConvertAll(n => new EdgeCandidate(n.Name, nodes.IsReachable(n), n.Facts?.Edge == true, counts.GetValueOrDefault(n.Name)));
     }
 
     // What keeps a node from hearing of a route that it has already; null: it has heard.
@@ -178,5 +190,8 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
     /// <exception cref="McpException">edge.backend</exception>
     internal string Backend(Label service, Label node) => IPEndPoint.TryParse(nodes.Get(node).Facts?.Overlay ?? "", out var proxy)
         ? string.Create(CultureInfo.InvariantCulture, $"https://{service}.{zone}:{proxy.Port}")
-        : throw new McpException(ErrorCode.EdgeBackend, $"{node}, where {service} is, ends no TLS for edge nodes", $"overlay = \"ADDRESS:8444\" in [proxy] of the agent.toml there");
+        : throw new McpException(
+            ErrorCode.EdgeBackend,
+            $"{node}, where {service} is, ends no TLS for edge nodes",
+            $"overlay = \"ADDRESS:8444\" in [proxy] of the agent.toml there");
 }

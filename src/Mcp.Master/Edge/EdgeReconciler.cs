@@ -9,8 +9,15 @@ using Mcp.Model.Names;
 
 namespace Mcp.Master.Edge;
 
-/// <summary>Keeps the edge nodes equal to the placements: sets up what is missing there, or lies on a node that is none any more; removes what nobody wants. Services that are being changed are left alone.</summary>
-public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, AgentPool agents, MasterStore store, ServiceLocks locks, TimeProvider time)
+/// <summary>Keeps the edge nodes equal to the placements: sets up what is missing there, or lies on a node that is none any more; removes
+/// what nobody wants. Services that are being changed are left alone.</summary>
+public sealed class EdgeReconciler(
+    EdgeCoordinator edge,
+    NodeDirectory nodes,
+    AgentPool agents,
+    MasterStore store,
+    ServiceLocks locks,
+    TimeProvider time)
 {
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(3);
@@ -49,16 +56,20 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
     }
 
     // Nobody can say of one that cannot be read.
-    private static bool IsPublic(Placement placement) => placement.TryRead() is not { } service || EdgeCoordinator.PublicOf(service).Count > 0;
+    private static bool IsPublic(Placement placement) =>
+        placement.TryRead() is not { } service || EdgeCoordinator.PublicOf(service).Count > 0;
 
     // What each edge node that answers has.
     private async Task<Dictionary<Label, List<Protocol.V1.EdgeRoute>>> AskAsync(CancellationToken ct)
     {
-        var asked = await Task.WhenAll(store.Nodes.List().Where(n => n.Key.Length > 0 && n.Roles.Contains("edge") && nodes.IsReachable(n)).Select(async n =>
+        var asked = await Task.WhenAll(store.Nodes.List().Where(n => n.Key.Length > 0
+            && n.Roles.Contains("edge")
+            && nodes.IsReachable(n)).Select(async n =>
         {
             try
             {
-                return (n.Name, Routes: (List<Protocol.V1.EdgeRoute>?)[.. (await agents.Of(n).ListEdgeRoutesAsync(new Protocol.V1.ListEdgeRoutesRequest(), agents.Within(s_limit, ct))).Routes.Take(MostRoutes)]);
+                return (n.Name, Routes: (List<Protocol.V1.EdgeRoute>?)[.. (await agents.Of(n)
+                    .ListEdgeRoutesAsync(new Protocol.V1.ListEdgeRoutesRequest(), agents.Within(s_limit, ct))).Routes.Take(MostRoutes)]);
             }
             catch (Grpc.Core.RpcException) when (!ct.IsCancellationRequested)
             {
@@ -68,7 +79,11 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
         return asked.Where(a => a.Routes is not null).ToDictionary(a => a.Name, a => a.Routes!);
     }
 
-    private async Task MendAsync(Label service, Placement? placement, Dictionary<Label, List<Protocol.V1.EdgeRoute>> told, CancellationToken ct)
+    private async Task MendAsync(
+        Label service,
+        Placement? placement,
+        Dictionary<Label, List<Protocol.V1.EdgeRoute>> told,
+        CancellationToken ct)
     {
         IReadOnlyList<Hostname> wanted = [];
         if (placement is not null)
@@ -98,9 +113,17 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
         }
     }
 
-    private async Task SetAsync(Label service, IReadOnlyList<Hostname> wanted, Label node, List<StoredEdgeRoute> known, Dictionary<Label, List<Protocol.V1.EdgeRoute>> told, CancellationToken ct)
+    private async Task SetAsync(
+        Label service,
+        IReadOnlyList<Hostname> wanted,
+        Label node,
+        List<StoredEdgeRoute> known,
+        Dictionary<Label, List<Protocol.V1.EdgeRoute>> told,
+        CancellationToken ct)
     {
-        var missing = wanted.Where(h => known.Find(r => r.Hostname == h) is not { } route || IsMissing(route, edge.Backend(service, node), told)).ToList();
+        var missing = wanted
+            .Where(h => known.Find(r => r.Hostname == h) is not { } route || IsMissing(route, edge.Backend(service, node), told))
+            .ToList();
         if (missing.Count == 0 && known.TrueForAll(r => wanted.Contains(r.Hostname)))
             return;
         await edge.SetAsync(service, wanted, node, ct);
@@ -109,10 +132,18 @@ public sealed class EdgeReconciler(EdgeCoordinator edge, NodeDirectory nodes, Ag
 
     // Its node is gone for good, or answers and has it not, or not so. One that is silent is waited for.
     private bool IsMissing(StoredEdgeRoute route, string backend, Dictionary<Label, List<Protocol.V1.EdgeRoute>> told) =>
-        store.Nodes.Find(route.Node) is not { Key.Length: > 0 } node || !node.Roles.Contains("edge") || (told.TryGetValue(route.Node, out var there) && there.TrueForAll(r => r.Hostname != route.Hostname.Text || r.Backend != backend));
+        store.Nodes.Find(route.Node) is not { Key.Length: > 0 } node
+            || !node.Roles.Contains("edge")
+            || (told.TryGetValue(route.Node, out var there)
+                && there.TrueForAll(r => r.Hostname != route.Hostname.Text || r.Backend != backend));
 
     // Of what is there: whose it is, and until when its certificate is good.
-    private async Task CheckAsync(Label service, IReadOnlyList<Hostname> wanted, Label node, Protocol.V1.EdgeRoute route, CancellationToken ct)
+    private async Task CheckAsync(
+        Label service,
+        IReadOnlyList<Hostname> wanted,
+        Label node,
+        Protocol.V1.EdgeRoute route,
+        CancellationToken ct)
     {
         if (!Hostname.TryParse(route.Hostname, out var hostname) || store.Nodes.Find(node) is not { } there)
             return;

@@ -8,7 +8,8 @@ using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Fleet;
 
-/// <summary>The events of the master and of all its agents as one stream: the last ones by time, then, with follow, each as it comes. A node that is away is asked again until it is back, and goes on where it was left.</summary>
+/// <summary>The events of the master and of all its agents as one stream: the last ones by time, then, with follow, each as it comes. A
+/// node that is away is asked again until it is back, and goes on where it was left.</summary>
 public sealed class FleetEvents(AgentPool agents, MasterStore store, TimeProvider time)
 {
     // Each agent keeps the newest 10,000.
@@ -37,7 +38,9 @@ public sealed class FleetEvents(AgentPool agents, MasterStore store, TimeProvide
             return;
         using var end = CancellationTokenSource.CreateLinkedTokenSource(ct, stopping);
         var merged = Channel.CreateBounded<Event>(1024);
-        var readers = nodes.Zip(theirs, (node, last) => FollowAsync(node, last, merged.Writer, end.Token)).Append(FollowOwnAsync(own.Count > 0 ? own[^1].Id : 0, merged.Writer, end.Token)).ToList();
+        var readers = nodes.Zip(theirs, (node, last) => FollowAsync(node, last, merged.Writer, end.Token))
+            .Append(FollowOwnAsync(own.Count > 0 ? own[^1].Id : 0, merged.Writer, end.Token))
+            .ToList();
         try
         {
             await foreach (var e in merged.Reader.ReadAllAsync(end.Token))
@@ -97,7 +100,8 @@ public sealed class FleetEvents(AgentPool agents, MasterStore store, TimeProvide
         {
             try
             {
-                using var call = agents.Of(node).Events(new EventsRequest { Follow = true, Tail = tail, After = last }, cancellationToken: ct);
+                using var call = agents.Of(node)
+                    .Events(new EventsRequest { Follow = true, Tail = tail, After = last }, cancellationToken: ct);
                 await foreach (var e in call.ResponseStream.ReadAllAsync(ct))
                 {
                     last = e.Id;

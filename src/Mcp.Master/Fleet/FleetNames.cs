@@ -18,7 +18,12 @@ public sealed class FleetNames(DnsOptions options, IDnsProvider? provider, Maste
         foreach (var known in store.DnsRecords.List())
         {
             var address = there.GetValueOrDefault(known.Name, "");
-            reply.Names.Add(new NameRecord { Name = $"{known.Name}.{options.Zone}", Address = known.Address.ToString(), State = address.Length == 0 ? "missing" : address == known.Address.ToString() ? "ok" : $"is {address}" });
+            reply.Names.Add(new NameRecord
+            {
+                Name = $"{known.Name}.{options.Zone}",
+                Address = known.Address.ToString(),
+                State = address.Length == 0 ? "missing" : address == known.Address.ToString() ? "ok" : $"is {address}",
+            });
         }
 
         return reply;

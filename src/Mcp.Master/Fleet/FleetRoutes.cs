@@ -15,17 +15,21 @@ public sealed class FleetRoutes(AgentPool agents, MasterStore store)
     {
         var reply = new ListEdgeRoutesReply();
         var known = store.EdgeRoutes.List();
-        foreach (var (node, told, problem) in await Task.WhenAll(store.Nodes.List().Where(n => n.Key.Length > 0 && n.Roles.Contains("edge")).Select(n => AskAsync(n, ct))))
+        foreach (var (node, told, problem) in await Task.WhenAll(store.Nodes.List()
+            .Where(n => n.Key.Length > 0 && n.Roles.Contains("edge"))
+            .Select(n => AskAsync(n, ct))))
         {
             if (problem is not null)
                 reply.Unreachable.Add(problem);
             var routes = told?.Routes.ToList() ?? [];
             reply.Routes.AddRange(routes);
-            reply.Routes.AddRange(known.Where(k => k.Node == node && routes.TrueForAll(r => r.Hostname != k.Hostname.Text)).Select(k => Missing(k, problem is null ? "not there" : "its node does not answer")));
+            reply.Routes.AddRange(known.Where(k => k.Node == node && routes.TrueForAll(r => r.Hostname != k.Hostname.Text))
+                .Select(k => Missing(k, problem is null ? "not there" : "its node does not answer")));
         }
 
         var listed = reply.Routes.Select(r => r.Hostname).ToHashSet();
-        reply.Routes.AddRange(known.Where(k => !listed.Contains(k.Hostname.Text)).Select(k => Missing(k, "its node is no edge node any more")));
+        reply.Routes.AddRange(known.Where(k => !listed.Contains(k.Hostname.Text))
+            .Select(k => Missing(k, "its node is no edge node any more")));
         var sorted = reply.Routes.OrderBy(r => r.Hostname, StringComparer.Ordinal).ToList();
         reply.Routes.Clear();
         reply.Routes.AddRange(sorted);
@@ -46,7 +50,13 @@ public sealed class FleetRoutes(AgentPool agents, MasterStore store)
 
     private static EdgeRoute Missing(StoredEdgeRoute route, string problem)
     {
-        var told = new EdgeRoute { Hostname = route.Hostname.Text, Service = route.Service.Text, Node = route.Node.Text, Problem = problem };
+        var told = new EdgeRoute
+        {
+            Hostname = route.Hostname.Text,
+            Service = route.Service.Text,
+            Node = route.Node.Text,
+            Problem = problem,
+        };
         if (route.CertificateExpires is { } expires)
             told.Certificate = new EdgeCertificate { Expires = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(expires) };
         return told;

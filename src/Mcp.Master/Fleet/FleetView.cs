@@ -8,7 +8,8 @@ using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Fleet;
 
-/// <summary>Asks all agents at once, each within one limit, and merges; a node that does not answer is told as such, with what was last known of it.</summary>
+/// <summary>Asks all agents at once, each within one limit, and merges; a node that does not answer is told as such, with what was last
+/// known of it.</summary>
 public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore store)
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(2);
@@ -31,7 +32,8 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
             var told = answer ?? store.Nodes.LastStatus(node.Name) ?? new StatusReply();
             if (problem is not null)
                 reply.Unreachable.Add(new NodeProblem { Node = node.Name.Text, What = Since(node, problem) });
-            reply.Components.AddRange(told.Components.Where(c => service is null || c.Service == service.Text).Select(c => Marked(c, node, problem is not null, homes)));
+            reply.Components.AddRange(told.Components.Where(c => service is null || c.Service == service.Text)
+                .Select(c => Marked(c, node, problem is not null, homes)));
             reply.Drift.AddRange((answer?.Drift ?? []).Select(d => Marked(d, node)));
         }
 
@@ -40,7 +42,13 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
             reply.Components.AddRange(Unseen(missing, reply.Unreachable.Any(u => u.Node == missing.Seat.Text)));
         reply.Components.AddRange(placements.Where(p => p.TryRead() is null).Select(Unreadable));
         if (service is not null && reply.Components.Count == 0)
-            throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {service} on this fleet", "mcp list shows those that are");
+        {
+            throw new McpException(
+                ErrorCode.ServiceUnknown,
+                $"there is no service {service} on this fleet",
+                "mcp list shows those that are");
+        }
+
         if (reply.Components.Any(c => c.Routes.Any(r => r.Public)))
             Mark(reply, store.EdgeRoutes.List());
         var sorted = reply.Components.OrderBy(c => c.Service, StringComparer.Ordinal).ThenBy(c => c.Node, StringComparer.Ordinal).ToList();
@@ -52,7 +60,11 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
     public async Task<LiveCheckReply> LiveCheckAsync(StatusRequest request, CancellationToken ct)
     {
         var reply = new LiveCheckReply();
-        foreach (var (node, answer, problem) in await AskAsync(Joined(), (agent, options) => agent.LiveCheckAsync(request, options), s_limit, ct))
+        foreach (var (node, answer, problem) in await AskAsync(
+            Joined(),
+            (agent, options) => agent.LiveCheckAsync(request, options),
+            s_limit,
+            ct))
         {
             if (problem is not null)
                 reply.Unreachable.Add(new NodeProblem { Node = node.Name.Text, What = Since(node, problem) });
@@ -69,7 +81,11 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
     public async Task<SyncReply> SyncAsync(SyncRequest request, CancellationToken ct)
     {
         var reply = new SyncReply();
-        foreach (var (node, answer, problem) in await AskAsync(Joined(), (agent, options) => agent.SyncAsync(request, options), TimeSpan.FromMinutes(4), ct))
+        foreach (var (node, answer, problem) in await AskAsync(
+            Joined(),
+            (agent, options) => agent.SyncAsync(request, options),
+            TimeSpan.FromMinutes(4),
+            ct))
         {
             if (problem is not null)
                 reply.Unreachable.Add(new NodeProblem { Node = node.Name.Text, What = Since(node, problem) });
@@ -80,7 +96,9 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
     }
 
     /// <summary>The same of every node; what each has done, after its name.</summary>
-    public async Task<OperationReply> EachAsync(Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<OperationReply>> call, CancellationToken ct)
+    public async Task<OperationReply> EachAsync(
+        Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<OperationReply>> call,
+        CancellationToken ct)
     {
         var reply = new OperationReply();
         foreach (var (node, answer, problem) in await AskAsync(Joined(), call, TimeSpan.FromMinutes(4), ct))
@@ -99,7 +117,15 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
         var reply = new ListNodesReply();
         foreach (var node in store.Nodes.List())
         {
-            var told = new Node { Name = node.Name.Text, Address = node.Address, State = nodes.State(node), Cordoned = node.Cordoned, Services = counts.GetValueOrDefault(node.Name.Text), Facts = node.Facts };
+            var told = new Node
+            {
+                Name = node.Name.Text,
+                Address = node.Address,
+                State = nodes.State(node),
+                Cordoned = node.Cordoned,
+                Services = counts.GetValueOrDefault(node.Name.Text),
+                Facts = node.Facts,
+            };
             told.Roles.AddRange(node.Roles);
             if (node.LastSeen is { } seen)
                 told.LastHeartbeat = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(seen);
@@ -111,11 +137,16 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
 
     // Also where a copy is still to be removed.
     private IEnumerable<Label> With(Placement placement) =>
-        new[] { placement.Home, placement.Seat }.Concat(store.Leftovers.CopiesOf(placement.Service).Select(l => Label.Parse(l.Node))).Distinct();
+        new[] { placement.Home, placement.Seat }.Concat(store.Leftovers.CopiesOf(placement.Service).Select(l => Label.Parse(l.Node)))
+            .Distinct();
 
     private List<StoredNode> Joined() => store.Nodes.List().FindAll(n => n.Key.Length > 0);
 
-    private Task<(StoredNode Node, T? Answer, McpException? Problem)[]> AskAsync<T>(IEnumerable<StoredNode> asked, Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<T>> call, TimeSpan limit, CancellationToken ct)
+    private Task<(StoredNode Node, T? Answer, McpException? Problem)[]> AskAsync<T>(
+        IEnumerable<StoredNode> asked,
+        Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<T>> call,
+        TimeSpan limit,
+        CancellationToken ct)
         where T : class => Task.WhenAll(asked.Select(async node =>
         {
             try
@@ -128,11 +159,13 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
             }
         }));
 
-    private static string Since(StoredNode node, McpException problem) => node.LastSeen is { } seen ? $"{problem.Message}; last heartbeat {seen:yyyy-MM-dd HH:mm:ss}Z" : problem.Message;
+    private static string Since(StoredNode node, McpException problem) =>
+        node.LastSeen is { } seen ? $"{problem.Message}; last heartbeat {seen:yyyy-MM-dd HH:mm:ss}Z" : problem.Message;
 
     private static ComponentStatus Marked(ComponentStatus component, StoredNode node, bool stale, Dictionary<string, string> homes)
     {
-        (component.Node, component.Stale, component.Misplaced) = (node.Name.Text, stale, homes.TryGetValue(component.Service, out var home) && home != node.Name.Text);
+        (component.Node, component.Stale, component.Misplaced) = (node.Name.Text, stale, homes.TryGetValue(component.Service, out var home)
+            && home != node.Name.Text);
         return component;
     }
 
@@ -144,7 +177,9 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
             if (!route.Public || !byHost.TryGetValue(route.Hostname, out var edge))
                 continue;
             route.Edge = edge.Node.Text;
-            route.CertificateExpires = edge.CertificateExpires is { } expires ? Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(expires) : null;
+            route.CertificateExpires = edge.CertificateExpires is { } expires
+                ? Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(expires)
+                : null;
         }
     }
 
@@ -164,15 +199,17 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
     };
 
     // Placed there, and its node says nothing of it.
-    private static IEnumerable<ComponentStatus> Unseen(Placement placement, bool stale) => (placement.TryRead()?.Components ?? []).Select(c => new ComponentStatus
-    {
-        Service = placement.Service.Text,
-        Component = c.Name.Text,
-        Image = c.Image.Text,
-        Runtime = Spellings.Runtimes.Spell(c.Runtime),
-        Desired = "running",
-        Observed = placement.Node is null ? "placing" : "unknown",
-        Node = placement.Seat.Text,
-        Stale = stale,
-    });
+    private static IEnumerable<ComponentStatus> Unseen(
+        Placement placement,
+        bool stale) => (placement.TryRead()?.Components ?? []).Select(c => new ComponentStatus
+        {
+            Service = placement.Service.Text,
+            Component = c.Name.Text,
+            Image = c.Image.Text,
+            Runtime = Spellings.Runtimes.Spell(c.Runtime),
+            Desired = "running",
+            Observed = placement.Node is null ? "placing" : "unknown",
+            Node = placement.Seat.Text,
+            Stale = stale,
+        });
 }

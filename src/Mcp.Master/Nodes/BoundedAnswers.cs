@@ -8,8 +8,8 @@ using Mcp.Daemon.Doors;
 namespace Mcp.Master.Nodes;
 
 /// <summary>
-/// What an agent may say: an agent may be broken, or taken over. An answer that is longer, or has more parts, than its kind of call needs is an error (RESOURCE_EXHAUSTED)
-/// before it becomes objects; texts in it are cut; a deploy that tells its progress without end is ended.
+/// What an agent may say: an agent may be broken, or taken over. An answer that is longer, or has more parts, than its kind of call needs
+/// is an error (RESOURCE_EXHAUSTED) before it becomes objects; texts in it are cut; a deploy that tells its progress without end is ended.
 /// </summary>
 internal sealed class BoundedAnswers : Interceptor
 {
@@ -44,11 +44,17 @@ internal sealed class BoundedAnswers : Interceptor
     {
         var call = continuation(request, Bounded(context));
         return context.Method.Name is "Deploy" or "DeployPlanned"
-            ? new AsyncServerStreamingCall<TResponse>(new Counted<TResponse>(call.ResponseStream), call.ResponseHeadersAsync, call.GetStatus, call.GetTrailers, call.Dispose)
+            ? new AsyncServerStreamingCall<TResponse>(
+                new Counted<TResponse>(call.ResponseStream),
+                call.ResponseHeadersAsync,
+                call.GetStatus,
+                call.GetTrailers,
+                call.Dispose)
             : call;
     }
 
-    private static ClientInterceptorContext<TRequest, TResponse> Bounded<TRequest, TResponse>(ClientInterceptorContext<TRequest, TResponse> context)
+    private static ClientInterceptorContext<TRequest, TResponse> Bounded<TRequest, TResponse>(
+        ClientInterceptorContext<TRequest, TResponse> context)
         where TRequest : class
         where TResponse : class
     {

@@ -8,8 +8,8 @@ using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Nodes;
 
-/// <summary>Which machines all images of a service can run on. Only a fleet of several architectures needs to know; one of its nodes asks the
-/// registries.</summary>
+/// <summary>Which machines all images of a service can run on. Only a fleet of several architectures needs to know; one of its nodes asks
+/// the registries.</summary>
 public sealed class CommonArchitectures(AgentPool agents, MasterStore store)
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);

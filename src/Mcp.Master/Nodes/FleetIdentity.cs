@@ -4,7 +4,8 @@ using Mcp.Model.Names;
 
 namespace Mcp.Master.Nodes;
 
-/// <summary>The fleet's CA, and the master's own certificate: made anew at each start and long before it ends, never written to disk.</summary>
+/// <summary>The fleet's CA, and the master's own certificate: made anew at each start and long before it ends, never written to
+/// disk.</summary>
 public sealed class FleetIdentity(MasterConfig config, TimeProvider time) : IDisposable
 {
     private readonly CertificateAuthority _authority = CertificateAuthority.Load(config.State);
@@ -22,7 +23,14 @@ public sealed class FleetIdentity(MasterConfig config, TimeProvider time) : IDis
                 // What a CA signs before it counts itself counts no sooner either.
                 var now = time.GetUtcNow();
                 if (_own is null || (now >= Authority.NotBefore && CertificateAuthority.RenewalIsDue(_own, now)))
-                    _own = _authority.IssuePeer(new PeerName(config.Name, true), ServerNames.Of(config.Listen, config.Name.Text), now, config.CertificateLife);
+                {
+                    _own = _authority.IssuePeer(
+                        new PeerName(config.Name, true),
+                        ServerNames.Of(config.Listen, config.Name.Text),
+                        now,
+                        config.CertificateLife);
+                }
+
                 return _own;
             }
         }
@@ -36,7 +44,12 @@ public sealed class FleetIdentity(MasterConfig config, TimeProvider time) : IDis
     ];
 
     public X509Certificate2 Sign(string requestPem, PeerName node, string address) =>
-        _authority.Sign(requestPem, node, [node.Name.Text, "127.0.0.1", "::1", "localhost", address], time.GetUtcNow(), config.CertificateLife);
+        _authority.Sign(
+            requestPem,
+            node,
+            [node.Name.Text, "127.0.0.1", "::1", "localhost", address],
+            time.GetUtcNow(),
+            config.CertificateLife);
 
     /// <summary>For a service's names in the internal zone, and its components'.</summary>
     public X509Certificate2 SignService(string requestPem, Label service)
@@ -46,7 +59,8 @@ public sealed class FleetIdentity(MasterConfig config, TimeProvider time) : IDis
     }
 
     /// <summary>For a public hostname.</summary>
-    public X509Certificate2 SignHostname(string requestPem, Hostname hostname) => _authority.SignServer(requestPem, hostname.Text, [hostname.Text], time.GetUtcNow(), config.CertificateLife);
+    public X509Certificate2 SignHostname(string requestPem, Hostname hostname) =>
+        _authority.SignServer(requestPem, hostname.Text, [hostname.Text], time.GetUtcNow(), config.CertificateLife);
 
     public void Dispose()
     {

@@ -34,17 +34,41 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
     {
         var label = Label.Parse(name);
         if (!IPEndPoint.TryParse(address, out var endpoint) || endpoint.Port == 0)
-            throw new McpException(ErrorCode.JoinAddress, $"'{Label.Clip(address)}' is not an address with port", "the agent's, in the overlay, such as 100.64.0.2:7443");
+        {
+            throw new McpException(
+                ErrorCode.JoinAddress,
+                $"'{Label.Clip(address)}' is not an address with port",
+                "the agent's, in the overlay, such as 100.64.0.2:7443");
+        }
+
         var hash = JoinToken.HashOf(secret);
         var token = store.JoinTokens.Find(hash);
         if (token is null || token.Expires < time.GetUtcNow())
-            throw new McpException(ErrorCode.JoinExpired, token is null ? "this join token is not known here, or has expired" : $"this join token expired at {token.Expires:u}", "make a new one: mcp node join-token");
+        {
+            throw new McpException(
+                ErrorCode.JoinExpired,
+                token is null ? "this join token is not known here, or has expired" : $"this join token expired at {token.Expires:u}",
+                "make a new one: mcp node join-token");
+        }
+
         var certificate = identity.Sign(requestPem, new PeerName(label, false), endpoint.Address.ToString());
         var key = PeerName.KeyOf(certificate);
         if (store.Nodes.Find(label) is { Key.Length: > 0 } there && there.Key != key)
-            throw new McpException(ErrorCode.JoinName, $"there is a node {label} already", $"give this one another name, or remove that one first: mcp node remove {label}");
+        {
+            throw new McpException(
+                ErrorCode.JoinName,
+                $"there is a node {label} already",
+                $"give this one another name, or remove that one first: mcp node remove {label}");
+        }
+
         if (!store.JoinTokens.TryUse(hash, label.Text, key))
-            throw new McpException(ErrorCode.JoinUsed, $"this join token was used for {token.UsedBy}", "each counts once; make a new one: mcp node join-token");
+        {
+            throw new McpException(
+                ErrorCode.JoinUsed,
+                $"this join token was used for {token.UsedBy}",
+                "each counts once; make a new one: mcp node join-token");
+        }
+
         store.Nodes.Joined(label, address, token.Roles, key);
         store.Events.Add("", "", EventKind.NodeJoined, label.Text);
         return (certificate, token.Roles);
@@ -66,9 +90,13 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
         var there = Check(node);
         var label = Label.Parse(service);
         // A copy that names still lead to serves on, too.
-        return store.Placements.Find(label)?.Holds(there.Name) == true || store.Leftovers.CopiesOf(label).Exists(l => l.Step == LeaveStep.StepName && l.Node == there.Name.Text)
+        return store.Placements.Find(label)?.Holds(there.Name) == true
+            || store.Leftovers.CopiesOf(label).Exists(l => l.Step == LeaveStep.StepName && l.Node == there.Name.Text)
             ? identity.SignService(requestPem, label)
-            : throw new McpException(ErrorCode.CertificateElsewhere, $"the service {label} is not placed on {there.Name}", "mcp status shows where it is; mcp adopt places what was deployed with --direct");
+            : throw new McpException(
+                ErrorCode.CertificateElsewhere,
+                $"the service {label} is not placed on {there.Name}",
+                "mcp status shows where it is; mcp adopt places what was deployed with --direct");
     }
 
     /// <summary>A certificate for a public hostname, for the edge node that has its route.</summary>
@@ -77,9 +105,15 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
     {
         var there = Check(node);
         // Names below mcp are identities of the fleet, those in the zone are services': neither is a public hostname, whatever was stored.
-        return Hostname.TryParse(hostname, out var name) && !ZoneNames.Has(zone, name.Text) && !ZoneNames.Has("mcp", name.Text) && store.EdgeRoutes.Find(name)?.Node == there.Name
+        return Hostname.TryParse(hostname, out var name)
+            && !ZoneNames.Has(zone, name.Text)
+            && !ZoneNames.Has("mcp", name.Text)
+            && store.EdgeRoutes.Find(name)?.Node == there.Name
             ? identity.SignHostname(requestPem, name)
-            : throw new McpException(ErrorCode.CertificateElsewhere, $"{there.Name} has no route for '{Label.Clip(hostname)}'", "mcp edge list shows which node has which");
+            : throw new McpException(
+                ErrorCode.CertificateElsewhere,
+                $"{there.Name} has no route for '{Label.Clip(hostname)}'",
+                "mcp edge list shows which node has which");
     }
 
     /// <summary>The node that calls, by its certificate.</summary>
@@ -89,7 +123,13 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
         var there = Label.TryParse(caller.Name, out var name) ? store.Nodes.Find(name) : null;
         var keys = KeysOf(there);
         if (there is null || !Has(keys, caller.Key))
-            throw new McpException(ErrorCode.NodeRemoved, $"the certificate of {caller.Name} does not count any more", "the node was removed or has joined anew; to have it join again: mcp node join-token");
+        {
+            throw new McpException(
+                ErrorCode.NodeRemoved,
+                $"the certificate of {caller.Name} does not count any more",
+                "the node was removed or has joined anew; to have it join again: mcp node join-token");
+        }
+
         if (keys is [_, var newest] && newest == caller.Key)
             store.Nodes.Rekey(there.Name, newest);
         return there;
@@ -101,5 +141,7 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
     private static string[] KeysOf(StoredNode? node) => node?.Key.Split(',') ?? [];
 
     private static bool Has(string[] keys, string key) =>
-        keys.Any(k => CryptographicOperations.FixedTimeEquals(System.Text.Encoding.ASCII.GetBytes(k), System.Text.Encoding.ASCII.GetBytes(key)));
+        keys.Any(k => CryptographicOperations.FixedTimeEquals(
+            System.Text.Encoding.ASCII.GetBytes(k),
+            System.Text.Encoding.ASCII.GetBytes(key)));
 }

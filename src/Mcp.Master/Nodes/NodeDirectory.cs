@@ -20,7 +20,11 @@ public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimePr
 
     /// <exception cref="McpException">node.unknown</exception>
     public StoredNode Get(Label name) =>
-        store.Nodes.Find(name) ?? throw new McpException(ErrorCode.NodeUnknown, $"there is no node {name}", $"there are: {string.Join(", ", store.Nodes.List().Select(n => n.Name))}");
+        store.Nodes.Find(name)
+            ?? throw new McpException(
+                ErrorCode.NodeUnknown,
+                $"there is no node {name}",
+                $"there are: {string.Join(", ", store.Nodes.List().Select(n => n.Name))}");
 
     public bool IsReachable(StoredNode node)
     {
@@ -31,7 +35,8 @@ public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimePr
         return time.GetUtcNow() - since < config.Heartbeat * Missed;
     }
 
-    /// <summary>Whether a heartbeat of it that comes now is kept. One sooner than a quarter of the interval after its last is not: writing it down costs the most.</summary>
+    /// <summary>Whether a heartbeat of it that comes now is kept. One sooner than a quarter of the interval after its last is not: writing
+    /// it down costs the most.</summary>
     public bool IsNews(StoredNode node)
     {
         // Where the clock was set back in between, the last one seems to be still to come.
@@ -44,10 +49,20 @@ public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimePr
     public List<Candidate> Candidates()
     {
         var counts = store.Placements.Counts();
-        return store.Nodes.List().ConvertAll(n => new Candidate(n.Name, Tiers(n), IsReachable(n), n.Cordoned, n.Facts?.Architecture ?? "", Runtimes(n), (n.Facts?.MemoryFreeBytes ?? 0) / 1048576, counts.GetValueOrDefault(n.Name.Text)));
+        return store.Nodes.List()
+            .ConvertAll(n => new Candidate(
+                n.Name,
+                Tiers(n),
+                IsReachable(n),
+                n.Cordoned,
+                n.Facts?.Architecture ?? "",
+                Runtimes(n),
+                (n.Facts?.MemoryFreeBytes ?? 0) / 1048576,
+                counts.GetValueOrDefault(n.Name.Text)));
     }
 
-    /// <summary>Writes an event when a node falls silent and when it is back, and when its zone is another than the master's; runs until cancelled.</summary>
+    /// <summary>Writes an event when a node falls silent and when it is back, and when its zone is another than the master's; runs until
+    /// cancelled.</summary>
     public Task WatchAsync(CancellationToken ct) => Supervise.EachAsync(config.Heartbeat, LookAtAll, time, ct);
 
     private void LookAtAll()
@@ -93,7 +108,8 @@ public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimePr
         return tiers;
     }
 
-    private static HashSet<RuntimeKind> Runtimes(StoredNode node) => [.. (node.Facts?.Runtimes ?? []).Where(r => r.Usable).Select(r => Kind(r.Name)).OfType<RuntimeKind>()];
+    private static HashSet<RuntimeKind> Runtimes(StoredNode node) =>
+        [.. (node.Facts?.Runtimes ?? []).Where(r => r.Usable).Select(r => Kind(r.Name)).OfType<RuntimeKind>()];
 
     // As agents name their runtimes.
     private static RuntimeKind? Kind(string runtime) => runtime switch

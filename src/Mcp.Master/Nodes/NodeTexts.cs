@@ -5,7 +5,8 @@ using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Nodes;
 
-/// <summary>What a node says of itself in a heartbeat, as it is kept: no text longer than it may be, and nothing that this version does not know.</summary>
+/// <summary>What a node says of itself in a heartbeat, as it is kept: no text longer than it may be, and nothing that this version does not
+/// know.</summary>
 public static class NodeTexts
 {
     // A version, a zone, or why a runtime cannot be used.
@@ -17,7 +18,13 @@ public static class NodeTexts
     public static NodeStatusReply Kept(NodeStatusReply facts)
     {
         if (facts.Runtimes.Count > MostRuntimes)
-            throw new McpException(ErrorCode.NodeFacts, $"a heartbeat names {facts.Runtimes.Count} runtimes", $"at most {MostRuntimes} are taken");
+        {
+            throw new McpException(
+                ErrorCode.NodeFacts,
+                $"a heartbeat names {facts.Runtimes.Count} runtimes",
+                $"at most {MostRuntimes} are taken");
+        }
+
         var kept = NodeStatusReply.Parser.WithDiscardUnknownFields(true).ParseFrom(facts.ToByteArray());
         // Those of whom somebody should hear first.
         List<Ending> nearest = [.. kept.Endings.OrderBy(e => e.End?.Seconds ?? long.MaxValue).Take(MostEndings)];

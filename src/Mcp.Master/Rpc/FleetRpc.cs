@@ -15,7 +15,8 @@ using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Rpc;
 
-/// <summary>The RPCs about services, for the whole fleet: what concerns one service goes to its node, what concerns all goes to all.</summary>
+/// <summary>The RPCs about services, for the whole fleet: what concerns one service goes to its node, what concerns all goes to
+/// all.</summary>
 internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime lifetime) : Protocol.V1.Agent.AgentBase
 {
     private static readonly TimeSpan s_quick = TimeSpan.FromSeconds(10);
@@ -24,10 +25,16 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     public override Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
     {
         var deployment = Wanted(request, context);
-        return StepStream.SendAsync(report => master.Deployer.DeployAsync(deployment, report, lifetime.ApplicationStopping), responseStream, context.CancellationToken);
+        return StepStream.SendAsync(
+            report => master.Deployer.DeployAsync(deployment, report, lifetime.ApplicationStopping),
+            responseStream,
+            context.CancellationToken);
     }
 
-    public override async Task DeployPlanned(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
+    public override async Task DeployPlanned(
+        DeployRequest request,
+        IServerStreamWriter<StepEvent> responseStream,
+        ServerCallContext context)
     {
         // Before anything is written down; the agent looks again, when nobody else can change the service any more.
         var now = await Plan(request, context);
@@ -45,10 +52,22 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         master.Deployer.Check(wanted.Service);
         var there = master.Store.Placements.Find(wanted.Name);
         var candidates = master.Nodes.Candidates();
-        var decision = PlaceStep.Decide(wanted, there, candidates, await master.Images.OfAsync(wanted.Service, candidates, context.CancellationToken));
+        var decision = PlaceStep.Decide(
+            wanted,
+            there,
+            candidates,
+            await master.Images.OfAsync(wanted.Service, candidates, context.CancellationToken));
         if (decision.Node is { } chosen && await master.Place.RefusalAsync(wanted, there, chosen, context.CancellationToken) is { } refusal)
-            decision = new PlacementDecision(null, $"{refusal.Message}; {refusal.Hint}", [.. decision.Rejected, new Mcp.Model.Placement.RejectedNode(chosen, "data would stay behind")]);
-        var reply = decision.Node is null ? new PlanReply() : await OnNodeAsync(decision.Node, (agent, options) => agent.PlanAsync(request, options), s_quick, context);
+        {
+            decision = new PlacementDecision(
+                null,
+                $"{refusal.Message}; {refusal.Hint}",
+                [.. decision.Rejected, new Mcp.Model.Placement.RejectedNode(chosen, "data would stay behind")]);
+        }
+
+        var reply = decision.Node is null
+            ? new PlanReply()
+            : await OnNodeAsync(decision.Node, (agent, options) => agent.PlanAsync(request, options), s_quick, context);
         (reply.Node, reply.Why) = (decision.Node?.Text ?? "", decision.Why);
         reply.Rejected.AddRange(decision.Rejected.Select(r => new Protocol.V1.RejectedNode { Node = r.Node.Text, Why = r.Why }));
         return SeenPlan.By(AuthInterceptor.CallerOf(context), reply);
@@ -63,19 +82,26 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         return reply;
     }
 
-    public override Task<OperationReply> Start(ComponentRequest request, ServerCallContext context) => OnHomeAsync(request.Service, (agent, options) => agent.StartAsync(request, options), s_slow, context);
+    public override Task<OperationReply> Start(ComponentRequest request, ServerCallContext context) =>
+        OnHomeAsync(request.Service, (agent, options) => agent.StartAsync(request, options), s_slow, context);
 
-    public override Task<OperationReply> Stop(ComponentRequest request, ServerCallContext context) => OnHomeAsync(request.Service, (agent, options) => agent.StopAsync(request, options), s_slow, context);
+    public override Task<OperationReply> Stop(ComponentRequest request, ServerCallContext context) =>
+        OnHomeAsync(request.Service, (agent, options) => agent.StopAsync(request, options), s_slow, context);
 
-    public override Task<OperationReply> Restart(ComponentRequest request, ServerCallContext context) => OnHomeAsync(request.Service, (agent, options) => agent.RestartAsync(request, options), s_slow, context);
+    public override Task<OperationReply> Restart(ComponentRequest request, ServerCallContext context) =>
+        OnHomeAsync(request.Service, (agent, options) => agent.RestartAsync(request, options), s_slow, context);
 
-    public override Task<StatusReply> Status(StatusRequest request, ServerCallContext context) => master.View.StatusAsync(request.Service.Length == 0 ? null : Label.Parse(request.Service), context.CancellationToken);
+    public override Task<StatusReply> Status(StatusRequest request, ServerCallContext context) =>
+        master.View.StatusAsync(request.Service.Length == 0 ? null : Label.Parse(request.Service), context.CancellationToken);
 
-    public override Task<LiveCheckReply> LiveCheck(StatusRequest request, ServerCallContext context) => master.View.LiveCheckAsync(request, context.CancellationToken);
+    public override Task<LiveCheckReply> LiveCheck(StatusRequest request, ServerCallContext context) =>
+        master.View.LiveCheckAsync(request, context.CancellationToken);
 
-    public override Task<SyncReply> Sync(SyncRequest request, ServerCallContext context) => master.View.SyncAsync(request, context.CancellationToken);
+    public override Task<SyncReply> Sync(SyncRequest request, ServerCallContext context) =>
+        master.View.SyncAsync(request, context.CancellationToken);
 
-    public override Task<OperationReply> Purge(PurgeRequest request, ServerCallContext context) => master.View.EachAsync((agent, options) => agent.PurgeAsync(request, options), context.CancellationToken);
+    public override Task<OperationReply> Purge(PurgeRequest request, ServerCallContext context) =>
+        master.View.EachAsync((agent, options) => agent.PurgeAsync(request, options), context.CancellationToken);
 
     public override async Task<OperationReply> Adopt(AdoptRequest request, ServerCallContext context)
     {
@@ -83,7 +109,10 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         if (request.DryRun)
             return reply;
         // What runs somewhere and was never placed: deployed with --direct, or the master's database was lost.
-        await master.Adopter.AdoptAsync(request.Service.Length == 0 ? null : Label.Parse(request.Service), reply, context.CancellationToken);
+        await master.Adopter.AdoptAsync(
+            request.Service.Length == 0 ? null : Label.Parse(request.Service),
+            reply,
+            context.CancellationToken);
         return reply;
     }
 
@@ -106,7 +135,11 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     }
 
     public override Task PullFile(PullFileRequest request, IServerStreamWriter<FileChunk> responseStream, ServerCallContext context) =>
-        ForwardAsync(Placed(request.Service).Seat, agent => agent.PullFile(request, cancellationToken: context.CancellationToken).ResponseStream, chunk => responseStream.WriteAsync(chunk, context.CancellationToken), context);
+        ForwardAsync(
+            Placed(request.Service).Seat,
+            agent => agent.PullFile(request, cancellationToken: context.CancellationToken).ResponseStream,
+            chunk => responseStream.WriteAsync(chunk, context.CancellationToken),
+            context);
 
     public override async Task<PushFileReply> PushFile(IAsyncStreamReader<FileChunk> requestStream, ServerCallContext context)
     {
@@ -138,7 +171,11 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     }
 
     public override Task Events(EventsRequest request, IServerStreamWriter<Event> responseStream, ServerCallContext context) =>
-        master.Events.SendAsync(request, e => responseStream.WriteAsync(e, context.CancellationToken), lifetime.ApplicationStopping, context.CancellationToken);
+        master.Events.SendAsync(
+            request,
+            e => responseStream.WriteAsync(e, context.CancellationToken),
+            lifetime.ApplicationStopping,
+            context.CancellationToken);
 
     public override Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context) => request.Node.Length == 0
         ? throw new McpException(ErrorCode.NodeUnknown, "which node? this is the master", "mcp node list; mcp node show NODE")
@@ -147,18 +184,36 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     public override Task<WhoAmIReply> WhoAmI(WhoAmIRequest request, ServerCallContext context)
     {
         var caller = AuthInterceptor.CallerOf(context);
-        return Task.FromResult(new WhoAmIReply { Name = caller.Name, Role = caller.Role.ToString().ToLowerInvariant(), Expires = caller.Expires.ToTimestamp(), Node = $"{master.Config.Name} (master)", Master = true });
+        return Task.FromResult(new WhoAmIReply
+        {
+            Name = caller.Name,
+            Role = caller.Role.ToString().ToLowerInvariant(),
+            Expires = caller.Expires.ToTimestamp(),
+            Node = $"{master.Config.Name} (master)",
+            Master = true,
+        });
     }
 
     public override Task<ImageArchitecturesReply> ImageArchitectures(ImageRequest request, ServerCallContext context) =>
-        OnNodeAsync((master.Nodes.Candidates().Find(c => c.Reachable) ?? throw new McpException(ErrorCode.NodeUnreachable, "no node is there to ask the registry", "mcp node list")).Node, (agent, options) => agent.ImageArchitecturesAsync(request, options), s_quick, context);
+        OnNodeAsync(
+            (master.Nodes.Candidates().Find(c => c.Reachable)
+                ?? throw new McpException(ErrorCode.NodeUnreachable, "no node is there to ask the registry", "mcp node list")).Node,
+            (agent, options) => agent.ImageArchitecturesAsync(request, options),
+            s_quick,
+            context);
 
-    public override Task<ListEdgeRoutesReply> ListEdgeRoutes(ListEdgeRoutesRequest request, ServerCallContext context) => master.Routes.ListAsync(context.CancellationToken);
+    public override Task<ListEdgeRoutesReply> ListEdgeRoutes(ListEdgeRoutesRequest request, ServerCallContext context) =>
+        master.Routes.ListAsync(context.CancellationToken);
 
     // Which hostname goes where follows from the services.
-    public override Task<EdgeRoute> SetupEdgeRoute(EdgeRouteRequest request, ServerCallContext context) => throw new McpException(ErrorCode.EdgeMaster, "the master sets up edge routes by itself", "deploy a service with a public route");
+    public override Task<EdgeRoute> SetupEdgeRoute(EdgeRouteRequest request, ServerCallContext context) =>
+        throw new McpException(ErrorCode.EdgeMaster, "the master sets up edge routes by itself", "deploy a service with a public route");
 
-    public override Task<OperationReply> RemoveEdgeRoute(EdgeRouteRequest request, ServerCallContext context) => throw new McpException(ErrorCode.EdgeMaster, "the master removes edge routes by itself", "deploy the service without the public route, or undeploy it");
+    public override Task<OperationReply> RemoveEdgeRoute(EdgeRouteRequest request, ServerCallContext context) =>
+        throw new McpException(
+            ErrorCode.EdgeMaster,
+            "the master removes edge routes by itself",
+            "deploy the service without the public route, or undeploy it");
 
     // Not where a service moves: one that is older than a rule must be able to.
     private FleetDeployment Wanted(DeployRequest request, ServerCallContext context)
@@ -179,13 +234,24 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     }
 
     private Placement Placed(string service) => master.Store.Placements.Find(Label.Parse(service))
-        ?? throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {service} on this fleet", "mcp list shows those that are; mcp adopt takes those that were deployed with --direct");
+        ?? throw new McpException(
+            ErrorCode.ServiceUnknown,
+            $"there is no service {service} on this fleet",
+            "mcp list shows those that are; mcp adopt takes those that were deployed with --direct");
 
     private Protocol.V1.Agent.AgentClient Agent(Label node) => master.Agents.Of(master.Nodes.Get(node));
 
-    private Task<T> OnHomeAsync<T>(string service, Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<T>> call, TimeSpan limit, ServerCallContext context) => OnNodeAsync(Placed(service).Seat, call, limit, context);
+    private Task<T> OnHomeAsync<T>(
+        string service,
+        Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<T>> call,
+        TimeSpan limit,
+        ServerCallContext context) => OnNodeAsync(Placed(service).Seat, call, limit, context);
 
-    private async Task<T> OnNodeAsync<T>(Label node, Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<T>> call, TimeSpan limit, ServerCallContext context)
+    private async Task<T> OnNodeAsync<T>(
+        Label node,
+        Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<T>> call,
+        TimeSpan limit,
+        ServerCallContext context)
     {
         try
         {
@@ -198,7 +264,11 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     }
 
     // No limit in time: a log may be followed for days. A dead connection is noticed by its keep-alive.
-    private async Task ForwardAsync<T>(Label node, Func<Protocol.V1.Agent.AgentClient, IAsyncStreamReader<T>> open, Func<T, Task> send, ServerCallContext context)
+    private async Task ForwardAsync<T>(
+        Label node,
+        Func<Protocol.V1.Agent.AgentClient, IAsyncStreamReader<T>> open,
+        Func<T, Task> send,
+        ServerCallContext context)
     {
         try
         {

@@ -9,9 +9,9 @@ using Mcp.Protocol.V1;
 namespace Mcp.Master.Rpc;
 
 /// <summary>
-/// Middleware before gRPC for what nodes call. A node's key has four calls under way at most; its heartbeat comes within 10 s and is looked at before it becomes objects,
-/// as two bytes of it can become two hundred. All else that nodes say is short, and so is what a certificate says that does not count any more.
-/// What is too much is cut off, and told in the log once in ten minutes.
+/// Middleware before gRPC for what nodes call. A node's key has four calls under way at most; its heartbeat comes within 10 s and is looked
+/// at before it becomes objects, as two bytes of it can become two hundred. All else that nodes say is short, and so is what a certificate
+/// says that does not count any more. What is too much is cut off, and told in the log once in ten minutes.
 /// </summary>
 internal sealed class HeartbeatDoor(Nodes.Membership members, TimeProvider time)
 {
@@ -49,9 +49,16 @@ internal sealed class HeartbeatDoor(Nodes.Membership members, TimeProvider time)
             if (calls > MostCalls)
                 Refuse(context, $"{node.Name} makes more than {MostCalls} calls at once");
             else if (!isHeartbeat || await IsBoundedAsync(context))
+            {
                 await next(context);
+            }
             else
-                Refuse(context, $"a heartbeat of {node.Name} has more than {Longest} bytes or {MostParts} parts, or did not come within {s_body.TotalSeconds:0} s");
+            {
+                Refuse(
+                    context,
+                    $"a heartbeat of {node.Name} has more than {Longest} bytes or {MostParts} parts, or did not come within "
+                        + $"{s_body.TotalSeconds:0} s");
+            }
         }
         finally
         {
@@ -66,10 +73,21 @@ internal sealed class HeartbeatDoor(Nodes.Membership members, TimeProvider time)
         if (await ReadAsync(context) is not { } bytes)
             return false;
         // Compressed it could be anything; agents do not compress.
-        if (bytes.Length < PrefixBytes || bytes[0] != 0 || BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(1)) != bytes.Length - PrefixBytes)
+        if (bytes.Length < PrefixBytes
+            || bytes[0] != 0
+            || BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(1)) != bytes.Length - PrefixBytes)
+        {
             return false;
-        if (WireCheck.Of(new ReadOnlySequence<byte>(bytes, PrefixBytes, bytes.Length - PrefixBytes), HeartbeatRequest.Descriptor, MostParts).Parts > MostParts)
+        }
+
+        if (WireCheck.Of(
+            new ReadOnlySequence<byte>(bytes, PrefixBytes, bytes.Length - PrefixBytes),
+            HeartbeatRequest.Descriptor,
+            MostParts).Parts > MostParts)
+        {
             return false;
+        }
+
         context.Request.Body = new MemoryStream(bytes, writable: false);
         return true;
     }

@@ -13,9 +13,15 @@ using Membership = Mcp.Protocol.V1.Membership;
 namespace Mcp.Master.Rpc;
 
 /// <summary>The RPCs about nodes: map, call, map back; no decisions.</summary>
-internal sealed class MasterRpc(MasterParts master, FleetIdentity identity, TokenSigner tokens, IHostApplicationLifetime lifetime, TimeProvider time) : Protocol.V1.Master.MasterBase
+internal sealed class MasterRpc(
+    MasterParts master,
+    FleetIdentity identity,
+    TokenSigner tokens,
+    IHostApplicationLifetime lifetime,
+    TimeProvider time) : Protocol.V1.Master.MasterBase
 {
-    public override Task<AuthorityReply> Authority(AuthorityRequest request, ServerCallContext context) => Task.FromResult(new AuthorityReply { Ca = identity.Authority.ExportCertificatePem() });
+    public override Task<AuthorityReply> Authority(AuthorityRequest request, ServerCallContext context) =>
+        Task.FromResult(new AuthorityReply { Ca = identity.Authority.ExportCertificatePem() });
 
     public override Task<Membership> Join(JoinRequest request, ServerCallContext context)
     {
@@ -32,8 +38,17 @@ internal sealed class MasterRpc(MasterParts master, FleetIdentity identity, Toke
     public override Task<HeartbeatReply> Heartbeat(HeartbeatRequest request, ServerCallContext context)
     {
         var node = master.Membership.Check(AuthInterceptor.CallerOf(context));
-        if (request.Facts is null || request.Status is null || request.Facts.Node != node.Name.Text || request.Status.Node != node.Name.Text)
-            throw new McpException(ErrorCode.NodeOther, $"{node.Name} sent a heartbeat of '{Label.Clip(request.Facts?.Node)}'", "a node speaks for itself only: its name in agent.toml must be the one it joined with");
+        if (request.Facts is null
+            || request.Status is null
+            || request.Facts.Node != node.Name.Text
+            || request.Status.Node != node.Name.Text)
+        {
+            throw new McpException(
+                ErrorCode.NodeOther,
+                $"{node.Name} sent a heartbeat of '{Label.Clip(request.Facts?.Node)}'",
+                "a node speaks for itself only: its name in agent.toml must be the one it joined with");
+        }
+
         if (master.Nodes.IsNews(node))
         {
             if (StandingMapping.Read(request.Standing) is { } standing)
@@ -50,7 +65,9 @@ internal sealed class MasterRpc(MasterParts master, FleetIdentity identity, Toke
 
     public override Task<JoinTokenReply> CreateJoinToken(JoinTokenRequest request, ServerCallContext context)
     {
-        var (token, expires) = master.Membership.NewToken(request.Roles, TimeSpan.FromSeconds(Math.Clamp(request.LifeSeconds, 0, int.MaxValue)));
+        var (token, expires) = master.Membership.NewToken(
+            request.Roles,
+            TimeSpan.FromSeconds(Math.Clamp(request.LifeSeconds, 0, int.MaxValue)));
         return Task.FromResult(new JoinTokenReply { Token = token.ToString(), Expires = expires.ToTimestamp() });
     }
 
@@ -59,7 +76,13 @@ internal sealed class MasterRpc(MasterParts master, FleetIdentity identity, Toke
     private ListNodesReply Nodes()
     {
         var (reply, now) = (master.View.Nodes(), time.GetUtcNow());
-        reply.Endings.AddRange(master.Endings.All.Select(e => new Ending { What = e.What, End = e.End.ToTimestamp(), Near = e.IsNear(now), Hint = e.Hint }));
+        reply.Endings.AddRange(master.Endings.All.Select(e => new Ending
+        {
+            What = e.What,
+            End = e.End.ToTimestamp(),
+            Near = e.IsNear(now),
+            Hint = e.Hint,
+        }));
         return reply;
     }
 
@@ -92,18 +115,29 @@ internal sealed class MasterRpc(MasterParts master, FleetIdentity identity, Toke
         return Task.FromResult(reply);
     }
 
-    public override Task<ListNamesReply> ListNames(ListNamesRequest request, ServerCallContext context) => master.Names.ListAsync(context.CancellationToken);
+    public override Task<ListNamesReply> ListNames(ListNamesRequest request, ServerCallContext context) =>
+        master.Names.ListAsync(context.CancellationToken);
 
     public override Task<IssuedCertificate> IssueCertificate(IssueCertificateRequest request, ServerCallContext context)
     {
         var caller = AuthInterceptor.CallerOf(context);
-        using var certificate = request.Hostname.Length > 0 ? master.Membership.IssueHostname(caller, request.Hostname, request.CertificateRequest) : master.Membership.IssueService(caller, request.Service, request.CertificateRequest);
+        using var certificate = request.Hostname.Length > 0
+            ? master.Membership.IssueHostname(caller, request.Hostname, request.CertificateRequest)
+            : master.Membership.IssueService(caller, request.Service, request.CertificateRequest);
         return Task.FromResult(new IssuedCertificate { Certificate = certificate.ExportCertificatePem() });
     }
 
     private Membership Given(X509Certificate2 certificate, IReadOnlyList<string> roles)
     {
         using (certificate)
-            return new Membership { Certificate = certificate.ExportCertificatePem(), Ca = identity.Authority.ExportCertificatePem(), TokenKey = tokens.PublicKey, Roles = { roles } };
+        {
+            return new Membership
+            {
+                Certificate = certificate.ExportCertificatePem(),
+                Ca = identity.Authority.ExportCertificatePem(),
+                TokenKey = tokens.PublicKey,
+                Roles = { roles },
+            };
+        }
     }
 }

@@ -21,7 +21,16 @@ internal static class StepStream
                 step.Restart();
             var happened = new StepEvent { Kind = Kind(mark), Step = name, Detail = detail, DurationMs = step.ElapsedMilliseconds };
             if (mark is StepMark.Done or StepMark.Failed)
-                results.Add(new StepResult { Name = name, Ok = mark == StepMark.Done, Detail = Texts.Cut(detail), DurationMs = happened.DurationMs });
+            {
+                results.Add(new StepResult
+                {
+                    Name = name,
+                    Ok = mark == StepMark.Done,
+                    Detail = Texts.Cut(detail),
+                    DurationMs = happened.DurationMs,
+                });
+            }
+
             if (mark == StepMark.Failed)
                 happened.Results.AddRange(results);
             events.Add(happened);

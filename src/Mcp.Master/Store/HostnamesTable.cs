@@ -21,7 +21,13 @@ public sealed class HostnamesTable(Database database)
     internal static void Claim(SqliteConnection connection, ServiceDefinition service)
     {
         foreach (var hostname in Of(service))
-            connection.Run("INSERT INTO hostnames (hostname, service) VALUES (@hostname, @service) ON CONFLICT (hostname) DO NOTHING", ("hostname", hostname.Text), ("service", service.Name.Text));
+        {
+            connection.Run(
+                "INSERT INTO hostnames (hostname, service) VALUES (@hostname, @service) ON CONFLICT (hostname) DO NOTHING",
+                ("hostname", hostname.Text),
+                ("service", service.Name.Text));
+        }
+
         Check(connection, service);
     }
 
@@ -37,10 +43,19 @@ public sealed class HostnamesTable(Database database)
     {
         foreach (var hostname in Of(service))
         {
-            if (connection.Scalar("SELECT service FROM hostnames WHERE hostname = @hostname AND service <> @service", ("hostname", hostname.Text), ("service", service.Name.Text)) is string other)
-                throw new McpException(ErrorCode.RouteTaken, $"{hostname} belongs to the service {other}", "undeploy that one first, or take another hostname");
+            if (connection.Scalar(
+                "SELECT service FROM hostnames WHERE hostname = @hostname AND service <> @service",
+                ("hostname", hostname.Text),
+                ("service", service.Name.Text)) is string other)
+            {
+                throw new McpException(
+                    ErrorCode.RouteTaken,
+                    $"{hostname} belongs to the service {other}",
+                    "undeploy that one first, or take another hostname");
+            }
         }
     }
 
-    private static IEnumerable<Hostname> Of(ServiceDefinition service) => service.Components.SelectMany(c => c.Routes).Select(r => r.Hostname).OfType<Hostname>();
+    private static IEnumerable<Hostname> Of(ServiceDefinition service) =>
+        service.Components.SelectMany(c => c.Routes).Select(r => r.Hostname).OfType<Hostname>();
 }

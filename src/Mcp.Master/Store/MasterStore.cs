@@ -19,7 +19,8 @@ public sealed class MasterStore : IDisposable
 
     /// <summary>In order.</summary>
     public static readonly IReadOnlyList<Migration> Migrations =
-        [.. Migration.In(typeof(MasterStore).Assembly).Select(m => m.Number == RevisionsOfPlacements.Number ? m with { Then = RevisionsOfPlacements.Convert } : m)];
+        [.. Migration.In(typeof(MasterStore).Assembly)
+            .Select(m => m.Number == RevisionsOfPlacements.Number ? m with { Then = RevisionsOfPlacements.Convert } : m)];
 
     private readonly Database _database;
     private readonly TimeProvider _time;

@@ -5,7 +5,8 @@ using Mcp.Model.Revisions;
 namespace Mcp.Master.Store;
 
 /// <param name="Node">Where it is; null: nowhere yet.</param>
-/// <param name="Target">Where a deploy was begun that has not been accepted or refused there yet; null: none. Kept from before the first side effect there.</param>
+/// <param name="Target">Where a deploy was begun that has not been accepted or refused there yet; null: none. Kept from before the first
+/// side effect there.</param>
 /// <param name="Revision">As an agent has accepted it last; of one that is nowhere yet, as it was asked for.</param>
 public sealed record Placement(Label Service, Label? Node, Label? Target, Revision Revision)
 {

@@ -12,7 +12,8 @@ namespace Mcp.Master.Store;
 
 public sealed class PlacementsTable(Database database, TimeProvider time)
 {
-    private const string Rows = "SELECT service, node, target, revision, body FROM placements LEFT JOIN revisions ON revisions.id = placements.revision";
+    private const string Rows =
+        "SELECT service, node, target, revision, body FROM placements LEFT JOIN revisions ON revisions.id = placements.revision";
     private const int MostRead = 4096;
 
     // Reconcilers ask for all of them every few seconds, and a revision never changes.

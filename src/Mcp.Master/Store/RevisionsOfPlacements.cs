@@ -7,20 +7,25 @@ using Microsoft.Data.Sqlite;
 
 namespace Mcp.Master.Store;
 
-/// <summary>Migration 6: what versions before 0.3 stored as service files, in placements, journals and leftovers, becomes revisions. What is damaged stays as
-/// it is, and is seen as that.</summary>
+/// <summary>Migration 6: what versions before 0.3 stored as service files, in placements, journals and leftovers, becomes revisions. What
+/// is damaged stays as it is, and is seen as that.</summary>
 internal static class RevisionsOfPlacements
 {
     public const int Number = 6;
 
     public static void Convert(SqliteConnection connection)
     {
-        var placements = connection.Query("SELECT service, definition, updated_at FROM placements", r => (r.GetString(0), r.GetString(1), r.GetString(2)));
+        var placements = connection.Query(
+            "SELECT service, definition, updated_at FROM placements",
+            r => (r.GetString(0), r.GetString(1), r.GetString(2)));
         foreach (var (service, toml, time) in placements)
         {
             var revision = Revision.Legacy(toml);
             RevisionsTable.Keep(connection, revision, time);
-            connection.Run("UPDATE placements SET revision = @revision WHERE service = @service", ("revision", revision.Id), ("service", service));
+            connection.Run(
+                "UPDATE placements SET revision = @revision WHERE service = @service",
+                ("revision", revision.Id),
+                ("service", service));
         }
 
         connection.Run("ALTER TABLE placements DROP COLUMN definition");
@@ -30,7 +35,9 @@ internal static class RevisionsOfPlacements
 
     private static void Convert(SqliteConnection connection, string table, string subject)
     {
-        foreach (var (row, service, state) in connection.Query($"SELECT rowid, {subject}, state FROM {table}", r => (r.GetInt64(0), r.GetString(1), r.GetString(2))))
+        foreach (var (row, service, state) in connection.Query(
+            $"SELECT rowid, {subject}, state FROM {table}",
+            r => (r.GetInt64(0), r.GetString(1), r.GetString(2))))
         {
             if (Converted(service, state) is { } converted)
                 connection.Run($"UPDATE {table} SET state = @state WHERE rowid = @row", ("state", converted), ("row", row));

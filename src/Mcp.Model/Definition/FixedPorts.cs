@@ -21,14 +21,22 @@ public static class FixedPorts
         var inside = text.LastIndexOf(':');
         var host = inside > 0 ? text.LastIndexOf(':', inside - 1) : -1;
         var address = host < 0 ? EveryAddress : text[..host];
-        if (inside <= 0 || !IPAddress.TryParse(address, out var ip) || !Number(text[(host + 1)..inside], out var hostPort) || !Number(text[(inside + 1)..], out var instancePort))
+        if (inside <= 0
+            || !IPAddress.TryParse(address, out var ip)
+            || !Number(text[(host + 1)..inside], out var hostPort)
+            || !Number(text[(inside + 1)..], out var instancePort))
+        {
             return false;
+        }
+
         port = new FixedPort(ip.ToString(), hostPort, instancePort);
         return true;
     }
 
     public static string Format(FixedPort port) =>
-        string.Create(CultureInfo.InvariantCulture, $"{(port.Address.Contains(':', StringComparison.Ordinal) ? $"[{port.Address}]" : port.Address)}:{port.Host}:{port.Instance}");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{(port.Address.Contains(':', StringComparison.Ordinal) ? $"[{port.Address}]" : port.Address)}:{port.Host}:{port.Instance}");
 
     /// <summary>It is reached on 127.0.0.1.</summary>
     public static bool IsOnLoopback(this FixedPort port) => port.Address is EveryAddress or Loopback;

@@ -91,7 +91,8 @@ public sealed record ComponentDefinition : IKeepsUnread<ComponentDefinition>
     /// <summary>See <see cref="ServiceDefinition.UnreadKeys"/>.</summary>
     public IEnumerable<string> UnreadKeys => Unread.Keys.Concat(Health?.Unread.Keys ?? []).Concat(Routes.SelectMany(r => r.Unread.Keys));
 
-    /// <summary>What two generations cannot hold at once: fixed host ports, the host network, a writable volume that has one writer.</summary>
+    /// <summary>What two generations cannot hold at once: fixed host ports, the host network, a writable volume that has one
+    /// writer.</summary>
     public bool HoldsExclusively => Ports.Count > 0 || Network == "host" || Volumes.Any(v => v.Exclusive);
 
     /// <summary>Time from the request to stop to the kill: what writes to a volume has something to finish.</summary>

@@ -24,7 +24,8 @@ public static class ServiceFile
     /// <summary>A JSON schema (2020-12) of service files, for editors.</summary>
     public static string Schema() => ServiceKeys.Schema();
 
-    /// <exception cref="ServiceFileException">The text is not a valid service file; lists every mistake. Nothing else is thrown, whatever the text.</exception>
+    /// <exception cref="ServiceFileException">The text is not a valid service file; lists every mistake. Nothing else is thrown, whatever
+    /// the text.</exception>
     public static ServiceDefinition Parse(string text, string file)
     {
         if (text.Length > MaxBytes || Encoding.UTF8.GetByteCount(text) > MaxBytes)

@@ -57,7 +57,9 @@ internal static class ServiceKeys
 
     /// <summary>Of one component, as instances carry it.</summary>
     public static readonly KeyTable<ComponentDefinition> Component =
-        new KeyTable<ComponentDefinition>("a component", new ComponentDefinition { Name = s_nobody, Image = ImageReference.Parse("localhost/unknown") })
+        new KeyTable<ComponentDefinition>(
+            "a component",
+            new ComponentDefinition { Name = s_nobody, Image = ImageReference.Parse("localhost/unknown") })
         .Required("name", s_name, c => c.Name, (c, v) => c with { Name = v }, "Its name.")
         .Required("image", s_image, c => c.Image, (c, v) => c with { Image = v }, "An OCI image, with its registry.")
         .Value(
@@ -119,7 +121,9 @@ internal static class ServiceKeys
         .List("routes", new TableKind<Route>(s_route), c => c.Routes, (c, v) => c with { Routes = v }, "The ports that others may reach.");
 
     /// <summary>The whole file.</summary>
-    public static readonly KeyTable<ServiceDefinition> Service = new KeyTable<ServiceDefinition>("a service", new ServiceDefinition { Name = s_nobody })
+    public static readonly KeyTable<ServiceDefinition> Service = new KeyTable<ServiceDefinition>(
+        "a service",
+        new ServiceDefinition { Name = s_nobody })
         .Required("name", s_name, s => s.Name, (s, v) => s with { Name = v }, "Its name.")
         .Value(
             "tier", new ChoiceKind<Tier>(Spellings.Tiers),

@@ -11,7 +11,11 @@ internal static partial class ShortTexts
     public const string AllowedVariable = "a letter or '_', then letters, digits, '_'";
 
     public static bool IsPath(string text) =>
-        text.Length is > 0 and <= 4096 && text[0] == '/' && !text.Contains(':', StringComparison.Ordinal) && !text.Any(char.IsControl) && !text.Split('/').Contains("..");
+        text.Length is > 0 and <= 4096
+            && text[0] == '/'
+            && !text.Contains(':', StringComparison.Ordinal)
+            && !text.Any(char.IsControl)
+            && !text.Split('/').Contains("..");
 
     public static bool IsUser(string text) => User().IsMatch(text);
 

@@ -3,15 +3,28 @@ namespace Mcp.Model.Definition;
 /// <summary>How our enums are written in service files, on the wire and in the registry.</summary>
 public static class Spellings
 {
-    public static readonly IReadOnlyDictionary<string, Tier> Tiers = new Dictionary<string, Tier> { ["worker"] = Tier.Worker, ["core"] = Tier.Core };
+    public static readonly IReadOnlyDictionary<string, Tier> Tiers = new Dictionary<string, Tier>
+    {
+        ["worker"] = Tier.Worker,
+        ["core"] = Tier.Core,
+    };
 
     public static readonly IReadOnlyDictionary<string, RuntimeKind> Runtimes = new Dictionary<string, RuntimeKind>
     { ["container"] = RuntimeKind.Container, ["unikernel"] = RuntimeKind.Unikernel, ["microvm"] = RuntimeKind.Microvm };
 
     public static readonly IReadOnlyDictionary<string, RestartPolicy> Restarts = new Dictionary<string, RestartPolicy>
-    { ["no"] = RestartPolicy.No, ["on-failure"] = RestartPolicy.OnFailure, ["unless-stopped"] = RestartPolicy.UnlessStopped, ["always"] = RestartPolicy.Always };
+    {
+        ["no"] = RestartPolicy.No,
+        ["on-failure"] = RestartPolicy.OnFailure,
+        ["unless-stopped"] = RestartPolicy.UnlessStopped,
+        ["always"] = RestartPolicy.Always,
+    };
 
-    public static readonly IReadOnlyDictionary<string, RouteMode> Modes = new Dictionary<string, RouteMode> { ["l7"] = RouteMode.L7, ["l4"] = RouteMode.L4 };
+    public static readonly IReadOnlyDictionary<string, RouteMode> Modes = new Dictionary<string, RouteMode>
+    {
+        ["l7"] = RouteMode.L7,
+        ["l4"] = RouteMode.L4,
+    };
 
     public static readonly IReadOnlyDictionary<string, UpdateMode> Updates = new Dictionary<string, UpdateMode>
     {

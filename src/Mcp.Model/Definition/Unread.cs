@@ -2,8 +2,8 @@ using Mcp.Model.Definition.Tree;
 
 namespace Mcp.Model.Definition;
 
-/// <summary>What another version stored of a part and this one cannot read: keys it does not know, and values it cannot take. It is kept, and written
-/// back as it was; nothing new may be made of the part.</summary>
+/// <summary>What another version stored of a part and this one cannot read: keys it does not know, and values it cannot take. It is kept,
+/// and written back as it was; nothing new may be made of the part.</summary>
 public sealed class Unread
 {
     public static readonly Unread None = new([]);

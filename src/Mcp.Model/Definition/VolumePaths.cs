@@ -10,7 +10,10 @@ public static class VolumePaths
     {
         var parts = text.Split(':');
         var option = parts.Length == 3 ? parts[2] : "rw";
-        var isMount = parts.Length is 2 or 3 && ShortTexts.IsPath(parts[0]) && ShortTexts.IsPath(parts[1]) && option is "ro" or "rw" or "shared";
+        var isMount = parts.Length is 2 or 3
+            && ShortTexts.IsPath(parts[0])
+            && ShortTexts.IsPath(parts[1])
+            && option is "ro" or "rw" or "shared";
         return isMount ? new VolumeMount(parts[0], parts[1], option == "ro", option == "shared") : null;
     }
 

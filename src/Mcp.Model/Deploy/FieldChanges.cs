@@ -3,7 +3,8 @@ using Mcp.Model.Definition.Keys;
 
 namespace Mcp.Model.Deploy;
 
-/// <summary>What differs between two definitions, key by key. It knows no key: it compares what is written, so a new key shows by itself.</summary>
+/// <summary>What differs between two definitions, key by key. It knows no key: it compares what is written, so a new key shows by
+/// itself.</summary>
 internal static class FieldChanges
 {
     private const int Longest = 60;
@@ -26,7 +27,11 @@ internal static class FieldChanges
     /// <inheritdoc cref="Of(ComponentDefinition?, ComponentDefinition)"/>
     public static IReadOnlyList<FieldChange> Of(ServiceDefinition? before, ServiceDefinition after)
     {
-        var changes = Compare(ServiceKeys.Service, before is null ? null : before with { Components = [] }, after with { Components = [] }, s_serviceKeys);
+        var changes = Compare(
+            ServiceKeys.Service,
+            before is null ? null : before with { Components = [] },
+            after with { Components = [] },
+            s_serviceKeys);
         var (old, come) = (NamesOf(before), NamesOf(after));
         return Leaves.IsReordered(old, come) ? [.. changes, Change("components", Leaves.Text(old), Leaves.Text(come))] : changes;
     }

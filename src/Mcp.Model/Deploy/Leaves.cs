@@ -106,7 +106,8 @@ internal sealed class Leaves
         item is TableNode table && table.Entries.TryGetValue(Identity, out var entry) && entry.Value is TextNode name ? name.Value : null;
 
     // As a TOML file would have to quote it.
-    private static string Bare(string key) => key.Length > 0 && key.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') ? key : Quote(key);
+    private static string Bare(string key) =>
+        key.Length > 0 && key.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') ? key : Quote(key);
 
     // Without quotes where nobody can take it for something else.
     private static string Plain(string text) =>
@@ -142,5 +143,8 @@ internal sealed class Leaves
 
     // Not what moves a cursor, ends a line, or turns the direction of text.
     private static bool IsSeen(char c) =>
-        char.GetUnicodeCategory(c) is not (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
+        char.GetUnicodeCategory(c) is not (UnicodeCategory.Control
+            or UnicodeCategory.Format
+            or UnicodeCategory.LineSeparator
+            or UnicodeCategory.ParagraphSeparator);
 }

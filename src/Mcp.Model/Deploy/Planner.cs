@@ -21,7 +21,11 @@ public sealed class Planner(Func<string, string, bool> overlap)
             .ToList();
         // A file that says that the service is not active stops all of it, also where one component alone was asked for.
         if (!target.Active)
-            changes.AddRange(there.Components.Where(c => c.Wanted && asked.Only is not null && c.Definition.Name != asked.Only).Select(c => Kept(c, active: false)));
+        {
+            changes.AddRange(there.Components.Where(c => c.Wanted && asked.Only is not null && c.Definition.Name != asked.Only)
+                .Select(c => Kept(c, active: false)));
+        }
+
         foreach (var gone in there.Components.Where(c => target.Components.All(t => t.Name != c.Definition.Name)))
         {
             changes.Add(new ComponentChange
@@ -53,7 +57,8 @@ public sealed class Planner(Func<string, string, bool> overlap)
                 return $"only one instance at a time may write to {volume.Source}";
         }
 
-        var port = one.Ports.FirstOrDefault(p => other.Ports.Any(o => o.Host == p.Host && (o.Address == p.Address || IsEvery(o) || IsEvery(p))));
+        var port = one.Ports.FirstOrDefault(p => other.Ports.Any(o => o.Host == p.Host
+            && (o.Address == p.Address || IsEvery(o) || IsEvery(p))));
         return port is null ? null : $"only one instance at a time can have port {port.Host} of the node";
     }
 
@@ -62,9 +67,17 @@ public sealed class Planner(Func<string, string, bool> overlap)
     private static ServiceDefinition With(ServiceDefinition wanted, ServiceDefinition? before, Label only)
     {
         var component = wanted.Components.FirstOrDefault(c => c.Name == only)
-            ?? throw new McpException(ErrorCode.ComponentUnknown, $"service {wanted.Name} has no component {only}", $"it has: {string.Join(", ", wanted.Components.Select(c => c.Name))}");
+            ?? throw new McpException(
+                ErrorCode.ComponentUnknown,
+                $"service {wanted.Name} has no component {only}",
+                $"it has: {string.Join(", ", wanted.Components.Select(c => c.Name))}");
         var there = before?.Components ?? [];
-        return wanted with { Components = there.Any(c => c.Name == only) ? [.. there.Select(c => c.Name == only ? component : c)] : [.. there, component] };
+        return wanted with
+        {
+            Components = there.Any(c => c.Name == only)
+            ? [.. there.Select(c => c.Name == only ? component : c)]
+            : [.. there, component]
+        };
     }
 
     private void OneWriter(ServiceDefinition target)
@@ -155,7 +168,9 @@ public sealed class Planner(Func<string, string, bool> overlap)
         // A program does not look at data that its older generation is writing.
         if (there.Definition.Volumes.Any(v => v.Exclusive && wanted.Volumes.Any(w => overlap(v.Source, w.Source))))
             return "stops first: the old instance alone writes to its volume";
-        return wanted.StopFirst ? $"stops first: {(wanted.Network == "host" ? "it is on the host network" : "it holds a port or a volume alone")}" : null;
+        return wanted.StopFirst
+            ? $"stops first: {(wanted.Network == "host" ? "it is on the host network" : "it holds a port or a volume alone")}"
+            : null;
     }
 
     private string? TakenOver(ComponentDefinition wanted, IReadOnlyList<CurrentComponent> current)

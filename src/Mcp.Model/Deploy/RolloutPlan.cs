@@ -63,7 +63,8 @@ public sealed record RolloutPlan
     /// <summary>Nothing would change.</summary>
     public bool IsEmpty => Previous is not null && Fields.Count == 0 && Changes.All(c => c.Kind == ChangeKind.Keep && !c.Ends);
 
-    /// <summary>16 hexadecimal digits: the same for as long as the same is asked for, on the same node, and nothing has changed there.</summary>
+    /// <summary>16 hexadecimal digits: the same for as long as the same is asked for, on the same node, and nothing has changed
+    /// there.</summary>
     public string Id => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', Lines()))))[..IdDigits];
 
     /// <param name="agreed">The id of what somebody agreed to; null: whatever it is.</param>

@@ -2,7 +2,8 @@ using Mcp.Model.Definition.Tree;
 
 namespace Mcp.Model.Deploy;
 
-/// <summary>What looks like a secret. A guess for what people are shown, and on the careful side: nothing is kept secret by it alone.</summary>
+/// <summary>What looks like a secret. A guess for what people are shown, and on the careful side: nothing is kept secret by it
+/// alone.</summary>
 internal static class Secrets
 {
     private const int LongestName = 100;

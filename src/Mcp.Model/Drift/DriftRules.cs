@@ -34,9 +34,23 @@ public static class DriftRules
         foreach (var extra in observed)
         {
             if (!known.TryGetValue((extra.Name.Service, extra.Name.Component), out var owner))
-                drift.Add(new DriftItem(extra.Name.Service, extra.Name.Component, extra.Name.Generation, "an instance that the registry does not know", Repair.Report));
+            {
+                drift.Add(new DriftItem(
+                    extra.Name.Service,
+                    extra.Name.Component,
+                    extra.Name.Generation,
+                    "an instance that the registry does not know",
+                    Repair.Report));
+            }
             else if (owner.State != DesiredState.Ignore && extra.Name.Generation != owner.Generation)
-                drift.Add(new DriftItem(extra.Name.Service, extra.Name.Component, extra.Name.Generation, $"left over beside generation {owner.Generation}", Repair.Remove));
+            {
+                drift.Add(new DriftItem(
+                    extra.Name.Service,
+                    extra.Name.Component,
+                    extra.Name.Generation,
+                    $"left over beside generation {owner.Generation}",
+                    Repair.Remove));
+            }
         }
 
         return drift;
@@ -53,7 +67,8 @@ public static class DriftRules
         {
             InstanceState.Running when have.SpecHash == want.SpecHash => null,
             InstanceState.Running => Item("runs another definition than the stored one", Repair.Redeploy),
-            InstanceState.Exited or InstanceState.Failed => Item($"ended with {have.Ending}", Restarts(want.Restart, have.ExitCode) ? Repair.Restart : Repair.None),
+            InstanceState.Exited or InstanceState.Failed =>
+                Item($"ended with {have.Ending}", Restarts(want.Restart, have.ExitCode) ? Repair.Restart : Repair.None),
             InstanceState.Removed => Item("is missing", Repair.Recreate),
             InstanceState.Unknown => null,
         };

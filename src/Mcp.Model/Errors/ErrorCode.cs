@@ -1,7 +1,9 @@
 namespace Mcp.Model.Errors;
 
-/// <summary>What failed, for programs. All there are stand here; a text is never changed or given to something else, for other programs match on it.</summary>
-/// <remarks>A record, not an enum: what another version says is kept as it is, and is equal to itself. The status is FailedPrecondition unless it is named.</remarks>
+/// <summary>What failed, for programs. All there are stand here; a text is never changed or given to something else, for other programs
+/// match on it.</summary>
+/// <remarks>A record, not an enum: what another version says is kept as it is, and is equal to itself. The status is FailedPrecondition
+/// unless it is named.</remarks>
 public sealed record ErrorCode
 {
     // Before the codes: each enters itself.
@@ -147,12 +149,17 @@ public sealed record ErrorCode
 
     public ErrorStatus Status { get; }
 
-    /// <summary>How the programs end when this is why: 1 failed, 2 bad usage or file, 4 not allowed. (3, not reachable, has no code: nobody answered.)</summary>
+    /// <summary>How the programs end when this is why: 1 failed, 2 bad usage or file, 4 not allowed. (3, not reachable, has no code: nobody
+    /// answered.)</summary>
     public int ExitCode => Status switch
     {
         ErrorStatus.InvalidArgument => 2,
         ErrorStatus.PermissionDenied or ErrorStatus.Unauthenticated => 4,
-        ErrorStatus.FailedPrecondition or ErrorStatus.NotFound or ErrorStatus.ResourceExhausted or ErrorStatus.Aborted or ErrorStatus.Internal => 1,
+        ErrorStatus.FailedPrecondition
+            or ErrorStatus.NotFound
+            or ErrorStatus.ResourceExhausted
+            or ErrorStatus.Aborted
+            or ErrorStatus.Internal => 1,
     };
 
     /// <summary>Null: this version has no such code.</summary>
@@ -163,5 +170,6 @@ public sealed record ErrorCode
 
     public override string ToString() => Text;
 
-    private static ErrorCode New(string text, ErrorStatus status = ErrorStatus.FailedPrecondition) => s_byText[text] = new ErrorCode(text, status);
+    private static ErrorCode New(string text, ErrorStatus status = ErrorStatus.FailedPrecondition) =>
+        s_byText[text] = new ErrorCode(text, status);
 }

@@ -4,7 +4,8 @@ using Mcp.Model.Errors;
 
 namespace Mcp.Model.Names;
 
-/// <summary>An OCI image with its registry: registry/path[:tag][@sha256:digest]. Short names are refused, since what they mean differs from machine to machine.</summary>
+/// <summary>An OCI image with its registry: registry/path[:tag][@sha256:digest]. Short names are refused, since what they mean differs from
+/// machine to machine.</summary>
 public sealed partial record ImageReference
 {
     public const string Allowed = "registry/path[:tag][@sha256:digest], for example docker.io/library/nginx:1.27";
@@ -14,7 +15,9 @@ public sealed partial record ImageReference
     public string Text { get; }
 
     /// <summary>True when the reference may mean another image tomorrow: no digest, and no tag or the tag latest.</summary>
-    public bool Floats => !Text.Contains('@', StringComparison.Ordinal) && (Text.EndsWith(":latest", StringComparison.Ordinal) || Text.LastIndexOf(':') < Text.LastIndexOf('/'));
+    public bool Floats =>
+        !Text.Contains('@', StringComparison.Ordinal)
+            && (Text.EndsWith(":latest", StringComparison.Ordinal) || Text.LastIndexOf(':') < Text.LastIndexOf('/'));
 
     public static bool TryParse(string? text, [NotNullWhen(true)] out ImageReference? image)
     {
@@ -23,7 +26,9 @@ public sealed partial record ImageReference
     }
 
     public static ImageReference Parse(string text) =>
-        TryParse(text, out var image) ? image : throw new McpException(ErrorCode.ImageInvalid, $"'{Label.Clip(text)}' is not an image reference", $"allowed: {Allowed}");
+        TryParse(text, out var image)
+            ? image
+            : throw new McpException(ErrorCode.ImageInvalid, $"'{Label.Clip(text)}' is not an image reference", $"allowed: {Allowed}");
 
     public override string ToString() => Text;
 

@@ -8,7 +8,12 @@ namespace Mcp.Model.Names;
 public sealed record InstanceName(Label Service, Label Component, int Generation)
 {
     public static InstanceName Parse(string text) =>
-        TryParse(text, out var name) ? name : throw new McpException(ErrorCode.NameInvalid, $"'{Label.Clip(text)}' is not an instance name", "allowed: service.component.generation");
+        TryParse(text, out var name)
+            ? name
+            : throw new McpException(
+                ErrorCode.NameInvalid,
+                $"'{Label.Clip(text)}' is not an instance name",
+                "allowed: service.component.generation");
 
     /// <summary>More are not given, and none greater is believed.</summary>
     public const int MostGenerations = 1_000_000_000;
@@ -18,9 +23,16 @@ public sealed record InstanceName(Label Service, Label Component, int Generation
         name = null;
         var parts = text?.Split('.') ?? [];
         if (parts.Length != 3 || !Label.TryParse(parts[0], out var service) || !Label.TryParse(parts[1], out var component)
-            || !int.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out var generation) || generation is < 1 or > MostGenerations
+            || !int.TryParse(
+                parts[2],
+                NumberStyles.None,
+                CultureInfo.InvariantCulture,
+                out var generation) || generation is < 1 or > MostGenerations
             || parts[2][0] == '0')
+        {
             return false;
+        }
+
         name = new InstanceName(service, component, generation);
         return true;
     }

@@ -3,7 +3,8 @@ using Mcp.Model.Errors;
 
 namespace Mcp.Model.Names;
 
-/// <summary>An RFC 1123 label: 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit. Names services, components, routes and nodes.</summary>
+/// <summary>An RFC 1123 label: 1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit. Names services, components, routes
+/// and nodes.</summary>
 public sealed record Label
 {
     public const int MaxLength = 63;
@@ -14,7 +15,9 @@ public sealed record Label
     public string Text { get; }
 
     public static Label Parse(string text) =>
-        TryParse(text, out var label) ? label : throw new McpException(ErrorCode.NameInvalid, $"'{Clip(text)}' is not a name", $"allowed: {Allowed}");
+        TryParse(text, out var label)
+            ? label
+            : throw new McpException(ErrorCode.NameInvalid, $"'{Clip(text)}' is not a name", $"allowed: {Allowed}");
 
     public static bool TryParse(string? text, [NotNullWhen(true)] out Label? label)
     {

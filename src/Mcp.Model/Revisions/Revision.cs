@@ -4,8 +4,9 @@ using Mcp.Model.Names;
 
 namespace Mcp.Model.Revisions;
 
-/// <summary>A service's definition that was asked for: immutable, with a name of its own, as it is stored and sent. It is read once, when it is first needed,
-/// with the rules of its day; what cannot be read is kept as it is, and concerns its own service and no other.</summary>
+/// <summary>A service's definition that was asked for: immutable, with a name of its own, as it is stored and sent. It is read once, when
+/// it is first needed, with the rules of its day; what cannot be read is kept as it is, and concerns its own service and no
+/// other.</summary>
 public sealed class Revision : IEquatable<Revision>
 {
     // Null: it is damaged, or has values that this version does not know.
@@ -69,7 +70,8 @@ public sealed class Revision : IEquatable<Revision>
 
     /// <summary>The same definition, whichever versions have written the two.</summary>
     public bool IsSame(Revision other) =>
-        Equals(other) || (_service.Value is { } one && other._service.Value is { } two && RevisionCodec.Write(one) == RevisionCodec.Write(two));
+        Equals(other)
+            || (_service.Value is { } one && other._service.Value is { } two && RevisionCodec.Write(one) == RevisionCodec.Write(two));
 
     public bool Equals(Revision? other) => other is not null && other.Body == Body;
 

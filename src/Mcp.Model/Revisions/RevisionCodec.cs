@@ -8,9 +8,9 @@ using Mcp.Model.Names;
 
 namespace Mcp.Model.Revisions;
 
-/// <summary>Definitions as they are stored: JSON with the keys of a service file, defaults left out, <c>schema</c> first. No rule for users is applied:
-/// what another version stored is read as far as it can be, and what this one does not know or cannot take is written back as it was
-/// (<see cref="ServiceDefinition.UnreadKeys"/>).</summary>
+/// <summary>Definitions as they are stored: JSON with the keys of a service file, defaults left out, <c>schema</c> first. No rule for users
+/// is applied: what another version stored is read as far as it can be, and what this one does not know or cannot take is written back as
+/// it was (<see cref="ServiceDefinition.UnreadKeys"/>).</summary>
 public static class RevisionCodec
 {
     /// <summary>Raised when the meaning of a key changes; a new key does not raise it.</summary>
@@ -25,14 +25,17 @@ public static class RevisionCodec
     /// <exception cref="McpException">definition.unreadable: it is damaged, or of a schema that this version does not know.</exception>
     public static ServiceDefinition Service(string body) => Service(body, out _);
 
-    /// <param name="hasUnreadable">Keys that this version knows have values that it cannot take: what it would read in their place is not so.</param>
+    /// <param name="hasUnreadable">Keys that this version knows have values that it cannot take: what it would read in their place is not
+    /// so.</param>
     /// <inheritdoc cref="Service(string)"/>
-    internal static ServiceDefinition Service(string body, out bool hasUnreadable) => Read(Table(body), ServiceKeys.Service, out hasUnreadable);
+    internal static ServiceDefinition Service(string body, out bool hasUnreadable) =>
+        Read(Table(body), ServiceKeys.Service, out hasUnreadable);
 
     /// <inheritdoc cref="Service(string)"/>
     public static ComponentDefinition Component(string body) => Read(Table(body), ServiceKeys.Component, out _);
 
-    /// <summary>What a version before 0.3 stored: a service file. What it does not read whole is kept, as with <see cref="Service(string)"/>.</summary>
+    /// <summary>What a version before 0.3 stored: a service file. What it does not read whole is kept, as with
+    /// <see cref="Service(string)"/>.</summary>
     /// <exception cref="McpException">definition.unreadable: it is damaged.</exception>
     public static ServiceDefinition LegacyService(string toml) => Read(LegacyTable(toml), ServiceKeys.Service, out _);
 
@@ -45,7 +48,8 @@ public static class RevisionCodec
 
     /// <summary>What an instance carries, whatever version made it.</summary>
     /// <exception cref="McpException">definition.unreadable</exception>
-    public static ComponentDefinition Carried(string definition) => IsBody(definition) ? Component(definition) : LegacyComponent(definition);
+    public static ComponentDefinition Carried(string definition) =>
+        IsBody(definition) ? Component(definition) : LegacyComponent(definition);
 
     /// <summary>Whether it is a body, and not what versions before 0.3 stored.</summary>
     public static bool IsBody(string definition) => definition.StartsWith('{');
@@ -65,7 +69,11 @@ public static class RevisionCodec
 
         var isKnown = table.Entries.TryGetValue(SchemaKey, out var schema) && schema.Value is IntegerNode { Value: >= 1 and <= Schema };
         if (!isKnown)
-            throw Unreadable($"its schema is {(schema is null ? "missing" : Reading.Show(schema.Value))}, and this version knows up to {Schema}");
+        {
+            throw Unreadable(
+                $"its schema is {(schema is null ? "missing" : Reading.Show(schema.Value))}, and this version knows up to {Schema}");
+        }
+
         table.Entries.Remove(SchemaKey);
         return table;
     }

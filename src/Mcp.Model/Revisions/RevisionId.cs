@@ -4,8 +4,8 @@ using Mcp.Model.Definition;
 
 namespace Mcp.Model.Revisions;
 
-/// <summary>Names what was deployed: 16 hex digits, the first of the SHA-256 of its body. It is made once, by the version that stores the body, and never
-/// computed anew: two are the same definition only where their bodies are compared.</summary>
+/// <summary>Names what was deployed: 16 hex digits, the first of the SHA-256 of its body. It is made once, by the version that stores the
+/// body, and never computed anew: two are the same definition only where their bodies are compared.</summary>
 public static class RevisionId
 {
     public static string Of(ComponentDefinition component) => Of(RevisionCodec.Write(component));

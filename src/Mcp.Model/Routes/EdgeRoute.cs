@@ -7,4 +7,10 @@ namespace Mcp.Model.Routes;
 /// <param name="Backend">SERVICE.zone: what the node's certificate must say.</param>
 /// <param name="Resolver">address:port of the DNS server that knows the backend; empty: the machine's own.</param>
 /// <param name="Addresses">What the backend's name stood for when it was last looked up: checked then, and used as they are.</param>
-public sealed record EdgeRoute(Hostname Hostname, Label Service, Hostname Backend, int Port, string Resolver, IReadOnlyList<IPAddress> Addresses);
+public sealed record EdgeRoute(
+    Hostname Hostname,
+    Label Service,
+    Hostname Backend,
+    int Port,
+    string Resolver,
+    IReadOnlyList<IPAddress> Addresses);

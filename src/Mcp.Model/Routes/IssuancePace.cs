@@ -3,7 +3,8 @@ namespace Mcp.Model.Routes;
 /// <summary>One try to get a certificate for a hostname.</summary>
 public sealed record IssuanceAttempt(DateTimeOffset Time, bool Issued);
 
-/// <summary>When a public CA may be asked again for a hostname. Below the limits of Let's Encrypt: 5 failures an hour, 5 certificates for the same names in 7 days (https://letsencrypt.org/docs/rate-limits/).</summary>
+/// <summary>When a public CA may be asked again for a hostname. Below the limits of Let's Encrypt: 5 failures an hour, 5 certificates for
+/// the same names in 7 days (https://letsencrypt.org/docs/rate-limits/).</summary>
 public static class IssuancePace
 {
     public const int FailuresAnHour = 4;
@@ -18,7 +19,8 @@ public static class IssuancePace
 
     /// <summary>When it may be tried; in the past: now.</summary>
     /// <param name="attempts">In any order.</param>
-    /// <param name="asked">Somebody waits for it and may have mended what was wrong; false: a try of our own, which also keeps a pause that doubles with each failure in a row.</param>
+    /// <param name="asked">Somebody waits for it and may have mended what was wrong; false: a try of our own, which also keeps a pause that
+    /// doubles with each failure in a row.</param>
     public static DateTimeOffset Next(IReadOnlyList<IssuanceAttempt> attempts, bool asked)
     {
         var newestFirst = attempts.OrderByDescending(a => a.Time).ToList();

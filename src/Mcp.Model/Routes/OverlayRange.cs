@@ -23,6 +23,9 @@ public sealed class OverlayRange(IReadOnlyList<IPNetwork> networks)
         var outside = all.Where(a => !Contains(a)).ToList();
         return outside.Count == 0
             ? all
-            : throw new McpException(ErrorCode.EdgeOutside, $"{name} is {string.Join(", ", outside)}, which is not in the overlay", $"the overlay is {string.Join(", ", networks)}: [edge] overlay_range in agent.toml");
+            : throw new McpException(
+                ErrorCode.EdgeOutside,
+                $"{name} is {string.Join(", ", outside)}, which is not in the overlay",
+                $"the overlay is {string.Join(", ", networks)}: [edge] overlay_range in agent.toml");
     }
 }

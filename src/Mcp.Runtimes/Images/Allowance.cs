@@ -33,10 +33,13 @@ internal sealed class Allowance(ImageLimits limits, DiskRoom room)
     {
         _entries += count;
         if (_entries > limits.MaxEntries)
+        {
             throw new McpException(
                 ErrorCode.ImageTooLarge,
                 $"it has more than {limits.MaxEntries} files",
                 "use a smaller image, or allow more: image_max_entries in [qemu] of agent.toml");
+        }
+
         room.Take(count * EntryBytes);
     }
 

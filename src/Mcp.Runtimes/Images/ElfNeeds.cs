@@ -14,7 +14,10 @@ internal static partial class ElfNeeds
     {
         if (ElfFile.Read(RootedPath.Resolve(root, program, followLast: true)) is not { } elf
             || (elf.Interpreter is null && elf.Needed.Count == 0))
+        {
             return;
+        }
+
         if (elf.Interpreter is { } interpreter && !File.Exists(RootedPath.Resolve(root, interpreter, followLast: true)))
             throw Missing(program, $"the loader {OciReader.Shown(interpreter)}");
         // Where a loader looks is settled in several ways; what is nowhere in the tree it does not find.

@@ -212,7 +212,10 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
             || !file.Exists
             || file.LinkTarget is not null
             || !Directory.Exists(Path.Combine(home, RootDirectory)))
+        {
             return null;
+        }
+
         // Asked for just now: see Evict.
         Directory.SetLastWriteTimeUtc(home, TimeProvider.System.GetUtcNow().UtcDateTime);
         try

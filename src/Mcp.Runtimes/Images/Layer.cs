@@ -65,7 +65,10 @@ internal sealed class Layer(string root, Allowance? allowance = null)
             return;
         if (entry is PaxTarEntry { ExtendedAttributes: var attributes }
             && attributes.Keys.Any(k => k.StartsWith(Sparse, StringComparison.Ordinal)))
+        {
             throw OciReader.Wrong("a layer has a sparse file, which is not supported: pack the image with another program");
+        }
+
         if (entry.Name.Contains('\0', StringComparison.Ordinal) || entry.LinkName.Contains('\0', StringComparison.Ordinal))
             throw OciReader.Wrong("a layer has a file with a NUL in its name");
         var path = RootedPath.Resolve(root, entry.Name, followLast: false);
@@ -169,7 +172,9 @@ internal sealed class Layer(string root, Allowance? allowance = null)
         if (_owners
             && entry is PaxTarEntry { ExtendedAttributes: var attributes }
             && attributes.TryGetValue(CapabilityKey, out var capability))
+        {
             Posix.SetAttribute(path, Capability, Encoding.UTF8.GetBytes(capability));
+        }
     }
 
     private static UInt128 Hash(string path)

@@ -48,7 +48,9 @@ internal sealed class RegistryConnection(ImageReference image, RegistryCredentia
                     && !asked
                     && RegistryAddress.Same(at, home)
                     && await _login.AnswerAsync(_http, home, response, ct))
+                {
                     (asked, at) = (true, home);
+                }
                 else if (!IsRedirect(response.StatusCode))
                     throw Refused(at, what, response.StatusCode);
                 else if (++redirects > MaxRedirects)

@@ -58,8 +58,11 @@ internal sealed partial class RegistryLogin(ImageReference image, RegistryCreden
         if (basic is not null && RegistryAddress.Trusts(registry, realm))
             request.Headers.Authorization = new AuthenticationHeaderValue("Basic", basic);
         else if (basic is not null)
+        {
             Withheld = $"the login was not sent: the registry wants it sent to {realm.Host}, "
                 + "which is neither its own host nor of its domain";
+        }
+
         // Not along redirections: a token server answers itself.
         using var response = await RegistryConnection.SendAsync(http, request, ct);
         return response.IsSuccessStatusCode ? OciReader.Token(await RegistryConnection.DocumentAsync(response, ct)) : null;

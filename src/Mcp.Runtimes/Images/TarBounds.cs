@@ -108,8 +108,11 @@ internal sealed class TarBounds(Stream tar, Allowance allowance) : Stream
             return;
         var size = Size();
         if (size is null || size > max)
+        {
             throw OciReader.Wrong(
                 $"a layer has a header of {(size is null ? "a size that cannot be read" : $"{size} bytes")}; {max} are allowed");
+        }
+
         if (++_before > MaxBeforeEntry)
             throw OciReader.Wrong($"a layer has more than {MaxBeforeEntry} headers for one file");
         _special = (size.Value + BlockBytes - 1) / BlockBytes * BlockBytes;

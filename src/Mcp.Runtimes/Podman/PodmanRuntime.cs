@@ -64,11 +64,14 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         catch (LibpodException e)
         {
             if (!here)
+            {
                 throw new McpException(
                     ErrorCode.ImagePull,
                     $"cannot pull {image}: {e.Message}",
                     "does the image exist, and is its registry reachable from this node?",
                     e);
+            }
+
             progress?.Report($"the registry did not answer ({e.Message}); the copy of {image} on this node serves");
         }
         catch (OperationCanceledException e) when (limit.IsOver)
@@ -129,9 +132,12 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         var container = await ToldAsync($"cannot look at {name}", () => _client.GetAsync(path, LibpodJson.Default.LibpodContainer, ct));
         // podman stops nothing that is paused.
         if (container?.State?.Status == "paused")
+        {
             await ToldAsync(
                 $"cannot resume {name}",
                 () => _client.CallAsync(HttpMethod.Post, $"/containers/{name}/unpause", s_startLimit, ct, HttpStatusCode.NotFound));
+        }
+
         await ToldAsync($"cannot stop {name}", () => _client.CallAsync(
             HttpMethod.Post,
             $"/containers/{name}/stop?timeout={(int)Math.Ceiling(grace.TotalSeconds)}",
@@ -232,7 +238,9 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
                 && s_changes.Contains(action)
                 && about.ContainsKey(CreateRequest.ServiceLabel)
                 && InstanceName.TryParse(about.GetValueOrDefault("name"), out var name))
+            {
                 yield return new RuntimeEvent(name, action);
+            }
         }
     }
 

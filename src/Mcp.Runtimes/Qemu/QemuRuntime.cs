@@ -154,10 +154,13 @@ public sealed class QemuRuntime : IRuntime
         if (vm.Keeper() is not null)
             return;
         if (!await EndedAsync(vm, s_quit, ct))
+        {
             throw new McpException(
                 ErrorCode.InstanceStart,
                 $"{name} is not started: processes of its last run have not ended",
                 "look at them: ps axf");
+        }
+
         if (record.Bridge is not null)
             await _bridge.EnsureAsync(ct);
         var run = Guid.NewGuid().ToString("N");

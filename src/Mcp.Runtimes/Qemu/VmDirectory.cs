@@ -117,8 +117,10 @@ internal sealed class VmDirectory(string path)
     public static void Sweep(string vms)
     {
         if (Directory.Exists(vms))
+        {
             foreach (var gone in Directory.EnumerateDirectories(vms, ".gone-*"))
                 Directory.Delete(gone, recursive: true);
+        }
     }
 
     private T? Read<T>(string file, JsonTypeInfo<T> type)

@@ -14,10 +14,13 @@ internal sealed record VmUser(int Uid, int Gid, string Group)
     public static async Task<VmUser> FindAsync(string name, CancellationToken ct)
     {
         if (!Posix.IsRoot)
+        {
             throw new McpException(
                 ErrorCode.QemuUser,
                 $"QEMU cannot run as {name}, since the agent does not run as root",
                 "take user out of [qemu] in agent.toml: QEMU then runs as the agent's own user");
+        }
+
         return new VmUser(await NumberAsync("-u", name, ct), await NumberAsync("-g", name, ct), await IdAsync("-gn", name, ct));
     }
 

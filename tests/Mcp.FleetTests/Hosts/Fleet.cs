@@ -6,7 +6,8 @@ using Mcp.FleetTests.Hosts;
 
 namespace Mcp.FleetTests.Hosts;
 
-/// <summary>Three nodes and an edge node on one machine, each in a network namespace with an address in 100.64.0.0/10, its own podman store and agent; the master beside the first. All published programs.</summary>
+/// <summary>Three nodes and an edge node on one machine, each in a network namespace with an address in 100.64.0.0/10, its own podman store
+/// and agent; the master beside the first. All published programs.</summary>
 public sealed class Fleet : IAsyncLifetime
 {
     private const int MasterPort = 7443;
@@ -33,7 +34,12 @@ public sealed class Fleet : IAsyncLifetime
     /// <summary>The node whose clock is ten minutes slow, in all tests.</summary>
     public const string Slow = "cedar";
 
-    private static readonly Dictionary<string, string> s_slowClock = new() { ["LD_PRELOAD"] = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", ["FAKETIME"] = "-10m", ["DONT_FAKE_MONOTONIC"] = "1" };
+    private static readonly Dictionary<string, string> s_slowClock = new()
+    {
+        ["LD_PRELOAD"] = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+        ["FAKETIME"] = "-10m",
+        ["DONT_FAKE_MONOTONIC"] = "1",
+    };
 
     public string Hub => $"{_prefix}-hub";
 
@@ -52,24 +58,51 @@ public sealed class Fleet : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         await LayAsync();
-        await File.WriteAllTextAsync(Path.Combine(_directory, "registry.yml"), $"version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {_directory}/registry }} }}\nhttp: {{ addr: 127.0.0.1:{RegistryPort} }}\n");
+        await File.WriteAllTextAsync(
+            Path.Combine(_directory, "registry.yml"),
+            $"version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {_directory}/registry }} }}\nhttp: {{ addr: "
+                + $"127.0.0.1:{RegistryPort} }}\n");
         // One store of images, served in each namespace: a registry on loopback needs no TLS.
         foreach (var node in Nodes)
             _registries.Add(StartIn(node, "docker-registry", ["serve", Path.Combine(_directory, "registry.yml")]));
         foreach (var tag in (string[])["v1", "v2"])
             await InAsync("alder", Path.Combine(Command.Repository, "scripts", "sample-image"), Image(tag), $"hello from {tag}");
-        await InAsync("alder", Path.Combine(Command.Bin, "mcp-master"), "init", "--state", MasterState, "--listen", MasterAddress, "--name", "main");
+        await InAsync(
+            "alder",
+            Path.Combine(Command.Bin, "mcp-master"),
+            "init",
+            "--state",
+            MasterState,
+            "--listen",
+            MasterAddress,
+            "--name",
+            "main");
         var toml = Path.Combine(MasterState, "master.toml");
-        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("allowed_domains = []", "allowed_domains = [\"example.com\"]", StringComparison.Ordinal).Replace("\"10s\"", "\"1s\"", StringComparison.Ordinal).Replace("\"5s\"", "\"1s\"", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(
+            toml,
+            (await File.ReadAllTextAsync(toml))
+                .Replace("allowed_domains = []", "allowed_domains = [\"example.com\"]", StringComparison.Ordinal)
+                .Replace("\"10s\"", "\"1s\"", StringComparison.Ordinal)
+                .Replace("\"5s\"", "\"1s\"", StringComparison.Ordinal));
         StartMaster();
-        await UntilAsync(async () => (await McpAsync("login", "--master", MasterAddress, "--ca", Path.Combine(MasterState, "ca.crt"), "--token-file", Path.Combine(MasterState, "admin.token"))).ExitCode == 0, "the master takes a login");
+        await UntilAsync(
+            async () => (await McpAsync(
+                "login",
+                "--master",
+                MasterAddress,
+                "--ca",
+                Path.Combine(MasterState, "ca.crt"),
+                "--token-file",
+                Path.Combine(MasterState, "admin.token"))).ExitCode == 0,
+            "the master takes a login");
         await Outside.StartAsync();
         foreach (var node in All)
             await JoinAsync(node);
         await UntilAsync(async () => (await NodesAsync()).Count(n => n.State == "reachable") == All.Count, "all nodes are reachable");
     }
 
-    public void StartMaster() => _master = StartIn("alder", Path.Combine(Command.Bin, "mcp-master"), ["run", "--config", Path.Combine(MasterState, "master.toml")]);
+    public void StartMaster() =>
+        _master = StartIn("alder", Path.Combine(Command.Bin, "mcp-master"), ["run", "--config", Path.Combine(MasterState, "master.toml")]);
 
     public async Task KillMasterAsync()
     {
@@ -91,7 +124,8 @@ public sealed class Fleet : IAsyncLifetime
     public Task<(int ExitCode, string Output, string Error)> McpOfAsync(string home, params string[] arguments) =>
         Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-alder", Path.Combine(Command.Bin, "mcp"), .. arguments], LoginIn(home));
 
-    public Process StartMcp(params string[] arguments) => Command.Start("nsenter", [$"--net=/run/netns/{_prefix}-alder", Path.Combine(Command.Bin, "mcp"), .. arguments], LoginIn("home"));
+    public Process StartMcp(params string[] arguments) =>
+        Command.Start("nsenter", [$"--net=/run/netns/{_prefix}-alder", Path.Combine(Command.Bin, "mcp"), .. arguments], LoginIn("home"));
 
     private Dictionary<string, string> LoginIn(string name) => new() { ["MCP_HOME"] = Path.Combine(_directory, name) };
 
@@ -105,7 +139,9 @@ public sealed class Fleet : IAsyncLifetime
     public async Task<List<(string Name, string State)>> NodesAsync()
     {
         using var json = JsonDocument.Parse(await McpOkAsync("node", "list", "-o", "json"));
-        return [.. json.RootElement.GetProperty("nodes").EnumerateArray().Select(n => (n.GetProperty("name").GetString()!, n.GetProperty("state").GetString()!))];
+        return [.. json.RootElement.GetProperty("nodes")
+            .EnumerateArray()
+            .Select(n => (n.GetProperty("name").GetString()!, n.GetProperty("state").GetString()!))];
     }
 
     /// <summary>Removes what an earlier test left, failed or not.</summary>
@@ -130,19 +166,37 @@ public sealed class Fleet : IAsyncLifetime
         async Task<string> LastAsync()
         {
             using var json = JsonDocument.Parse(await McpOkAsync("node", "list", "-o", "json"));
-            return json.RootElement.GetProperty("nodes").EnumerateArray().Single(n => n.GetProperty("name").GetString() == node).GetProperty("last_heartbeat").GetString()!;
+            return json.RootElement.GetProperty("nodes")
+                .EnumerateArray()
+                .Single(n => n.GetProperty("name").GetString() == node)
+                .GetProperty("last_heartbeat")
+                .GetString()!;
         }
     }
 
     /// <summary>What DNS says of a name in the internal zone; empty: there is none.</summary>
     public async Task<string> LookUpAsync(string name) =>
-        (await Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-beech", "dig", $"@{Address("alder")}", "+short", "+time=2", $"{name}.mcp.internal"])).Output.Trim();
+        (await Command.RunAsync(
+            "nsenter",
+            [
+                $"--net=/run/netns/{_prefix}-beech",
+                "dig",
+                $"@{Address("alder")}",
+                "+short",
+                "+time=2",
+                $"{name}.mcp.internal",
+            ])).Output.Trim();
 
     /// <summary>Each component's service, node, and whether its node answered.</summary>
     public async Task<List<(string Service, string Node, string Observed, bool Stale)>> StatusAsync()
     {
         using var json = JsonDocument.Parse(await McpOkAsync("status", "-o", "json"));
-        return [.. json.RootElement.GetProperty("components").EnumerateArray().Select(c => (c.GetProperty("service").GetString()!, c.GetProperty("node").GetString()!, c.GetProperty("observed").GetString()!, c.GetProperty("stale").GetBoolean()))];
+        return [.. json.RootElement.GetProperty("components")
+            .EnumerateArray()
+            .Select(c => (c.GetProperty("service")
+                .GetString()!, c.GetProperty("node").GetString()!, c.GetProperty("observed").GetString()!, c
+                .GetProperty("stale")
+                .GetBoolean()))];
     }
 
     public string Write(string name, string tag = "v1", string extra = "", string hostname = "", bool isPublic = false)
@@ -169,19 +223,55 @@ public sealed class Fleet : IAsyncLifetime
     public Task<string> GetAsync(string node, string name) => GetAtAsync(Address(node), name);
 
     public async Task<string> GetAtAsync(string address, string name) =>
-        (await Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-alder", "curl", "-fsS", "-m", "5", "-H", $"Host: {name}.example.com", $"http://{address}:8080/"])).Output.Trim();
+        (await Command.RunAsync(
+            "nsenter",
+            [
+                $"--net=/run/netns/{_prefix}-alder",
+                "curl",
+                "-fsS",
+                "-m",
+                "5",
+                "-H",
+                $"Host: {name}.example.com",
+                $"http://{address}:8080/",
+            ])).Output.Trim();
 
-    /// <summary>What the service answers to another node, by its name, over TLS that only the fleet's CA vouches for; empty: nothing.</summary>
-    public async Task<string> GetByNameAsync(string name, string? at = null) => (await Command.RunAsync("nsenter",
-        [$"--net=/run/netns/{_prefix}-alder", "curl", "-fsS", "-m", "5", "--cacert", Path.Combine(MasterState, "ca.crt"), "--resolve", $"{name}.mcp.internal:8444:{at ?? await LookUpAsync(name)}", $"https://{name}.mcp.internal:8444/"])).Output.Trim();
+    /// <summary>What the service answers to another node, by its name, over TLS that only the fleet's CA vouches for; empty:
+    /// nothing.</summary>
+    public async Task<string> GetByNameAsync(string name, string? at = null) => (await Command.RunAsync(
+        "nsenter",
+        [
+            $"--net=/run/netns/{_prefix}-alder",
+            "curl",
+            "-fsS",
+            "-m",
+            "5",
+            "--cacert",
+            Path.Combine(MasterState, "ca.crt"),
+            "--resolve",
+            $"{name}.mcp.internal:8444:{at ?? await LookUpAsync(name)}",
+            $"https://{name}.mcp.internal:8444/",
+        ])).Output.Trim();
 
     public async Task<string[]> ContainersAsync(string node, string service) =>
-        (await PodmanAsync(node, "ps", "-a", "--filter", $"label=mcp.service={service}", "--format", "{{.Names}}")).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        (await PodmanAsync(node, "ps", "-a", "--filter", $"label=mcp.service={service}", "--format", "{{.Names}}")).Split(
+            '\n',
+            StringSplitOptions.RemoveEmptyEntries);
 
     public async Task<string> PodmanAsync(string node, params string[] arguments)
     {
         // A container's network is that of the namespace which it was started from.
-        var (exitCode, output, error) = await Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-{(Nodes.Contains(node) ? node : "beech")}", "podman", "--root", $"{_directory}/{node}/podman", "--runroot", $"{_directory}/{node}/podman-run", .. arguments],
+        var (exitCode, output, error) = await Command.RunAsync(
+            "nsenter",
+            [
+                $"--net=/run/netns/{_prefix}-{(Nodes.Contains(node) ? node : "beech")}",
+                "podman",
+                "--root",
+                $"{_directory}/{node}/podman",
+                "--runroot",
+                $"{_directory}/{node}/podman-run",
+                .. arguments,
+            ],
             new Dictionary<string, string> { ["CONTAINERS_CONF"] = $"{_directory}/{node}/containers.conf" });
         Assert.True(exitCode == 0, $"podman {string.Join(' ', arguments)}: {error}");
         return output;
@@ -192,7 +282,23 @@ public sealed class Fleet : IAsyncLifetime
     public Task MendAsync(string node) => RunAsync("ip", "-n", Hub, "link", "set", $"v-{node}", "up");
 
     public Task<(int ExitCode, string Output, string Error)> JoinAsync(string node, string tokenFile, string state) =>
-        Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-{node}", Path.Combine(Command.Bin, "mcp-agent"), "join", "--state", state, "--master", MasterAddress, "--token-file", tokenFile, "--listen", $"{Address(node)}:{AgentPort}", "--name", Path.GetFileName(Path.GetDirectoryName(state))!]);
+        Command.RunAsync(
+            "nsenter",
+            [
+                $"--net=/run/netns/{_prefix}-{node}",
+                Path.Combine(Command.Bin, "mcp-agent"),
+                "join",
+                "--state",
+                state,
+                "--master",
+                MasterAddress,
+                "--token-file",
+                tokenFile,
+                "--listen",
+                $"{Address(node)}:{AgentPort}",
+                "--name",
+                Path.GetFileName(Path.GetDirectoryName(state))!,
+            ]);
 
     /// <summary>An empty gRPC request, shown a node's certificate for; the message that comes back.</summary>
     public async Task<string> CallAsync(string member, string address, string method)
@@ -237,8 +343,18 @@ public sealed class Fleet : IAsyncLifetime
             string[] store = ["--root", $"{_directory}/{node}/podman", "--runroot", $"{_directory}/{node}/podman-run"];
             if (_agents.TryGetValue(node, out var agent))
                 agent.Kill();
-            foreach (var name in (await Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-{node}", "podman", .. store, "ps", "-aq"], podman)).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
-                await Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-{node}", "podman", .. store, "rm", "-f", "-t", "0", name], podman);
+            foreach (var name in (await Command.RunAsync(
+                "nsenter",
+                [$"--net=/run/netns/{_prefix}-{node}", "podman", .. store, "ps", "-aq"],
+                podman)).Output.Split(
+                '\n',
+                StringSplitOptions.RemoveEmptyEntries))
+            {
+                await Command.RunAsync(
+                    "nsenter",
+                    [$"--net=/run/netns/{_prefix}-{node}", "podman", .. store, "rm", "-f", "-t", "0", name],
+                    podman);
+            }
         }
 
         foreach (var process in _registries)
@@ -279,15 +395,27 @@ public sealed class Fleet : IAsyncLifetime
         var token = await McpOkAsync("node", "join-token", "--role", node switch { "alder" => "master", Edge => "edge", _ => "worker" });
         var (exitCode, _, error) = await JoinAsync(node, NewFile(token), State(node));
         Assert.True(exitCode == 0, error);
-        var podman = (await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "podman-here"), [Path.Combine(_directory, node)])).Output;
+        var podman = (await Command.RunAsync(
+            Path.Combine(Command.Repository, "scripts", "podman-here"),
+            [Path.Combine(_directory, node)])).Output;
         var toml = Path.Combine(State(node), "agent.toml");
-        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:8080", $"{Address(node)}:8080", StringComparison.Ordinal).Replace("\"/srv\"", $"\"{_directory}/{node}/srv\"", StringComparison.Ordinal).Replace("[podman]\n", $"[podman]\n{podman}\n", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(
+            toml,
+            (await File.ReadAllTextAsync(toml))
+                .Replace("127.0.0.1:8080", $"{Address(node)}:8080", StringComparison.Ordinal)
+                .Replace("\"/srv\"", $"\"{_directory}/{node}/srv\"", StringComparison.Ordinal)
+                .Replace("[podman]\n", $"[podman]\n{podman}\n", StringComparison.Ordinal));
         if (node == Edge)
             await Outside.OpenAsync(toml);
         StartAgent(node);
     }
 
-    public void StartAgent(string node) => _agents[node] = StartIn(node, Path.Combine(Command.Bin, "mcp-agent"), ["run", "--config", Path.Combine(State(node), "agent.toml")], node == Slow ? s_slowClock : null);
+    public void StartAgent(string node) =>
+        _agents[node] = StartIn(
+            node,
+            Path.Combine(Command.Bin, "mcp-agent"),
+            ["run", "--config", Path.Combine(State(node), "agent.toml")],
+            node == Slow ? s_slowClock : null);
 
     public async Task KillAgentAsync(string node)
     {
@@ -299,7 +427,9 @@ public sealed class Fleet : IAsyncLifetime
 
     public async Task KillProxyAsync(string node)
     {
-        var pid = int.Parse(await File.ReadAllTextAsync(Path.Combine(State(node), "proxy.pid")), System.Globalization.CultureInfo.InvariantCulture);
+        var pid = int.Parse(
+            await File.ReadAllTextAsync(Path.Combine(State(node), "proxy.pid")),
+            System.Globalization.CultureInfo.InvariantCulture);
         await RunAsync("kill", "-9", $"{pid}");
         await UntilAsync(() => Task.FromResult(!Directory.Exists($"/proc/{pid}")), "the proxy is gone");
     }
@@ -328,7 +458,11 @@ public sealed class Fleet : IAsyncLifetime
         return rows;
     }
 
-    public Process StartIn(string node, string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
+    public Process StartIn(
+        string node,
+        string program,
+        IReadOnlyList<string> arguments,
+        IReadOnlyDictionary<string, string>? environment = null)
     {
         var process = Command.Start("nsenter", [$"--net=/run/netns/{_prefix}-{node}", program, .. arguments], environment);
         var log = Path.Combine(_directory, $"{Path.GetFileName(program)}-{node}.log");
@@ -336,7 +470,8 @@ public sealed class Fleet : IAsyncLifetime
         {
             _ = Task.Run(async () =>
             {
-                await using var file = new StreamWriter(new FileStream(log, FileMode.Append, FileAccess.Write, FileShare.ReadWrite)) { AutoFlush = true };
+                await using var file =
+                    new StreamWriter(new FileStream(log, FileMode.Append, FileAccess.Write, FileShare.ReadWrite)) { AutoFlush = true };
                 while (await stream.ReadLineAsync() is { } line)
                     await file.WriteLineAsync(line);
             });
@@ -353,9 +488,11 @@ public sealed class Fleet : IAsyncLifetime
         return text;
     }
 
-    public Task<(int ExitCode, string Output, string Error)> RunInAsync(string node, string program, params string[] arguments) => Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-{node}", program, .. arguments]);
+    public Task<(int ExitCode, string Output, string Error)> RunInAsync(string node, string program, params string[] arguments) =>
+        Command.RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-{node}", program, .. arguments]);
 
-    public Task InAsync(string node, string program, params string[] arguments) => RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-{node}", program, .. arguments]);
+    public Task InAsync(string node, string program, params string[] arguments) =>
+        RunAsync("nsenter", [$"--net=/run/netns/{_prefix}-{node}", program, .. arguments]);
 
     private static async Task RunAsync(string program, params string[] arguments)
     {

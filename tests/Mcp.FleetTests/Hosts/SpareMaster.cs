@@ -23,8 +23,12 @@ internal sealed class SpareMaster : IAsyncDisposable
     /// <param name="directory">Where; null: a directory of its own.</param>
     public static async Task<SpareMaster> CreateAsync(string? directory = null, params (string From, string To)[] edit)
     {
-        var master = new SpareMaster(directory ?? Directory.CreateTempSubdirectory("mcp-spare-master").FullName) { Address = $"127.0.0.1:{FreePort()}" };
-        var (exitCode, _, error) = await Command.RunAsync(Path.Combine(Command.Bin, "mcp-master"), ["init", "--state", master.State, "--listen", master.Address, "--name", "main"]);
+        var master = new SpareMaster(
+            directory ?? Directory.CreateTempSubdirectory("mcp-spare-master").FullName)
+        { Address = $"127.0.0.1:{FreePort()}" };
+        var (exitCode, _, error) = await Command.RunAsync(
+            Path.Combine(Command.Bin, "mcp-master"),
+            ["init", "--state", master.State, "--listen", master.Address, "--name", "main"]);
         Assert.True(exitCode == 0, error);
         var text = await File.ReadAllTextAsync(master.Config);
         // Other masters of this machine have port 53.
@@ -41,11 +45,21 @@ internal sealed class SpareMaster : IAsyncDisposable
     public async Task StartAsync()
     {
         _master = Start("mcp-master", "run", "--config", Config);
-        await Fleet.UntilAsync(async () => (await McpAsync("login", "--master", Address, "--ca", Path.Combine(State, "ca.crt"), "--token-file", Path.Combine(State, "admin.token"))).ExitCode == 0, "the spare master takes a login");
+        await Fleet.UntilAsync(
+            async () => (await McpAsync(
+                "login",
+                "--master",
+                Address,
+                "--ca",
+                Path.Combine(State, "ca.crt"),
+                "--token-file",
+                Path.Combine(State, "admin.token"))).ExitCode == 0,
+            "the spare master takes a login");
     }
 
     /// <summary>To its end, for a master that is not to start.</summary>
-    public Task<(int ExitCode, string Output, string Error)> RunAsync() => Command.RunAsync(Path.Combine(Command.Bin, "mcp-master"), ["run", "--config", Config]);
+    public Task<(int ExitCode, string Output, string Error)> RunAsync() =>
+        Command.RunAsync(Path.Combine(Command.Bin, "mcp-master"), ["run", "--config", Config]);
 
     public async Task KillAsync()
     {
@@ -60,16 +74,24 @@ internal sealed class SpareMaster : IAsyncDisposable
         var token = Path.Combine(_directory, $"{name}.token");
         await File.WriteAllTextAsync(token, (await McpAsync("node", "join-token")).Output);
         var state = Path.Combine(_directory, name);
-        var joined = await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), ["join", "--state", state, "--master", Address, "--token-file", token, "--listen", $"127.0.0.1:{FreePort()}", "--name", name]);
+        var joined = await Command.RunAsync(
+            Path.Combine(Command.Bin, "mcp-agent"),
+            ["join", "--state", state, "--master", Address, "--token-file", token, "--listen", $"127.0.0.1:{FreePort()}", "--name", name]);
         Assert.True(joined.ExitCode == 0, joined.Error);
         var toml = Path.Combine(state, "agent.toml");
-        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:8080", $"127.0.0.1:{FreePort()}", StringComparison.Ordinal).Replace("127.0.0.1:8443", $"127.0.0.1:{FreePort()}", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(
+            toml,
+            (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:8080", $"127.0.0.1:{FreePort()}", StringComparison.Ordinal)
+                .Replace("127.0.0.1:8443", $"127.0.0.1:{FreePort()}", StringComparison.Ordinal));
         Start("mcp-agent", "run", "--config", toml);
         return state;
     }
 
     public Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) =>
-        Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, new Dictionary<string, string> { ["MCP_HOME"] = Path.Combine(_directory, "home") });
+        Command.RunAsync(
+            Path.Combine(Command.Bin, "mcp"),
+            arguments,
+            new Dictionary<string, string> { ["MCP_HOME"] = Path.Combine(_directory, "home") });
 
     public async ValueTask DisposeAsync()
     {

@@ -15,11 +15,22 @@ public class AccessTests(NodeFixture node)
     [Fact]
     public async Task A_viewer_may_look_and_not_touch()
     {
-        var (home, login) = await LoginAsync(["token", "--config", Path.Combine(node.State, "agent.toml"), "--name", "vic", "--role", "viewer"]);
+        var (home, login) = await LoginAsync([
+            "token",
+            "--config",
+            Path.Combine(node.State, "agent.toml"),
+            "--name",
+            "vic",
+            "--role",
+            "viewer",
+        ]);
         Assert.Equal(0, login.ExitCode);
         var environment = new Dictionary<string, string> { ["MCP_HOME"] = home };
         Assert.Equal(0, (await Command.RunAsync(Path.Combine(Command.Bin, "mcp"), ["status"], environment)).ExitCode);
-        var (exitCode, _, error) = await Command.RunAsync(Path.Combine(Command.Bin, "mcp"), ["deploy", node.WriteService("no", "v1")], environment);
+        var (exitCode, _, error) = await Command.RunAsync(
+            Path.Combine(Command.Bin, "mcp"),
+            ["deploy", node.WriteService("no", "v1")],
+            environment);
         Assert.Equal(4, exitCode);
         Assert.Contains("vic is viewer", error, StringComparison.Ordinal);
         Directory.Delete(home, recursive: true);
@@ -28,7 +39,17 @@ public class AccessTests(NodeFixture node)
     [Fact]
     public async Task An_expired_or_wrong_token_is_refused_with_exit_code_4()
     {
-        var (home, login) = await LoginAsync(["token", "--config", Path.Combine(node.State, "agent.toml"), "--name", "old", "--role", "admin", "--days", "0.0000001"]);
+        var (home, login) = await LoginAsync([
+            "token",
+            "--config",
+            Path.Combine(node.State, "agent.toml"),
+            "--name",
+            "old",
+            "--role",
+            "admin",
+            "--days",
+            "0.0000001",
+        ]);
         Assert.Equal(4, login.ExitCode);
         Assert.Contains("expired", login.Error, StringComparison.Ordinal);
         Directory.Delete(home, recursive: true);
@@ -42,7 +63,10 @@ public class AccessTests(NodeFixture node)
     {
         var home = Directory.CreateTempSubdirectory("mcp-home").FullName;
         await File.WriteAllTextAsync(Path.Combine(home, "token"), token);
-        var (exitCode, _, error) = await Command.RunAsync(Path.Combine(Command.Bin, "mcp"), ["login", "--direct", node.Address, "--ca", Path.Combine(node.State, "ca.crt"), "--token-file", Path.Combine(home, "token")], new Dictionary<string, string> { ["MCP_HOME"] = home });
+        var (exitCode, _, error) = await Command.RunAsync(
+            Path.Combine(Command.Bin, "mcp"),
+            ["login", "--direct", node.Address, "--ca", Path.Combine(node.State, "ca.crt"), "--token-file", Path.Combine(home, "token")],
+            new Dictionary<string, string> { ["MCP_HOME"] = home });
         Assert.Equal(4, exitCode);
         Assert.Contains("mcp login", error, StringComparison.Ordinal);
         Directory.Delete(home, recursive: true);
@@ -59,8 +83,21 @@ public class AccessTests(NodeFixture node)
     public async Task A_client_that_pins_another_ca_does_not_connect()
     {
         var other = Directory.CreateTempSubdirectory("mcp-other").FullName;
-        NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), ["init", "--state", Path.Combine(other, "state"), "--listen", node.Address, "--name", "other"]));
-        var result = await Command.RunAsync(Path.Combine(Command.Bin, "mcp"), ["login", "--direct", node.Address, "--ca", Path.Combine(other, "state", "ca.crt"), "--token-file", Path.Combine(node.State, "admin.token")], new Dictionary<string, string> { ["MCP_HOME"] = other });
+        NodeFixture.Succeeded(await Command.RunAsync(
+            Path.Combine(Command.Bin, "mcp-agent"),
+            ["init", "--state", Path.Combine(other, "state"), "--listen", node.Address, "--name", "other"]));
+        var result = await Command.RunAsync(
+            Path.Combine(Command.Bin, "mcp"),
+            [
+                "login",
+                "--direct",
+                node.Address,
+                "--ca",
+                Path.Combine(other, "state", "ca.crt"),
+                "--token-file",
+                Path.Combine(node.State, "admin.token"),
+            ],
+            new Dictionary<string, string> { ["MCP_HOME"] = other });
         Assert.NotEqual(0, result.ExitCode);
         Assert.False(File.Exists(Path.Combine(other, "login.json")));
         Directory.Delete(other, recursive: true);
@@ -78,7 +115,9 @@ public class AccessTests(NodeFixture node)
     [Fact]
     public async Task A_second_agent_on_the_same_state_is_refused()
     {
-        var (exitCode, _, error) = await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), ["run", "--config", Path.Combine(node.State, "agent.toml")]);
+        var (exitCode, _, error) = await Command.RunAsync(
+            Path.Combine(Command.Bin, "mcp-agent"),
+            ["run", "--config", Path.Combine(node.State, "agent.toml")]);
         Assert.Equal(1, exitCode);
         Assert.Contains("another mcp-agent", error, StringComparison.Ordinal);
     }
@@ -126,7 +165,12 @@ public class AccessTests(NodeFixture node)
     {
         var home = Directory.CreateTempSubdirectory("mcp-home").FullName;
         var token = Path.Combine(home, "token");
-        await File.WriteAllTextAsync(token, NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), tokenArguments)));
-        return (home, await Command.RunAsync(Path.Combine(Command.Bin, "mcp"), ["login", "--direct", node.Address, "--ca", Path.Combine(node.State, "ca.crt"), "--token-file", token], new Dictionary<string, string> { ["MCP_HOME"] = home }));
+        await File.WriteAllTextAsync(
+            token,
+            NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), tokenArguments)));
+        return (home, await Command.RunAsync(
+            Path.Combine(Command.Bin, "mcp"),
+            ["login", "--direct", node.Address, "--ca", Path.Combine(node.State, "ca.crt"), "--token-file", token],
+            new Dictionary<string, string> { ["MCP_HOME"] = home }));
     }
 }

@@ -58,13 +58,17 @@ public sealed class CertificateTests : IAsyncLifetime
         await LogInAsync();
         Assert.NotEqual(second, await CertificateAsync());
         var doctor = (await McpAsync("doctor")).Output;
-        Assert.All((string[])["certificate of this agent", "CA of this agent", "your token"], w => Assert.Contains(w, doctor, StringComparison.Ordinal));
+        Assert.All(
+            (string[])["certificate of this agent", "CA of this agent", "your token"],
+            w => Assert.Contains(w, doctor, StringComparison.Ordinal));
         Assert.DoesNotContain("soon", doctor, StringComparison.Ordinal);
         // The CA cannot be renewed behind the backs of those who trust it: told half a year before.
         await SetAsync("+3500d");
         await LogInAsync();
         Assert.Contains("soon", (await McpAsync("doctor")).Output, StringComparison.Ordinal);
-        await NodeFixture.UntilAsync(async () => (await McpAsync("events")).Output.Contains("CA of this agent: ends", StringComparison.Ordinal), "the end of the CA is an event");
+        await NodeFixture.UntilAsync(
+            async () => (await McpAsync("events")).Output.Contains("CA of this agent: ends", StringComparison.Ordinal),
+            "the end of the CA is an event");
     }
 
     [Fact]
@@ -73,7 +77,9 @@ public sealed class CertificateTests : IAsyncLifetime
         var (state, token) = (Path.Combine(_spare.Root, "joining"), Path.Combine(_spare.Root, "no-token"));
         await File.WriteAllTextAsync(token, "no token");
         var agent = Path.Combine(Command.Bin, "mcp-agent");
-        var (code, _, error) = await Command.RunAsync(agent, ["join", "--state", state, "--master", "127.0.0.1:1", "--token-file", token, "--listen", "127.0.0.1:7443", "--name", "elm"]);
+        var (code, _, error) = await Command.RunAsync(
+            agent,
+            ["join", "--state", state, "--master", "127.0.0.1:1", "--token-file", token, "--listen", "127.0.0.1:7443", "--name", "elm"]);
         Assert.Equal(1, code);
         Assert.Contains("not a join token", error, StringComparison.Ordinal);
         Assert.False(File.Exists(Path.Combine(state, "agent.toml")));
@@ -101,16 +107,30 @@ public sealed class CertificateTests : IAsyncLifetime
     // With a token of that time: those of before have ended with their own lives.
     private async Task LogInAsync()
     {
-        var made = await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), ["token", "--config", _spare.Config, "--name", "anna", "--role", "admin", "--days", "30"], Later);
+        var made = await Command.RunAsync(
+            Path.Combine(Command.Bin, "mcp-agent"),
+            ["token", "--config", _spare.Config, "--name", "anna", "--role", "admin", "--days", "30"],
+            Later);
         await File.WriteAllTextAsync(Token, NodeFixture.Succeeded(made));
         var tried = (ExitCode: 1, Output: "", Error: "");
         await NodeFixture.UntilAsync(
-            async () => (tried = await McpAsync("login", "--direct", _spare.Address, "--ca", Path.Combine(_spare.State, "ca.crt"), "--token-file", Token)).ExitCode == 0,
-            "a login is taken", () => Task.FromResult($"{tried.Error}"));
+            async () => (tried = await McpAsync(
+                "login",
+                "--direct",
+                _spare.Address,
+                "--ca",
+                Path.Combine(_spare.State, "ca.crt"),
+                "--token-file",
+                Token)).ExitCode == 0,
+            "a login is taken",
+            () => Task.FromResult($"{tried.Error}"));
     }
 
-    private Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) => Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, Later);
+    private Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) =>
+        Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, Later);
 
     private async Task<string> CertificateAsync() =>
-        NodeFixture.Succeeded(await Command.RunAsync("openssl", ["x509", "-noout", "-serial", "-in", Path.Combine(_spare.State, "server.pem")]));
+        NodeFixture.Succeeded(await Command.RunAsync(
+            "openssl",
+            ["x509", "-noout", "-serial", "-in", Path.Combine(_spare.State, "server.pem")]));
 }

@@ -5,7 +5,8 @@ using Mcp.IntegrationTests.Hosts;
 
 namespace Mcp.IntegrationTests.Agent;
 
-/// <summary>Real databases under a stream of writes while they are deployed again and again: what a client was told is written is there.</summary>
+/// <summary>Real databases under a stream of writes while they are deployed again and again: what a client was told is written is
+/// there.</summary>
 public sealed class DataTests(NodeFixture node) : IAsyncLifetime
 {
     private static readonly bool s_long = Environment.GetEnvironmentVariable("MCP_LONG") is not null;
@@ -36,27 +37,44 @@ public sealed class DataTests(NodeFixture node) : IAsyncLifetime
     [Fact]
     public async Task Every_row_that_postgresql_acknowledged_is_there_after_deploys_failures_and_kills()
     {
-        NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "app-image"), ["postgres", node.Image("postgres")]));
+        NodeFixture.Succeeded(await Command.RunAsync(
+            Path.Combine(Command.Repository, "scripts", "app-image"),
+            ["postgres", node.Image("postgres")]));
         await DeployAsync("postgres", "pg_isready -h /tmp", 0);
         NodeFixture.Succeeded(await Command.RunAsync("psql", [.. Psql, "-c", "CREATE TABLE t (n bigint)"]));
-        await HammerAsync("postgres", "pg_isready -h /tmp", () => Command.Start("psql", [.. Psql, "-f", "-"]), n => $"INSERT INTO t VALUES ({n}) RETURNING n;");
-        var rows = NodeFixture.Succeeded(await Command.RunAsync("psql", [.. Psql, "-c", "SELECT n FROM t"])).Split('\n', StringSplitOptions.RemoveEmptyEntries).ToHashSet();
+        await HammerAsync(
+            "postgres",
+            "pg_isready -h /tmp",
+            () => Command.Start("psql", [.. Psql, "-f", "-"]),
+            n => $"INSERT INTO t VALUES ({n}) RETURNING n;");
+        var rows = NodeFixture.Succeeded(await Command.RunAsync("psql", [.. Psql, "-c", "SELECT n FROM t"]))
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .ToHashSet();
         Assert.Equal([], _acknowledged.Except(rows));
     }
 
     [Fact]
     public async Task Every_value_that_redis_acknowledged_is_there_after_deploys_failures_and_kills()
     {
-        NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "app-image"), ["redis", node.Image("redis")]));
+        NodeFixture.Succeeded(await Command.RunAsync(
+            Path.Combine(Command.Repository, "scripts", "app-image"),
+            ["redis", node.Image("redis")]));
         await DeployAsync("redis", "redis-cli ping", 0);
         string[] cli = ["-p", $"{_port}"];
         // The server says what it has set.
-        await HammerAsync("redis", "redis-cli ping", () => Command.Start("redis-cli", cli), n => $"EVAL \"redis.call('SET', KEYS[1], 1) return KEYS[1]\" 1 {n}");
-        var keys = NodeFixture.Succeeded(await Command.RunAsync("redis-cli", [.. cli, "KEYS", "*"])).Split('\n', StringSplitOptions.RemoveEmptyEntries).ToHashSet();
+        await HammerAsync(
+            "redis",
+            "redis-cli ping",
+            () => Command.Start("redis-cli", cli),
+            n => $"EVAL \"redis.call('SET', KEYS[1], 1) return KEYS[1]\" 1 {n}");
+        var keys = NodeFixture.Succeeded(await Command.RunAsync("redis-cli", [.. cli, "KEYS", "*"]))
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .ToHashSet();
         Assert.Equal([], _acknowledged.Except(keys));
     }
 
-    private string[] Psql => ["-h", "127.0.0.1", "-p", $"{_port}", "-U", "app", "-d", "postgres", "-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1"];
+    private string[] Psql =>
+        ["-h", "127.0.0.1", "-p", $"{_port}", "-U", "app", "-d", "postgres", "-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1"];
 
     private async Task HammerAsync(string image, string check, Func<Process> client, Func<long, string> statement)
     {
@@ -107,8 +125,12 @@ public sealed class DataTests(NodeFixture node) : IAsyncLifetime
                     n++;
                     await session.StandardInput.WriteLineAsync(statement(n));
                     await session.StandardInput.FlushAsync(ct);
-                    if (await session.StandardOutput.ReadLineAsync(ct).AsTask().WaitAsync(s_patience, ct) is not { } answer || answer != n.ToString(CultureInfo.InvariantCulture))
+                    if (await session.StandardOutput.ReadLineAsync(ct).AsTask().WaitAsync(s_patience, ct) is not { } answer
+                        || answer != n.ToString(CultureInfo.InvariantCulture))
+                    {
                         break;
+                    }
+
                     _acknowledged.Enqueue(answer);
                 }
             }
@@ -125,10 +147,14 @@ public sealed class DataTests(NodeFixture node) : IAsyncLifetime
     private async Task GrowsAsync(string when)
     {
         var before = _acknowledged.Count;
-        await NodeFixture.UntilAsync(() => Task.FromResult(_acknowledged.Count > before + 20), $"writes go on {when}", async () => (await _agent.McpAsync("status")).Output + (await _agent.McpAsync("logs", "data")).Output);
+        await NodeFixture.UntilAsync(
+            () => Task.FromResult(_acknowledged.Count > before + 20),
+            $"writes go on {when}",
+            async () => (await _agent.McpAsync("status")).Output + (await _agent.McpAsync("logs", "data")).Output);
     }
 
-    private async Task<string> DeployAsync(string image, string check, int version) => NodeFixture.Succeeded(await _agent.McpAsync("deploy", Definition(image, check, version)));
+    private async Task<string> DeployAsync(string image, string check, int version) =>
+        NodeFixture.Succeeded(await _agent.McpAsync("deploy", Definition(image, check, version)));
 
     private string Definition(string image, string check, int version)
     {

@@ -64,7 +64,9 @@ public class DeployTests(NodeFixture node)
     [Fact]
     public async Task A_fixed_port_in_use_is_a_clear_error()
     {
-        var (exitCode, _, error) = await node.McpAsync("deploy", node.WriteService("taken", "v1", extra: $"ports = [\"127.0.0.1:{node.ProxyPort}:9\"]"));
+        var (exitCode, _, error) = await node.McpAsync(
+            "deploy",
+            node.WriteService("taken", "v1", extra: $"ports = [\"127.0.0.1:{node.ProxyPort}:9\"]"));
         Assert.Equal(1, exitCode);
         Assert.Contains("port is in use", error, StringComparison.Ordinal);
         Assert.Empty(await node.ContainersAsync("taken"));

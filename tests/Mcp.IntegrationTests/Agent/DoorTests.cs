@@ -26,7 +26,9 @@ public sealed class DoorTests
         await agent.StartAsync();
         var pid = (await Command.RunAsync("pgrep", ["-f", $"mcp-agent run --config {agent.Config}"])).Output.Split('\n')[0];
         // Nothing; half of a TLS hello.
-        await using var flood = await FloodAsync(int.Parse(agent.Address.Split(':')[1], CultureInfo.InvariantCulture), [[], [22, 3, 1, 2, 0, 1, 0]]);
+        await using var flood = await FloodAsync(
+            int.Parse(agent.Address.Split(':')[1], CultureInfo.InvariantCulture),
+            [[], [22, 3, 1, 2, 0, 1, 0]]);
         await BoundedAsync(pid, 100, 4300);
         Assert.Equal(0, (await agent.McpAsync("status")).ExitCode);
         await flood.EndedAsync();
@@ -46,7 +48,8 @@ public sealed class DoorTests
             tls = "127.0.0.1:{passed}"
             """);
         await using var backend = await ProxyProcess.BackendAsync(HttpProtocols.Http1, EchoAsync);
-        await proxy.PushAsync(new { Routes = new[] { new { Host = "a.example.com", Port = ProxyProcess.Port(backend), PassThrough = false } } });
+        await proxy.PushAsync(
+            new { Routes = new[] { new { Host = "a.example.com", Port = ProxyProcess.Port(backend), PassThrough = false } } });
         using var held = new ClientWebSocket();
         held.Options.SetRequestHeader("Host", "a.example.com");
         using var limit = new CancellationTokenSource(s_patience);
@@ -65,7 +68,8 @@ public sealed class DoorTests
         Assert.Equal("after", await AskAsync(held, "after", limit.Token));
     }
 
-    // Connections that made room are closed a moment later than others come. Silence ends them only after 20 s, so what is in range by then is bounded.
+    // Connections that made room are closed a moment later than others come. Silence ends them only after 20 s, so what is in range by then
+    // is bounded.
     private static async Task BoundedAsync(string pid, int least, int most)
     {
         for (var clock = Stopwatch.StartNew(); clock.Elapsed < s_beforeSilenceEnds && Files(pid) > most;)

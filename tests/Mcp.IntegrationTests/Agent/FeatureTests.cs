@@ -29,7 +29,9 @@ public class FeatureTests(NodeFixture node)
         Assert.Equal("hello from v2\n", await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/")));
         Assert.Equal(1, (await node.McpAsync("deploy", Fixed("v1", "/missing"))).ExitCode);
         // The old generation was started again: it runs at once and listens a moment later.
-        await NodeFixture.UntilAsync(async () => await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/")) == "hello from v2\n", "the old generation serves again");
+        await NodeFixture.UntilAsync(
+            async () => await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/")) == "hello from v2\n",
+            "the old generation serves again");
         Assert.Equal(["fixed.web.2"], await node.ContainersAsync("fixed"));
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "fixed"));
     }
@@ -46,7 +48,9 @@ public class FeatureTests(NodeFixture node)
         NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("vol", "v1", extra: readOnly)));
         Assert.Equal("from the volume", await node.GetAsync("vol"));
         Assert.NotEqual(0, (await node.PodmanAsync("exec", "vol.web.1", "busybox", "touch", "/www/x")).ExitCode);
-        var (exitCode, _, error) = await node.McpAsync("deploy", node.WriteService("vol", "v1", extra: "volumes = [\"/nonexistent/x:/www\"]"));
+        var (exitCode, _, error) = await node.McpAsync(
+            "deploy",
+            node.WriteService("vol", "v1", extra: "volumes = [\"/nonexistent/x:/www\"]"));
         Assert.Equal(1, exitCode);
         Assert.Contains("/nonexistent/x does not exist", error, StringComparison.Ordinal);
         Assert.Equal("from the volume", await node.GetAsync("vol"));
@@ -130,7 +134,9 @@ public class FeatureTests(NodeFixture node)
     {
         using var key = ECDsa.Create();
         var now = TimeProvider.System.GetUtcNow();
-        using var made = new CertificateRequest("CN=deep.example.com", key, HashAlgorithmName.SHA256).CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+        using var made = new CertificateRequest("CN=deep.example.com", key, HashAlgorithmName.SHA256).CreateSelfSigned(
+            now.AddDays(-1),
+            now.AddDays(1));
         using var certificate = X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pkcs12), null);
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0, l => l.UseHttps(certificate)));
@@ -154,7 +160,11 @@ public class FeatureTests(NodeFixture node)
         using var client = new TcpClient();
         await client.ConnectAsync(IPAddress.Loopback, node.ProxyTlsPort);
         await using var tls = new SslStream(client.GetStream());
-        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "deep.example.com", RemoteCertificateValidationCallback = (_, _, _, _) => true });
+        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+        {
+            TargetHost = "deep.example.com",
+            RemoteCertificateValidationCallback = (_, _, _, _) => true,
+        });
         Assert.Equal(certificate.Thumbprint, ((X509Certificate2)tls.RemoteCertificate!).Thumbprint);
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "deep"));
     }
@@ -198,19 +208,41 @@ public class FeatureTests(NodeFixture node)
     {
         NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("known", "v1")));
         using var follow = node.StartMcp("events", "-f", "-n", "1", "-o", "json");
-        await NodeFixture.UntilAsync(async () => (await follow.StandardOutput.ReadLineAsync())!.Contains("known", StringComparison.Ordinal), "the last event comes first");
+        await NodeFixture.UntilAsync(
+            async () => (await follow.StandardOutput.ReadLineAsync())!.Contains("known", StringComparison.Ordinal),
+            "the last event comes first");
         foreach (var stranger in (string[])["stray.web.1", "other.web.3"])
-            Assert.Equal(0, (await node.PodmanAsync("run", "-d", "--name", stranger, "--label", $"mcp.service={stranger.Split('.')[0]}", node.Image("v1"))).ExitCode);
+        {
+            Assert.Equal(
+                0,
+                (await node.PodmanAsync(
+                    "run",
+                    "-d",
+                    "--name",
+                    stranger,
+                    "--label",
+                    $"mcp.service={stranger.Split('.')[0]}",
+                    node.Image("v1"))).ExitCode);
+        }
+
         NodeFixture.Succeeded(await node.McpAsync("sync"));
-        Assert.Contains("stray.web.1 an instance that the registry does not know", NodeFixture.Succeeded(await node.McpAsync("status")), StringComparison.Ordinal);
+        Assert.Contains(
+            "stray.web.1 an instance that the registry does not know",
+            NodeFixture.Succeeded(await node.McpAsync("status")),
+            StringComparison.Ordinal);
         Assert.Equal(1, (await node.McpAsync("adopt", "stray")).ExitCode);
-        Assert.Contains("would remove stray.web.1", NodeFixture.Succeeded(await node.McpAsync("purge", "--dry-run")), StringComparison.Ordinal);
+        Assert.Contains(
+            "would remove stray.web.1",
+            NodeFixture.Succeeded(await node.McpAsync("purge", "--dry-run")),
+            StringComparison.Ordinal);
         Assert.Equal(2, (await node.ContainersAsync("stray")).Length + (await node.ContainersAsync("other")).Length);
         NodeFixture.Succeeded(await node.McpAsync("purge"));
         Assert.Empty(await node.ContainersAsync("stray"));
         Assert.Equal(["known.web.1"], await node.ContainersAsync("known"));
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "known"));
-        await NodeFixture.UntilAsync(async () => (await follow.StandardOutput.ReadLineAsync())!.Contains("undeploy.done", StringComparison.Ordinal), "the undeploy is followed");
+        await NodeFixture.UntilAsync(
+            async () => (await follow.StandardOutput.ReadLineAsync())!.Contains("undeploy.done", StringComparison.Ordinal),
+            "the undeploy is followed");
         follow.Kill();
     }
 
@@ -219,7 +251,10 @@ public class FeatureTests(NodeFixture node)
     {
         NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("cycle", "v1")));
         Assert.Contains("stopped cycle.web.1", NodeFixture.Succeeded(await node.McpAsync("stop", "cycle/web")), StringComparison.Ordinal);
-        Assert.Contains("\"observed\": \"exited\"", NodeFixture.Succeeded(await node.McpAsync("status", "cycle", "-o", "json")), StringComparison.Ordinal);
+        Assert.Contains(
+            "\"observed\": \"exited\"",
+            NodeFixture.Succeeded(await node.McpAsync("status", "cycle", "-o", "json")),
+            StringComparison.Ordinal);
         Assert.Contains("restarted cycle.web.1", NodeFixture.Succeeded(await node.McpAsync("restart", "cycle")), StringComparison.Ordinal);
         await NodeFixture.UntilAsync(async () => await node.GetAsync("cycle") == "hello from v1", "the restarted service serves");
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "cycle"));
@@ -236,12 +271,24 @@ public class FeatureTests(NodeFixture node)
         var plan = NodeFixture.Succeeded(await node.McpAsync("plan", exported));
         Assert.Contains("unchanged", plan, StringComparison.Ordinal);
         await DeployAsPlannedAsync(exported);
-        NodeFixture.Succeeded(await node.McpAsync(["service", "edit", "edit"], new Dictionary<string, string> { ["EDITOR"] = "sed -i s/:v1/:v2/" }));
+        NodeFixture.Succeeded(await node.McpAsync(
+            ["service", "edit", "edit"],
+            new Dictionary<string, string> { ["EDITOR"] = "sed -i s/:v1/:v2/" }));
         Assert.Equal("hello from v2", await node.GetAsync("edit"));
-        Assert.Equal("unchanged\n", NodeFixture.Succeeded(await node.McpAsync(["service", "edit", "edit"], new Dictionary<string, string> { ["EDITOR"] = "true" })));
+        Assert.Equal(
+            "unchanged\n",
+            NodeFixture.Succeeded(await node.McpAsync(
+                ["service", "edit", "edit"],
+                new Dictionary<string, string> { ["EDITOR"] = "true" })));
         foreach (var shell in (string[])["bash", "zsh", "fish"])
             Assert.Contains("mcp", NodeFixture.Succeeded(await node.McpAsync("completion", shell)), StringComparison.Ordinal);
-        var completed = await Command.RunAsync("bash", ["-c", $"PATH={Command.Bin}:$PATH; source <(mcp completion bash); COMP_LINE='mcp und' COMP_POINT=7 COMP_WORDS=(mcp und) COMP_CWORD=1; _mcp; echo ${{COMPREPLY[@]}}"]);
+        var completed = await Command.RunAsync(
+            "bash",
+            [
+                "-c",
+                $"PATH={Command.Bin}:$PATH; source <(mcp completion bash); COMP_LINE='mcp und' COMP_POINT=7 COMP_WORDS=(mcp und) "
+                    + $"COMP_CWORD=1; _mcp; echo ${{COMPREPLY[@]}}",
+            ]);
         Assert.Equal("undeploy\n", completed.Output);
         Assert.Contains("podman 4", NodeFixture.Succeeded(await node.McpAsync("node", "show")), StringComparison.Ordinal);
         Assert.Contains("ok      connection", NodeFixture.Succeeded(await node.McpAsync("doctor")), StringComparison.Ordinal);
@@ -250,8 +297,11 @@ public class FeatureTests(NodeFixture node)
 
     private async Task DeployAsPlannedAsync(string exported)
     {
-        var env = $"env = {{ LOG_LEVEL = \"debug\", DB_PASSWORD = \"hunter2\", TITLE = \"{new string('x', 100)}\\u001B\" }}\ndrain = \"1s\"";
-        var wanted = node.Write("edit", (await File.ReadAllTextAsync(exported)).Replace("health = {", $"{env}\nhealth = {{", StringComparison.Ordinal));
+        var env =
+            $"env = {{ LOG_LEVEL = \"debug\", DB_PASSWORD = \"hunter2\", TITLE = \"{new string('x', 100)}\\u001B\" }}\ndrain = \"1s\"";
+        var wanted = node.Write(
+            "edit",
+            (await File.ReadAllTextAsync(exported)).Replace("health = {", $"{env}\nhealth = {{", StringComparison.Ordinal));
         var lines = NodeFixture.Succeeded(await node.McpAsync("plan", wanted)).TrimEnd().Split('\n');
         Assert.Equal(
             [
@@ -267,8 +317,14 @@ public class FeatureTests(NodeFixture node)
         Assert.All(lines, l => Assert.InRange(l.Length, 1, 80));
         Assert.Matches("^plan [0-9a-f]{16}$", lines[^1]);
         var id = lines[^1]["plan ".Length..];
-        var json = System.Text.Json.JsonDocument.Parse(NodeFixture.Succeeded(await node.McpAsync("plan", wanted, "-o", "json"))).RootElement;
-        Assert.Equal((id, "drain"), (json.GetProperty("id").GetString(), json.GetProperty("changes")[0].GetProperty("fields")[3].GetProperty("path").GetString()));
+        var json = System.Text.Json.JsonDocument.Parse(NodeFixture.Succeeded(await node.McpAsync(
+            "plan",
+            wanted,
+            "-o",
+            "json"))).RootElement;
+        Assert.Equal(
+            (id, "drain"),
+            (json.GetProperty("id").GetString(), json.GetProperty("changes")[0].GetProperty("fields")[3].GetProperty("path").GetString()));
         Assert.Equal(2, (await node.McpAsync("deploy", wanted, "--plan", "what")).ExitCode);
         NodeFixture.Succeeded(await node.McpAsync("deploy", wanted, "--plan", id));
         var (exitCode, output, error) = await node.McpAsync("deploy", wanted, "--plan", id);
@@ -284,7 +340,10 @@ public class FeatureTests(NodeFixture node)
         foreach (var id in (await node.PodmanAsync("ps", "-aq")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
             await node.PodmanAsync("rm", "-f", "-t", "0", id);
         await node.PodmanAsync("rmi", "-af");
-        await NodeFixture.UntilAsync(async () => await node.GetAsync("lost") == "hello from v1", "the service is made anew", async () => (await node.McpAsync("events", "-n", "20")).Output);
+        await NodeFixture.UntilAsync(
+            async () => await node.GetAsync("lost") == "hello from v1",
+            "the service is made anew",
+            async () => (await node.McpAsync("events", "-n", "20")).Output);
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "lost"));
     }
 }

@@ -21,7 +21,10 @@ public sealed class FilesTests(NodeFixture node) : IDisposable
         Random.Shared.NextBytes(bytes);
         await File.WriteAllBytesAsync(local, bytes);
         File.SetUnixFileMode(local, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        Assert.Contains($"{node.Files}/blog/conf/x", NodeFixture.Succeeded(await node.McpAsync("push", "blog", local, "conf/x")), StringComparison.Ordinal);
+        Assert.Contains(
+            $"{node.Files}/blog/conf/x",
+            NodeFixture.Succeeded(await node.McpAsync("push", "blog", local, "conf/x")),
+            StringComparison.Ordinal);
         NodeFixture.Succeeded(await node.McpAsync("pull", "blog", "conf/x", back));
         Assert.Equal(bytes, await File.ReadAllBytesAsync(back));
         Assert.Equal(File.GetUnixFileMode(local), File.GetUnixFileMode(back));

@@ -20,7 +20,9 @@ public class KillTests(NodeFixture node)
             Assert.StartsWith("hello from v", await node.GetAsync("tough"), StringComparison.Ordinal);
             node.StartAgent();
             await deploy.WaitForExitAsync();
-            await NodeFixture.UntilAsync(async () => (await node.McpAsync("status", "tough")).Output.Contains("running", StringComparison.Ordinal), "the service runs after the restart");
+            await NodeFixture.UntilAsync(
+                async () => (await node.McpAsync("status", "tough")).Output.Contains("running", StringComparison.Ordinal),
+                "the service runs after the restart");
             await NodeFixture.UntilAsync(async () => (await node.ContainersAsync("tough")).Length == 1, "exactly one instance is left");
             Assert.StartsWith("hello from v", await node.GetAsync("tough"), StringComparison.Ordinal);
         }
@@ -39,7 +41,9 @@ public class KillTests(NodeFixture node)
             var deploy = node.McpAsync("deploy", node.WriteService("front", tag));
             await Task.Delay(Random.Shared.Next(20, 600));
             await Command.RunAsync("kill", ["-9", $"{node.ProxyProcess}"]);
-            await NodeFixture.UntilAsync(async () => (await node.GetAsync("front")).StartsWith("hello from v", StringComparison.Ordinal), "the proxy serves again");
+            await NodeFixture.UntilAsync(
+                async () => (await node.GetAsync("front")).StartsWith("hello from v", StringComparison.Ordinal),
+                "the proxy serves again");
             NodeFixture.Succeeded(await deploy);
             Assert.Equal($"hello from {tag}", await node.GetAsync("front"));
             Assert.Single(await node.ContainersAsync("front"));

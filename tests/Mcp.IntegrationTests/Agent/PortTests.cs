@@ -2,7 +2,8 @@ using Mcp.IntegrationTests.Hosts;
 
 namespace Mcp.IntegrationTests.Agent;
 
-/// <summary>Fixed ports by the real agent and the real podman, asked from this host and from another network through the host's address.</summary>
+/// <summary>Fixed ports by the real agent and the real podman, asked from this host and from another network through the host's
+/// address.</summary>
 [Collection("node")]
 public sealed class PortTests(NodeFixture node) : IAsyncLifetime
 {

@@ -32,15 +32,28 @@ public sealed class ProxyTests : IAsyncLifetime
     public async Task Requests_go_by_host_and_forwarded_headers_are_the_proxys_own()
     {
         await using var backend = await ProxyProcess.BackendAsync(HttpProtocols.Http1, async context =>
-            await context.Response.WriteAsync(string.Join("|", context.Request.Headers.Where(h => h.Key.StartsWith("X-Forwarded", StringComparison.OrdinalIgnoreCase) || h.Key == "Forwarded").OrderBy(h => h.Key, StringComparer.Ordinal).Select(h => $"{h.Key}={h.Value}"))));
+            await context.Response.WriteAsync(string.Join(
+                "|",
+                context.Request.Headers
+                    .Where(h => h.Key.StartsWith("X-Forwarded", StringComparison.OrdinalIgnoreCase) || h.Key == "Forwarded")
+                    .OrderBy(h => h.Key, StringComparer.Ordinal)
+                    .Select(h => $"{h.Key}={h.Value}"))));
         await RouteAsync(("a.example.com", ProxyProcess.Port(backend), false));
-        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://127.0.0.1:{_http}/")) { Headers = { Host = "A.example.com" } };
+        using var request = new HttpRequestMessage(
+            HttpMethod.Get,
+            new Uri($"http://127.0.0.1:{_http}/"))
+        { Headers = { Host = "A.example.com" } };
         foreach (var forged in (string[])["X-Forwarded-For", "Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto"])
             request.Headers.TryAddWithoutValidation(forged, "6.6.6.6");
         using var http = new HttpClient();
         using var response = await http.SendAsync(request);
-        Assert.Equal("X-Forwarded-For=127.0.0.1|X-Forwarded-Host=A.example.com|X-Forwarded-Proto=http", await response.Content.ReadAsStringAsync());
-        using var other = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://127.0.0.1:{_http}/")) { Headers = { Host = "b.example.com" } };
+        Assert.Equal(
+            "X-Forwarded-For=127.0.0.1|X-Forwarded-Host=A.example.com|X-Forwarded-Proto=http",
+            await response.Content.ReadAsStringAsync());
+        using var other = new HttpRequestMessage(
+            HttpMethod.Get,
+            new Uri($"http://127.0.0.1:{_http}/"))
+        { Headers = { Host = "b.example.com" } };
         using var refused = await http.SendAsync(other);
         Assert.Equal(HttpStatusCode.NotFound, refused.StatusCode);
     }
@@ -146,7 +159,10 @@ public sealed class ProxyTests : IAsyncLifetime
     {
         await using var agent = await SpareAgent.CreateAsync();
         var (before, after, edge) = (NodeFixture.FreePort(), NodeFixture.FreePort(), NodeFixture.FreePort());
-        var toml = System.Text.RegularExpressions.Regex.Replace(await File.ReadAllTextAsync(agent.Config), "http = \"[^\"]*\"", $"http = \"127.0.0.1:{before}\"");
+        var toml = System.Text.RegularExpressions.Regex.Replace(
+            await File.ReadAllTextAsync(agent.Config),
+            "http = \"[^\"]*\"",
+            $"http = \"127.0.0.1:{before}\"");
         await File.WriteAllTextAsync(agent.Config, toml);
         await agent.StartAsync();
         await NodeFixture.UntilAsync(() => AnswersAsync(before), "the proxy answers");
@@ -157,7 +173,10 @@ public sealed class ProxyTests : IAsyncLifetime
         await NodeFixture.UntilAsync(async () => (await agent.McpAsync("node", "show")).ExitCode == 0, "the agent answers");
         Assert.Equal(pid, await File.ReadAllTextAsync(Path.Combine(agent.State, "proxy.pid")));
         await agent.KillAsync();
-        await File.WriteAllTextAsync(agent.Config, toml.Replace($":{before}", $":{after}", StringComparison.Ordinal) + $"\n[edge]\nhttp = \"127.0.0.1:{edge}\"\nhttps = \"127.0.0.1:{NodeFixture.FreePort()}\"\n");
+        await File.WriteAllTextAsync(
+            agent.Config,
+            toml.Replace($":{before}", $":{after}", StringComparison.Ordinal)
+                + $"\n[edge]\nhttp = \"127.0.0.1:{edge}\"\nhttps = \"127.0.0.1:{NodeFixture.FreePort()}\"\n");
         await agent.StartAsync();
         await NodeFixture.UntilAsync(async () => await AnswersAsync(after) && await AnswersAsync(edge), "the new proxy answers");
         Assert.False(await AnswersAsync(before));
@@ -178,7 +197,8 @@ public sealed class ProxyTests : IAsyncLifetime
         }
     }
 
-    private Task RouteAsync(params (string Host, int Port, bool PassThrough)[] routes) => _proxy.PushAsync(new { Routes = routes.Select(r => new { r.Host, r.Port, r.PassThrough }) });
+    private Task RouteAsync(params (string Host, int Port, bool PassThrough)[] routes) =>
+        _proxy.PushAsync(new { Routes = routes.Select(r => new { r.Host, r.Port, r.PassThrough }) });
 
     private async Task<string> GetAsync(string host)
     {
@@ -193,7 +213,11 @@ public sealed class ProxyTests : IAsyncLifetime
         var client = new TcpClient();
         await client.ConnectAsync(IPAddress.Loopback, _tls);
         var tls = new SslStream(client.GetStream());
-        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = name, RemoteCertificateValidationCallback = (_, _, _, _) => true });
+        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+        {
+            TargetHost = name,
+            RemoteCertificateValidationCallback = (_, _, _, _) => true,
+        });
         return tls;
     }
 
@@ -207,7 +231,9 @@ public sealed class ProxyTests : IAsyncLifetime
         {
             using var key = ECDsa.Create();
             var now = TimeProvider.System.GetUtcNow();
-            using var made = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256).CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+            using var made = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256).CreateSelfSigned(
+                now.AddDays(-1),
+                now.AddDays(1));
             _certificate = X509CertificateLoader.LoadPkcs12(made.Export(X509ContentType.Pkcs12), null);
             _listener.Start();
         }

@@ -41,7 +41,16 @@ public sealed class StopFirstTests(NodeFixture node)
         // The image is in the store as soon as a service has run from it.
         NodeFixture.Succeeded(await node.McpAsync("deploy", Locked(volume, 1)));
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "locked"));
-        NodeFixture.Succeeded(await node.PodmanAsync("run", "-d", "--name", "somebody", "-v", $"{volume}:/x", node.Image("shell"), "-c", "exec busybox sleep 600"));
+        NodeFixture.Succeeded(await node.PodmanAsync(
+            "run",
+            "-d",
+            "--name",
+            "somebody",
+            "-v",
+            $"{volume}:/x",
+            node.Image("shell"),
+            "-c",
+            "exec busybox sleep 600"));
         var (exitCode, _, error) = await node.McpAsync("deploy", Locked(volume, 1));
         Assert.Equal(1, exitCode);
         Assert.Contains("container somebody may be writing to", error, StringComparison.Ordinal);
@@ -76,7 +85,10 @@ public sealed class StopFirstTests(NodeFixture node)
             try
             {
                 using var response = await http.SendAsync(request, CancellationToken.None);
-                answers.Add(response.IsSuccessStatusCode ? (await response.Content.ReadAsStringAsync(CancellationToken.None)).Trim() : $"HTTP {(int)response.StatusCode}");
+                answers.Add(
+                    response.IsSuccessStatusCode
+                        ? (await response.Content.ReadAsStringAsync(CancellationToken.None)).Trim()
+                        : $"HTTP {(int)response.StatusCode}");
             }
             catch (HttpRequestException e)
             {

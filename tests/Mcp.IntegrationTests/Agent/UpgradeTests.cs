@@ -17,7 +17,10 @@ public sealed class UpgradeTests(NodeFixture node)
     public async Task What_an_older_version_deployed_is_seen_stopped_restarted_and_removed_by_this_one_which_touches_nothing_unasked()
     {
         var old = Directory.CreateTempSubdirectory("mcp-before").FullName;
-        NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "agent-of"), [Before, old], limit: TimeSpan.FromMinutes(8)));
+        NodeFixture.Succeeded(await Command.RunAsync(
+            Path.Combine(Command.Repository, "scripts", "agent-of"),
+            [Before, old],
+            limit: TimeSpan.FromMinutes(8)));
         await using var agent = await SpareAgent.CreateAsync(bin: old);
         var volume = Directory.CreateDirectory(Path.Combine(agent.Root, "both")).FullName;
         await agent.StartAsync();
@@ -47,7 +50,10 @@ public sealed class UpgradeTests(NodeFixture node)
 
         Assert.Equal(before.Select(Name), (await InstancesAsync(agent)).Select(Name));
         // What did not change is kept, also over the versions.
-        Assert.Contains("nothing changed", NodeFixture.Succeeded(await agent.McpAsync("deploy", Write(agent, "good", volume))), StringComparison.Ordinal);
+        Assert.Contains(
+            "nothing changed",
+            NodeFixture.Succeeded(await agent.McpAsync("deploy", Write(agent, "good", volume))),
+            StringComparison.Ordinal);
         foreach (var name in (string[])["twins", "zoned", "good", "guest"])
             NodeFixture.Succeeded(await agent.McpAsync("undeploy", name));
         Assert.Empty(await InstancesAsync(agent));
@@ -82,7 +88,10 @@ public sealed class UpgradeTests(NodeFixture node)
         NodeFixture.Succeeded(await agent.McpAsync("doctor"));
         NodeFixture.Succeeded(await agent.McpAsync("sync"));
         Assert.Equal(containers, await ContainersAsync(agent));
-        Assert.Contains("colour = \"red\"", NodeFixture.Succeeded(await agent.McpAsync("service", "show", "newer")), StringComparison.Ordinal);
+        Assert.Contains(
+            "colour = \"red\"",
+            NodeFixture.Succeeded(await agent.McpAsync("service", "show", "newer")),
+            StringComparison.Ordinal);
         foreach (var name in (string[])["newer", "broken", "good"])
         {
             NodeFixture.Succeeded(await agent.McpAsync("stop", name));
@@ -184,13 +193,18 @@ public sealed class UpgradeTests(NodeFixture node)
 
     // Names with the moment of their start: one that was touched has another.
     private static async Task<string[]> ContainersAsync(SpareAgent agent) =>
-        [.. (await agent.PodmanAsync("ps", "--filter", "label=mcp.service", "--format", "{{.Names}} {{.StartedAt}} {{.ID}}")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Order()];
+        [.. (await agent.PodmanAsync("ps", "--filter", "label=mcp.service", "--format", "{{.Names}} {{.StartedAt}} {{.ID}}")).Output
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Order()];
 
     // With the VMs, and their process numbers.
     private static async Task<string[]> InstancesAsync(SpareAgent agent)
     {
         var vms = await Command.RunAsync("pgrep", ["-f", "-a", "^[^ ]*qemu-system.* guest=guest.vm"]);
-        return [.. await ContainersAsync(agent), .. vms.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => $"guest.vm {l.Split(' ')[0]}")];
+        return [
+            .. await ContainersAsync(agent),
+            .. vms.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => $"guest.vm {l.Split(' ')[0]}"),
+        ];
     }
 
     private static string Name(string container) => container.Split(' ')[0];

@@ -26,7 +26,16 @@ public sealed class VmKillTests(NodeFixture node) : IAsyncLifetime
         NodeFixture.Succeeded(await _agent.McpAsync("deploy", Written("a")));
         for (var i = 0; i < Points; i++)
         {
-            string[] operation = (i % 5) switch { 0 => ["deploy", Written($"b{i}")], 1 => ["restart", Service], 2 => ["stop", Service], 3 => ["start", Service], _ => ["undeploy", Service] };
+            string[] operation = (i % 5) switch
+            {
+                0 =>
+                ["deploy", Written($"b{i}")],
+                1 =>
+                    ["restart", Service],
+                2 => ["stop", Service],
+                3 => ["start", Service],
+                _ => ["undeploy", Service]
+            };
             using var running = _agent.StartMcp(operation);
             await Task.Delay(Random.Shared.Next(20, 900));
             await _agent.KillAsync();
@@ -53,14 +62,23 @@ public sealed class VmKillTests(NodeFixture node) : IAsyncLifetime
             return (error + output).Contains(Service, StringComparison.Ordinal) && vms == 0 && directories == 0;
         var columns = output.Split('\n')[1].Split(' ', StringSplitOptions.RemoveEmptyEntries);
         var (observed, desired) = (columns[2], columns[3]);
-        return desired == "running" ? observed == "running" && vms == 1 && directories == 1 : observed != "running" && vms == 0 && directories <= 1;
+        return desired == "running"
+            ? observed == "running" && vms == 1 && directories == 1
+            : observed != "running" && vms == 0 && directories <= 1;
     }
 
-    private async Task<string> ExplainAsync() => (await _agent.McpAsync("status", Service)).ToString() + (await _agent.McpAsync("events", "--tail", "20")).Output
-        + string.Join('\n', Directory.GetFileSystemEntries(Directories)) + (await Command.RunAsync("pgrep", ["-af", $"guest={Service}"])).Output;
+    private async Task<string> ExplainAsync() => (await _agent.McpAsync("status", Service)).ToString() + (await _agent.McpAsync(
+        "events",
+        "--tail",
+        "20")).Output
+        + string.Join(
+            '\n',
+            Directory.GetFileSystemEntries(Directories)) + (await Command.RunAsync("pgrep", ["-af", $"guest={Service}"])).Output;
 
     private static async Task<int> VmsAsync() =>
-        (await Command.RunAsync("pgrep", ["-f", $"^[^ ]*qemu-system.* guest={Service}"])).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length;
+        (await Command.RunAsync("pgrep", ["-f", $"^[^ ]*qemu-system.* guest={Service}"])).Output.Split(
+            '\n',
+            StringSplitOptions.RemoveEmptyEntries).Length;
 
     private string Written(string word) => node.Write(Service, $$"""
         name = "{{Service}}"

@@ -22,7 +22,9 @@ public sealed class VmTests(NodeFixture node)
             hostname = "{{name}}-mixed.example.com"
 
             """;
-        var file = node.Write("mixed", "name = \"mixed\"\n" + Component("container", "container") + Component("micro", "microvm") + Component("uni", "unikernel"));
+        var file = node.Write(
+            "mixed",
+            "name = \"mixed\"\n" + Component("container", "container") + Component("micro", "microvm") + Component("uni", "unikernel"));
         try
         {
             NodeFixture.Succeeded(await node.McpAsync("deploy", file));
@@ -101,7 +103,10 @@ public sealed class VmTests(NodeFixture node)
             Assert.Contains("kept.web.2", error, StringComparison.Ordinal);
             NodeFixture.Succeeded(await node.McpAsync("deploy", Kept("v2", directory.FullName, runtime: "container")));
             Assert.Equal("from the volume", await node.GetAsync("kept"));
-            Assert.DoesNotContain("microvm", NodeFixture.Succeeded(await node.McpAsync("ps")).Split('\n').Single(l => l.StartsWith("kept.", StringComparison.Ordinal)), StringComparison.Ordinal);
+            Assert.DoesNotContain(
+                "microvm",
+                NodeFixture.Succeeded(await node.McpAsync("ps")).Split('\n').Single(l => l.StartsWith("kept.", StringComparison.Ordinal)),
+                StringComparison.Ordinal);
         }
         finally
         {
@@ -145,7 +150,10 @@ public sealed class VmTests(NodeFixture node)
             var before = await VmsAsync();
             Assert.Single(before);
             NodeFixture.Succeeded(await Command.RunAsync("kill", ["-9", before[0]]));
-            await NodeFixture.UntilAsync(async () => await VmsAsync() is [var now] && now != before[0] && await node.GetAsync("killed") == "hello from v1", "it serves again", async () => (await node.McpAsync("events", "--tail", "5")).Output);
+            await NodeFixture.UntilAsync(
+                async () => await VmsAsync() is [var now] && now != before[0] && await node.GetAsync("killed") == "hello from v1",
+                "it serves again",
+                async () => (await node.McpAsync("events", "--tail", "5")).Output);
         }
         finally
         {
@@ -175,10 +183,20 @@ public sealed class VmTests(NodeFixture node)
             NodeFixture.Succeeded(await node.McpAsync("deploy", Written("container", "v1", "")));
             NodeFixture.Succeeded(await node.McpAsync("deploy", Written("microvm", "v2", "")));
             using (var http = new HttpClient { Timeout = TimeSpan.FromSeconds(2) })
-                await NodeFixture.UntilAsync(async () => (await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/"))).Trim() == "hello from v2", "the microvm has the container's port");
+            {
+                await NodeFixture.UntilAsync(
+                    async () => (await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/"))).Trim() == "hello from v2",
+                    "the microvm has the container's port");
+            }
+
             Assert.Empty(await node.ContainersAsync("turn"));
             await node.McpAsync("deploy", Written("microvm", "shell", "cmd = [\"-c\", \"busybox sleep 2; echo c > /proc/sysrq-trigger\"]"));
-            await NodeFixture.UntilAsync(async () => (await node.McpAsync("ps", "turn")).Output.Contains("failed (no exit code: the guest's kernel panicked", StringComparison.Ordinal), "ps says that the kernel panicked", async () => (await node.McpAsync("ps", "turn")).Output);
+            await NodeFixture.UntilAsync(
+                async () => (await node.McpAsync("ps", "turn")).Output.Contains(
+                    "failed (no exit code: the guest's kernel panicked",
+                    StringComparison.Ordinal),
+                "ps says that the kernel panicked",
+                async () => (await node.McpAsync("ps", "turn")).Output);
         }
         finally
         {
@@ -196,14 +214,18 @@ public sealed class VmTests(NodeFixture node)
         Assert.Contains("unikernel", shown, StringComparison.Ordinal);
         Assert.Contains("TCG", shown, StringComparison.Ordinal);
         var doctor = NodeFixture.Succeeded(await node.McpAsync("doctor"));
-        Assert.All((string[])["runtime podman", "runtime microvm", "runtime unikernel", "TCG (slow), as configured"], w => Assert.Contains(w, doctor, StringComparison.Ordinal));
+        Assert.All(
+            (string[])["runtime podman", "runtime microvm", "runtime unikernel", "TCG (slow), as configured"],
+            w => Assert.Contains(w, doctor, StringComparison.Ordinal));
     }
 
     // QEMU processes of this node, by what they run in.
     private async Task<string[]> VmsAsync()
     {
         var found = new List<string>();
-        foreach (var pid in (await Command.RunAsync("pgrep", ["-x", "qemu-system-x86"])).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        foreach (var pid in (await Command.RunAsync("pgrep", ["-x", "qemu-system-x86"])).Output.Split(
+            '\n',
+            StringSplitOptions.RemoveEmptyEntries))
         {
             var at = (await Command.RunAsync("readlink", [string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/cwd")])).Output;
             if (at.StartsWith(node.State, StringComparison.Ordinal))

@@ -18,7 +18,14 @@ public sealed class ZoneTests(NodeFixture node) : IAsyncLifetime
     public async Task A_service_that_asks_for_a_name_of_the_zone_is_refused_and_the_names_owner_keeps_it()
     {
         NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("shop", "v1")));
-        foreach (var (hostname, mode) in ((string, string)[])[("shop.mcp.internal", "l7"), ("shop.mcp.internal", "l4"), ("web.shop.mcp.internal", "l7"), ("thief.mcp.internal", "l7"), ("SHOP.mcp.internal", "l7"), ("shop.mcp.internal.", "l7")])
+        foreach (var (hostname, mode) in ((string, string)[])[
+            ("shop.mcp.internal", "l7"),
+            ("shop.mcp.internal", "l4"),
+            ("web.shop.mcp.internal", "l7"),
+            ("thief.mcp.internal", "l7"),
+            ("SHOP.mcp.internal", "l7"),
+            ("shop.mcp.internal.", "l7"),
+        ])
         {
             foreach (var verb in (string[])["plan", "deploy"])
             {

@@ -50,7 +50,12 @@ public sealed class NameServer : IAsyncDisposable
             acl: change
         """, file => ["-c", file]);
 
-    public Rfc2136Dns Provider(byte[]? secret = null) => new(new Rfc2136Options(_address, Zone, "mcp", secret ?? _secret, TimeSpan.FromSeconds(5)), "main", _store.DnsRecords, TimeProvider.System);
+    public Rfc2136Dns Provider(byte[]? secret = null) =>
+        new(
+            new Rfc2136Options(_address, Zone, "mcp", secret ?? _secret, TimeSpan.FromSeconds(5)),
+            "main",
+            _store.DnsRecords,
+            TimeProvider.System);
 
     public async Task<string> DigAsync(params string[] question) =>
         (await Command.RunAsync("dig", ["+short", "+time=2", "@127.0.0.1", "-p", $"{_address.Port}", .. question])).Output.Trim();
@@ -70,7 +75,11 @@ public sealed class NameServer : IAsyncDisposable
         Directory.Delete(_directory, recursive: true);
     }
 
-    private static async Task<NameServer> StartAsync(string program, string name, Func<NameServer, string> configuration, Func<string, string[]> arguments)
+    private static async Task<NameServer> StartAsync(
+        string program,
+        string name,
+        Func<NameServer, string> configuration,
+        Func<string, string[]> arguments)
     {
         var server = new NameServer();
         await File.WriteAllTextAsync(Path.Combine(server._directory, "zone.db"), $"""

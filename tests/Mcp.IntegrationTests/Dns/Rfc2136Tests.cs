@@ -31,7 +31,8 @@ public abstract class Rfc2136Tests(Func<Task<NameServer>> start) : DnsProviderCo
     [Fact]
     public async Task A_name_that_is_not_mcps_is_neither_taken_nor_removed()
     {
-        var e = await Assert.ThrowsAsync<McpException>(() => _server.Provider().SetAsync(NameServer.Foreign, IPAddress.Parse("100.64.0.7"), default));
+        var e = await Assert.ThrowsAsync<McpException>(() => _server.Provider()
+            .SetAsync(NameServer.Foreign, IPAddress.Parse("100.64.0.7"), default));
         Assert.Equal(ErrorCode.DnsForeign, e.Code);
         await _server.Provider().RemoveAsync(NameServer.Foreign, default);
         Assert.Equal("10.0.0.9", await _server.DigAsync($"{NameServer.Foreign}.{NameServer.Zone}", "A"));
@@ -52,11 +53,17 @@ public abstract class Rfc2136Tests(Func<Task<NameServer>> start) : DnsProviderCo
     [Fact]
     public async Task A_wrong_key_and_a_server_that_is_away_are_told_apart()
     {
-        var e = await Assert.ThrowsAsync<McpException>(() => _server.Provider(new byte[32]).SetAsync("blog", IPAddress.Parse("100.64.0.7"), default));
+        var e = await Assert.ThrowsAsync<McpException>(() => _server.Provider(new byte[32])
+            .SetAsync("blog", IPAddress.Parse("100.64.0.7"), default));
         Assert.Equal(ErrorCode.DnsRefused, e.Code);
         await _server.EndAsync();
-        Assert.Equal(ErrorCode.DnsUnreachable, (await Assert.ThrowsAsync<McpException>(() => _server.Provider().SetAsync("blog", IPAddress.Parse("100.64.0.7"), default))).Code);
-        Assert.Equal(ErrorCode.DnsUnreachable, (await Assert.ThrowsAsync<McpException>(() => _server.Provider().ListOwnedAsync(default))).Code);
+        Assert.Equal(
+            ErrorCode.DnsUnreachable,
+            (await Assert.ThrowsAsync<McpException>(() => _server.Provider()
+                .SetAsync("blog", IPAddress.Parse("100.64.0.7"), default))).Code);
+        Assert.Equal(
+            ErrorCode.DnsUnreachable,
+            (await Assert.ThrowsAsync<McpException>(() => _server.Provider().ListOwnedAsync(default))).Code);
     }
 
     protected override Task<IDnsProvider> NewAsync() => Task.FromResult<IDnsProvider>(_server.Provider());

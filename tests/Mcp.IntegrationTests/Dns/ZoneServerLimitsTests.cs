@@ -40,7 +40,11 @@ public sealed class ZoneServerLimitsTests : IDisposable
             byte[][] sent = [[], [0], [0, 40], [0, 40, .. Question(1)[..20]]];
             for (var i = 0; i < 3000; i++)
                 silent.Add(await ConnectAsync($"127.0.{1 + (i / 100)}.1", sent[i % sent.Length]));
-            Assert.Equal("100.64.0.7", (await Command.RunAsync("dig", ["@127.0.0.1", "-p", $"{_address.Port}", "+tcp", "+short", "+time=5", "+tries=1", "blog.mcp.internal"])).Output.Trim());
+            Assert.Equal(
+                "100.64.0.7",
+                (await Command.RunAsync(
+                    "dig",
+                    ["@127.0.0.1", "-p", $"{_address.Port}", "+tcp", "+short", "+time=5", "+tries=1", "blog.mcp.internal"])).Output.Trim());
             await Task.WhenAll(silent.Select(EndedAsync));
         }
         finally
@@ -168,7 +172,8 @@ public sealed class ZoneServerLimitsTests : IDisposable
         Assert.Equal(2, (await client.ReceiveAsync(limit.Token)).Buffer[1]);
     }
 
-    private static byte[] Question(byte id) => [0x12, id, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 4, .. "blog"u8, 3, .. "mcp"u8, 8, .. "internal"u8, 0, 0, 1, 0, 1];
+    private static byte[] Question(byte id) =>
+        [0x12, id, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 4, .. "blog"u8, 3, .. "mcp"u8, 8, .. "internal"u8, 0, 0, 1, 0, 1];
 
     private static byte[] With(byte[] packet, int at, byte value)
     {

@@ -15,7 +15,11 @@ public sealed class ZoneServerTests : IDisposable
 
     public ZoneServerTests()
     {
-        foreach (var (name, address) in (IEnumerable<(string, string)>)[("blog", "100.64.0.7"), ("web.blog", "100.64.0.7"), ("six", "fd7a::6")])
+        foreach (var (name, address) in (IEnumerable<(string, string)>)[
+            ("blog", "100.64.0.7"),
+            ("web.blog", "100.64.0.7"),
+            ("six", "fd7a::6"),
+        ])
             _zone.Set(new DnsRecord(name, IPAddress.Parse(address)));
         _server = new ZoneServer(_zone, _address, new SourceLimit(0, TimeProvider.System));
     }
@@ -23,7 +27,8 @@ public sealed class ZoneServerTests : IDisposable
     public void Dispose() => _server.Dispose();
 
     [Theory]
-    [InlineData("blog.mcp.internal A", "status: NOERROR", "flags: qr aa rd; QUERY: 1, ANSWER: 1, AUTHORITY: 0", "blog.mcp.internal.\t5\tIN\tA\t100.64.0.7")]
+    [InlineData("blog.mcp.internal A", "status: NOERROR", "flags: qr aa rd; QUERY: 1, ANSWER: 1, "
+        + "AUTHORITY: 0", "blog.mcp.internal.\t5\tIN\tA\t100.64.0.7")]
     [InlineData("WEB.Blog.MCP.internal A", "status: NOERROR", "100.64.0.7")]
     [InlineData("six.mcp.internal AAAA", "fd7a::6")]
     [InlineData("six.mcp.internal A", "status: NOERROR", "ANSWER: 0, AUTHORITY: 1", "IN\tSOA\t_ns.mcp.internal.")]
@@ -45,7 +50,9 @@ public sealed class ZoneServerTests : IDisposable
     [InlineData("+opcode=NOTIFY mcp.internal SOA", "status: NOTIMP")]
     public async Task Dig_hears_what_the_standards_say(string question, params string[] expected)
     {
-        var (_, output, _) = await Command.RunAsync("dig", ["@127.0.0.1", "-p", $"{_address.Port}", "+time=2", "+tries=1", .. question.Split(' ')]);
+        var (_, output, _) = await Command.RunAsync(
+            "dig",
+            ["@127.0.0.1", "-p", $"{_address.Port}", "+time=2", "+tries=1", .. question.Split(' ')]);
         Assert.All(expected, e => Assert.Contains(e, output, StringComparison.Ordinal));
     }
 
@@ -70,7 +77,43 @@ public sealed class ZoneServerTests : IDisposable
         using var client = new UdpClient();
         client.Connect(_address);
         // A question with EDNS, as dig sends it.
-        byte[] good = [0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 4, .. "blog"u8, 3, .. "mcp"u8, 8, .. "internal"u8, 0, 0, 1, 0, 1, 0, 0, 41, 4, 0xD0, 0, 0, 0, 0, 0, 0];
+        byte[] good =
+        [
+            0x12,
+            0x34,
+            1,
+            0,
+            0,
+            1,
+            0,
+            0,
+            0,
+            0,
+            0,
+            1,
+            4,
+            .. "blog"u8,
+            3,
+            .. "mcp"u8,
+            8,
+            .. "internal"u8,
+            0,
+            0,
+            1,
+            0,
+            1,
+            0,
+            0,
+            41,
+            4,
+            0xD0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ];
         byte[] foreign = [0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 7, .. "example"u8, 3, .. "com"u8, 0, 0, 1, 0, 1];
         var random = new Random(1);
         var (received, refused) = (0, 0);
@@ -98,14 +141,19 @@ public sealed class ZoneServerTests : IDisposable
                 if ((answer[3] & 0xF) is not (0 or 3) && sent.TryGetValue((answer[0] << 8) | answer[1], out var cause))
                 {
                     refused++;
-                    Assert.True(answer.Length <= cause.Length, $"{cause.Length} bytes {Convert.ToHexString(cause)} were answered with {answer.Length}: {Convert.ToHexString(answer)}");
+                    Assert.True(
+                        answer.Length <= cause.Length,
+                        $"{cause.Length} bytes {Convert.ToHexString(cause)} were answered with {answer.Length}: "
+                            + $"{Convert.ToHexString(answer)}");
                 }
             }
         }
 
         Assert.InRange(received, 1000, 100_000);
         Assert.InRange(refused, 1000, received);
-        var (_, output, _) = await Command.RunAsync("dig", ["@127.0.0.1", "-p", $"{_address.Port}", "+short", "+time=5", "blog.mcp.internal"]);
+        var (_, output, _) = await Command.RunAsync(
+            "dig",
+            ["@127.0.0.1", "-p", $"{_address.Port}", "+short", "+time=5", "blog.mcp.internal"]);
         Assert.Equal("100.64.0.7", output.Trim());
     }
 
@@ -116,7 +164,13 @@ public sealed class ZoneServerTests : IDisposable
         using var server = new ZoneServer(_zone, address, new SourceLimit(1, TimeProvider.System));
         var outputs = new List<string>();
         for (var i = 0; i < 6; i++)
-            outputs.Add((await Command.RunAsync("dig", ["@127.0.0.1", "-p", $"{address.Port}", "+time=1", "+tries=3", "blog.mcp.internal"])).Output);
+        {
+            outputs.Add(
+                (await Command.RunAsync(
+                    "dig",
+                    ["@127.0.0.1", "-p", $"{address.Port}", "+time=1", "+tries=3", "blog.mcp.internal"])).Output);
+        }
+
         Assert.All(outputs, o => Assert.Contains("100.64.0.7", o, StringComparison.Ordinal));
         Assert.Contains(outputs, o => o.Contains("retrying in TCP mode", StringComparison.Ordinal));
     }

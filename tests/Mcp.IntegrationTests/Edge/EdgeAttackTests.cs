@@ -32,7 +32,25 @@ public sealed class EdgeAttackTests : IAsyncLifetime
     public async Task Tls_is_new_and_its_suites_are_strong(string asked, bool spoken)
     {
         await _pair.RouteAsync("a.example.com", "a", 1);
-        var (exitCode, output, error) = await Command.RunAsync("bash", ["-c", "exec timeout 20 openssl \"$@\" < /dev/null", "openssl", "s_client", "-connect", $"127.0.0.1:{_pair.Https}", "-servername", "a.example.com", "-CAfile", _pair.CaFile, "-verify_hostname", "a.example.com", "-verify_return_error", "-showcerts", .. asked.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
+        var (exitCode, output, error) = await Command.RunAsync(
+            "bash",
+            [
+                "-c",
+                "exec timeout 20 openssl \"$@\" < /dev/null",
+                "openssl",
+                "s_client",
+                "-connect",
+                $"127.0.0.1:{_pair.Https}",
+                "-servername",
+                "a.example.com",
+                "-CAfile",
+                _pair.CaFile,
+                "-verify_hostname",
+                "a.example.com",
+                "-verify_return_error",
+                "-showcerts",
+                .. asked.Split(' ', StringSplitOptions.RemoveEmptyEntries),
+            ]);
         Assert.True((exitCode == 0) == spoken, output + error);
         if (!spoken)
             return;
@@ -48,7 +66,12 @@ public sealed class EdgeAttackTests : IAsyncLifetime
         var session = Path.Combine(_pair.Edge.State, "session");
         string[] connect = ["s_client", "-connect", $"127.0.0.1:{_pair.Https}", "-servername", "a.example.com", "-tls1_2"];
         await Command.RunAsync("bash", ["-c", "exec timeout 20 openssl \"$@\" < /dev/null", "openssl", .. connect, "-sess_out", session]);
-        Assert.Contains("Reused, TLSv1.2", (await Command.RunAsync("bash", ["-c", "exec timeout 20 openssl \"$@\" < /dev/null", "openssl", .. connect, "-sess_in", session])).Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "Reused, TLSv1.2",
+            (await Command.RunAsync(
+                "bash",
+                ["-c", "exec timeout 20 openssl \"$@\" < /dev/null", "openssl", .. connect, "-sess_in", session])).Output,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -58,11 +81,34 @@ public sealed class EdgeAttackTests : IAsyncLifetime
         await using var yours = await ProxyProcess.BackendAsync(HttpProtocols.Http1, context => context.Response.WriteAsync("yours"));
         await _pair.RouteAsync("mine.example.com", "mine", ProxyProcess.Port(mine));
         await _pair.RouteAsync("yours.example.com", "yours", ProxyProcess.Port(yours));
-        foreach (var host in (string[])["yours.example.com", "mine.example.com.", "mine.example.com.evil.org", "127.0.0.1", "mine.mcp.internal", "localhost"])
-            Assert.StartsWith("HTTP/1.1 421 ", await RawAsync("mine.example.com", $"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"), StringComparison.Ordinal);
+        foreach (var host in (string[])[
+            "yours.example.com",
+            "mine.example.com.",
+            "mine.example.com.evil.org",
+            "127.0.0.1",
+            "mine.mcp.internal",
+            "localhost",
+        ])
+        {
+            Assert.StartsWith(
+                "HTTP/1.1 421 ",
+                await RawAsync("mine.example.com", $"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
+                StringComparison.Ordinal);
+        }
+
         // In the request's line it counts more than the header.
-        Assert.StartsWith("HTTP/1.1 4", await RawAsync("mine.example.com", "GET https://yours.example.com/ HTTP/1.1\r\nHost: mine.example.com\r\nConnection: close\r\n\r\n"), StringComparison.Ordinal);
-        Assert.EndsWith("mine", (await RawAsync("mine.example.com", "GET / HTTP/1.1\r\nHost: mine.example.com\r\nConnection: close\r\n\r\n")).TrimEnd('\r', '\n', '0'), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "HTTP/1.1 4",
+            await RawAsync(
+                "mine.example.com",
+                "GET https://yours.example.com/ HTTP/1.1\r\nHost: mine.example.com\r\nConnection: close\r\n\r\n"),
+            StringComparison.Ordinal);
+        Assert.EndsWith(
+            "mine",
+            (await RawAsync(
+                "mine.example.com",
+                "GET / HTTP/1.1\r\nHost: mine.example.com\r\nConnection: close\r\n\r\n")).TrimEnd('\r', '\n', '0'),
+            StringComparison.Ordinal);
         await Assert.ThrowsAnyAsync<Exception>(() => RawAsync("other.example.com", "GET / HTTP/1.1\r\n\r\n"));
         await Assert.ThrowsAnyAsync<Exception>(() => RawAsync("", "GET / HTTP/1.1\r\n\r\n"));
     }
@@ -85,17 +131,25 @@ public sealed class EdgeAttackTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nContent-Length: 35\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nX: y\r\n\r\n")]
-    [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nX: y\r\n\r\n")]
-    [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nTransfer-Encoding: xchunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nX: y\r\n\r\n")]
-    [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nTransfer-Encoding : chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nX: y\r\n\r\n")]
-    [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nTransfer-Encoding:\u000bchunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nX: y\r\n\r\n")]
-    [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nContent-Length: 0\r\nContent-Length: 44\r\n\r\nGET /smuggled HTTP/1.1\r\nX: y\r\n\r\n")]
+    [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nContent-Length: 35\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled "
+        + "HTTP/1.1\r\nX: y\r\n\r\n")]
+    [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\nGET "
+        + "/smuggled HTTP/1.1\r\nX: y\r\n\r\n")]
+    [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nTransfer-Encoding: xchunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\nGET /smuggled "
+        + "HTTP/1.1\r\nX: y\r\n\r\n")]
+    [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nTransfer-Encoding : chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\nGET /smuggled "
+        + "HTTP/1.1\r\nX: y\r\n\r\n")]
+    [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nTransfer-Encoding:\u000bchunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\nGET "
+        + "/smuggled HTTP/1.1\r\nX: y\r\n\r\n")]
+    [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nContent-Length: 0\r\nContent-Length: 44\r\n\r\nGET /smuggled HTTP/1.1\r\nX: "
+        + "y\r\n\r\n")]
     [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nContent-Length: +0\r\n\r\nGET /smuggled HTTP/1.1\r\nX: y\r\n\r\n")]
     [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nContent-Length: 0x0\r\n\r\nGET /smuggled HTTP/1.1\r\nX: y\r\n\r\n")]
-    [InlineData("GET / HTTP/1.1\r\nHost: a.example.com\r\nX: y\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nX: y\r\n\r\n")]
+    [InlineData("GET / HTTP/1.1\r\nHost: a.example.com\r\nX: y\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nX: "
+        + "y\r\n\r\n")]
     [InlineData("GET / HTTP/1.1\r\nHost: a.example.com\r\nX: y\rGET /smuggled HTTP/1.1\r\n\r\n")]
-    [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nTransfer-Encoding: chunked\r\n\r\n1;x=\"\nfoo\"\r\nZ\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nX: y\r\n\r\n")]
+    [InlineData("POST / HTTP/1.1\r\nHost: a.example.com\r\nTransfer-Encoding: chunked\r\n\r\n1;x=\"\nfoo\"\r\nZ\r\n0\r\n\r\nGET /smuggled "
+        + "HTTP/1.1\r\nX: y\r\n\r\n")]
     [InlineData("GET / HTTP/1.1\r\nHost: a.example.com\r\nHost: b.example.com\r\n\r\n")]
     public async Task What_is_two_requests_to_one_reader_is_never_one_to_the_other(string bytes)
     {
@@ -108,7 +162,8 @@ public sealed class EdgeAttackTests : IAsyncLifetime
         });
         await _pair.RouteAsync("a.example.com", "a", ProxyProcess.Port(backend));
         var answer = await RawAsync("a.example.com", bytes);
-        // The backend sees the second request only where the first hop saw it as one too, and answered it as one; in what came as the first it never is.
+        // The backend sees the second request only where the first hop saw it as one too, and answered it as one; in what came as the first
+        // it never is.
         Assert.Equal(seen.Count, answer.Split("HTTP/1.1 200").Length - 1);
         Assert.All(seen, s => Assert.EndsWith(" a.example.com", s, StringComparison.Ordinal));
         // Somebody else's request on the same backend connection gets its own answer.
@@ -129,7 +184,9 @@ public sealed class EdgeAttackTests : IAsyncLifetime
     [InlineData("/metrics", "/metrics")]
     public async Task A_path_goes_to_the_service_and_nowhere_else(string path, string arrives)
     {
-        await using var backend = await ProxyProcess.BackendAsync(HttpProtocols.Http1, context => context.Response.WriteAsync($"<{context.Request.GetEncodedPathAndQuery()}>"));
+        await using var backend = await ProxyProcess.BackendAsync(
+            HttpProtocols.Http1,
+            context => context.Response.WriteAsync($"<{context.Request.GetEncodedPathAndQuery()}>"));
         await _pair.RouteAsync("a.example.com", "a", ProxyProcess.Port(backend));
         var answer = await RawAsync("a.example.com", $"GET {path} HTTP/1.1\r\nHost: a.example.com\r\nConnection: close\r\n\r\n");
         Assert.True(answer.Contains($"<{arrives}>", StringComparison.OrdinalIgnoreCase), answer);
@@ -146,15 +203,24 @@ public sealed class EdgeAttackTests : IAsyncLifetime
         await _pair.RouteAsync("a.example.com", "a", 1);
         var host = line.StartsWith("CONNECT", StringComparison.Ordinal) ? "a.example.com:443" : "a.example.com";
         var headers = line.EndsWith("1.0", StringComparison.Ordinal) ? "" : $"Host: {host}\r\n";
-        Assert.StartsWith($"HTTP/1.1 {status} ", await RawAsync("a.example.com", $"{line}\r\n{headers}Connection: close\r\n\r\n"), StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"HTTP/1.1 {status} ",
+            await RawAsync("a.example.com", $"{line}\r\n{headers}Connection: close\r\n\r\n"),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Long_headers_are_refused()
     {
         await _pair.RouteAsync("a.example.com", "a", 1);
-        Assert.StartsWith("HTTP/1.1 431 ", await RawAsync("a.example.com", $"GET / HTTP/1.1\r\nHost: a.example.com\r\nX: {new string('x', 40_000)}\r\n\r\n"), StringComparison.Ordinal);
-        Assert.StartsWith("HTTP/1.1 414 ", await RawAsync("a.example.com", $"GET /{new string('x', 10_000)} HTTP/1.1\r\nHost: a.example.com\r\n\r\n"), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "HTTP/1.1 431 ",
+            await RawAsync("a.example.com", $"GET / HTTP/1.1\r\nHost: a.example.com\r\nX: {new string('x', 40_000)}\r\n\r\n"),
+            StringComparison.Ordinal);
+        Assert.StartsWith(
+            "HTTP/1.1 414 ",
+            await RawAsync("a.example.com", $"GET /{new string('x', 10_000)} HTTP/1.1\r\nHost: a.example.com\r\n\r\n"),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -208,7 +274,11 @@ public sealed class EdgeAttackTests : IAsyncLifetime
         using var client = new TcpClient();
         await client.ConnectAsync(IPAddress.Loopback, _pair.Https);
         await using var tls = new SslStream(client.GetStream());
-        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = name, RemoteCertificateValidationCallback = (_, _, _, _) => true });
+        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+        {
+            TargetHost = name,
+            RemoteCertificateValidationCallback = (_, _, _, _) => true,
+        });
         await tls.WriteAsync(Encoding.Latin1.GetBytes(bytes));
         var (answer, buffer) = (new StringBuilder(), new byte[65536]);
         try

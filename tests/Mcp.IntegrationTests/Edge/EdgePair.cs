@@ -8,9 +8,16 @@ using Mcp.Model.Names;
 namespace Mcp.IntegrationTests.Edge;
 
 /// <summary>A public route as the agent pushes it.</summary>
-internal sealed record PushedRoute(string Host, string Service, string Backend, IReadOnlyList<string> Addresses, int Port, string Certificate);
+internal sealed record PushedRoute(
+    string Host,
+    string Service,
+    string Backend,
+    IReadOnlyList<string> Addresses,
+    int Port,
+    string Certificate);
 
-/// <summary>Two published proxies, an edge node's and a worker's, with certificates of one fleet's CA; the test is both agents. The overlay is 127.0.0.0/8.</summary>
+/// <summary>Two published proxies, an edge node's and a worker's, with certificates of one fleet's CA; the test is both agents. The overlay
+/// is 127.0.0.0/8.</summary>
 internal sealed class EdgePair : IAsyncDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("mcp-edge").FullName;
@@ -93,23 +100,39 @@ internal sealed class EdgePair : IAsyncDisposable
         var request = new CertificateRequest("CN=x", key, HashAlgorithmName.SHA256).CreateSigningRequestPem();
         using var signed = _authority.SignServer(request, name, [name], TimeProvider.System.GetUtcNow(), TimeSpan.FromDays(1));
         var file = Path.Combine(_directory, $"{name}.pem");
-        File.WriteAllText(file, $"{signed.ExportCertificatePem()}\n{_authority.Certificate.ExportCertificatePem()}\n{key.ExportPkcs8PrivateKeyPem()}");
+        File.WriteAllText(
+            file,
+            $"{signed.ExportCertificatePem()}\n{_authority.Certificate.ExportCertificatePem()}\n{key.ExportPkcs8PrivateKeyPem()}");
         return file;
     }
 
     /// <summary>A client of the public, that trusts the fleet's CA.</summary>
-    public HttpClient Client(Version? version = null) => new(Handler()) { DefaultRequestVersion = version ?? HttpVersion.Version11, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact, Timeout = TimeSpan.FromSeconds(20) };
+    public HttpClient Client(Version? version = null) =>
+        new(Handler())
+        {
+            DefaultRequestVersion = version ?? HttpVersion.Version11,
+            DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Timeout = TimeSpan.FromSeconds(20),
+        };
 
     public SocketsHttpHandler Handler() => new()
     {
         AllowAutoRedirect = false,
         ConnectCallback = async (context, ct) =>
         {
-            var socket = new System.Net.Sockets.Socket(System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Tcp) { NoDelay = true };
+            var socket = new System.Net.Sockets.Socket(
+                System.Net.Sockets.SocketType.Stream,
+                System.Net.Sockets.ProtocolType.Tcp)
+            { NoDelay = true };
             await socket.ConnectAsync(IPAddress.Loopback, context.DnsEndPoint.Port, ct);
             return new System.Net.Sockets.NetworkStream(socket, ownsSocket: true);
         },
-        SslOptions = { CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, CustomTrustStore = { _authority.Certificate }, RevocationMode = X509RevocationMode.NoCheck } },
+        SslOptions = { CertificateChainPolicy = new X509ChainPolicy
+        {
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
+            CustomTrustStore = { _authority.Certificate },
+            RevocationMode = X509RevocationMode.NoCheck,
+        } },
     };
 
     public Uri Url(string host, string path = "/") => new($"https://{host}:{Https}{path}");
@@ -126,7 +149,13 @@ internal sealed class EdgePair : IAsyncDisposable
     {
         var member = Directory.CreateDirectory(Path.Combine(state, "member")).FullName;
         File.Copy(CaFile, Path.Combine(member, "ca.crt"));
-        using var node = _authority.IssuePeer(new PeerName(Label.Parse(name), false), [name], TimeProvider.System.GetUtcNow(), TimeSpan.FromDays(1));
-        File.WriteAllText(Path.Combine(member, "node.pem"), $"{node.ExportCertificatePem()}\n{node.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem()}");
+        using var node = _authority.IssuePeer(
+            new PeerName(Label.Parse(name), false),
+            [name],
+            TimeProvider.System.GetUtcNow(),
+            TimeSpan.FromDays(1));
+        File.WriteAllText(
+            Path.Combine(member, "node.pem"),
+            $"{node.ExportCertificatePem()}\n{node.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem()}");
     }
 }

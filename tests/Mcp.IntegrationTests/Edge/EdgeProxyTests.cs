@@ -24,30 +24,69 @@ public sealed class EdgeProxyTests : IAsyncLifetime
         await using var backend = await ProxyProcess.BackendAsync(HttpProtocols.Http1, async context =>
         {
             context.Response.Headers.StrictTransportSecurity = "max-age=1";
-            await context.Response.WriteAsync(string.Join("|", context.Request.Headers.Where(h => h.Key is "Host" or "Forwarded" or "X-Real-IP" || h.Key.StartsWith("X-Forwarded", StringComparison.OrdinalIgnoreCase)).OrderBy(h => h.Key, StringComparer.Ordinal).Select(h => $"{h.Key}={h.Value}")));
+            await context.Response.WriteAsync(string.Join(
+                "|",
+                context.Request.Headers
+                    .Where(h => h.Key is "Host" or "Forwarded" or "X-Real-IP"
+                        || h.Key.StartsWith("X-Forwarded", StringComparison.OrdinalIgnoreCase))
+                    .OrderBy(h => h.Key, StringComparer.Ordinal)
+                    .Select(h => $"{h.Key}={h.Value}")));
         });
         await _pair.RouteAsync("a.example.com", "a", ProxyProcess.Port(backend));
         using var http = _pair.Client(Version.Parse(version));
-        using var request = new HttpRequestMessage(HttpMethod.Get, _pair.Url("a.example.com")) { Version = http.DefaultRequestVersion, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
-        foreach (var forged in (string[])["X-Forwarded-For", "Forwarded", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Real-IP"])
+        using var request = new HttpRequestMessage(
+            HttpMethod.Get,
+            _pair.Url("a.example.com"))
+        { Version = http.DefaultRequestVersion, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        foreach (var forged in (string[])[
+            "X-Forwarded-For",
+            "Forwarded",
+            "X-Forwarded-Host",
+            "X-Forwarded-Proto",
+            "X-Forwarded-Port",
+            "X-Real-IP",
+        ])
+        {
             request.Headers.TryAddWithoutValidation(forged, "6.6.6.6");
+        }
+
         using var response = await http.SendAsync(request);
         Assert.Equal(version, response.Version.ToString());
-        Assert.Equal($"Forwarded=for=127.0.0.1;host=\"a.example.com:{_pair.Https}\";proto=https|Host=a.example.com:{_pair.Https}|X-Forwarded-For=127.0.0.1|X-Forwarded-Host=a.example.com:{_pair.Https}|X-Forwarded-Proto=https", await response.Content.ReadAsStringAsync());
+        Assert.Equal(
+            $"Forwarded=for=127.0.0.1;host=\"a.example.com:{_pair.Https}\";proto=https|Host=a.example.com:{_pair.Https}|X-Forwarded-For=127.0.0.1|X-Forwarded-Host=a.example.com:{_pair.Https}|X-Forwarded-Proto=https",
+            await response.Content.ReadAsStringAsync());
         Assert.Equal("max-age=86400", response.Headers.GetValues("Strict-Transport-Security").Single());
     }
 
     [Fact]
     public async Task Another_node_that_shows_no_certificate_of_the_fleet_cannot_say_who_asked()
     {
-        await using var backend = await ProxyProcess.BackendAsync(HttpProtocols.Http1, context => context.Response.WriteAsync(context.Request.Headers["X-Forwarded-For"].ToString()));
+        await using var backend = await ProxyProcess.BackendAsync(
+            HttpProtocols.Http1,
+            context => context.Response.WriteAsync(context.Request.Headers["X-Forwarded-For"].ToString()));
         await _pair.RouteAsync("a.example.com", "a", ProxyProcess.Port(backend));
         using var http = _pair.Client();
-        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"https://a.mcp.internal:{_pair.Overlay}/")) { Headers = { Host = "a.example.com" } };
+        using var request = new HttpRequestMessage(
+            HttpMethod.Get,
+            new Uri($"https://a.mcp.internal:{_pair.Overlay}/"))
+        { Headers = { Host = "a.example.com" } };
         request.Headers.TryAddWithoutValidation("X-Forwarded-For", "6.6.6.6");
         // The name in TLS is taken from the Host header, and the worker has no certificate for that one.
         await Assert.ThrowsAsync<HttpRequestException>(() => http.SendAsync(request));
-        var (_, told, _) = await Command.RunAsync("curl", ["-sS", "--cacert", _pair.CaFile, "--resolve", $"a.mcp.internal:{_pair.Overlay}:127.0.0.1", "-H", "Host: a.example.com", "-H", "X-Forwarded-For: 6.6.6.6", $"https://a.mcp.internal:{_pair.Overlay}/"]);
+        var (_, told, _) = await Command.RunAsync(
+            "curl",
+            [
+                "-sS",
+                "--cacert",
+                _pair.CaFile,
+                "--resolve",
+                $"a.mcp.internal:{_pair.Overlay}:127.0.0.1",
+                "-H",
+                "Host: a.example.com",
+                "-H",
+                "X-Forwarded-For: 6.6.6.6",
+                $"https://a.mcp.internal:{_pair.Overlay}/",
+            ]);
         Assert.Equal("127.0.0.1", told);
     }
 
@@ -62,14 +101,42 @@ public sealed class EdgeProxyTests : IAsyncLifetime
         using var unknown = await http.GetAsync(new Uri($"http://evil.example.com:{_pair.Http}/"));
         Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
 
-        var challenges = Directory.CreateDirectory(Path.Combine(_pair.Edge.State, "edge", "acme", "root", ".well-known", "acme-challenge")).FullName;
+        var challenges = Directory.CreateDirectory(Path.Combine(
+            _pair.Edge.State,
+            "edge",
+            "acme",
+            "root",
+            ".well-known",
+            "acme-challenge")).FullName;
         await File.WriteAllTextAsync(Path.Combine(challenges, "token-1_x"), "token-1_x.thumb");
-        Assert.Equal("token-1_x.thumb", await http.GetStringAsync(new Uri($"http://new.example.com:{_pair.Http}/.well-known/acme-challenge/token-1_x")));
+        Assert.Equal(
+            "token-1_x.thumb",
+            await http.GetStringAsync(new Uri($"http://new.example.com:{_pair.Http}/.well-known/acme-challenge/token-1_x")));
         await File.WriteAllTextAsync(Path.Combine(_pair.Edge.State, "edge", "acme", "root", "secret"), "secret");
-        foreach (var trick in (string[])["../../secret", "..%2f..%2fsecret", "%2e%2e/%2e%2e/secret", "token-1_x/../../../secret", "token-1_x%00", ".", "", "nothing-here"])
+        foreach (var trick in (string[])[
+            "../../secret",
+            "..%2f..%2fsecret",
+            "%2e%2e/%2e%2e/secret",
+            "token-1_x/../../../secret",
+            "token-1_x%00",
+            ".",
+            "",
+            "nothing-here",
+        ])
         {
-            var (_, answer, _) = await Command.RunAsync("curl", ["-sS", "--path-as-is", "-H", "Host: new.example.com", $"http://127.0.0.1:{_pair.Http}/.well-known/acme-challenge/{trick}"]);
-            Assert.DoesNotContain("secret", answer.Replace("no route for this host", "", StringComparison.Ordinal), StringComparison.Ordinal);
+            var (_, answer, _) = await Command.RunAsync(
+                "curl",
+                [
+                    "-sS",
+                    "--path-as-is",
+                    "-H",
+                    "Host: new.example.com",
+                    $"http://127.0.0.1:{_pair.Http}/.well-known/acme-challenge/{trick}",
+                ]);
+            Assert.DoesNotContain(
+                "secret",
+                answer.Replace("no route for this host", "", StringComparison.Ordinal),
+                StringComparison.Ordinal);
             Assert.DoesNotContain("thumb", answer, StringComparison.Ordinal);
         }
     }
@@ -89,7 +156,14 @@ public sealed class EdgeProxyTests : IAsyncLifetime
         });
         await _pair.RouteAsync("ws.example.com", "ws", ProxyProcess.Port(backend));
         using var invoker = new HttpMessageInvoker(_pair.Handler());
-        using var client = new ClientWebSocket { Options = { HttpVersion = Version.Parse(version), HttpVersionPolicy = HttpVersionPolicy.RequestVersionExact } };
+        using var client = new ClientWebSocket
+        {
+            Options =
+        {
+            HttpVersion = Version.Parse(version),
+            HttpVersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        }
+        };
         await client.ConnectAsync(new Uri($"wss://ws.example.com:{_pair.Https}/"), invoker, default);
         await client.SendAsync("over and out"u8.ToArray(), WebSocketMessageType.Text, true, default);
         var buffer = new byte[100];
@@ -138,10 +212,23 @@ public sealed class EdgeProxyTests : IAsyncLifetime
         });
         await _pair.RouteAsync("a.example.com", "a", ProxyProcess.Port(backend));
         using var http = _pair.Client();
-        using var within = new HttpRequestMessage(HttpMethod.Post, _pair.Url("a.example.com")) { Content = new ByteArrayContent(new byte[1_000_000]), Headers = { TransferEncodingChunked = chunked } };
+        using var within = new HttpRequestMessage(
+            HttpMethod.Post,
+            _pair.Url("a.example.com"))
+        {
+            Content = new ByteArrayContent(new byte[1_000_000]),
+            Headers = { TransferEncodingChunked = chunked },
+        };
         using var passed = await http.SendAsync(within);
         Assert.Equal("swallowed", await passed.Content.ReadAsStringAsync());
-        var (_, status, _) = await Command.RunAsync("bash", ["-c", $"head -c 3000000 /dev/zero | curl -sS -o /dev/null -w '%{{http_code}}' --cacert {_pair.CaFile} --resolve a.example.com:{_pair.Https}:127.0.0.1 {(chunked ? "-H 'Transfer-Encoding: chunked'" : "")} -H 'Expect:' --data-binary @- https://a.example.com:{_pair.Https}/"]);
+        var (_, status, _) = await Command.RunAsync(
+            "bash",
+            [
+                "-c",
+                $"head -c 3000000 /dev/zero | curl -sS -o /dev/null -w '%{{http_code}}' --cacert {_pair.CaFile} --resolve "
+                    + $"a.example.com:{_pair.Https}:127.0.0.1 {(chunked ? "-H 'Transfer-Encoding: chunked'" : "")} -H 'Expect:' "
+                    + $"--data-binary @- https://a.example.com:{_pair.Https}/",
+            ]);
         Assert.Equal("413", status);
     }
 
@@ -155,7 +242,10 @@ public sealed class EdgeProxyTests : IAsyncLifetime
         var log = Path.Combine(_pair.Edge.State, "edge", "access.log");
         await NodeFixture.UntilAsync(() => Task.FromResult(File.Exists(log) && new FileInfo(log).Length > 0), "the request is logged");
         var line = (await File.ReadAllLinesAsync(log)).Single();
-        Assert.Contains("\"client\":\"127.0.0.1\",\"host\":\"a.example.com\",\"service\":\"a\",\"method\":\"GET\",\"path\":\"/page\",\"protocol\":\"HTTP/1.1\",\"status\":200", line, StringComparison.Ordinal);
+        Assert.Contains(
+            "\"client\":\"127.0.0.1\",\"host\":\"a.example.com\",\"service\":\"a\",\"method\":\"GET\",\"path\":\"/page\",\"protocol\":\"HTTP/1.1\",\"status\":200",
+            line,
+            StringComparison.Ordinal);
         Assert.DoesNotContain("hush", line, StringComparison.Ordinal);
         var metrics = await http.GetStringAsync(new Uri($"http://127.0.0.1:{_pair.Metrics}/metrics"));
         Assert.Contains("http_server_request_duration_seconds_count{", metrics, StringComparison.Ordinal);
@@ -223,7 +313,21 @@ public sealed class EdgeProxyTests : IAsyncLifetime
         using var http = _pair.Client();
         using var slow = await http.GetAsync(_pair.Url("a.example.com"), HttpCompletionOption.ResponseHeadersRead);
         await _pair.RemoveAsync("a.example.com");
-        Assert.DoesNotContain("HTTP/1.1 200", (await Command.RunAsync("curl", ["-sSi", "-m", "3", "--cacert", _pair.CaFile, "--resolve", $"a.example.com:{_pair.Https}:127.0.0.1", _pair.Url("a.example.com").AbsoluteUri])).Output, StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "HTTP/1.1 200",
+            (await Command.RunAsync(
+                "curl",
+                [
+                    "-sSi",
+                    "-m",
+                    "3",
+                    "--cacert",
+                    _pair.CaFile,
+                    "--resolve",
+                    $"a.example.com:{_pair.Https}:127.0.0.1",
+                    _pair.Url("a.example.com").AbsoluteUri,
+                ])).Output,
+            StringComparison.Ordinal);
         go.SetResult();
         Assert.Equal("old", await slow.Content.ReadAsStringAsync());
     }

@@ -36,18 +36,44 @@ public sealed class NodeFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var config = Path.Combine(_directory, "registry.yml");
-        await File.WriteAllTextAsync(config, $"version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {_directory}/registry }} }}\nhttp: {{ addr: 127.0.0.1:{_registryPort} }}\n");
+        await File.WriteAllTextAsync(
+            config,
+            $"version: 0.1\nstorage: {{ filesystem: {{ rootdirectory: {_directory}/registry }} }}\nhttp: {{ addr: "
+                + $"127.0.0.1:{_registryPort} }}\n");
         _registry = Command.Start("docker-registry", ["serve", config]);
         Swallow(_registry);
         foreach (var tag in (string[])["v1", "v2"])
-            Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "sample-image"), [Image(tag), $"hello from {tag}"]));
+        {
+            Succeeded(await Command.RunAsync(
+                Path.Combine(Command.Repository, "scripts", "sample-image"),
+                [Image(tag), $"hello from {tag}"]));
+        }
+
         Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "sample-image"), [Image("shell")]));
-        Succeeded(await Command.RunAsync(Path.Combine(Command.Bin, "mcp-agent"), ["init", "--state", State, "--listen", Address, "--name", "test"]));
+        Succeeded(await Command.RunAsync(
+            Path.Combine(Command.Bin, "mcp-agent"),
+            ["init", "--state", State, "--listen", Address, "--name", "test"]));
         var toml = Path.Combine(State, "agent.toml");
         var podman = Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "podman-here"), [_directory]));
-        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:8080", $"127.0.0.1:{ProxyPort}", StringComparison.Ordinal).Replace("127.0.0.1:8443", $"127.0.0.1:{ProxyTlsPort}", StringComparison.Ordinal).Replace("\"/srv\"", $"\"{_directory}/srv\"", StringComparison.Ordinal).Replace("# ops = \"/usr/local/bin/ops\"", $"ops = \"{Command.Repository}/tests/ops-stand-in/ops\"\naccel = \"tcg\"\n#", StringComparison.Ordinal) + podman + "pull_limit = \"5s\"\n");
+        await File.WriteAllTextAsync(
+            toml,
+            (await File.ReadAllTextAsync(toml))
+                .Replace("127.0.0.1:8080", $"127.0.0.1:{ProxyPort}", StringComparison.Ordinal)
+                .Replace("127.0.0.1:8443", $"127.0.0.1:{ProxyTlsPort}", StringComparison.Ordinal)
+                .Replace("\"/srv\"", $"\"{_directory}/srv\"", StringComparison.Ordinal)
+                .Replace(
+                    "# ops = \"/usr/local/bin/ops\"",
+                    $"ops = \"{Command.Repository}/tests/ops-stand-in/ops\"\naccel = \"tcg\"\n#",
+                    StringComparison.Ordinal)
+                + podman
+                + "pull_limit = \"5s\"\n");
         StartAgent();
-        await UntilAsync(async () => (await Command.RunAsync(Path.Combine(Command.Bin, "mcp"), ["login", "--direct", Address, "--ca", Path.Combine(State, "ca.crt"), "--token-file", Path.Combine(State, "admin.token")], _environment)).ExitCode == 0, "the agent takes a login");
+        await UntilAsync(
+            async () => (await Command.RunAsync(
+                Path.Combine(Command.Bin, "mcp"),
+                ["login", "--direct", Address, "--ca", Path.Combine(State, "ca.crt"), "--token-file", Path.Combine(State, "admin.token")],
+                _environment)).ExitCode == 0,
+            "the agent takes a login");
     }
 
     public void StartAgent()
@@ -64,15 +90,21 @@ public sealed class NodeFixture : IAsyncLifetime
             await Task.Delay(5);
     }
 
-    public Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) => Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, _environment);
+    public Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) =>
+        Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, _environment);
 
-    public Task<(int ExitCode, string Output, string Error)> McpAsync(string[] arguments, IReadOnlyDictionary<string, string> environment) =>
+    public Task<(int ExitCode, string Output, string Error)> McpAsync(
+        string[] arguments,
+        IReadOnlyDictionary<string, string> environment) =>
         Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, _environment.Concat(environment).ToDictionary());
 
     public Process StartMcp(params string[] arguments) => Command.Start(Path.Combine(Command.Bin, "mcp"), arguments, _environment);
 
     public Task<(int ExitCode, string Output, string Error)> PodmanAsync(params string[] arguments) =>
-        Command.RunAsync("podman", ["--root", $"{_directory}/podman", "--runroot", $"{_directory}/podman-run", .. arguments], new Dictionary<string, string> { ["CONTAINERS_CONF"] = $"{_directory}/containers.conf" });
+        Command.RunAsync(
+            "podman",
+            ["--root", $"{_directory}/podman", "--runroot", $"{_directory}/podman-run", .. arguments],
+            new Dictionary<string, string> { ["CONTAINERS_CONF"] = $"{_directory}/containers.conf" });
 
     public string WriteService(string name, string tag, string health = "/", string extra = "")
     {
@@ -112,7 +144,9 @@ public sealed class NodeFixture : IAsyncLifetime
     }
 
     public async Task<string[]> ContainersAsync(string service) =>
-        (await PodmanAsync("ps", "-a", "--filter", $"label=mcp.service={service}", "--format", "{{.Names}}")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        (await PodmanAsync("ps", "-a", "--filter", $"label=mcp.service={service}", "--format", "{{.Names}}")).Output.Split(
+            '\n',
+            StringSplitOptions.RemoveEmptyEntries);
 
     public static string Succeeded((int ExitCode, string Output, string Error) result)
     {

@@ -47,7 +47,10 @@ internal sealed class ProxyProcess : IAsyncDisposable
     public async Task PushAsync(object routes)
     {
         using var control = Control();
-        using var response = await control.PutAsJsonAsync(new Uri("routes", UriKind.Relative), routes, new System.Text.Json.JsonSerializerOptions());
+        using var response = await control.PutAsJsonAsync(
+            new Uri("routes", UriKind.Relative),
+            routes,
+            new System.Text.Json.JsonSerializerOptions());
         response.EnsureSuccessStatusCode();
     }
 

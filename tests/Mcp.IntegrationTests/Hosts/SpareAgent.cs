@@ -27,10 +27,27 @@ internal sealed class SpareAgent : IAsyncDisposable
     {
         var agent = new SpareAgent(directory ?? Directory.CreateTempSubdirectory("mcp-spare").FullName) { Bin = bin ?? Command.Bin };
         agent.Address = $"127.0.0.1:{NodeFixture.FreePort()}";
-        NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(agent.Bin, "mcp-agent"), ["init", "--state", agent.State, "--listen", agent.Address, "--name", "spare"]));
+        NodeFixture.Succeeded(await Command.RunAsync(
+            Path.Combine(agent.Bin, "mcp-agent"),
+            ["init", "--state", agent.State, "--listen", agent.Address, "--name", "spare"]));
         var toml = (await File.ReadAllTextAsync(agent.Config))
-            .Replace("# ops = \"/usr/local/bin/ops\"", $"ops = \"{Command.Repository}/tests/ops-stand-in/ops\"\naccel = \"tcg\"\n#", StringComparison.Ordinal).Replace("127.0.0.1:8080", $"127.0.0.1:{NodeFixture.FreePort()}", StringComparison.Ordinal).Replace("127.0.0.1:8443", $"127.0.0.1:{NodeFixture.FreePort()}", StringComparison.Ordinal);
-        await File.WriteAllTextAsync(agent.Config, toml + (podman ?? NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "podman-here"), [agent.Root]))));
+            .Replace(
+                "# ops = \"/usr/local/bin/ops\"",
+                $"ops = \"{Command.Repository}/tests/ops-stand-in/ops\"\naccel = \"tcg\"\n#",
+                StringComparison.Ordinal).Replace(
+                "127.0.0.1:8080",
+                $"127.0.0.1:{NodeFixture.FreePort()}",
+                StringComparison.Ordinal).Replace(
+                "127.0.0.1:8443",
+                $"127.0.0.1:{NodeFixture.FreePort()}",
+                StringComparison.Ordinal);
+        await File.WriteAllTextAsync(
+            agent.Config,
+            toml
+                + (podman
+                    ?? NodeFixture.Succeeded(await Command.RunAsync(
+                        Path.Combine(Command.Repository, "scripts", "podman-here"),
+                        [agent.Root]))));
         return agent;
     }
 
@@ -43,7 +60,16 @@ internal sealed class SpareAgent : IAsyncDisposable
     {
         _agent = Command.Start(Path.Combine(Bin, "mcp-agent"), ["run", "--config", Config], environment);
         NodeFixture.Swallow(_agent);
-        await NodeFixture.UntilAsync(async () => (await McpAsync("login", "--direct", Address, "--ca", Path.Combine(State, "ca.crt"), "--token-file", Path.Combine(State, "admin.token"))).ExitCode == 0, "the spare agent takes a login");
+        await NodeFixture.UntilAsync(
+            async () => (await McpAsync(
+                "login",
+                "--direct",
+                Address,
+                "--ca",
+                Path.Combine(State, "ca.crt"),
+                "--token-file",
+                Path.Combine(State, "admin.token"))).ExitCode == 0,
+            "the spare agent takes a login");
     }
 
     /// <summary>Starts it, and kills it -9 that much later.</summary>
@@ -55,7 +81,8 @@ internal sealed class SpareAgent : IAsyncDisposable
         await KillAsync();
     }
 
-    public Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) => Command.RunAsync(Path.Combine(Bin, "mcp"), arguments, _environment);
+    public Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) =>
+        Command.RunAsync(Path.Combine(Bin, "mcp"), arguments, _environment);
 
     public Task<(int ExitCode, string Output, string Error)> PodmanAsync(params string[] arguments) => Command.RunAsync(
         "podman",

@@ -4,7 +4,8 @@ using Mcp.Runtimes.Qemu.Network;
 
 namespace Mcp.IntegrationTests.Hosts;
 
-/// <summary>A state directory for VMs, longer than a Unix address may be, with the published keeper, real QEMU under TCG, and the stand-in for ops. Fails what leaves a process behind.</summary>
+/// <summary>A state directory for VMs, longer than a Unix address may be, with the published keeper, real QEMU under TCG, and the stand-in
+/// for ops. Fails what leaves a process behind.</summary>
 public sealed class VmHost : IAsyncLifetime
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("mcp-vms").FullName;

@@ -19,12 +19,28 @@ public sealed class LoudNodeTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(Command.Bin, "mcp-master"), ["init", "--state", State, "--listen", _address, "--name", "main"]));
+        NodeFixture.Succeeded(await Command.RunAsync(
+            Path.Combine(Command.Bin, "mcp-master"),
+            ["init", "--state", State, "--listen", _address, "--name", "main"]));
         var toml = Path.Combine(State, "master.toml");
-        await File.WriteAllTextAsync(toml, (await File.ReadAllTextAsync(toml)).Replace("127.0.0.1:53\"", $"127.0.0.1:{NodeFixture.FreePort()}\"", StringComparison.Ordinal));
+        await File.WriteAllTextAsync(
+            toml,
+            (await File.ReadAllTextAsync(toml)).Replace(
+                "127.0.0.1:53\"",
+                $"127.0.0.1:{NodeFixture.FreePort()}\"",
+                StringComparison.Ordinal));
         _master = Command.Start(Path.Combine(Command.Bin, "mcp-master"), ["run", "--config", toml]);
         NodeFixture.Swallow(_master);
-        await NodeFixture.UntilAsync(async () => (await McpAsync("login", "--master", _address, "--ca", Path.Combine(State, "ca.crt"), "--token-file", Path.Combine(State, "admin.token"))).ExitCode == 0, "the master takes a login");
+        await NodeFixture.UntilAsync(
+            async () => (await McpAsync(
+                "login",
+                "--master",
+                _address,
+                "--ca",
+                Path.Combine(State, "ca.crt"),
+                "--token-file",
+                Path.Combine(State, "admin.token"))).ExitCode == 0,
+            "the master takes a login");
         _authority = X509CertificateLoader.LoadCertificateFromFile(Path.Combine(State, "ca.crt"));
     }
 
@@ -89,7 +105,10 @@ public sealed class LoudNodeTests : IAsyncLifetime
     {
         var token = await File.ReadAllTextAsync(Path.Combine(State, "admin.token"));
         using var anybody = PeerTls.Channel(_address, PeerName.MasterTlsName, _authority, null, 64 * 1024 * 1024);
-        var nodes = await new Protocol.V1.Master.MasterClient(anybody).ListNodesAsync(new ListNodesRequest(), new Metadata { { "authorization", $"Bearer {token.Trim()}" } }, Soon());
+        var nodes = await new Protocol.V1.Master.MasterClient(anybody).ListNodesAsync(
+            new ListNodesRequest(),
+            new Metadata { { "authorization", $"Bearer {token.Trim()}" } },
+            Soon());
         return nodes.Nodes.Single(n => n.Name == "loud").Facts.ToByteArray();
     }
 
@@ -99,7 +118,13 @@ public sealed class LoudNodeTests : IAsyncLifetime
         Assert.True(JoinToken.TryParse(text, out var token), text);
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         using var channel = PeerTls.Channel(_address, PeerName.MasterTlsName, _authority, null);
-        var request = new JoinRequest { Secret = token.Secret, Name = name, Address = $"127.0.0.1:{NodeFixture.FreePort()}", CertificateRequest = new CertificateRequest("CN=node", key, HashAlgorithmName.SHA256).CreateSigningRequestPem() };
+        var request = new JoinRequest
+        {
+            Secret = token.Secret,
+            Name = name,
+            Address = $"127.0.0.1:{NodeFixture.FreePort()}",
+            CertificateRequest = new CertificateRequest("CN=node", key, HashAlgorithmName.SHA256).CreateSigningRequestPem(),
+        };
         var given = await new Protocol.V1.Master.MasterClient(channel).JoinAsync(request, deadline: Soon());
         using var bare = X509Certificate2.CreateFromPem(given.Certificate);
         using var whole = bare.CopyWithPrivateKey(key);
@@ -107,8 +132,15 @@ public sealed class LoudNodeTests : IAsyncLifetime
     }
 
     private long Resident() =>
-        long.Parse(File.ReadLines($"/proc/{_master.Id}/status").Single(l => l.StartsWith("VmHWM:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) * 1024;
+        long.Parse(
+            File.ReadLines($"/proc/{_master.Id}/status")
+                .Single(l => l.StartsWith("VmHWM:", StringComparison.Ordinal))
+                .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+            CultureInfo.InvariantCulture) * 1024;
 
     private Task<(int ExitCode, string Output, string Error)> McpAsync(params string[] arguments) =>
-        Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, new Dictionary<string, string> { ["MCP_HOME"] = Path.Combine(_directory, "home") });
+        Command.RunAsync(
+            Path.Combine(Command.Bin, "mcp"),
+            arguments,
+            new Dictionary<string, string> { ["MCP_HOME"] = Path.Combine(_directory, "home") });
 }

@@ -21,7 +21,9 @@ public sealed class TerminalTests : IDisposable
     {
         using var authority = CertificateAuthority.Create(_directory, "test", TimeProvider.System.GetUtcNow());
         await using var agents = await FakeAgents.StartAsync(["evil"], authority);
-        await File.WriteAllTextAsync(Path.Combine(_directory, "login.json"), JsonSerializer.Serialize(new { agents["evil"].Address, Ca = authority.Certificate.ExportCertificatePem(), Token = "any" }));
+        await File.WriteAllTextAsync(
+            Path.Combine(_directory, "login.json"),
+            JsonSerializer.Serialize(new { agents["evil"].Address, Ca = authority.Certificate.ExportCertificatePem(), Token = "any" }));
         var file = Path.Combine(_directory, "blog.toml");
         await File.WriteAllTextAsync(file, "name = \"blog\"\n[[components]]\nname = \"web\"\nimage = \"example.com/hello:v1\"\n");
         agents["evil"].Told = new StatusReply
@@ -33,7 +35,9 @@ public sealed class TerminalTests : IDisposable
         agents["evil"].Telling = async (output, ct) =>
         {
             await output.WriteAsync(new StepEvent { Kind = StepEvent.Types.Kind.Done, Step = Evil, Detail = Evil }, ct);
-            throw new RpcException(new Status(StatusCode.Aborted, Evil), new Metadata { { "mcp-hint-bin", System.Text.Encoding.UTF8.GetBytes(Evil) } });
+            throw new RpcException(
+                new Status(StatusCode.Aborted, Evil),
+                new Metadata { { "mcp-hint-bin", System.Text.Encoding.UTF8.GetBytes(Evil) } });
         };
         foreach (var command in (string[])["status", "list", $"deploy {file}"])
         {
@@ -45,5 +49,8 @@ public sealed class TerminalTests : IDisposable
     }
 
     private async Task<string> OnTerminalAsync(string command) =>
-        (await Command.RunAsync("script", ["-qec", $"{Path.Combine(Command.Bin, "mcp")} {command}", "/dev/null"], new Dictionary<string, string> { ["MCP_HOME"] = _directory, ["TERM"] = "xterm", ["NO_COLOR"] = "1" })).Output;
+        (await Command.RunAsync(
+            "script",
+            ["-qec", $"{Path.Combine(Command.Bin, "mcp")} {command}", "/dev/null"],
+            new Dictionary<string, string> { ["MCP_HOME"] = _directory, ["TERM"] = "xterm", ["NO_COLOR"] = "1" })).Output;
 }

@@ -47,7 +47,10 @@ public sealed class UnikernelProgramTests(NodeFixture node, VmHost host) : VmTes
         await CompileAsync();
         var e = await Assert.ThrowsAsync<McpException>(() => RunAsync("lonely"));
         Assert.Equal(ErrorCode.ImageEntrypoint, e.Code);
-        Assert.Contains("/usr/bin/h needs the loader '/lib64/ld-linux-x86-64.so.2', which is not in the image", e.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "/usr/bin/h needs the loader '/lib64/ld-linux-x86-64.so.2', which is not in the image",
+            e.Message,
+            StringComparison.Ordinal);
         Assert.Empty(Directory.GetDirectories(Host.Options.Images, "*.half", SearchOption.AllDirectories));
         Assert.False(File.Exists(Trace), "the program ran on this machine");
     }
@@ -57,7 +60,10 @@ public sealed class UnikernelProgramTests(NodeFixture node, VmHost host) : VmTes
     {
         var config = Path.Combine(_directory, "config.json");
         await File.WriteAllTextAsync(config, "{}");
-        var (code, said, _) = await Command.RunAsync(Host.Options.Ops, ["build", "/bin/ls", "-c", config, "-i", "x"], new Dictionary<string, string> { ["OPS_DIR"] = _directory });
+        var (code, said, _) = await Command.RunAsync(
+            Host.Options.Ops,
+            ["build", "/bin/ls", "-c", config, "-i", "x"],
+            new Dictionary<string, string> { ["OPS_DIR"] = _directory });
         Assert.Equal(1, code);
         Assert.Contains("names an interpreter or libraries", said, StringComparison.Ordinal);
     }
@@ -97,11 +103,14 @@ public sealed class UnikernelProgramTests(NodeFixture node, VmHost host) : VmTes
     private async Task RunAsync(string tag)
     {
         var image = Node.Image(tag);
-        NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "sample-image"), [image], new Dictionary<string, string>
-        {
-            ["SAMPLE_ROOT"] = Root,
-            ["SAMPLE_ENTRYPOINT"] = """["/usr/bin/h","--x","two words"]""",
-        }));
+        NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(
+            Command.Repository,
+            "scripts",
+            "sample-image"), [image], new Dictionary<string, string>
+            {
+                ["SAMPLE_ROOT"] = Root,
+                ["SAMPLE_ENTRYPOINT"] = """["/usr/bin/h","--x","two words"]""",
+            }));
         var component = ServiceFile.Parse($"""
             name = "{Name.Service}"
             [[components]]
@@ -112,6 +121,8 @@ public sealed class UnikernelProgramTests(NodeFixture node, VmHost host) : VmTes
             memory_mb = 128
             """, "program").Components[0];
         await Host.Unikernels.PullAsync(component.Image, null, default);
-        await Host.Unikernels.RunAsync(new InstanceSpec(Name, component, RevisionId.Of(component), new Dictionary<string, string>(), []), default);
+        await Host.Unikernels.RunAsync(
+            new InstanceSpec(Name, component, RevisionId.Of(component), new Dictionary<string, string>(), []),
+            default);
     }
 }

@@ -56,7 +56,11 @@ public sealed partial class VmBridgeTests(NodeFixture node, VmHost host) : VmTes
     public async Task There_is_no_way_off_the_bridge_even_for_a_guest_that_makes_itself_a_route()
     {
         NodeFixture.Succeeded(await Command.RunAsync("sysctl", ["-q", "-w", "net.ipv4.ip_forward=1"]));
-        await RunAsync(Host.Microvms, "ip route add default via 10.87.9.1; i=0; while :; do i=$((i+1)); busybox ping -c 1 -W 1 10.87.8.2 > /dev/null 2>&1 && echo through $i || echo blocked $i; sleep 0.2; done", Bridged);
+        await RunAsync(
+            Host.Microvms,
+            "ip route add default via 10.87.9.1; i=0; while :; do i=$((i+1)); busybox ping -c 1 -W 1 10.87.8.2 > /dev/null 2>&1 && echo "
+                + "through $i || echo blocked $i; sleep 0.2; done",
+            Bridged);
         await SaysAsync(Host.Microvms, "blocked 5");
         Assert.DoesNotContain("through", await SaidAsync(Host.Microvms), StringComparison.Ordinal);
         // Only our rule stands between: without it the same packets get through.
@@ -71,7 +75,15 @@ public sealed partial class VmBridgeTests(NodeFixture node, VmHost host) : VmTes
         var names = ports.Select((_, i) => Name with { Generation = i + 1 }).ToList();
         try
         {
-            await Task.WhenAll(names.Zip(ports, (name, port) => RunAsync(Host.Microvms, $"{Serve} ip addr show dev eth0; for n in 2 3 4 5; do busybox ping -c 1 -W 1 10.87.9.$n > /dev/null && echo sees 10.87.9.$n; done; echo looked; sleep 1000", Bridged, new FixedPort("127.0.0.1", port, 8080), name)));
+            await Task.WhenAll(names.Zip(
+                ports,
+                (name, port) => RunAsync(
+                    Host.Microvms,
+                    $"{Serve} ip addr show dev eth0; for n in 2 3 4 5; do busybox ping -c 1 -W 1 10.87.9.$n > /dev/null && echo sees "
+                        + "10.87.9.$n; done; echo looked; sleep 1000",
+                    Bridged,
+                    new FixedPort("127.0.0.1", port, 8080),
+                    name)));
             foreach (var port in ports)
                 Assert.Equal("bridged", (await GetAsync(port)).Trim());
             var addresses = new List<string>();
@@ -102,5 +114,7 @@ public sealed partial class VmBridgeTests(NodeFixture node, VmHost host) : VmTes
     private static async Task Ip(params string[] arguments) => NodeFixture.Succeeded(await Command.RunAsync("ip", arguments));
 
     private static async Task<string[]> TapsAsync() =>
-        (await Command.RunAsync("ip", ["-brief", "link", "show", "master", "mcp-test0"])).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        (await Command.RunAsync("ip", ["-brief", "link", "show", "master", "mcp-test0"])).Output.Split(
+            '\n',
+            StringSplitOptions.RemoveEmptyEntries);
 }

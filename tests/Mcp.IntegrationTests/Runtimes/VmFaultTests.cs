@@ -36,8 +36,13 @@ public sealed class VmFaultTests(NodeFixture node, VmHost host) : VmTest(node, h
         await RunAsync(Host.Microvms, "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done");
         var directory = Host.DirectoryOf(Host.Microvms, Name);
         // Far enough to have thrown the first files away.
-        await NodeFixture.UntilAsync(() => Task.FromResult(File.Exists(Path.Combine(directory, "console.5.log"))), "the console went on to its fifth file");
-        Assert.InRange(Directory.GetFiles(directory, "console.*.log").Sum(f => new FileInfo(f).Length), 1, (Host.Options.ConsoleFiles + 1) * (Host.Options.ConsoleBytes + 20_000));
+        await NodeFixture.UntilAsync(
+            () => Task.FromResult(File.Exists(Path.Combine(directory, "console.5.log"))),
+            "the console went on to its fifth file");
+        Assert.InRange(
+            Directory.GetFiles(directory, "console.*.log").Sum(f => new FileInfo(f).Length),
+            1,
+            (Host.Options.ConsoleFiles + 1) * (Host.Options.ConsoleBytes + 20_000));
     }
 
     [Fact]
@@ -69,7 +74,9 @@ public sealed class VmFaultTests(NodeFixture node, VmHost host) : VmTest(node, h
         NodeFixture.Succeeded(await Command.RunAsync("kill", ["-9", keeper.Trim()]));
         var ended = await EndedAsync(Host.Microvms);
         Assert.Equal(InstanceState.Failed, ended.State);
-        await NodeFixture.UntilAsync(async () => (await Command.RunAsync("pgrep", ["-f", $"guest={Name}"])).Output.Length == 0, "QEMU is gone too");
+        await NodeFixture.UntilAsync(
+            async () => (await Command.RunAsync("pgrep", ["-f", $"guest={Name}"])).Output.Length == 0,
+            "QEMU is gone too");
         await Host.Microvms.StartAsync(Name, default);
         Assert.Equal(InstanceState.Running, (await Host.Microvms.InspectAsync(Name, default))!.State);
     }
@@ -91,7 +98,9 @@ public sealed class VmFaultTests(NodeFixture node, VmHost host) : VmTest(node, h
     {
         await RunAsync(Host.Microvms, "sleep 1000");
         var directory = Host.DirectoryOf(Host.Microvms, Name);
-        NodeFixture.Succeeded(await Command.RunAsync("kill", ["-9", NodeFixture.Succeeded(await Command.RunAsync("pgrep", ["-f", $"mcp-agent vm {directory}"])).Trim()]));
+        NodeFixture.Succeeded(await Command.RunAsync(
+            "kill",
+            ["-9", NodeFixture.Succeeded(await Command.RunAsync("pgrep", ["-f", $"mcp-agent vm {directory}"])).Trim()]));
         await EndedAsync(Host.Microvms);
         using var innocent = Command.Start("sleep", ["1000"]);
         await File.WriteAllTextAsync(Path.Combine(directory, "keeper.lock"), innocent.Id.ToString(CultureInfo.InvariantCulture));
@@ -107,7 +116,10 @@ public sealed class VmFaultTests(NodeFixture node, VmHost host) : VmTest(node, h
     {
         var zstd = Node.Image("zstd");
         NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "sample-image"), [zstd, "", "zstd"]));
-        Assert.Contains("tar+zstd", NodeFixture.Succeeded(await Command.RunAsync("skopeo", ["inspect", "--raw", "--tls-verify=false", $"docker://{zstd}"])), StringComparison.Ordinal);
+        Assert.Contains(
+            "tar+zstd",
+            NodeFixture.Succeeded(await Command.RunAsync("skopeo", ["inspect", "--raw", "--tls-verify=false", $"docker://{zstd}"])),
+            StringComparison.Ordinal);
         await RunAsync(Host.Microvms, "echo unpacked", image: zstd);
         await SaysAsync(Host.Microvms, "unpacked");
     }
@@ -178,7 +190,10 @@ public sealed class VmFaultTests(NodeFixture node, VmHost host) : VmTest(node, h
     {
         var shared = Directory.CreateTempSubdirectory("mcp,volume").FullName;
         await File.WriteAllTextAsync(Path.Combine(shared, "in"), "from the host");
-        await RunAsync(Host.Microvms, "cat /data/in > /data/out; busybox mount -o remount,rw /fixed; echo x > /fixed/no || echo refused; sleep 1000", $"volumes = [\"{shared}:/data\", \"{shared}:/fixed:ro\"]");
+        await RunAsync(
+            Host.Microvms,
+            "cat /data/in > /data/out; busybox mount -o remount,rw /fixed; echo x > /fixed/no || echo refused; sleep 1000",
+            $"volumes = [\"{shared}:/data\", \"{shared}:/fixed:ro\"]");
         await SaysAsync(Host.Microvms, "refused");
         Assert.Equal("from the host", await File.ReadAllTextAsync(Path.Combine(shared, "out")));
         // Though its root made the mount writable: the host is what refuses.

@@ -19,8 +19,12 @@ public sealed class VmIsolationTests(NodeFixture node, VmHost host) : VmTest(nod
     {
         await RunAsync(Host.Microvms, "echo here; sleep 1000");
         var group = await GroupAsync("memory");
-        Assert.Equal(Number((128 + 48 + 192) * MiB), (await File.ReadAllTextAsync(Path.Combine(group, Unified ? "memory.max" : "memory.limit_in_bytes"))).Trim());
-        Assert.Equal(Unified ? "150000 100000" : "150000", (await File.ReadAllTextAsync(Path.Combine(await GroupAsync("cpu"), Unified ? "cpu.max" : "cpu.cfs_quota_us"))).Trim());
+        Assert.Equal(
+            Number((128 + 48 + 192) * MiB),
+            (await File.ReadAllTextAsync(Path.Combine(group, Unified ? "memory.max" : "memory.limit_in_bytes"))).Trim());
+        Assert.Equal(
+            Unified ? "150000 100000" : "150000",
+            (await File.ReadAllTextAsync(Path.Combine(await GroupAsync("cpu"), Unified ? "cpu.max" : "cpu.cfs_quota_us"))).Trim());
         await Host.Microvms.RemoveAsync(Name, default);
         Assert.False(Directory.Exists(group));
     }
@@ -31,7 +35,9 @@ public sealed class VmIsolationTests(NodeFixture node, VmHost host) : VmTest(nod
         await RunAsync(Host.Microvms, "echo ready; sleep 3; dd if=/dev/zero of=/dev/shm/much bs=1M count=60; sleep 1000");
         await SaysAsync(Host.Microvms, "ready");
         var group = await GroupAsync("memory");
-        var used = long.Parse((await File.ReadAllTextAsync(Path.Combine(group, Unified ? "memory.current" : "memory.usage_in_bytes"))).Trim(), CultureInfo.InvariantCulture);
+        var used = long.Parse(
+            (await File.ReadAllTextAsync(Path.Combine(group, Unified ? "memory.current" : "memory.usage_in_bytes"))).Trim(),
+            CultureInfo.InvariantCulture);
         await File.WriteAllTextAsync(Path.Combine(group, Unified ? "memory.max" : "memory.limit_in_bytes"), Number(used + (5 * MiB)));
         Assert.Contains("memory", (await EndedAsync(Host.Microvms)).Reason, StringComparison.Ordinal);
     }
@@ -45,7 +51,10 @@ public sealed class VmIsolationTests(NodeFixture node, VmHost host) : VmTest(nod
         await File.WriteAllTextAsync(Path.Combine(shared, "in"), "from the host");
         var vms = Runtime(runtime, "nobody");
         await RunAsync(vms, "echo \"saw $(cat /data/in)\"; sleep 4; exit 42", $"volumes = [\"{shared}:/data:ro\"]");
-        Assert.Contains("Uid:\t65534\t65534\t65534\t65534", await File.ReadAllTextAsync($"/proc/{await QemuAsync()}/status"), StringComparison.Ordinal);
+        Assert.Contains(
+            "Uid:\t65534\t65534\t65534\t65534",
+            await File.ReadAllTextAsync($"/proc/{await QemuAsync()}/status"),
+            StringComparison.Ordinal);
         await SaysAsync(vms, "saw from the host");
         var ended = await EndedAsync(vms);
         Assert.Equal((InstanceState.Exited, 42, ""), (ended.State, ended.ExitCode, ended.Reason));
@@ -84,18 +93,26 @@ public sealed class VmIsolationTests(NodeFixture node, VmHost host) : VmTest(nod
         var place = Directory.CreateTempSubdirectory("mcp-kvm").FullName;
         var asked = Path.Combine(place, "asked");
         var program = Path.Combine(place, "qemu");
-        await File.WriteAllTextAsync(program, $"#!/bin/sh\ncase \"$*\" in *'-accel kvm'*) echo asked >> {asked}; exec sleep 1000;; esac\nexec qemu-system-x86_64 \"$@\"\n");
+        await File.WriteAllTextAsync(
+            program,
+            $"#!/bin/sh\ncase \"$*\" in *'-accel kvm'*) echo asked >> {asked}; exec sleep 1000;; esac\nexec qemu-system-x86_64 \"$@\"\n");
         File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var options = Host.Options with { State = Path.Combine(place, "state"), Program = program, Acceleration = Acceleration.Auto };
         for (var i = 0; i < 2; i++)
         {
             var usable = Assert.IsType<RuntimeAvailability.Usable>(await QemuRuntime.Microvms(options, Host.Bridge).ProbeAsync(default));
-            Assert.Contains("TCG (slow), since /dev/kvm is there, but a guest hung on it for 3 s", usable.Version, StringComparison.Ordinal);
+            Assert.Contains(
+                "TCG (slow), since /dev/kvm is there, but a guest hung on it for 3 s",
+                usable.Version,
+                StringComparison.Ordinal);
         }
 
         Assert.Single(await File.ReadAllLinesAsync(asked));
         var refused = QemuRuntime.Microvms(options with { Acceleration = Acceleration.Kvm }, Host.Bridge);
-        Assert.Contains("hung", Assert.IsType<RuntimeAvailability.Unusable>(await refused.ProbeAsync(default)).Reason, StringComparison.Ordinal);
+        Assert.Contains(
+            "hung",
+            Assert.IsType<RuntimeAvailability.Unusable>(await refused.ProbeAsync(default)).Reason,
+            StringComparison.Ordinal);
         Directory.Delete(place, recursive: true);
     }
 

@@ -35,7 +35,13 @@ public abstract class VmTest(NodeFixture node, VmHost host) : IClassFixture<VmHo
 
     /// <summary>Runs a shell script in a guest.</summary>
     /// <param name="extra">More lines of its component.</param>
-    protected async Task RunAsync(QemuRuntime vms, string script, string extra = "", FixedPort? port = null, InstanceName? name = null, string? image = null)
+    protected async Task RunAsync(
+        QemuRuntime vms,
+        string script,
+        string extra = "",
+        FixedPort? port = null,
+        InstanceName? name = null,
+        string? image = null)
     {
         // The image's entry point is a shell with a script of its own: the script is what this says instead.
         var component = ServiceFile.Parse($"""
@@ -49,13 +55,23 @@ public abstract class VmTest(NodeFixture node, VmHost host) : IClassFixture<VmHo
             {extra}
             """, "fault").Components[0];
         await vms.PullAsync(component.Image, null, default);
-        await vms.RunAsync(new InstanceSpec(name ?? Name, component, RevisionId.Of(component), new Dictionary<string, string> { ["PORT"] = "8080" }, port is null ? [] : [port]), default);
+        await vms.RunAsync(
+            new InstanceSpec(
+                name ?? Name,
+                component,
+                RevisionId.Of(component),
+                new Dictionary<string, string> { ["PORT"] = "8080" },
+                port is null ? [] : [port]),
+            default);
     }
 
     protected async Task<InstanceInfo> EndedAsync(QemuRuntime vms)
     {
         InstanceInfo? info = null;
-        await NodeFixture.UntilAsync(async () => (info = await vms.InspectAsync(Name, default)) is { State: not InstanceState.Running }, "it has ended", () => SaidAsync(vms));
+        await NodeFixture.UntilAsync(
+            async () => (info = await vms.InspectAsync(Name, default)) is { State: not InstanceState.Running },
+            "it has ended",
+            () => SaidAsync(vms));
         return info!;
     }
 
@@ -72,17 +88,23 @@ public abstract class VmTest(NodeFixture node, VmHost host) : IClassFixture<VmHo
     protected Task SaysAsync(QemuRuntime vms, string word) => SaysAsync(Name, vms, word);
 
     protected static Task SaysAsync(InstanceName name, QemuRuntime vms, string word) =>
-        NodeFixture.UntilAsync(async () => (await SaidAsync(name, vms)).Contains(word, StringComparison.Ordinal), $"it says {word}", () => SaidAsync(name, vms));
+        NodeFixture.UntilAsync(
+            async () => (await SaidAsync(name, vms)).Contains(word, StringComparison.Ordinal),
+            $"it says {word}",
+            () => SaidAsync(name, vms));
 
     /// <summary>The process number of this test's QEMU.</summary>
-    protected async Task<string> QemuAsync() => NodeFixture.Succeeded(await Command.RunAsync("pgrep", ["-f", $"^[^ ]*qemu-system.* guest={Name}"])).Trim();
+    protected async Task<string> QemuAsync() =>
+        NodeFixture.Succeeded(await Command.RunAsync("pgrep", ["-f", $"^[^ ]*qemu-system.* guest={Name}"])).Trim();
 
     /// <summary>Waits for the port to answer HTTP.</summary>
     protected static async Task<string> GetAsync(int port)
     {
         using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(1) };
         var answer = "";
-        await NodeFixture.UntilAsync(async () => (answer = await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/"))).Length > 0, $"port {port} answers");
+        await NodeFixture.UntilAsync(
+            async () => (answer = await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/"))).Length > 0,
+            $"port {port} answers");
         return answer;
     }
 }

@@ -31,7 +31,11 @@ public sealed class VmVolumeTests : VmTest
         foreach (var (name, own) in new[] { (Name, "first"), (Second, "second") })
         {
             var directory = Directory.CreateDirectory(Path.Combine(_shared, own)).FullName;
-            await RunAsync(Host.Microvms, $"echo {own} > /data/name; echo wrote; sleep 1000", $"volumes = [\"{directory}:/data\"]", name: name);
+            await RunAsync(
+                Host.Microvms,
+                $"echo {own} > /data/name; echo wrote; sleep 1000",
+                $"volumes = [\"{directory}:/data\"]",
+                name: name);
         }
 
         await SaysAsync(Name, Host.Microvms, "wrote");
@@ -48,7 +52,10 @@ public sealed class VmVolumeTests : VmTest
             await Command.RunAsync("pkill", ["-9", "-f", process]);
         await EndedAsync(Host.Microvms);
         await Host.Microvms.StartAsync(Name, default);
-        await NodeFixture.UntilAsync(async () => await NameInAsync("") == "wrote\nwrote\n", "it writes again", () => SaidAsync(Host.Microvms));
+        await NodeFixture.UntilAsync(
+            async () => await NameInAsync("") == "wrote\nwrote\n",
+            "it writes again",
+            () => SaidAsync(Host.Microvms));
     }
 
     [Fact]

@@ -60,5 +60,6 @@ public abstract class DnsProviderContract
         Assert.Empty(await ListAsync(dns));
     }
 
-    private static async Task<List<DnsRecord>> ListAsync(IDnsProvider dns) => [.. (await dns.ListOwnedAsync(default)).OrderBy(r => r.Name, StringComparer.Ordinal)];
+    private static async Task<List<DnsRecord>> ListAsync(IDnsProvider dns) =>
+        [.. (await dns.ListOwnedAsync(default)).OrderBy(r => r.Name, StringComparer.Ordinal)];
 }

@@ -9,7 +9,8 @@ using Mcp.Runtimes;
 
 namespace Mcp.TestKit.Contracts;
 
-/// <summary>What every runtime promises. The image runs a server that logs "listening on PORT" and ends with 0 when asked to stop.</summary>
+/// <summary>What every runtime promises. The image runs a server that logs "listening on PORT" and ends with 0 when asked to
+/// stop.</summary>
 public abstract class RuntimeContract : IAsyncLifetime
 {
     private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(10);
@@ -50,7 +51,9 @@ public abstract class RuntimeContract : IAsyncLifetime
         Assert.Equal(spec.Ports, listed.Ports);
         Assert.Equal(RevisionCodec.Write(spec.Component), listed.Definition);
         var inspected = (await Runtime.InspectAsync(_name, default))!;
-        Assert.Equal((listed.Name, listed.State, listed.SpecHash, listed.Definition), (inspected.Name, inspected.State, inspected.SpecHash, inspected.Definition));
+        Assert.Equal(
+            (listed.Name, listed.State, listed.SpecHash, listed.Definition),
+            (inspected.Name, inspected.State, inspected.SpecHash, inspected.Definition));
         Assert.NotNull(inspected.Started);
     }
 
@@ -208,7 +211,12 @@ public abstract class RuntimeContract : IAsyncLifetime
             name = "web"
             image = "{Image}"
             """, "contract").Components[0];
-        var spec = new InstanceSpec(_name, component, RevisionId.Of(component), new Dictionary<string, string> { ["PORT"] = "8080" }, [new FixedPort(address, hostPort ?? FreePort(), 8080)]);
+        var spec = new InstanceSpec(
+            _name,
+            component,
+            RevisionId.Of(component),
+            new Dictionary<string, string> { ["PORT"] = "8080" },
+            [new FixedPort(address, hostPort ?? FreePort(), 8080)]);
         await Runtime.PullAsync(Image, null, default);
         await Runtime.RunAsync(spec, default);
         return spec;
@@ -233,7 +241,8 @@ public abstract class RuntimeContract : IAsyncLifetime
         }
     }
 
-    /// <summary>The first line that comes back. That a connection is taken says nothing: whoever keeps the port may take it for an instance that hears nothing.</summary>
+    /// <summary>The first line that comes back. That a connection is taken says nothing: whoever keeps the port may take it for an instance
+    /// that hears nothing.</summary>
     private static async Task<string> AnswerAsync(IPAddress address, int port)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));

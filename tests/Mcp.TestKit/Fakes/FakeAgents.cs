@@ -19,7 +19,8 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Mcp.TestKit.Fakes;
 
-/// <summary>Agents without machines: real gRPC servers over TLS on loopback, one process and one port each, that keep services in memory. For tests of the master's decisions and for fleets of a thousand.</summary>
+/// <summary>Agents without machines: real gRPC servers over TLS on loopback, one process and one port each, that keep services in memory.
+/// For tests of the master's decisions and for fleets of a thousand.</summary>
 public sealed class FakeAgents : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -41,7 +42,11 @@ public sealed class FakeAgents : IAsyncDisposable
         {
             foreach (var name in names)
             {
-                var own = authority.IssuePeer(new PeerName(Label.Parse(name), false), ["127.0.0.1"], TimeProvider.System.GetUtcNow(), TimeSpan.FromDays(1));
+                var own = authority.IssuePeer(
+                    new PeerName(Label.Parse(name), false),
+                    ["127.0.0.1"],
+                    TimeProvider.System.GetUtcNow(),
+                    TimeSpan.FromDays(1));
                 kestrel.Listen(IPAddress.Loopback, 0, listen =>
                 {
                     listen.Protocols = HttpProtocols.Http2;
@@ -75,9 +80,16 @@ public sealed class FakeAgents : IAsyncDisposable
     // Errors as real agents send them.
     private sealed class Refusals : Grpc.Core.Interceptors.Interceptor
     {
-        public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation) => MapAsync(() => continuation(request, context));
+        public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
+            TRequest request,
+            ServerCallContext context,
+            UnaryServerMethod<TRequest, TResponse> continuation) => MapAsync(() => continuation(request, context));
 
-        public override Task ServerStreamingServerHandler<TRequest, TResponse>(TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, ServerStreamingServerMethod<TRequest, TResponse> continuation) => MapAsync(async () =>
+        public override Task ServerStreamingServerHandler<TRequest, TResponse>(
+            TRequest request,
+            IServerStreamWriter<TResponse> responseStream,
+            ServerCallContext context,
+            ServerStreamingServerMethod<TRequest, TResponse> continuation) => MapAsync(async () =>
         {
             await continuation(request, responseStream, context);
             return true;
@@ -124,7 +136,8 @@ public sealed class FakeAgent(string name)
     /// <summary>The numbers of the master's requests, in the order in which they came.</summary>
     public ConcurrentQueue<(long Sequence, DatabaseStanding? Standing)> Numbers { get; } = new();
 
-    /// <summary>Called before and after each side effect and before each answer: deploy, deployed, undeploy, undeployed, show, status, route, routed, unroute, unrouted. May throw, wait, or never return.</summary>
+    /// <summary>Called before and after each side effect and before each answer: deploy, deployed, undeploy, undeployed, show, status,
+    /// route, routed, unroute, unrouted. May throw, wait, or never return.</summary>
     public Func<string, CancellationToken, Task> Hook { get; set; } = (_, _) => Task.CompletedTask;
 
     /// <summary>What it says of a service's definition instead of the truth; null: the truth.</summary>
@@ -166,7 +179,8 @@ public sealed class FakeAgent(string name)
     public StatusReply Status(string service)
     {
         var reply = new StatusReply { Node = name };
-        foreach (var (key, revision) in Services.Where(s => service.Length == 0 || s.Key == service).OrderBy(s => s.Key, StringComparer.Ordinal))
+        foreach (var (key, revision) in Services.Where(s => service.Length == 0 || s.Key == service)
+            .OrderBy(s => s.Key, StringComparer.Ordinal))
             reply.Components.AddRange((revision.TryRead()?.Components ?? []).Select(c => Status(key, c)));
         return reply;
     }
@@ -239,7 +253,10 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
         await responseStream.WriteAsync(finished);
     }
 
-    public override async Task DeployPlanned(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
+    public override async Task DeployPlanned(
+        DeployRequest request,
+        IServerStreamWriter<StepEvent> responseStream,
+        ServerCallContext context)
     {
         if (Of(context).IsOld)
             throw new RpcException(new Status(StatusCode.Unimplemented, ""));
@@ -253,7 +270,12 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
         var reply = new PlanReply { Id = Of(context).IsOld ? "" : plan.Id };
         foreach (var change in plan.Changes)
         {
-            var planned = new PlannedChange { Component = change.Component.Text, Action = change.Kind.ToString().ToLowerInvariant(), Detail = change.Why };
+            var planned = new PlannedChange
+            {
+                Component = change.Component.Text,
+                Action = change.Kind.ToString().ToLowerInvariant(),
+                Detail = change.Why,
+            };
             planned.Fields.AddRange(change.Fields.Select(f => new ChangedField { Path = f.Path, Old = f.Old, New = f.New }));
             reply.Changes.Add(planned);
         }
@@ -268,7 +290,9 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
         await agent.Hook("undeploy", context.CancellationToken);
         var there = agent.Services.TryRemove(request.Service, out _);
         await agent.Hook("undeployed", context.CancellationToken);
-        return there ? new OperationReply { Done = { $"removed {request.Service}" } } : throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {request.Service} on this node");
+        return there
+            ? new OperationReply { Done = { $"removed {request.Service}" } }
+            : throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {request.Service} on this node");
     }
 
     public override async Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context)
@@ -289,20 +313,36 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
         var agent = Of(context);
         await agent.Hook("status", context.CancellationToken);
         var reply = agent.Told ?? agent.Status(request.Service);
-        return request.Service.Length > 0 && reply.Components.Count == 0 ? throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {request.Service} on this node") : reply;
+        return request.Service.Length > 0 && reply.Components.Count == 0
+            ? throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {request.Service} on this node")
+            : reply;
     }
 
-    public override Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context) => Task.FromResult(Of(context).Facts);
+    public override Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context) =>
+        Task.FromResult(Of(context).Facts);
 
     public override Task<ImageArchitecturesReply> ImageArchitectures(ImageRequest request, ServerCallContext context) =>
-        Of(context).Images.TryGetValue(request.Image, out var known) ? Task.FromResult(new ImageArchitecturesReply { Architectures = { known } }) : throw new McpException(ErrorCode.ImageArchitectures, $"cannot ask for the architectures of {request.Image}");
+        Of(context).Images.TryGetValue(request.Image, out var known)
+            ? Task.FromResult(new ImageArchitecturesReply { Architectures = { known } })
+            : throw new McpException(ErrorCode.ImageArchitectures, $"cannot ask for the architectures of {request.Image}");
 
     public override async Task<EdgeRoute> SetupEdgeRoute(EdgeRouteRequest request, ServerCallContext context)
     {
         var agent = Of(context);
         agent.Numbers.Enqueue((request.Sequence, request.Standing));
         await agent.Hook("route", context.CancellationToken);
-        var route = new EdgeRoute { Hostname = request.Hostname, Service = request.Service, Backend = request.Backend, Node = agent.Name, Certificate = new EdgeCertificate { Source = "memory", Expires = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(DateTimeOffset.UnixEpoch.AddYears(100)) } };
+        var route = new EdgeRoute
+        {
+            Hostname = request.Hostname,
+            Service = request.Service,
+            Backend = request.Backend,
+            Node = agent.Name,
+            Certificate = new EdgeCertificate
+            {
+                Source = "memory",
+                Expires = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(DateTimeOffset.UnixEpoch.AddYears(100)),
+            },
+        };
         agent.Routes[request.Hostname] = route;
         await agent.Hook("routed", context.CancellationToken);
         return route;

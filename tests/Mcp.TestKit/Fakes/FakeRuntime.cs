@@ -28,12 +28,14 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     /// <summary>Components whose instances answer 500.</summary>
     public HashSet<string> Sick { get; } = [];
 
-    /// <summary>Called before and after each change with what it is; throws to make it fail, never returns to make the caller as dead as kill -9 does.</summary>
+    /// <summary>Called before and after each change with what it is; throws to make it fail, never returns to make the caller as dead as
+    /// kill -9 does.</summary>
     public Func<string, Task> Hook { get; set; } = _ => Task.CompletedTask;
 
     public string Name => "fake";
 
-    public Task<RuntimeAvailability> ProbeAsync(CancellationToken ct) => Task.FromResult<RuntimeAvailability>(new RuntimeAvailability.Usable("1"));
+    public Task<RuntimeAvailability> ProbeAsync(CancellationToken ct) =>
+        Task.FromResult<RuntimeAvailability>(new RuntimeAvailability.Usable("1"));
 
     public async Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
     {
@@ -45,8 +47,13 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
     {
         await Hook("run");
-        if (_instances.TryGetValue(spec.Name, out var there) && there.State == InstanceState.Running && there.Spec.SpecHash == spec.SpecHash)
+        if (_instances.TryGetValue(spec.Name, out var there)
+            && there.State == InstanceState.Running
+            && there.Spec.SpecHash == spec.SpecHash)
+        {
             return;
+        }
+
         Remove(spec.Name);
         var instance = new Instance(spec, time, () => Sick.Contains(spec.Name.Component.Text));
         instance.Start();
@@ -89,9 +96,11 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
         await Hook("removed");
     }
 
-    public Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct) => Task.FromResult(_instances.GetValueOrDefault(name)?.Info());
+    public Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct) =>
+        Task.FromResult(_instances.GetValueOrDefault(name)?.Info());
 
-    public Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct) => Task.FromResult<IReadOnlyList<InstanceInfo>>([.. _instances.Values.Select(i => i.Info())]);
+    public Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct) =>
+        Task.FromResult<IReadOnlyList<InstanceInfo>>([.. _instances.Values.Select(i => i.Info())]);
 
     public Task<IReadOnlyList<VolumeHolder>> HoldersAsync(CancellationToken ct) => Task.FromResult<IReadOnlyList<VolumeHolder>>(
         [.. _instances.Values.Select(i => new VolumeHolder(
@@ -112,7 +121,8 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
 
     public IAsyncEnumerable<RuntimeEvent> WatchAsync(CancellationToken ct) => _events.Reader.ReadAllAsync(ct);
 
-    public Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct) => Task.FromResult((0, ""));
+    public Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct) =>
+        Task.FromResult((0, ""));
 
     /// <summary>The instance dies by itself.</summary>
     public void Kill(InstanceName name, int exitCode)
@@ -177,7 +187,16 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
             (State, _exitCode) = (InstanceState.Exited, exitCode);
         }
 
-        public InstanceInfo Info() => new(spec.Name, spec.Component.Image.Text, State, _exitCode, spec.SpecHash, _started, RevisionCodec.Write(spec.Component), spec.Ports);
+        public InstanceInfo Info() =>
+            new(
+                spec.Name,
+                spec.Component.Image.Text,
+                State,
+                _exitCode,
+                spec.SpecHash,
+                _started,
+                RevisionCodec.Write(spec.Component),
+                spec.Ports);
 
         private void Listen(FixedPort port)
         {
@@ -216,7 +235,10 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
             try
             {
                 if (await client.GetStream().ReadAsync(new byte[4096]) > 0)
-                    await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.0 {(isSick() ? "500 No" : "200 OK")}\r\nContent-Length: 0\r\n\r\n"));
+                {
+                    await client.GetStream()
+                        .WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.0 {(isSick() ? "500 No" : "200 OK")}\r\nContent-Length: 0\r\n\r\n"));
+                }
             }
             catch (IOException)
             {

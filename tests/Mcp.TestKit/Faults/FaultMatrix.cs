@@ -1,7 +1,7 @@
 namespace Mcp.TestKit.Faults;
 
-/// <summary>One operation, broken again and again: at its first side effect, at its second, and so on until it has no more. So each side effect is
-/// seen before and after it took place.</summary>
+/// <summary>One operation, broken again and again: at its first side effect, at its second, and so on until it has no more. So each side
+/// effect is seen before and after it took place.</summary>
 public static class FaultMatrix
 {
     /// <param name="most">So many side effects no operation has that ends.</param>

@@ -25,7 +25,8 @@ public sealed class DamagedRowsTests : IDisposable
     [InlineData("UPDATE components SET generation = 'seven' WHERE service = 'bad'")]
     [InlineData("UPDATE components SET updated_at = 'yesterday' WHERE service = 'bad'")]
     [InlineData("UPDATE routes SET name = 'BAD NAME' WHERE service = 'bad'; UPDATE components SET definition = '{' WHERE service = 'bad'")]
-    [InlineData("INSERT INTO operations (id, kind, subject, step, undoing, state, updated_at) VALUES ('x', 'rollout', 'bad', 0, 0, '', '')")]
+    [InlineData("INSERT INTO operations (id, kind, subject, step, undoing, state, updated_at) VALUES ('x', 'rollout', 'bad', 0, 0, "
+        + "'', '')")]
     [InlineData("INSERT INTO operations (id, kind, subject, step, undoing, state, updated_at) VALUES "
         + "('0f8fad5b-d9cb-469f-a165-70867728950e', 'rollout', 'else', 99999999999, 0, '{}', '')")]
     [InlineData("INSERT INTO holds (service, component) VALUES ('BAD X', 'Y Z')")]

@@ -31,7 +31,10 @@ public sealed class DefinitionBodiesTests : IDisposable
         Assert.Equal(("h", 7, "s.web.7"), (kept.SpecHash, kept.Generation, kept.Instance.ToString()));
         Assert.Contains(trouble, kept.Trouble, StringComparison.Ordinal);
         Assert.Equal(trouble.Length == 0, kept.Trouble.Length == 0);
-        Assert.Contains(shown, Mcp.Model.Definition.ServiceFileWriter.Write(registry.Components.Find(Label.Parse("s"))!), StringComparison.Ordinal);
+        Assert.Contains(
+            shown,
+            Mcp.Model.Definition.ServiceFileWriter.Write(registry.Components.Find(Label.Parse("s"))!),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -52,7 +55,9 @@ public sealed class DefinitionBodiesTests : IDisposable
         Assert.Null(deployment.PreviousService);
         // What it has started by then carries the hash that version computed.
         Assert.Equal(Hash($"{Web}colour = \"red\"\n"), deployment.Rollouts[0].Revision);
-        Assert.Equal(("h", "{\"schema\":1,\"name\":\"web\",\"image\":\"x.lan/y:1\"}"), (deployment.Before![0].SpecHash, deployment.Before[0].Definition));
+        Assert.Equal(
+            ("h", "{\"schema\":1,\"name\":\"web\",\"image\":\"x.lan/y:1\"}"),
+            (deployment.Before![0].SpecHash, deployment.Before[0].Definition));
     }
 
     [Fact]
@@ -99,7 +104,9 @@ public sealed class DefinitionBodiesTests : IDisposable
         using (var left = new SqliteConnection($"Data Source={RegistryFile};Pooling=false"))
         {
             left.Open();
-            Assert.Equal((10L, Web), ((long)left.Scalar("PRAGMA user_version")!, (string)left.Scalar("SELECT definition FROM components")!));
+            Assert.Equal(
+                (10L, Web),
+                ((long)left.Scalar("PRAGMA user_version")!, (string)left.Scalar("SELECT definition FROM components")!));
         }
 
         using var registry = AgentRegistry.Open(RegistryFile, TimeProvider.System);

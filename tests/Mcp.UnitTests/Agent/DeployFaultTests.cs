@@ -8,7 +8,8 @@ using Mcp.TestKit.Faults;
 
 namespace Mcp.UnitTests.Agent;
 
-/// <summary>The fault matrix: an upgrade, a first deploy and an undeploy, broken and killed before and after every single side effect.</summary>
+/// <summary>The fault matrix: an upgrade, a first deploy and an undeploy, broken and killed before and after every single side
+/// effect.</summary>
 public sealed class DeployFaultTests : IDisposable
 {
     private static readonly Label s_blog = Label.Parse("blog");
@@ -122,11 +123,18 @@ public sealed class DeployFaultTests : IDisposable
         await world.Deployer.DeployAsync(World.Service("blog", "v1"), new DeployOptions(Number: new(1)), null, default);
         await world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default, number: new(3));
         var second = new DeployOptions(Number: new(2));
-        var late = await Assert.ThrowsAsync<McpException>(() => world.Deployer.DeployAsync(World.Service("blog", "v1"), second, null, default));
+        var late = await Assert.ThrowsAsync<McpException>(() => world.Deployer.DeployAsync(
+            World.Service("blog", "v1"),
+            second,
+            null,
+            default));
         Assert.Equal(ErrorCode.RequestSuperseded, late.Code);
         Assert.Empty(await world.InstancesAsync());
         await world.Deployer.DeployAsync(World.Service("blog", "v2"), new DeployOptions(Number: new(4)), null, default);
-        late = await Assert.ThrowsAsync<McpException>(() => world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default, number: new(3)));
+        late = await Assert.ThrowsAsync<McpException>(() => world.Undeployer.UndeployAsync(
+            Model.Names.Label.Parse("blog"),
+            default,
+            number: new(3)));
         Assert.Equal(ErrorCode.RequestSuperseded, late.Code);
         Assert.Equal(["blog.web.2"], await world.RunningAsync());
         // Who asks the agent itself is always in order.

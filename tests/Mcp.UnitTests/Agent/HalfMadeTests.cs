@@ -32,7 +32,12 @@ public sealed class HalfMadeTests : IDisposable
     {
         using var authority = CertificateAuthority.Create(_directory, "mcp fleet", TimeProvider.System.GetUtcNow());
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        using var signed = authority.Sign(Joining.Request(key), new PeerName(Label.Parse(name), false), [], TimeProvider.System.GetUtcNow(), TimeSpan.FromDays(1));
+        using var signed = authority.Sign(
+            Joining.Request(key),
+            new PeerName(Label.Parse(name), false),
+            [],
+            TimeProvider.System.GetUtcNow(),
+            TimeSpan.FromDays(1));
         var given = new Protocol.V1.Membership
         {
             Ca = authority.Certificate.ExportCertificatePem(),

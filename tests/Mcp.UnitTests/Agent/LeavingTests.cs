@@ -32,7 +32,10 @@ public sealed class LeavingTests : IDisposable
     {
         using var world = new World(_directory, _runtime);
         await world.DeployAsync(World.Service("blog", "v1", lines));
-        await world.DeployAsync(World.Service("blog", "v2", $"drain = \"1s\"{(lines.Contains("stop-first", StringComparison.Ordinal) ? "\nupdate = \"stop-first\"" : "")}"));
+        await world.DeployAsync(World.Service(
+            "blog",
+            "v2",
+            $"drain = \"1s\"{(lines.Contains("stop-first", StringComparison.Ordinal) ? "\nupdate = \"stop-first\"" : "")}"));
         // One that stops first has ended when it is looked at again.
         Assert.Equal(TimeSpan.FromSeconds(seconds), world.Proxy.Drains[0]);
     }

@@ -29,7 +29,11 @@ public sealed class LegacyJournalTests : IDisposable
     [InlineData("ports = [\"127.0.0.1:28081:8080\"]", "health", false, "v1")]
     [InlineData("ports = [\"127.0.0.1:28081:8080\"]", "switch", false, "v2")]
     [InlineData("ports = [\"127.0.0.1:28081:8080\"]", "switch", true, "v1")]
-    public async Task A_deploy_that_an_older_agent_left_half_done_ends_with_one_generation(string extra, string step, bool undoing, string tag)
+    public async Task A_deploy_that_an_older_agent_left_half_done_ends_with_one_generation(
+        string extra,
+        string step,
+        bool undoing,
+        string tag)
     {
         using var runtime = new FakeRuntime(TimeProvider.System) { Images = { "example.com/hello:v1", "example.com/hello:v2" } };
         var (before, after) = (World.Service("blog", "v1", extra), World.Service("blog", "v2", extra));

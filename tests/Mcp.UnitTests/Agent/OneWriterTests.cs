@@ -87,7 +87,9 @@ public sealed class OneWriterTests : IDisposable
         await agent.DeployAsync(Service("one", Component("web", "v1", "a:shared")));
         await agent.DeployAsync(Service("two", Component("web", "v1", "a:shared")));
         await agent.DeployAsync(Service("three", Component("web", "v1", "a:ro")));
-        Assert.Equal(ErrorCode.VolumeHeld, (await Assert.ThrowsAsync<McpException>(() => agent.DeployAsync(Service("four", Component("web", "v1", "a"))))).Code);
+        Assert.Equal(
+            ErrorCode.VolumeHeld,
+            (await Assert.ThrowsAsync<McpException>(() => agent.DeployAsync(Service("four", Component("web", "v1", "a"))))).Code);
         await agent.DeployAsync(Service("one", Component("web", "v2", "a:shared")));
         Assert.Equal(["one.web.2", "three.web.1", "two.web.1"], await agent.RunningAsync());
         Assert.Empty(world.Faults);
@@ -118,9 +120,14 @@ public sealed class OneWriterTests : IDisposable
         using var agent = world.Agent();
         await agent.DeployAsync(Service("shop", Component("db", "v1", "a"), Component("web", "v1", "c:shared")));
         world.Containers.Crashing.Add("db");
-        var crashed = await Assert.ThrowsAsync<StepFailedException>(() => agent.DeployAsync(Service("shop", Component("db", "v2", "a"), Component("web", "v2", "c:shared"))));
+        var crashed = await Assert.ThrowsAsync<StepFailedException>(() => agent.DeployAsync(Service(
+            "shop",
+            Component("db", "v2", "a"),
+            Component("web", "v2", "c:shared"))));
         Assert.Equal("replace", crashed.Step);
-        Assert.Matches(@"shop\.db\.1 was stopped at \d\d:\d\d:\d\dZ and started again at \d\d:\d\d:\d\dZ; it is NOT well", crashed.Reason.Hint);
+        Assert.Matches(
+            @"shop\.db\.1 was stopped at \d\d:\d\d:\d\dZ and started again at \d\d:\d\d:\d\dZ; it is NOT well",
+            crashed.Reason.Hint);
         Assert.Contains("shop.web.1 was not touched", crashed.Reason.Hint, StringComparison.Ordinal);
         world.Containers.Crashing.Clear();
         await agent.RecoverAsync();
@@ -135,8 +142,13 @@ public sealed class OneWriterTests : IDisposable
         using var world = new WritersWorld(Directory.CreateDirectory(Path.Combine(_root, "state")).FullName);
         using var agent = world.Agent();
         await agent.DeployAsync(Service("shop", Component("db", "v1", "a"), Component("web", "v1", "c:shared")));
-        var plan = await agent.Rollouts.PlanAsync(Service("shop", Component("db", "v2", "a"), Component("web", "v1", "c:shared")), DeployOptions.Default, default);
-        Assert.Equal([("db", ChangeKind.Replace, true), ("web", ChangeKind.Keep, false)], plan.Changes.Select(c => (c.Component.Text, c.Kind, c.StopsFirst)));
+        var plan = await agent.Rollouts.PlanAsync(
+            Service("shop", Component("db", "v2", "a"), Component("web", "v1", "c:shared")),
+            DeployOptions.Default,
+            default);
+        Assert.Equal(
+            [("db", ChangeKind.Replace, true), ("web", ChangeKind.Keep, false)],
+            plan.Changes.Select(c => (c.Component.Text, c.Kind, c.StopsFirst)));
         Assert.Contains($"only one instance at a time may write to {_root}/a", plan.Changes[0].Why, StringComparison.Ordinal);
     }
 
@@ -148,7 +160,9 @@ public sealed class OneWriterTests : IDisposable
         await agent.DeployAsync(Service("shop", Component("db", "v1", "a"), Component("web", "v1", "c:shared")));
         await agent.Control.StopAsync(Label.Parse("shop"), null, default);
         await agent.DeployAsync(Service("other", Component("db", "v1", "a/b")));
-        Assert.Equal(ErrorCode.VolumeHeld, (await Assert.ThrowsAsync<McpException>(() => agent.Control.StartAsync(Label.Parse("shop"), null, default))).Code);
+        Assert.Equal(
+            ErrorCode.VolumeHeld,
+            (await Assert.ThrowsAsync<McpException>(() => agent.Control.StartAsync(Label.Parse("shop"), null, default))).Code);
         await agent.RecoverAsync();
         Assert.Equal(["other.db.1"], await agent.RunningAsync());
         Assert.All(agent.Registry.Components.List(Label.Parse("shop")), c => Assert.Equal(Model.Instances.DesiredState.Stopped, c.Desired));
@@ -177,7 +191,9 @@ public sealed class OneWriterTests : IDisposable
             var dead = new TaskCompletionSource();
             var point = random.Next(3) == 0 ? 0 : random.Next(1, 30);
             var kill = random.Next(2) == 0;
-            world.Reset(call => call != point ? Task.CompletedTask : kill ? DieAsync(dead) : throw new McpException(ErrorCode.Of("test"), "broken"));
+            world.Reset(call => call != point
+                ? Task.CompletedTask
+                : kill ? DieAsync(dead) : throw new McpException(ErrorCode.Of("test"), "broken"));
             var act = Record.ExceptionAsync(() => ActAsync(random, agents[^1])).AsTask();
             await Task.WhenAny(act, dead.Task);
             world.Reset();
@@ -235,7 +251,13 @@ public sealed class OneWriterTests : IDisposable
             var names = new[] { "db", "web", "job" }.Where(_ => random.Next(2) == 0).DefaultIfEmpty("db");
             try
             {
-                return Service(service, [.. names.Select(n => Component(n, Pick("v1", "v2"), Pick("a", "a/b", "c", "link", "link/b") + Pick("", "", ":shared", ":ro"), Pick("container", "microvm")))]);
+                return Service(
+                    service,
+                    [.. names.Select(n => Component(
+                        n,
+                        Pick("v1", "v2"),
+                        Pick("a", "a/b", "c", "link", "link/b") + Pick("", "", ":shared", ":ro"),
+                        Pick("container", "microvm")))]);
             }
             catch (ServiceFileException)
             {
@@ -250,7 +272,8 @@ public sealed class OneWriterTests : IDisposable
         await new TaskCompletionSource().Task;
     }
 
-    private static ServiceDefinition Service(string name, params string[] components) => ServiceFile.Parse($"name = \"{name}\"\n{string.Join('\n', components)}", "test");
+    private static ServiceDefinition Service(string name, params string[] components) =>
+        ServiceFile.Parse($"name = \"{name}\"\n{string.Join('\n', components)}", "test");
 
     private string Component(string name, string tag, string volume, string runtime = "container") => $"""
         [[components]]

@@ -114,7 +114,11 @@ public sealed class PlannedDeployTests : IDisposable
         var wanted = Service("blog", "v2");
         var plan = await _world.Rollouts.PlanAsync(wanted, DeployOptions.Default, default);
         _runtime.Crashing.Add("web");
-        await Assert.ThrowsAsync<StepFailedException>(() => _world.Deployer.DeployAsync(wanted, new DeployOptions { Plan = plan.Id }, null, default));
+        await Assert.ThrowsAsync<StepFailedException>(() => _world.Deployer.DeployAsync(
+            wanted,
+            new DeployOptions { Plan = plan.Id },
+            null,
+            default));
         _runtime.Crashing.Clear();
         await _world.Deployer.DeployAsync(wanted, new DeployOptions { Plan = plan.Id }, null, default);
         Assert.Equal(["blog.web.3"], await _world.RunningAsync());
@@ -129,7 +133,11 @@ public sealed class PlannedDeployTests : IDisposable
         var half = _world.Rollouts.Begin(await _world.Rollouts.PlanAsync(wanted, DeployOptions.Default, default));
         _world.Registry.Operations.Save(new JournalEntry(Guid.NewGuid(), "rollout", "blog", 0, false, Deployment.Write(half)));
         _touched = 0;
-        var refused = await Assert.ThrowsAsync<McpException>(() => _world.Deployer.DeployAsync(wanted, new DeployOptions { Plan = id }, null, default));
+        var refused = await Assert.ThrowsAsync<McpException>(() => _world.Deployer.DeployAsync(
+            wanted,
+            new DeployOptions { Plan = id },
+            null,
+            default));
         Assert.Equal((ErrorCode.PlanChanged, 0), (refused.Code, _touched));
         Assert.Single(_world.Registry.Operations.Open());
 
@@ -161,7 +169,9 @@ public sealed class PlannedDeployTests : IDisposable
             {Pick("", "", "memory_mb = 64", "env = { A = \"1\" }", "env = { A = \"2\" }")}
             {Pick("", "", "drain = \"1s\"", "update = \"stop-first\"")}
             """);
-        return ServiceFile.Parse($"name = \"shop\"\n{Pick("", "", "", "active = false", "tier = \"core\"")}\n{string.Join('\n', components)}", "test");
+        return ServiceFile.Parse(
+            $"name = \"shop\"\n{Pick("", "", "", "active = false", "tier = \"core\"")}\n{string.Join('\n', components)}",
+            "test");
     }
 
     private async Task<Dictionary<string, int>> RunningAsync() =>

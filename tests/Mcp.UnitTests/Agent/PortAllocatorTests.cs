@@ -32,7 +32,9 @@ public sealed class PortAllocatorTests : IDisposable
         var (ports, component) = Allocated(port);
         var asked = ports.HostPort(s_instance, component, 8080);
         Assert.InRange(asked, 20000, 20999);
-        Assert.Equal([component.Ports[0], new FixedPort("127.0.0.1", asked, 8080)], ports.Spec(s_instance, component, RevisionId.Of(component)).Ports);
+        Assert.Equal(
+            [component.Ports[0], new FixedPort("127.0.0.1", asked, 8080)],
+            ports.Spec(s_instance, component, RevisionId.Of(component)).Ports);
         // What the program tells others is the port that was asked for.
         Assert.Equal("9000", ports.Spec(s_instance, component, RevisionId.Of(component)).Env["HOST_PORT"]);
     }

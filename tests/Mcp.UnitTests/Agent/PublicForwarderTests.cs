@@ -59,6 +59,7 @@ public class PublicForwarderTests
     // What is written waits until the client takes it.
     private sealed class Unread(Task taken) : MemoryStream
     {
-        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => await taken;
+        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            await taken;
     }
 }

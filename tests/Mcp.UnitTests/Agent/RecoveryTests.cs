@@ -105,7 +105,10 @@ public sealed class RecoveryTests : IDisposable
             _runtime.Kill(instance.Name, 255);
         _runtime.Crashing.Add("web");
         var stage = TimeSpan.FromSeconds(1);
-        using var after = new World(_directory, _runtime, [new BootStage([Label.Parse("first")], stage), new BootStage([Label.Parse("second"), Label.Parse("unknown")], stage)]);
+        using var after = new World(
+            _directory,
+            _runtime,
+            [new BootStage([Label.Parse("first")], stage), new BootStage([Label.Parse("second"), Label.Parse("unknown")], stage)]);
         using var over = new CancellationTokenSource();
         var started = new List<string>();
         after.Boot.Hold();
@@ -119,7 +122,9 @@ public sealed class RecoveryTests : IDisposable
         Assert.Equal(3, (await after.RunningAsync()).Length);
         Assert.Equal("unknown", Assert.Single(after.Registry.Events.After(0, 100), e => e.Kind == EventKind.BootUnknown).Service);
         started.AddRange(after.Registry.Events.After(0, 100).Where(e => e.Kind == EventKind.DriftMended).Select(e => e.Service));
-        Assert.True(started.LastIndexOf("first") < started.IndexOf("second") && started.IndexOf("second") < started.IndexOf("other"), string.Join(' ', started));
+        Assert.True(
+            started.LastIndexOf("first") < started.IndexOf("second") && started.IndexOf("second") < started.IndexOf("other"),
+            string.Join(' ', started));
         await over.CancelAsync();
         await work;
     }

@@ -15,7 +15,15 @@ public sealed class ReleasesTests : IDisposable
     private static readonly Label s_blog = Label.Parse("blog");
     private static readonly string[] s_versions = ["v1", "v2", "v3"];
     private readonly string _directory = Directory.CreateTempSubdirectory("mcp-releases").FullName;
-    private readonly FakeRuntime _runtime = new(TimeProvider.System) { Images = { "example.com/hello:v1", "example.com/hello:v2", "example.com/hello:v3" } };
+    private readonly FakeRuntime _runtime = new(TimeProvider.System)
+    {
+        Images =
+    {
+        "example.com/hello:v1",
+        "example.com/hello:v2",
+        "example.com/hello:v3",
+    }
+    };
 
     public void Dispose()
     {
@@ -31,7 +39,11 @@ public sealed class ReleasesTests : IDisposable
         // Nothing changed: there is nothing to tell.
         await world.Deployer.DeployAsync(World.Service("blog", "v1"), new DeployOptions { By = "ann" }, null, default);
         _runtime.Images.Remove("example.com/hello:v2");
-        await Assert.ThrowsAsync<StepFailedException>(() => world.Deployer.DeployAsync(World.Service("blog", "v2"), new DeployOptions { By = "bob" }, null, default));
+        await Assert.ThrowsAsync<StepFailedException>(() => world.Deployer.DeployAsync(
+            World.Service("blog", "v2"),
+            new DeployOptions { By = "bob" },
+            null,
+            default));
         await world.Undeployer.UndeployAsync(s_blog, default);
         // Numbers belong to the service and go up for ever; the fleet may have given more than this node knows.
         await world.Deployer.DeployAsync(World.Service("blog", "v3"), new DeployOptions { By = "ann", Release = 12 }, null, default);
@@ -100,7 +112,12 @@ public sealed class ReleasesTests : IDisposable
             var revision = Revision.Of(World.Service("blog", s_versions[i % 2]));
             if (i >= 60)
                 revision = Revision.Of(World.Service("blog", "v3"));
-            var entry = registry.Releases.Begin(s_blog, revision, "ann", 0, n => new JournalEntry(Guid.NewGuid(), "rollout", "blog", 0, false, $"{n}"));
+            var entry = registry.Releases.Begin(
+                s_blog,
+                revision,
+                "ann",
+                0,
+                n => new JournalEntry(Guid.NewGuid(), "rollout", "blog", 0, false, $"{n}"));
             registry.Operations.Close(entry.Id, Outcome.Done);
         }
 
@@ -114,10 +131,17 @@ public sealed class ReleasesTests : IDisposable
     public async Task What_an_undeploy_takes_the_place_of_has_failed()
     {
         using var world = new World(_directory, _runtime);
-        world.Registry.Releases.Begin(s_blog, Revision.Of(World.Service("blog", "v1")), "ann", 0, _ => new JournalEntry(Guid.NewGuid(), "rollout", "blog", 0, false, "{}"));
+        world.Registry.Releases.Begin(
+            s_blog,
+            Revision.Of(World.Service("blog", "v1")),
+            "ann",
+            0,
+            _ => new JournalEntry(Guid.NewGuid(), "rollout", "blog", 0, false, "{}"));
         await world.Undeployer.UndeployAsync(s_blog, default);
         var release = Assert.Single(world.Registry.Releases.Of(s_blog));
         Assert.Equal((Outcome.Failed, "the service was undeployed"), (release.Outcome, release.Why));
-        Assert.Equal(ErrorCode.ServiceUnknown, (await Assert.ThrowsAsync<McpException>(() => world.Undeployer.UndeployAsync(s_blog, default))).Code);
+        Assert.Equal(
+            ErrorCode.ServiceUnknown,
+            (await Assert.ThrowsAsync<McpException>(() => world.Undeployer.UndeployAsync(s_blog, default))).Code);
     }
 }

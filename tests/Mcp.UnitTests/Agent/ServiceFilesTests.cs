@@ -123,7 +123,10 @@ public sealed class ServiceFilesTests : IDisposable
         }, iter: 500, threads: 1);
     }
 
-    private Task<(string Path, long Bytes)> PushAsync(string path, string text = "x", UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite) =>
+    private Task<(string Path, long Bytes)> PushAsync(
+        string path,
+        string text = "x",
+        UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite) =>
         _files.PushAsync(s_blog, path, mode, Chunks(text), default);
 
     private static async IAsyncEnumerable<ReadOnlyMemory<byte>> Chunks(string text)

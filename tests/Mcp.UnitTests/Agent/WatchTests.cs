@@ -35,7 +35,10 @@ public sealed class WatchTests : IDisposable
     {
         using var world = new World(_directory, _runtime);
         await world.DeployAsync(Service("v1", update, route));
-        var failed = await Assert.ThrowsAsync<StepFailedException>(() => DeployAsync(world, Service("v2", update, route, "2s"), () => Kill(2, 3)));
+        var failed = await Assert.ThrowsAsync<StepFailedException>(() => DeployAsync(
+            world,
+            Service("v2", update, route, "2s"),
+            () => Kill(2, 3)));
         Assert.Equal(("watch", true), (failed.Step, failed.Undone));
         Assert.Contains("blog.web.2 ended with exit code 3", failed.Message, StringComparison.Ordinal);
         Assert.Contains("s after it took over", failed.Message, StringComparison.Ordinal);
@@ -63,7 +66,11 @@ public sealed class WatchTests : IDisposable
         var check = "health = { http = \"/\", port = 8080, interval = \"20ms\" }";
         await world.DeployAsync(Service("v1", update, $"{check}\n{Route}"));
         var wanted = Service("v2", update, $"{check}\n{Route}", "3s");
-        var failed = await Assert.ThrowsAsync<StepFailedException>(() => DeployAsync(world, wanted, () => _runtime.Sick.Add("web"), _runtime.Sick.Clear));
+        var failed = await Assert.ThrowsAsync<StepFailedException>(() => DeployAsync(
+            world,
+            wanted,
+            () => _runtime.Sick.Add("web"),
+            _runtime.Sick.Clear));
         Assert.Contains("was not well 3 times in a row after it took over", failed.Message, StringComparison.Ordinal);
         Assert.Contains("HTTP 500", failed.Message, StringComparison.Ordinal);
         await IsAsync(world, 1, "v1");
@@ -193,5 +200,6 @@ public sealed class WatchTests : IDisposable
         Assert.Empty(world.Registry.Holds.All());
     }
 
-    private void Kill(int generation, int exitCode) => _runtime.Kill(new InstanceName(Label.Parse("blog"), Label.Parse("web"), generation), exitCode);
+    private void Kill(int generation, int exitCode) =>
+        _runtime.Kill(new InstanceName(Label.Parse("blog"), Label.Parse("web"), generation), exitCode);
 }

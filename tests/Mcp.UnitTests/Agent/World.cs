@@ -15,8 +15,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Mcp.UnitTests.Agent;
 
-/// <summary>An agent without its process: the real registry and all its decisions, on a fake runtime and a fake proxy. A second one on the same
-/// directory and runtime is the agent after a kill -9.</summary>
+/// <summary>An agent without its process: the real registry and all its decisions, on a fake runtime and a fake proxy. A second one on the
+/// same directory and runtime is the agent after a kill -9.</summary>
 internal sealed class World : IDisposable
 {
     public static readonly Supervise Supervise = new(new FaultLog(NullLogger<FaultLog>.Instance), TimeProvider.System);

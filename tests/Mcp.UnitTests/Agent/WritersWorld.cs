@@ -5,7 +5,8 @@ using Mcp.TestKit.Fakes;
 
 namespace Mcp.UnitTests.Agent;
 
-/// <summary>Containers and VMs in memory, watched at each of their changes: never two writers on one exclusive path, never a number for two definitions.</summary>
+/// <summary>Containers and VMs in memory, watched at each of their changes: never two writers on one exclusive path, never a number for two
+/// definitions.</summary>
 internal sealed class WritersWorld : IDisposable
 {
     private readonly Dictionary<InstanceName, string> _made = [];

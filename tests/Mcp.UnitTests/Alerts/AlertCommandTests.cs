@@ -46,7 +46,8 @@ public sealed class AlertCommandTests : IDisposable
     public async Task A_command_that_fails_is_an_event(string config, string why) => await RunAsync(config, async events =>
     {
         events.Add("blog", "", EventKind.DeployFailed, "");
-        await UntilAsync(() => events.After(0, 10).Exists(e => e.Kind == EventKind.AlertFailed && e.Detail.Contains(why, StringComparison.Ordinal)));
+        await UntilAsync(() => events.After(0, 10)
+            .Exists(e => e.Kind == EventKind.AlertFailed && e.Detail.Contains(why, StringComparison.Ordinal)));
     });
 
     [Theory]

@@ -17,7 +17,11 @@ public sealed class ContractTests
     {
         var text = new StringBuilder();
         foreach (var method in s_files.SelectMany(f => f.Services).SelectMany(s => s.Methods))
-            text.Append($"rpc {method.FullName} {(method.IsClientStreaming ? "stream " : "")}{method.InputType.Name} -> {(method.IsServerStreaming ? "stream " : "")}{method.OutputType.Name}\n");
+        {
+            text.Append(
+                $"rpc {method.FullName} {(method.IsClientStreaming ? "stream " : "")}{method.InputType.Name} -> {(method.IsServerStreaming ? "stream " : "")}{method.OutputType.Name}\n");
+        }
+
         foreach (var message in s_files.SelectMany(f => f.MessageTypes).OrderBy(m => m.Name, StringComparer.Ordinal))
         {
             foreach (var field in message.Fields.InFieldNumberOrder())
@@ -32,7 +36,9 @@ public sealed class ContractTests
 
     [Fact]
     public void Every_enum_on_the_wire_has_an_unspecified_zero() =>
-        Assert.All(s_files.SelectMany(f => f.MessageTypes).SelectMany(m => m.EnumTypes).Concat(s_files.SelectMany(f => f.EnumTypes)), e => Assert.EndsWith("_UNSPECIFIED", e.FindValueByNumber(0).Name, StringComparison.Ordinal));
+        Assert.All(
+            s_files.SelectMany(f => f.MessageTypes).SelectMany(m => m.EnumTypes).Concat(s_files.SelectMany(f => f.EnumTypes)),
+            e => Assert.EndsWith("_UNSPECIFIED", e.FindValueByNumber(0).Name, StringComparison.Ordinal));
 
     [Theory]
     [InlineData(typeof(AgentRegistry), "src/Mcp.Agent/Registry/schema.sql")]

@@ -4,7 +4,8 @@ internal static class Repository
 {
     public static readonly string Root = Find();
 
-    public static IEnumerable<string> Sources(string under) => Directory.EnumerateFiles(Path.Combine(Root, under), "*.cs", SearchOption.AllDirectories);
+    public static IEnumerable<string> Sources(string under) =>
+        Directory.EnumerateFiles(Path.Combine(Root, under), "*.cs", SearchOption.AllDirectories);
 
     /// <summary>Compares with a file that is kept in the repository; EXPECT=write writes it instead.</summary>
     public static void Expect(string file, string text)

@@ -27,11 +27,18 @@ public sealed class AuthInterceptorTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _authority = CertificateAuthority.Create(_directory, "test", TimeProvider.System.GetUtcNow());
-        var own = _authority.IssuePeer(new PeerName(Label.Parse("one"), false), ["127.0.0.1"], TimeProvider.System.GetUtcNow(), TimeSpan.FromDays(1));
+        var own = _authority.IssuePeer(
+            new PeerName(Label.Parse("one"), false),
+            ["127.0.0.1"],
+            TimeProvider.System.GetUtcNow(),
+            TimeSpan.FromDays(1));
         var builder = Bare.Builder();
         builder.Services.AddRouting();
         builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenGrpc(new IPEndPoint(IPAddress.Loopback, 0), () => own, _authority.Certificate));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenGrpc(
+            new IPEndPoint(IPAddress.Loopback, 0),
+            () => own,
+            _authority.Certificate));
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(_tokens);
         builder.Services.AddSingleton(new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent)));
@@ -60,7 +67,9 @@ public sealed class AuthInterceptorTests : IAsyncLifetime
     [Fact]
     public void Every_kind_of_call_is_guarded()
     {
-        var kinds = typeof(Interceptor).GetMethods(BindingFlags.Instance | BindingFlags.Public).Where(m => m.IsVirtual && m.Name.EndsWith("ServerHandler", StringComparison.Ordinal)).ToList();
+        var kinds = typeof(Interceptor).GetMethods(BindingFlags.Instance | BindingFlags.Public)
+            .Where(m => m.IsVirtual && m.Name.EndsWith("ServerHandler", StringComparison.Ordinal))
+            .ToList();
         Assert.Equal(4, kinds.Count);
         Assert.All(kinds, k => Assert.Equal(typeof(AuthInterceptor), typeof(AuthInterceptor).GetMethod(k.Name)!.DeclaringType));
     }
@@ -97,7 +106,8 @@ public sealed class AuthInterceptorTests : IAsyncLifetime
         var invoker = channel.CreateCallInvoker();
         var options = new CallOptions(deadline: TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(20));
         await RefusedAsync(() => invoker.AsyncUnaryCall(EchoRpc.Unary, null, options, new WhoAmIRequest()).ResponseAsync);
-        await RefusedAsync(() => invoker.AsyncServerStreamingCall(EchoRpc.ServerStream, null, options, new WhoAmIRequest()).ResponseStream.MoveNext(default));
+        await RefusedAsync(() => invoker.AsyncServerStreamingCall(EchoRpc.ServerStream, null, options, new WhoAmIRequest()).ResponseStream
+            .MoveNext(default));
         await RefusedAsync(async () =>
         {
             using var call = invoker.AsyncClientStreamingCall(EchoRpc.ClientStream, null, options);
@@ -118,12 +128,15 @@ public sealed class AuthInterceptorTests : IAsyncLifetime
         using var channel = PeerTls.Channel(new Uri(_app.Urls.Single()).Authority, "one.node.mcp", _authority.Certificate, null);
         var health = new Health.HealthClient(channel);
         var deadline = TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(20);
-        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, (await health.CheckAsync(new HealthCheckRequest(), deadline: deadline)).Status);
+        Assert.Equal(
+            HealthCheckResponse.Types.ServingStatus.Serving,
+            (await health.CheckAsync(new HealthCheckRequest(), deadline: deadline)).Status);
         using var watch = health.Watch(new HealthCheckRequest(), deadline: deadline);
         await RefusedAsync(() => watch.ResponseStream.MoveNext(default));
     }
 
-    private static async Task RefusedAsync(Func<Task> call) => Assert.Equal(StatusCode.Unauthenticated, (await Assert.ThrowsAsync<RpcException>(call)).StatusCode);
+    private static async Task RefusedAsync(Func<Task> call) =>
+        Assert.Equal(StatusCode.Unauthenticated, (await Assert.ThrowsAsync<RpcException>(call)).StatusCode);
 }
 
 /// <summary>Each kind of call once; counts those that came through.</summary>
@@ -131,13 +144,32 @@ public sealed class AuthInterceptorTests : IAsyncLifetime
 internal class EchoRpc
 {
     private const string Name = "test.Echo";
-    private static readonly Marshaller<WhoAmIRequest> s_request = new(Google.Protobuf.MessageExtensions.ToByteArray, WhoAmIRequest.Parser.ParseFrom);
-    private static readonly Marshaller<WhoAmIReply> s_reply = new(Google.Protobuf.MessageExtensions.ToByteArray, WhoAmIReply.Parser.ParseFrom);
+    private static readonly Marshaller<WhoAmIRequest> s_request = new(
+        Google.Protobuf.MessageExtensions.ToByteArray,
+        WhoAmIRequest.Parser.ParseFrom);
+    private static readonly Marshaller<WhoAmIReply> s_reply = new(
+        Google.Protobuf.MessageExtensions.ToByteArray,
+        WhoAmIReply.Parser.ParseFrom);
 
     public static readonly Method<WhoAmIRequest, WhoAmIReply> Unary = new(MethodType.Unary, Name, nameof(OnUnary), s_request, s_reply);
-    public static readonly Method<WhoAmIRequest, WhoAmIReply> ServerStream = new(MethodType.ServerStreaming, Name, nameof(OnServerStream), s_request, s_reply);
-    public static readonly Method<WhoAmIRequest, WhoAmIReply> ClientStream = new(MethodType.ClientStreaming, Name, nameof(OnClientStream), s_request, s_reply);
-    public static readonly Method<WhoAmIRequest, WhoAmIReply> Duplex = new(MethodType.DuplexStreaming, Name, nameof(OnDuplex), s_request, s_reply);
+    public static readonly Method<WhoAmIRequest, WhoAmIReply> ServerStream = new(
+        MethodType.ServerStreaming,
+        Name,
+        nameof(OnServerStream),
+        s_request,
+        s_reply);
+    public static readonly Method<WhoAmIRequest, WhoAmIReply> ClientStream = new(
+        MethodType.ClientStreaming,
+        Name,
+        nameof(OnClientStream),
+        s_request,
+        s_reply);
+    public static readonly Method<WhoAmIRequest, WhoAmIReply> Duplex = new(
+        MethodType.DuplexStreaming,
+        Name,
+        nameof(OnDuplex),
+        s_request,
+        s_reply);
 
     private static int s_served;
 
@@ -146,8 +178,12 @@ internal class EchoRpc
     public static void Bind(ServiceBinderBase binder, EchoRpc? rpc)
     {
         binder.AddMethod(Unary, rpc is null ? null : new UnaryServerMethod<WhoAmIRequest, WhoAmIReply>(rpc.OnUnary));
-        binder.AddMethod(ClientStream, rpc is null ? null : new ClientStreamingServerMethod<WhoAmIRequest, WhoAmIReply>(rpc.OnClientStream));
-        binder.AddMethod(ServerStream, rpc is null ? null : new ServerStreamingServerMethod<WhoAmIRequest, WhoAmIReply>(rpc.OnServerStream));
+        binder.AddMethod(
+            ClientStream,
+            rpc is null ? null : new ClientStreamingServerMethod<WhoAmIRequest, WhoAmIReply>(rpc.OnClientStream));
+        binder.AddMethod(
+            ServerStream,
+            rpc is null ? null : new ServerStreamingServerMethod<WhoAmIRequest, WhoAmIReply>(rpc.OnServerStream));
         binder.AddMethod(Duplex, rpc is null ? null : new DuplexStreamingServerMethod<WhoAmIRequest, WhoAmIReply>(rpc.OnDuplex));
     }
 
@@ -155,9 +191,13 @@ internal class EchoRpc
 
     public virtual Task<WhoAmIReply> OnClientStream(IAsyncStreamReader<WhoAmIRequest> requests, ServerCallContext context) => ServedAsync();
 
-    public virtual Task OnServerStream(WhoAmIRequest request, IServerStreamWriter<WhoAmIReply> replies, ServerCallContext context) => ServedAsync();
+    public virtual Task OnServerStream(WhoAmIRequest request, IServerStreamWriter<WhoAmIReply> replies, ServerCallContext context) =>
+        ServedAsync();
 
-    public virtual Task OnDuplex(IAsyncStreamReader<WhoAmIRequest> requests, IServerStreamWriter<WhoAmIReply> replies, ServerCallContext context) => ServedAsync();
+    public virtual Task OnDuplex(
+        IAsyncStreamReader<WhoAmIRequest> requests,
+        IServerStreamWriter<WhoAmIReply> replies,
+        ServerCallContext context) => ServedAsync();
 
     private static Task<WhoAmIReply> ServedAsync()
     {

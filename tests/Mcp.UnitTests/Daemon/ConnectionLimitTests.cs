@@ -114,7 +114,9 @@ public class ConnectionLimitTests
         Assert.Equal(2, _told.Count);
     }
 
-    private ConnectionLimit New(int most, int? ofOneSource, TimeSpan? silence = null) => new("test", most, ofOneSource, silence, _told.Add, _time);
+    private ConnectionLimit New(int most, int? ofOneSource, TimeSpan? silence = null) =>
+        new("test", most, ofOneSource, silence, _told.Add, _time);
 
-    private ConnectionSlot? Enter(ConnectionLimit limit, string from, int number) => limit.Enter(IPAddress.Parse(from), () => _ended.Add(number));
+    private ConnectionSlot? Enter(ConnectionLimit limit, string from, int number) =>
+        limit.Enter(IPAddress.Parse(from), () => _ended.Add(number));
 }

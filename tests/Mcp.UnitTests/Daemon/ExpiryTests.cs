@@ -65,7 +65,10 @@ public sealed class ExpiryTests : IDisposable
     {
         var signer = new TokenSigner(TokenSigner.NewKey(), _time);
         signer.Expiring += _watch.Hear;
-        var (year, day) = (signer.Issue("anna", Role.Admin, TimeSpan.FromDays(365)), signer.Issue("build", Role.Deployer, TimeSpan.FromDays(1)));
+        var (year, day) = (signer.Issue(
+            "anna",
+            Role.Admin,
+            TimeSpan.FromDays(365)), signer.Issue("build", Role.Deployer, TimeSpan.FromDays(1)));
         await signer.VerifyAsync(year);
         await signer.VerifyAsync(day);
         Assert.Empty(_registry.Events.After(0, 10));

@@ -19,7 +19,9 @@ public class HostTests
     public async Task Stages_end_in_reverse_also_when_a_later_one_fails()
     {
         var ended = new List<string>();
-        var host = new DaemonHost("test").Stage("one", End("one")).Stage("two", End("two")).Stage("three", _ => throw new InvalidOperationException("three"));
+        var host = new DaemonHost("test").Stage("one", End("one"))
+            .Stage("two", End("two"))
+            .Stage("three", _ => throw new InvalidOperationException("three"));
         await Assert.ThrowsAsync<InvalidOperationException>(() => host.RunAsync("ready", default));
         Assert.Equal(["two", "one"], ended);
 

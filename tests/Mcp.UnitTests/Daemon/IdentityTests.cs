@@ -38,7 +38,8 @@ public class IdentityTests
     public void Every_rpc_names_its_role()
     {
         _ = new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent), (Protocol.V1.Master.Descriptor, RpcRoles.Master));
-        var e = Assert.Throws<McpException>(() => new RoleTable((Protocol.V1.Agent.Descriptor, RpcRoles.Agent.Where(r => r.Key != "Deploy").ToDictionary())));
+        var e = Assert.Throws<McpException>(() => new RoleTable(
+            (Protocol.V1.Agent.Descriptor, RpcRoles.Agent.Where(r => r.Key != "Deploy").ToDictionary())));
         Assert.Contains("Deploy", e.Message, StringComparison.Ordinal);
     }
 
@@ -48,10 +49,17 @@ public class IdentityTests
         var directory = Directory.CreateTempSubdirectory("mcp-ca").FullName;
         using var authority = CertificateAuthority.Create(directory, "fleet", TimeProvider.System.GetUtcNow());
         await using var agents = await FakeAgents.StartAsync(["evil"], authority);
-        foreach (var (name, believed) in ((string, bool)[])[("evil.node.mcp", true), (PeerName.MasterTlsName, false), ("good.node.mcp", false), ("127.0.0.1", true)])
+        foreach (var (name, believed) in ((string, bool)[])[
+            ("evil.node.mcp", true),
+            (PeerName.MasterTlsName, false),
+            ("good.node.mcp", false),
+            ("127.0.0.1", true),
+        ])
         {
             using var channel = PeerTls.Channel(agents["evil"].Address, name, authority.Certificate, null);
-            var call = new Protocol.V1.Agent.AgentClient(channel).NodeStatusAsync(new Protocol.V1.NodeStatusRequest(), deadline: TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(5)).ResponseAsync;
+            var call = new Protocol.V1.Agent.AgentClient(channel).NodeStatusAsync(
+                new Protocol.V1.NodeStatusRequest(),
+                deadline: TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(5)).ResponseAsync;
             if (believed)
                 Assert.Equal("evil", (await call).Node);
             else

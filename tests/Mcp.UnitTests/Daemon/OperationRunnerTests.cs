@@ -18,7 +18,10 @@ public class OperationRunnerTests
     {
         var world = new HashSet<string>();
         var journal = new MemoryJournal();
-        var e = await Assert.ThrowsAsync<StepFailedException>(() => Runner(world, journal, s_names[failing]).RunAsync(Entry(), null, CancellationToken.None));
+        var e = await Assert.ThrowsAsync<StepFailedException>(() => Runner(world, journal, s_names[failing]).RunAsync(
+            Entry(),
+            null,
+            CancellationToken.None));
         Assert.Equal(s_names[failing], e.Step);
         Assert.Empty(world);
         Assert.Empty(journal.Open());
@@ -46,7 +49,10 @@ public class OperationRunnerTests
     {
         var world = new HashSet<string>();
         var journal = new MemoryJournal { FullFrom = 3 };
-        var e = await Assert.ThrowsAsync<StepFailedException>(() => Runner(world, journal, null).RunAsync(Entry(), null, CancellationToken.None));
+        var e = await Assert.ThrowsAsync<StepFailedException>(() => Runner(world, journal, null).RunAsync(
+            Entry(),
+            null,
+            CancellationToken.None));
         Assert.False(e.Undone);
         Assert.Empty(world);
         journal.FullFrom = int.MaxValue;
@@ -59,7 +65,10 @@ public class OperationRunnerTests
     public async Task Where_a_failure_stops_it_the_steps_before_stand_the_later_ones_do_not_run_and_it_is_over()
     {
         var (world, journal) = (new HashSet<string>(), new MemoryJournal());
-        var e = await Assert.ThrowsAsync<StepFailedException>(() => Runner(world, journal, "start", OnFailure.Stop).RunAsync(Entry(), null, CancellationToken.None));
+        var e = await Assert.ThrowsAsync<StepFailedException>(() => Runner(world, journal, "start", OnFailure.Stop).RunAsync(
+            Entry(),
+            null,
+            CancellationToken.None));
         Assert.Equal("start", e.Step);
         Assert.Contains("stand", e.Aftermath, StringComparison.Ordinal);
         Assert.Equal(["pull", "start"], world.Order());
@@ -70,7 +79,10 @@ public class OperationRunnerTests
     public async Task Where_a_failure_goes_on_the_later_steps_run_and_every_failure_is_told()
     {
         var (world, journal, told) = (new HashSet<string>(), new MemoryJournal(), new List<string>());
-        await Runner(world, journal, "start", OnFailure.GoOn).RunAsync(Entry(), (step, mark, _) => told.Add($"{step} {mark}"), CancellationToken.None);
+        await Runner(world, journal, "start", OnFailure.GoOn).RunAsync(
+            Entry(),
+            (step, mark, _) => told.Add($"{step} {mark}"),
+            CancellationToken.None);
         Assert.Contains("switch", world);
         Assert.Equal(["start Failed"], told.Where(t => t.EndsWith("Failed", StringComparison.Ordinal)));
         Assert.Empty(journal.Open());
@@ -83,7 +95,11 @@ public class OperationRunnerTests
     {
         var (world, journal) = (new HashSet<string>(), new MemoryJournal());
         using var stop = new CancellationTokenSource();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Runner(world, journal, null, onFailure).RunAsync(Entry(), (step, mark, _) =>
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Runner(
+            world,
+            journal,
+            null,
+            onFailure).RunAsync(Entry(), (step, mark, _) =>
         {
             if (step == "pull" && mark == StepMark.Done)
                 stop.Cancel();
@@ -108,7 +124,10 @@ public class OperationRunnerTests
 
     [Theory]
     [MemberData(nameof(Failures))]
-    public async Task What_failed_is_told_in_its_own_words_and_only_a_fault_of_ours_by_its_type(Exception failure, string code, string words)
+    public async Task What_failed_is_told_in_its_own_words_and_only_a_fault_of_ours_by_its_type(
+        Exception failure,
+        string code,
+        string words)
     {
         var runner = new OperationRunner<string>([new FailingStep(failure)], new MemoryJournal(), s => s, s => s);
         var e = await Assert.ThrowsAsync<StepFailedException>(() => runner.RunAsync(Entry(), null, CancellationToken.None));
@@ -119,7 +138,11 @@ public class OperationRunnerTests
 
     private static JournalEntry Entry() => new(Guid.NewGuid(), "deploy", "blog", 0, false, "s");
 
-    private static OperationRunner<string> Runner(HashSet<string> world, MemoryJournal journal, string? failing, OnFailure onFailure = OnFailure.Undo) =>
+    private static OperationRunner<string> Runner(
+        HashSet<string> world,
+        MemoryJournal journal,
+        string? failing,
+        OnFailure onFailure = OnFailure.Undo) =>
         new([.. s_names.Select(n => new WorldStep(n, world, journal, n == failing))], journal, s => s, s => s, onFailure);
 
     private sealed class WorldStep(string name, HashSet<string> world, MemoryJournal journal, bool fails) : IStep<string>

@@ -113,7 +113,9 @@ public sealed class RegistryTests : IDisposable
         using var registry = AgentRegistry.Open(DatabaseFile, TimeProvider.System);
         var generations = new Dictionary<string, int> { ["web"] = 1 };
         registry.Components.StoreAt(Service("one"), generations);
-        Assert.Equal(ErrorCode.RouteTaken, Assert.Throws<McpException>(() => registry.Components.StoreAt(Service("two"), generations)).Code);
+        Assert.Equal(
+            ErrorCode.RouteTaken,
+            Assert.Throws<McpException>(() => registry.Components.StoreAt(Service("two"), generations)).Code);
         Assert.Equal("one", Assert.Single(registry.Components.List()).Service.Text);
     }
 

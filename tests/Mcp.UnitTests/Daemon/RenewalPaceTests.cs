@@ -64,5 +64,6 @@ public sealed class RenewalPaceTests : IDisposable
         Assert.InRange(issued, 10, 15);
     }
 
-    private X509Certificate2 Issue(int hoursAhead, TimeSpan life) => _authority.IssuePeer(new PeerName(Label.Parse("one"), false), [], _time.GetUtcNow().AddHours(hoursAhead), life);
+    private X509Certificate2 Issue(int hoursAhead, TimeSpan life) =>
+        _authority.IssuePeer(new PeerName(Label.Parse("one"), false), [], _time.GetUtcNow().AddHours(hoursAhead), life);
 }

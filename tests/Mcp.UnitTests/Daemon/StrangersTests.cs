@@ -64,7 +64,12 @@ public sealed class StrangersTests : IDisposable
         if (whose != "service")
             return _authority.IssuePeer(new PeerName(Label.Parse("one"), whose == "master"), [], now, TimeSpan.FromDays(1));
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        return _authority.SignServer(new CertificateRequest("CN=x", key, HashAlgorithmName.SHA256).CreateSigningRequestPem(), "blog.mcp.internal", ["blog.mcp.internal"], now, TimeSpan.FromDays(1));
+        return _authority.SignServer(
+            new CertificateRequest("CN=x", key, HashAlgorithmName.SHA256).CreateSigningRequestPem(),
+            "blog.mcp.internal",
+            ["blog.mcp.internal"],
+            now,
+            TimeSpan.FromDays(1));
     }
 
     private void Call(string from, int times, X509Certificate2? shown = null)

@@ -9,7 +9,8 @@ public class NamesTests
 
     [Fact]
     public void An_instance_name_always_parses_back() =>
-        Gen.Select(s_label, s_label, Gen.Int[1, InstanceName.MostGenerations]).Sample((s, c, g) => InstanceName.Parse(new InstanceName(s, c, g).ToString()) == new InstanceName(s, c, g));
+        Gen.Select(s_label, s_label, Gen.Int[1, InstanceName.MostGenerations])
+            .Sample((s, c, g) => InstanceName.Parse(new InstanceName(s, c, g).ToString()) == new InstanceName(s, c, g));
 
     [Theory]
     [InlineData("a.b.0")]

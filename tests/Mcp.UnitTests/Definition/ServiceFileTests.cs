@@ -38,7 +38,23 @@ public class ServiceFileTests
         image = "docker.io/library/redis:7"
         """;
 
-    private static readonly string[] s_junk = ["", "[", "]]", "=", "\"", "'''", "\n", ".", "{", "99999999999999999999", "\u0000", "[[components]]", "1979-05-27", "name"];
+    private static readonly string[] s_junk =
+    [
+        "",
+        "[",
+        "]]",
+        "=",
+        "\"",
+        "'''",
+        "\n",
+        ".",
+        "{",
+        "99999999999999999999",
+        "\u0000",
+        "[[components]]",
+        "1979-05-27",
+        "name",
+    ];
 
     [Fact]
     public void Every_field_survives_writing_and_reading()
@@ -69,7 +85,9 @@ public class ServiceFileTests
             health = { http = "/", tcp = true }
             """, "f.toml"));
         Assert.Contains(e.Problems, p => p is { Line: 1, Column: 8, Value: "Blog" });
-        Assert.Contains(e.Problems, p => p is { Line: 4, Column: 1, Value: "imagee" } && p.Allowed.StartsWith("did you mean 'image'?", StringComparison.Ordinal));
+        Assert.Contains(
+            e.Problems,
+            p => p is { Line: 4, Column: 1, Value: "imagee" } && p.Allowed.StartsWith("did you mean 'image'?", StringComparison.Ordinal));
         Assert.Contains(e.Problems, p => p is { Line: 5, Column: 13, Value: "lots" });
         Assert.Contains(e.Problems, p => p.Line == 2 && p.Message.Contains("needs 'image'", StringComparison.Ordinal));
         Assert.Contains(e.Problems, p => p.Line == 6 && p.Message.Contains("same name", StringComparison.Ordinal));
@@ -82,7 +100,10 @@ public class ServiceFileTests
     [InlineData("unikernel", "user = \"1\"", "'user' is for containers")]
     [InlineData("microvm", "network = \"host\"", "a VM has no such network")]
     [InlineData("microvm", "health = { exec = [\"true\"] }", "no program can be run inside a microvm")]
-    public void What_a_VM_cannot_have_is_refused(string runtime, string line, string says) => Assert.Contains(says, Assert.Throws<ServiceFileException>(() => ServiceFile.Parse($"""
+    public void What_a_VM_cannot_have_is_refused(
+        string runtime,
+        string line,
+        string says) => Assert.Contains(says, Assert.Throws<ServiceFileException>(() => ServiceFile.Parse($"""
         name = "vm"
         [[components]]
         name = "web"
@@ -99,7 +120,9 @@ public class ServiceFileTests
     [InlineData("-a")]
     [InlineData("ünder")]
     public void Names_that_are_no_labels_are_refused(string name) =>
-        Assert.Throws<ServiceFileException>(() => ServiceFile.Parse($"name = \"{name}\"\n[[components]]\nname = \"a\"\nimage = \"docker.io/a/b:1\"", "f"));
+        Assert.Throws<ServiceFileException>(() => ServiceFile.Parse(
+            $"name = \"{name}\"\n[[components]]\nname = \"a\"\nimage = \"docker.io/a/b:1\"",
+            "f"));
 
     [Fact]
     public void A_name_of_300_characters_is_refused_and_clipped_in_the_message()
@@ -110,7 +133,10 @@ public class ServiceFileTests
 
     [Fact]
     public void A_file_over_1_MiB_is_refused() =>
-        Assert.Contains("too large", Assert.Throws<ServiceFileException>(() => ServiceFile.Parse(new string('#', ServiceFile.MaxBytes + 1), "f")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "too large",
+            Assert.Throws<ServiceFileException>(() => ServiceFile.Parse(new string('#', ServiceFile.MaxBytes + 1), "f")).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Garbage_throws_nothing_but_our_error() =>
@@ -119,7 +145,9 @@ public class ServiceFileTests
     [Fact]
     public void A_mutilated_file_throws_nothing_but_our_error() =>
         Gen.Select(Gen.Int[0, Full.Length - 1], Gen.Int[0, 40], Gen.Int[0, s_junk.Length - 1].Select(i => s_junk[i]))
-            .Sample((at, cut, put) => OnlyOurs(string.Concat(Full.AsSpan(0, at), put, Full.AsSpan(Math.Min(Full.Length, at + cut)))), iter: 5000);
+            .Sample(
+                (at, cut, put) => OnlyOurs(string.Concat(Full.AsSpan(0, at), put, Full.AsSpan(Math.Min(Full.Length, at + cut)))),
+                iter: 5000);
 
     private static bool OnlyOurs(string text)
     {

@@ -83,15 +83,23 @@ public sealed class StoredDefinitionTests
     {
         var text = $"name = \"s\"\n[[components]]\nname = \"web\"\nimage = \"x.lan/y:1\"\nupdate = \"beside\"\n{line}\n";
         if (instead is null)
+        {
             Assert.Equal(UpdateMode.Beside, ServiceFile.Parse(text, "f").Components[0].Update);
+        }
         else
-            Assert.Contains(says, Assert.Throws<ServiceFileException>(() => ServiceFile.Parse(text, "f")).Message, StringComparison.Ordinal);
+        {
+            Assert.Contains(
+                says,
+                Assert.Throws<ServiceFileException>(() => ServiceFile.Parse(text, "f")).Message,
+                StringComparison.Ordinal);
+        }
     }
 
     [Fact]
     public void Update_and_shared_survive_writing_and_reading()
     {
-        var text = "name = \"s\"\n[[components]]\nname = \"web\"\nimage = \"x.lan/y:1\"\nupdate = \"stop-first\"\nvolumes = [\"/a:/b:shared\", \"/c:/d\", \"/e:/f:ro\"]\n";
+        var text = "name = \"s\"\n[[components]]\nname = \"web\"\nimage = \"x.lan/y:1\"\nupdate = \"stop-first\"\nvolumes = "
+            + "[\"/a:/b:shared\", \"/c:/d\", \"/e:/f:ro\"]\n";
         var component = ServiceFile.Parse(ServiceFileWriter.Write(ServiceFile.Parse(text, "f")), "again").Components[0];
         Assert.Equal(UpdateMode.StopFirst, component.Update);
         Assert.Equal([(false, true), (false, false), (true, false)], component.Volumes.Select(v => (v.ReadOnly, v.Shared)));

@@ -64,7 +64,8 @@ public sealed class PlannerTests
             "the service" => (Changed(s_full, key), key),
             "[[components]]" => (s_full with { Components = [Changed(web, key)] }, key),
             "health = { ... }" => (s_full with { Components = [web with { Health = Changed(web.Health!, key) }] }, $"health.{key}"),
-            "[[components.routes]]" => (s_full with { Components = [web with { Routes = [Changed(web.Routes[0], key)] }] }, key == "name" ? "routes" : $"routes.http.{key}"),
+            "[[components.routes]]" =>
+                (s_full with { Components = [web with { Routes = [Changed(web.Routes[0], key)] }] }, key == "name" ? "routes" : $"routes.http.{key}"),
             _ => throw new InvalidOperationException($"{header} is new: let this test change its keys"),
         };
         foreach (var (before, after) in ((ServiceDefinition, ServiceDefinition)[])[(s_full, changed), (changed, s_full)])
@@ -105,7 +106,9 @@ public sealed class PlannerTests
             Plan(new RolloutRequest(s_full, Force: true), there),
             Plan(new RolloutRequest(s_full), there with { Components = [there.Components[0] with { Wanted = true }] }),
             Plan(new RolloutRequest(s_full with { Active = true }), there with { Definition = s_full with { Active = true } }),
-            Plan(new RolloutRequest(s_full with { Components = [web, web with { Name = Label.Parse("x"), Volumes = [], Ports = [] }] }), there),
+            Plan(
+                new RolloutRequest(s_full with { Components = [web, web with { Name = Label.Parse("x"), Volumes = [], Ports = [] }] }),
+                there),
         };
         Assert.Equal(plans.Count, plans.Select(p => p.Id).Distinct().Count());
         // The number that comes next is no change: a deploy that failed has used one up.
@@ -131,13 +134,19 @@ public sealed class PlannerTests
     [Fact]
     public void Keys_of_the_service_and_the_order_of_its_parts_show()
     {
-        var two = s_full with { Active = true, Components = [s_full.Components[0], s_full.Components[0] with { Name = Label.Parse("x"), Volumes = [], Ports = [] }] };
+        var two = s_full with
+        {
+            Active = true,
+            Components = [s_full.Components[0], s_full.Components[0] with { Name = Label.Parse("x"), Volumes = [], Ports = [] }],
+        };
         var turned = s_full with { Components = [two.Components[1], two.Components[0]] };
         Assert.Equal(
             [new FieldChange("active", "true", "false"), new FieldChange("components", "[\"web\", \"x\"]", "[\"x\", \"web\"]")],
             Plan(turned, two).Fields);
         var routes = s_full.Components[0].Routes;
-        var (one, other) = (With(routes[0], routes[0] with { Name = Label.Parse("admin") }), With(routes[0] with { Name = Label.Parse("admin") }, routes[0]));
+        var (one, other) = (With(
+            routes[0],
+            routes[0] with { Name = Label.Parse("admin") }), With(routes[0] with { Name = Label.Parse("admin") }, routes[0]));
         Assert.Equal([new FieldChange("routes", "[\"http\", \"admin\"]", "[\"admin\", \"http\"]")], Plan(other, one).Changes[0].Fields);
         // One that comes or goes moves nobody.
         Assert.All(Plan(other, s_full).Changes[0].Fields, f => Assert.StartsWith("routes.admin.", f.Path, StringComparison.Ordinal));
@@ -162,7 +171,9 @@ public sealed class PlannerTests
     {
         var fields = Plan(Env(name, value), Env(name, value.Replace("x", "y", StringComparison.Ordinal))).Changes[0].Fields;
         Assert.Equal([new FieldChange($"env.{name}", "(hidden)", "(hidden)")], fields);
-        Assert.Equal([new FieldChange($"env.{name}", "", "(hidden)")], Plan(Env(name, value), Env("OTHER", "x")).Changes[0].Fields.Where(f => f.Path != "env.OTHER"));
+        Assert.Equal(
+            [new FieldChange($"env.{name}", "", "(hidden)")],
+            Plan(Env(name, value), Env("OTHER", "x")).Changes[0].Fields.Where(f => f.Path != "env.OTHER"));
     }
 
     [Theory]
@@ -198,13 +209,22 @@ public sealed class PlannerTests
         Assert.Equal(("...bbbbbbbbbb1", "...bbbbbbbbbb2"), (Field(long1, long2).Old[..14], Field(long1, long2).New[..14]));
         Assert.NotEqual(Field(left, left + "1").Old, Field(left, left + "1").New);
         for (var i = 40; i < 70; i++)
-            Assert.DoesNotContain('\uFFFD', System.Text.Encoding.UTF8.GetString(System.Text.Encoding.UTF8.GetBytes(Field(new string('a', i) + "\U0001F600" + left, "x").Old)));
+        {
+            Assert.DoesNotContain(
+                '\uFFFD',
+                System.Text.Encoding.UTF8.GetString(System.Text.Encoding.UTF8.GetBytes(
+                    Field(new string('a', i) + "\U0001F600" + left, "x").Old)));
+        }
     }
 
     [Fact]
     public void One_component_of_a_new_service_is_all_that_comes()
     {
-        var two = s_full with { Active = true, Components = [s_full.Components[0], s_full.Components[0] with { Name = Label.Parse("x"), Volumes = [], Ports = [] }] };
+        var two = s_full with
+        {
+            Active = true,
+            Components = [s_full.Components[0], s_full.Components[0] with { Name = Label.Parse("x"), Volumes = [], Ports = [] }],
+        };
         var plan = Plan(new RolloutRequest(two, Label.Parse("x")), There(null, 0));
         Assert.Equal(["x"], plan.Changes.Select(c => c.Component.Text));
         Assert.Equal(["x"], plan.Target.Components.Select(c => c.Name.Text));
@@ -214,19 +234,25 @@ public sealed class PlannerTests
     [Fact]
     public void A_file_that_is_not_active_stops_also_what_was_not_asked_for()
     {
-        var running = s_full with { Active = true, Components = [s_full.Components[0], s_full.Components[0] with { Name = Label.Parse("x"), Volumes = [], Ports = [] }] };
+        var running = s_full with
+        {
+            Active = true,
+            Components = [s_full.Components[0], s_full.Components[0] with { Name = Label.Parse("x"), Volumes = [], Ports = [] }],
+        };
         var there = There(running, 1) with { Components = [.. running.Components.Select(c => new CurrentComponent(c, 1, true, true))] };
         var plan = Plan(new RolloutRequest(running with { Active = false }, Label.Parse("x")), there);
         Assert.Equal([("x", true), ("web", true)], plan.Changes.Select(c => (c.Component.Text, c.Ends)));
         Assert.False(plan.IsEmpty);
     }
 
-    private static ServiceDefinition With(params Route[] routes) => s_full with { Components = [s_full.Components[0] with { Routes = routes }] };
+    private static ServiceDefinition With(params Route[] routes) =>
+        s_full with { Components = [s_full.Components[0] with { Routes = routes }] };
 
     private static ServiceDefinition Env(string name, string value) =>
         s_full with { Components = [s_full.Components[0] with { Env = new Dictionary<string, string> { [name] = value } }] };
 
-    private static RolloutPlan Plan(ServiceDefinition after, ServiceDefinition? before) => Plan(new RolloutRequest(after), There(before, 1));
+    private static RolloutPlan Plan(ServiceDefinition after, ServiceDefinition? before) =>
+        Plan(new RolloutRequest(after), There(before, 1));
 
     private static RolloutPlan Plan(RolloutRequest asked, CurrentService there) => new Planner(string.Equals).Plan(asked, there);
 
@@ -240,7 +266,8 @@ public sealed class PlannerTests
     private static T Changed<T>(T part, string key)
         where T : class
     {
-        var member = typeof(T).GetProperty(CultureInfo.InvariantCulture.TextInfo.ToTitleCase(key.Replace('_', ' ')).Replace(" ", "", StringComparison.Ordinal))
+        var member = typeof(T).GetProperty(CultureInfo.InvariantCulture.TextInfo.ToTitleCase(key.Replace('_', ' '))
+            .Replace(" ", "", StringComparison.Ordinal))
             ?? throw new InvalidOperationException($"{typeof(T).Name} has no member for the key {key}");
         var changed = (T)typeof(T).GetMethod("<Clone>$", BindingFlags.Public | BindingFlags.Instance)!.Invoke(part, null)!;
         member.SetValue(changed, Other(member.PropertyType, member.GetValue(part)));

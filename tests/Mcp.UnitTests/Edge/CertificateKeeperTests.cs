@@ -62,7 +62,10 @@ public sealed class CertificateKeeperTests : IDisposable
         for (var i = 0; i < 3; i++)
             Assert.False(await _keeper.RenewAsync(_route, default));
         Assert.Equal(good, _keeper.Find(_route.Hostname)!.Leaf.SerialNumber);
-        Assert.Contains(why, Assert.Single(Events(), e => e.StartsWith("certificate.failed", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains(
+            why,
+            Assert.Single(Events(), e => e.StartsWith("certificate.failed", StringComparison.Ordinal)),
+            StringComparison.Ordinal);
         Assert.Contains(why, _keeper.TroubleOf(_route.Service, _route.Hostname), StringComparison.Ordinal);
     }
 
@@ -71,17 +74,26 @@ public sealed class CertificateKeeperTests : IDisposable
     {
         Give("a.example.com.pem", "a.example.com", TimeSpan.FromDays(90));
         Give("b.pem", "a.example.com", TimeSpan.FromDays(90));
-        var (mine, other) = (await File.ReadAllTextAsync(Path.Combine(Files, "a.example.com.pem")), await File.ReadAllTextAsync(Path.Combine(Files, "b.pem")));
+        var (mine, other) = (await File.ReadAllTextAsync(Path.Combine(
+            Files,
+            "a.example.com.pem")), await File.ReadAllTextAsync(Path.Combine(Files, "b.pem")));
         var start = "-----BEGIN PRIVATE KEY";
-        await File.WriteAllTextAsync(Path.Combine(Files, "a.example.com.pem"), mine[..mine.IndexOf(start, StringComparison.Ordinal)] + other[other.IndexOf(start, StringComparison.Ordinal)..]);
-        Assert.Equal(ErrorCode.CertificateWrong, (await Assert.ThrowsAsync<McpException>(() => _keeper.EnsureAsync(_route.Service, _route.Hostname, default))).Code);
+        await File.WriteAllTextAsync(
+            Path.Combine(Files, "a.example.com.pem"),
+            mine[..mine.IndexOf(start, StringComparison.Ordinal)] + other[other.IndexOf(start, StringComparison.Ordinal)..]);
+        Assert.Equal(
+            ErrorCode.CertificateWrong,
+            (await Assert.ThrowsAsync<McpException>(() => _keeper.EnsureAsync(_route.Service, _route.Hostname, default))).Code);
         Assert.Null(_keeper.Find(_route.Hostname));
     }
 
     [Fact]
     public async Task Crt_and_key_and_one_for_all_names_below_a_domain_are_found_too()
     {
-        Assert.Contains("there is no certificate for a.example.com", (await Assert.ThrowsAsync<McpException>(() => _keeper.EnsureAsync(_route.Service, _route.Hostname, default))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "there is no certificate for a.example.com",
+            (await Assert.ThrowsAsync<McpException>(() => _keeper.EnsureAsync(_route.Service, _route.Hostname, default))).Message,
+            StringComparison.Ordinal);
         var wild = Give("_.example.com.pem", "*.example.com", TimeSpan.FromDays(90));
         await _keeper.EnsureAsync(_route.Service, _route.Hostname, default);
         Assert.Equal(wild, _keeper.Find(_route.Hostname)!.Leaf.SerialNumber);
@@ -133,7 +145,9 @@ public sealed class CertificateKeeperTests : IDisposable
         await File.WriteAllTextAsync(_store.FileOf(_route.Hostname) + ".new", "half");
         await File.WriteAllTextAsync(_store.FileOf(Host("c.example.com")) + ".new", "half");
         _keeper.KeepOnly(() => [_route.Hostname]);
-        Assert.Equal(["a.example.com.pem", "a.example.com.pem.new"], Directory.GetFiles(Path.Combine(_directory, "kept")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["a.example.com.pem", "a.example.com.pem.new"],
+            Directory.GetFiles(Path.Combine(_directory, "kept")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
     public void Dispose()
@@ -154,7 +168,9 @@ public sealed class CertificateKeeperTests : IDisposable
         var request = new CertificateRequest("CN=x", key, HashAlgorithmName.SHA256).CreateSigningRequestPem();
         var begin = life < TimeSpan.Zero ? _time.GetUtcNow() + (2 * life) : _time.GetUtcNow();
         using var signed = _authority.SignServer(request, name, [name], begin, life.Duration());
-        File.WriteAllText(Path.Combine(Files, file), $"{signed.ExportCertificatePem()}\n{_authority.Certificate.ExportCertificatePem()}\n{key.ExportPkcs8PrivateKeyPem()}");
+        File.WriteAllText(
+            Path.Combine(Files, file),
+            $"{signed.ExportCertificatePem()}\n{_authority.Certificate.ExportCertificatePem()}\n{key.ExportPkcs8PrivateKeyPem()}");
         return signed.SerialNumber;
     }
 }

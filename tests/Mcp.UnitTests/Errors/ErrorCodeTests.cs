@@ -16,8 +16,14 @@ public sealed class ErrorCodeTests
     [Fact]
     public void A_code_is_called_as_its_text_and_stands_once()
     {
-        var named = typeof(ErrorCode).GetFields(BindingFlags.Public | BindingFlags.Static).ToDictionary(f => f.Name, f => (ErrorCode)f.GetValue(null)!);
-        Assert.All(named, n => Assert.Equal(n.Key, n.Value.Text.Replace(".", "", StringComparison.Ordinal).Replace("_", "", StringComparison.Ordinal), ignoreCase: true));
+        var named = typeof(ErrorCode).GetFields(BindingFlags.Public | BindingFlags.Static)
+            .ToDictionary(f => f.Name, f => (ErrorCode)f.GetValue(null)!);
+        Assert.All(
+            named,
+            n => Assert.Equal(
+                n.Key,
+                n.Value.Text.Replace(".", "", StringComparison.Ordinal).Replace("_", "", StringComparison.Ordinal),
+                ignoreCase: true));
         Assert.Equal(named.Values.Select(c => c.Text).Order(StringComparer.Ordinal), ErrorCode.All.Select(c => c.Text));
         Assert.All(named.Values, c => Assert.Same(c, ErrorCode.Find(c.Text)));
     }

@@ -17,7 +17,9 @@ public sealed class RefusalTests
     [Fact]
     public void A_failed_step_is_told_as_one_whatever_it_failed_of()
     {
-        var refused = Refusal.Of(new StepFailedException("pull", new McpException(ErrorCode.NodeUnknown, "there is no node elm", "mcp node list")))!;
+        var refused = Refusal.Of(new StepFailedException(
+            "pull",
+            new McpException(ErrorCode.NodeUnknown, "there is no node elm", "mcp node list")))!;
         Assert.Equal((StatusCode.Aborted, ErrorCode.NodeUnknown), (refused.StatusCode, ErrorTrailers.CodeOf(refused)));
         Assert.StartsWith("step pull failed", refused.Status.Detail, StringComparison.Ordinal);
         Assert.Equal("mcp node list", ErrorTrailers.HintOf(refused));
@@ -26,7 +28,9 @@ public sealed class RefusalTests
     [Fact]
     public void A_wrong_service_file_and_a_full_disk_are_told_as_such()
     {
-        Assert.Equal(("InvalidArgument", ErrorCode.DefinitionInvalid), Told(new ServiceFileException("blog.toml", [new Problem(1, 1, "wrong", "", "")])));
+        Assert.Equal(
+            ("InvalidArgument", ErrorCode.DefinitionInvalid),
+            Told(new ServiceFileException("blog.toml", [new Problem(1, 1, "wrong", "", "")])));
         Assert.Equal(("ResourceExhausted", ErrorCode.DiskFull), Told(new SqliteException("full", 13)));
         Assert.Equal(("ResourceExhausted", ErrorCode.RegistryLocked), Told(new SqliteException("busy", 5)));
     }
@@ -44,7 +48,9 @@ public sealed class RefusalTests
     [Fact]
     public void A_code_and_a_hint_arrive_as_they_were_sent_and_a_code_of_any_length_is_cut()
     {
-        var sent = new RpcException(Status.DefaultSuccess, ErrorTrailers.Of(new McpException(ErrorCode.Of("later.code"), "", "grüße → 你好")));
+        var sent = new RpcException(
+            Status.DefaultSuccess,
+            ErrorTrailers.Of(new McpException(ErrorCode.Of("later.code"), "", "grüße → 你好")));
         Assert.Equal((ErrorCode.Of("later.code"), "grüße → 你好"), (ErrorTrailers.CodeOf(sent), ErrorTrailers.HintOf(sent)));
         var loud = new RpcException(Status.DefaultSuccess, new Metadata { { "mcp-code", new string('x', 5000) } });
         Assert.Equal(new string('x', 64), ErrorTrailers.CodeOf(loud)!.Text);
@@ -52,5 +58,6 @@ public sealed class RefusalTests
         Assert.Equal((null, ""), (ErrorTrailers.CodeOf(silent), ErrorTrailers.HintOf(silent)));
     }
 
-    private static (string Status, ErrorCode? Code) Told(Exception e) => (Refusal.Of(e)!.StatusCode.ToString(), ErrorTrailers.CodeOf(Refusal.Of(e)!));
+    private static (string Status, ErrorCode? Code) Told(Exception e) =>
+        (Refusal.Of(e)!.StatusCode.ToString(), ErrorTrailers.CodeOf(Refusal.Of(e)!));
 }

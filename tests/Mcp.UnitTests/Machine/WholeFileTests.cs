@@ -85,7 +85,9 @@ public sealed class WholeFileTests : IDisposable
         foreach (var link in (string[])[Half, Secret])
             File.CreateSymbolicLink(link, elsewhere);
         WholeFile.Replace(Secret, "a secret");
-        Assert.Equal(("as it was", "a secret", null), (File.ReadAllText(elsewhere), File.ReadAllText(Secret), new FileInfo(Secret).LinkTarget));
+        Assert.Equal(
+            ("as it was", "a secret", null),
+            (File.ReadAllText(elsewhere), File.ReadAllText(Secret), new FileInfo(Secret).LinkTarget));
     }
 
     [Fact]

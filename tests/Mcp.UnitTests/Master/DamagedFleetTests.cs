@@ -13,7 +13,8 @@ public sealed class DamagedFleetTests : FaultyFleet
     [InlineData("UPDATE placements SET revision = NULL WHERE service = 'bad'")]
     [InlineData("PRAGMA foreign_keys = OFF; DELETE FROM revisions WHERE id = (SELECT revision FROM placements WHERE service = 'bad')")]
     [InlineData("INSERT INTO placements (service, node, updated_at) VALUES ('BAD NAME', 'alder', '')")]
-    [InlineData("INSERT INTO operations (id, kind, subject, step, undoing, state, updated_at) VALUES ('x', 'deploy', 'else', 0, 0, '', '')")]
+    [InlineData("INSERT INTO operations (id, kind, subject, step, undoing, state, updated_at) VALUES ('x', 'deploy', 'else', 0, 0, "
+        + "'', '')")]
     [InlineData("UPDATE nodes SET facts = x'ffffff', status = x'ffffff', last_seen = 'yesterday' WHERE name = 'beech'")]
     public async Task The_others_are_seen_and_deployed_and_the_bad_one_can_be_removed(string damage)
     {

@@ -31,7 +31,9 @@ public sealed class BuiltinDnsTests : DnsProviderContract, IDisposable
     }
 
     protected override Task<IDnsProvider> NewAsync() =>
-        Task.FromResult<IDnsProvider>(new BuiltinDns(MasterStore.Open(Path.Combine(_directory, "master.db"), TimeProvider.System).DnsRecords, new Zone(MasterWorld.Host("mcp.internal"), IPAddress.Loopback, TimeSpan.FromSeconds(5), TimeProvider.System)));
+        Task.FromResult<IDnsProvider>(new BuiltinDns(
+            MasterStore.Open(Path.Combine(_directory, "master.db"), TimeProvider.System).DnsRecords,
+            new Zone(MasterWorld.Host("mcp.internal"), IPAddress.Loopback, TimeSpan.FromSeconds(5), TimeProvider.System)));
 }
 
 public sealed class DnsReconcilerTests : IAsyncLifetime
@@ -65,7 +67,9 @@ public sealed class DnsReconcilerTests : IAsyncLifetime
         _names.Records["old.blog"] = IPAddress.Parse("6.6.6.6");
         _names.Records["gone"] = IPAddress.Parse("6.6.6.6");
         Assert.Equal(["blog", "gone", "old.blog", "web.blog"], (await world.Node.Dns.MendAsync(default)).Order(StringComparer.Ordinal));
-        Assert.Equal([("blog", "127.0.0.1"), ("web.blog", "127.0.0.1")], _names.Records.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => (r.Key, r.Value.ToString())));
+        Assert.Equal(
+            [("blog", "127.0.0.1"), ("web.blog", "127.0.0.1")],
+            _names.Records.OrderBy(r => r.Key, StringComparer.Ordinal).Select(r => (r.Key, r.Value.ToString())));
         Assert.Empty(await world.Node.Dns.MendAsync(default));
     }
 
@@ -119,10 +123,15 @@ public sealed class MasterConfigTests : IDisposable
     [Fact]
     public void Mistakes_in_dns_are_told_all_at_once_and_where()
     {
-        File.WriteAllText(_file, "name = \"main\"\nlisten = \"100.64.0.1:7443\"\nstate = \"/tmp\"\nzone = \"internal\"\n[dns]\nprovider = \"rfc2136\"\nserver = \"nowhere\"\nkey_name = \"a b\"\nsurprise = 1\n");
+        File.WriteAllText(
+            _file,
+            "name = \"main\"\nlisten = \"100.64.0.1:7443\"\nstate = \"/tmp\"\nzone = \"internal\"\n[dns]\nprovider = \"rfc2136\"\nserver = "
+                + "\"nowhere\"\nkey_name = \"a b\"\nsurprise = 1\n");
         var e = Assert.Throws<ServiceFileException>(() => MasterConfig.Read(_file));
         Assert.Equal([4, 5, 7, 8, 9], e.Problems.Select(p => p.Line).Order());
-        Assert.All((string[])["'zone'", "'key_file'", "'server'", "'key_name'", "'surprise'"], k => Assert.Contains(k, e.Message, StringComparison.Ordinal));
+        Assert.All(
+            (string[])["'zone'", "'key_file'", "'server'", "'key_name'", "'surprise'"],
+            k => Assert.Contains(k, e.Message, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -130,7 +139,13 @@ public sealed class MasterConfigTests : IDisposable
     {
         File.WriteAllText(_file, "c2VjcmV0\n");
         File.SetUnixFileMode(_file, UnixFileMode.UserRead | UnixFileMode.GroupRead);
-        var options = new DnsOptions { Kind = DnsKind.Rfc2136, Zone = MasterWorld.Host("mcp.internal"), Ttl = TimeSpan.FromSeconds(5), KeyFile = _file };
+        var options = new DnsOptions
+        {
+            Kind = DnsKind.Rfc2136,
+            Zone = MasterWorld.Host("mcp.internal"),
+            Ttl = TimeSpan.FromSeconds(5),
+            KeyFile = _file,
+        };
         Assert.Equal(ErrorCode.DnsKey, Assert.Throws<McpException>(options.Secret).Code);
         File.SetUnixFileMode(_file, UnixFileMode.UserRead);
         Assert.Equal("secret"u8.ToArray(), options.Secret());

@@ -49,7 +49,9 @@ public sealed class EdgeTests : IAsyncLifetime
         await _world.DeployAsync(MasterWorld.File("a"), "beech");
         Assert.Equal("https://a.mcp.internal:9444", Elder.Routes["a.example.com"].Backend);
         var status = await _world.Node.View.StatusAsync(Label.Parse("a"), default);
-        Assert.Equal(("elder", 2070), (status.Components[0].Routes[0].Edge, status.Components[0].Routes[0].CertificateExpires.ToDateTime().Year));
+        Assert.Equal(
+            ("elder", 2070),
+            (status.Components[0].Routes[0].Edge, status.Components[0].Routes[0].CertificateExpires.ToDateTime().Year));
         await _world.Node.Undeployer.UndeployAsync(Label.Parse("a"), default);
         Assert.Equal(["c.example.com"], Elder.Routes.Keys);
         Assert.Equal(["b.example.com", "c.example.com"], _world.Store.EdgeRoutes.List().Select(r => r.Hostname.Text));
@@ -85,13 +87,17 @@ public sealed class EdgeTests : IAsyncLifetime
         Assert.Equal(ErrorCode.EdgeNone, refused.Code);
         Assert.Null(_world.Store.Placements.Find(Label.Parse("blog")));
         Assert.Empty(_agents["alder"].Services);
-        Assert.Equal(ErrorCode.EdgeL4, (await Assert.ThrowsAsync<McpException>(() => _world.DeployAsync(MasterWorld.File("blog") + "\nmode = \"l4\""))).Code);
+        Assert.Equal(
+            ErrorCode.EdgeL4,
+            (await Assert.ThrowsAsync<McpException>(() => _world.DeployAsync(MasterWorld.File("blog") + "\nmode = \"l4\""))).Code);
     }
 
     [Fact]
     public async Task One_that_refuses_has_nothing_and_the_same_deploy_goes_on()
     {
-        Elder.Hook = (what, _) => what == "route" ? throw new McpException(ErrorCode.CertificateFile, "there is no certificate") : Task.CompletedTask;
+        Elder.Hook = (what, _) => what == "route"
+            ? throw new McpException(ErrorCode.CertificateFile, "there is no certificate")
+            : Task.CompletedTask;
         var failed = await Assert.ThrowsAsync<StepFailedException>(() => _world.DeployAsync(MasterWorld.File("blog")));
         Assert.Equal(("edge", "node elder: there is no certificate"), (failed.Step, failed.Reason.Message));
         Assert.Empty(_world.Store.EdgeRoutes.List());
@@ -108,11 +114,25 @@ public sealed class EdgeTests : IAsyncLifetime
         await _world.DeployAsync(MasterWorld.File("b"));
         Assert.Equal(["b.example.com"], _agents["fir"].Routes.Keys);
         _agents["fir"].Routes.Clear();
-        Elder.Routes["a.example.com"].Certificate.Expires = new Google.Protobuf.WellKnownTypes.Timestamp { Seconds = long.MaxValue, Nanos = -1 };
+        Elder.Routes["a.example.com"].Certificate.Expires = new Google.Protobuf.WellKnownTypes.Timestamp
+        {
+            Seconds = long.MaxValue,
+            Nanos = -1,
+        };
         for (var i = 0; i < 300; i++)
-            Elder.Routes[$"x{i}.example.com"] = new Protocol.V1.EdgeRoute { Hostname = $"x{i}.example.com", Service = $"aa{i}", Backend = "https://x.mcp.internal:8444" };
+        {
+            Elder.Routes[$"x{i}.example.com"] = new Protocol.V1.EdgeRoute
+            {
+                Hostname = $"x{i}.example.com",
+                Service = $"aa{i}",
+                Backend = "https://x.mcp.internal:8444",
+            };
+        }
+
         var removals = 0;
-        Elder.Hook = (what, _) => what == "unroute" && removals++ >= 0 ? throw new McpException(ErrorCode.NodeBusy, "not now") : Task.CompletedTask;
+        Elder.Hook = (what, _) => what == "unroute" && removals++ >= 0
+            ? throw new McpException(ErrorCode.NodeBusy, "not now")
+            : Task.CompletedTask;
         await _world.Node.Edge.MendAsync(default);
         Assert.Equal(["b.example.com"], _agents["fir"].Routes.Keys);
         Assert.Null(_world.Store.EdgeRoutes.List().Single(r => r.Hostname.Text == "a.example.com").CertificateExpires);
@@ -153,7 +173,12 @@ public sealed class EdgeTests : IAsyncLifetime
     {
         await _world.DeployAsync(MasterWorld.File("blog"));
         Elder.Routes.Clear();
-        Elder.Routes["old.example.com"] = new Protocol.V1.EdgeRoute { Hostname = "old.example.com", Service = "gone", Backend = "https://gone.mcp.internal:8444" };
+        Elder.Routes["old.example.com"] = new Protocol.V1.EdgeRoute
+        {
+            Hostname = "old.example.com",
+            Service = "gone",
+            Backend = "https://gone.mcp.internal:8444",
+        };
         await _world.Node.Edge.MendAsync(default);
         Assert.Equal(["blog.example.com"], Elder.Routes.Keys);
 
@@ -178,7 +203,8 @@ public sealed class EdgeTests : IAsyncLifetime
     {
         await _world.DeployAsync(MasterWorld.File("blog"));
         await _world.DeployAsync(MasterWorld.File("shop"));
-        await using (var connection = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={Path.Combine(_directory, "master.db")};Pooling=False"))
+        await using (var connection = new Microsoft.Data.Sqlite.SqliteConnection(
+            $"Data Source={Path.Combine(_directory, "master.db")};Pooling=False"))
         {
             await connection.OpenAsync(TestContext.Current.CancellationToken);
             await using var command = connection.CreateCommand();
@@ -199,7 +225,9 @@ public sealed class EdgeTests : IAsyncLifetime
     public async Task A_hostname_whose_certificate_cannot_be_got_keeps_no_other_from_being_served()
     {
         var asked = 0;
-        Elder.Hook = (what, _) => what == "route" && asked++ == 0 ? throw new McpException(ErrorCode.AcmeRefused, "no certificate") : Task.CompletedTask;
+        Elder.Hook = (what, _) => what == "route" && asked++ == 0
+            ? throw new McpException(ErrorCode.AcmeRefused, "no certificate")
+            : Task.CompletedTask;
         var two = MasterWorld.File("blog") + """
 
             [[components.routes]]
@@ -219,7 +247,9 @@ public sealed class EdgeTests : IAsyncLifetime
         await _world.DeployAsync(MasterWorld.File("blog"));
         _agents["beech"].OverlayPort = 9444;
         _world.Store.Nodes.Seen(Label.Parse("beech"), _agents["beech"].Facts, _agents["beech"].Status(""));
-        Elder.Hook = (what, _) => what == "route" ? throw new McpException(ErrorCode.CertificateFile, "there is no certificate") : Task.CompletedTask;
+        Elder.Hook = (what, _) => what == "route"
+            ? throw new McpException(ErrorCode.CertificateFile, "there is no certificate")
+            : Task.CompletedTask;
         await Assert.ThrowsAsync<StepFailedException>(() => _world.DeployAsync(MasterWorld.File("blog"), "beech"));
         await _world.Node.Undeployer.SweepAsync(default);
         Assert.Contains("blog", _agents["alder"].Services.Keys);
@@ -236,7 +266,10 @@ public sealed class EdgeTests : IAsyncLifetime
     {
         await _world.DeployAsync(MasterWorld.File("blog"));
         Silent("unroute");
-        Assert.Contains("edge: node elder", Assert.Single(await _world.Node.Undeployer.UndeployAsync(Label.Parse("blog"), default)), StringComparison.Ordinal);
+        Assert.Contains(
+            "edge: node elder",
+            Assert.Single(await _world.Node.Undeployer.UndeployAsync(Label.Parse("blog"), default)),
+            StringComparison.Ordinal);
         Elder.Hook = (_, _) => Task.CompletedTask;
         await _world.DeployAsync(MasterWorld.File("blog"), "beech");
         await _world.Node.Undeployer.SweepAsync(default);
@@ -257,11 +290,28 @@ public sealed class EdgeTests : IAsyncLifetime
     {
         await _world.DeployAsync(MasterWorld.File("blog"));
         using var key = System.Security.Cryptography.ECDsa.Create();
-        var request = new System.Security.Cryptography.X509Certificates.CertificateRequest("CN=x", key, System.Security.Cryptography.HashAlgorithmName.SHA256).CreateSigningRequestPem();
-        using var signed = _world.Node.Membership.IssueHostname(new Caller("elder", Role.Node, DateTimeOffset.MaxValue, "key"), "blog.example.com", request);
+        var request = new System.Security.Cryptography.X509Certificates.CertificateRequest(
+            "CN=x",
+            key,
+            System.Security.Cryptography.HashAlgorithmName.SHA256).CreateSigningRequestPem();
+        using var signed = _world.Node.Membership.IssueHostname(
+            new Caller("elder", Role.Node, DateTimeOffset.MaxValue, "key"),
+            "blog.example.com",
+            request);
         Assert.True(signed.MatchesHostname("blog.example.com", allowWildcards: false, allowCommonName: false));
-        foreach (var (node, hostname) in ((string, string)[])[("fir", "blog.example.com"), ("alder", "blog.example.com"), ("elder", "other.example.com"), ("elder", "alder.node.mcp"), ("elder", "")])
-            Assert.Equal(ErrorCode.CertificateElsewhere, Assert.Throws<McpException>(() => _world.Node.Membership.IssueHostname(new Caller(node, Role.Node, DateTimeOffset.MaxValue, "key"), hostname, request)).Code);
+        foreach (var (node, hostname) in ((string, string)[])[
+            ("fir", "blog.example.com"),
+            ("alder", "blog.example.com"),
+            ("elder", "other.example.com"),
+            ("elder", "alder.node.mcp"),
+            ("elder", ""),
+        ])
+            Assert.Equal(
+                ErrorCode.CertificateElsewhere,
+                Assert.Throws<McpException>(() => _world.Node.Membership.IssueHostname(
+                    new Caller(node, Role.Node, DateTimeOffset.MaxValue, "key"),
+                    hostname,
+                    request)).Code);
     }
 
     [Theory]
@@ -273,12 +323,18 @@ public sealed class EdgeTests : IAsyncLifetime
     {
         _world.Store.EdgeRoutes.Set(new StoredEdgeRoute(MasterWorld.Host(hostname), Label.Parse("thief"), Label.Parse("elder"), null));
         using var key = System.Security.Cryptography.ECDsa.Create();
-        var request = new System.Security.Cryptography.X509Certificates.CertificateRequest("CN=x", key, System.Security.Cryptography.HashAlgorithmName.SHA256).CreateSigningRequestPem();
+        var request = new System.Security.Cryptography.X509Certificates.CertificateRequest(
+            "CN=x",
+            key,
+            System.Security.Cryptography.HashAlgorithmName.SHA256).CreateSigningRequestPem();
         var elder = new Caller("elder", Role.Node, DateTimeOffset.MaxValue, "key");
-        Assert.Equal(ErrorCode.CertificateElsewhere, Assert.Throws<McpException>(() => _world.Node.Membership.IssueHostname(elder, hostname, request)).Code);
+        Assert.Equal(
+            ErrorCode.CertificateElsewhere,
+            Assert.Throws<McpException>(() => _world.Node.Membership.IssueHostname(elder, hostname, request)).Code);
     }
 
     private MasterWorld World(TimeProvider? time = null) => new(_directory, _agents, _names, time, edges: ["elder", "fir"]);
 
-    private void Silent(string when) => Elder.Hook = (what, _) => what == when ? throw new RpcException(new Status(StatusCode.Unavailable, "cut")) : Task.CompletedTask;
+    private void Silent(string when) =>
+        Elder.Hook = (what, _) => what == when ? throw new RpcException(new Status(StatusCode.Unavailable, "cut")) : Task.CompletedTask;
 }

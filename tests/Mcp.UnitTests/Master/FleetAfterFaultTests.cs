@@ -6,7 +6,8 @@ using Mcp.TestKit.Faults;
 
 namespace Mcp.UnitTests.Master;
 
-/// <summary>What comes after: a deploy, a move or a drain that failed, was killed or was cut off at any side effect, and then each thing that an operator may do next.</summary>
+/// <summary>What comes after: a deploy, a move or a drain that failed, was killed or was cut off at any side effect, and then each thing
+/// that an operator may do next.</summary>
 public sealed class FleetAfterFaultTests : FaultyFleet
 {
     private static readonly Label s_blog = Label.Parse("blog");
@@ -59,7 +60,9 @@ public sealed class FleetAfterFaultTests : FaultyFleet
     {
         using var world = World(Fresh());
         await world.DeployAsync(MasterWorld.File("blog"));
-        Names.Hook = what => what == "route" ? throw new McpException(ErrorCode.AcmeRefused, "no certificate for the second hostname") : Task.CompletedTask;
+        Names.Hook = what => what == "route"
+            ? throw new McpException(ErrorCode.AcmeRefused, "no certificate for the second hostname")
+            : Task.CompletedTask;
         Assert.Equal("edge", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog", "v2")))).Step);
         Assert.Equal(MasterWorld.Revision(MasterWorld.File("blog", "v2")), world.Store.Placements.Find(s_blog)!.Revision);
         Mend();
@@ -74,8 +77,12 @@ public sealed class FleetAfterFaultTests : FaultyFleet
         using (var world = World(directory))
         {
             await world.DeployAsync(MasterWorld.File("blog"));
-            Names.Hook = what => what == "name" ? throw new McpException(ErrorCode.DnsUnreachable, "the DNS server does not answer") : Task.CompletedTask;
-            Assert.Equal("dns", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog"), "beech"))).Step);
+            Names.Hook = what => what == "name"
+                ? throw new McpException(ErrorCode.DnsUnreachable, "the DNS server does not answer")
+                : Task.CompletedTask;
+            Assert.Equal(
+                "dns",
+                (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog"), "beech"))).Step);
             await world.Node.Undeployer.SweepAsync(default);
             Assert.Contains("blog", Agents["alder"].Services.Keys);
             Assert.Equal("beech", world.Home("blog"));
@@ -95,7 +102,9 @@ public sealed class FleetAfterFaultTests : FaultyFleet
     {
         using var world = World(Fresh());
         await world.DeployAsync(MasterWorld.File("blog"));
-        Agents["alder"].Hook = (what, _) => what == "undeploy" ? throw new RpcException(new Status(StatusCode.Unavailable, "cut")) : Task.CompletedTask;
+        Agents["alder"].Hook = (what, _) => what == "undeploy"
+            ? throw new RpcException(new Status(StatusCode.Unavailable, "cut"))
+            : Task.CompletedTask;
         var left = await Assert.ThrowsAsync<McpException>(() => DrainAsync(world, "alder"));
         Assert.Equal(ErrorCode.DrainPartial, left.Code);
         Assert.Contains("blog", left.Message, StringComparison.Ordinal);
@@ -119,7 +128,10 @@ public sealed class FleetAfterFaultTests : FaultyFleet
         // One that had chosen no node yet may find none: the other is cordoned by now.
         if (world.Store.Operations.Open().Any(o => o.Step == 0) && next.StartsWith("drain", StringComparison.Ordinal))
             await world.RecoverAsync();
-        var was = Agents.All.Any(a => a.Services.GetValueOrDefault("blog")?.Body.Contains(":v2", StringComparison.Ordinal) == true) || (first is "again" or "move" && world.Store.Operations.Open().Count > 0) ? "v2" : "v1";
+        var was = Agents.All.Any(a => a.Services.GetValueOrDefault("blog")?.Body.Contains(":v2", StringComparison.Ordinal) == true)
+            || (first is "again" or "move" && world.Store.Operations.Open().Count > 0)
+            ? "v2"
+            : "v1";
         if (next != "undeploy")
             Watch(where);
         switch (next)
@@ -179,12 +191,17 @@ public sealed class FleetAfterFaultTests : FaultyFleet
             {
                 if (what == "deployed" && Agents.All.Count(a => a.Services.ContainsKey("blog")) > 1)
                     named = false;
-                Assert.True(what != "undeploy" || named || !agent.Services.ContainsKey("blog"), $"{where}: {agent.Name} lost it before the names had moved");
-                Assert.True(what != "undeployed" || Agents.All.Any(a => a.Services.ContainsKey("blog")), $"{where}: {agent.Name} had the only copy");
+                Assert.True(
+                    what != "undeploy" || named || !agent.Services.ContainsKey("blog"),
+                    $"{where}: {agent.Name} lost it before the names had moved");
+                Assert.True(
+                    what != "undeployed" || Agents.All.Any(a => a.Services.ContainsKey("blog")),
+                    $"{where}: {agent.Name} had the only copy");
                 return Task.CompletedTask;
             };
         }
     }
 
-    private static Task DrainAsync(MasterWorld world, string node) => world.Node.Drainer.DrainAsync(Label.Parse(node), "ops", (_, _, _) => { }, default);
+    private static Task DrainAsync(MasterWorld world, string node) =>
+        world.Node.Drainer.DrainAsync(Label.Parse(node), "ops", (_, _, _) => { }, default);
 }

@@ -37,7 +37,9 @@ public sealed class FleetDataTests : FaultyFleet
     {
         using var world = World(Fresh());
         await world.DeployAsync(File("blog", "/srv/c/pg:/data"));
-        Assert.Equal(ErrorCode.MoveData, (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog"), "beech"))).Reason.Code);
+        Assert.Equal(
+            ErrorCode.MoveData,
+            (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog"), "beech"))).Reason.Code);
         await world.DeployAsync(MasterWorld.File("blog"));
         await world.DeployAsync(MasterWorld.File("blog"), "beech");
         Assert.Equal("beech", world.Home("blog"));
@@ -48,7 +50,10 @@ public sealed class FleetDataTests : FaultyFleet
     {
         using var world = World(Fresh());
         await world.DeployAsync(File("blog", "/srv/c/pg:/data"));
-        Assert.Equal(ErrorCode.MoveData, (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync("node = \"beech\"\n" + File("blog", "/srv/c/pg:/data")))).Reason.Code);
+        Assert.Equal(
+            ErrorCode.MoveData,
+            (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(
+                "node = \"beech\"\n" + File("blog", "/srv/c/pg:/data")))).Reason.Code);
         Assert.Equal("alder", world.Home("blog"));
     }
 
@@ -84,7 +89,11 @@ public sealed class FleetDataTests : FaultyFleet
         using var world = World(Fresh());
         await world.DeployAsync(File("blog", "/srv/c/pg:/data"), "alder");
         await world.DeployAsync(MasterWorld.File("shop"), "alder");
-        var stay = await Assert.ThrowsAsync<McpException>(() => world.Node.Drainer.DrainAsync(Label.Parse("alder"), "ops", (_, _, _) => { }, default));
+        var stay = await Assert.ThrowsAsync<McpException>(() => world.Node.Drainer.DrainAsync(
+            Label.Parse("alder"),
+            "ops",
+            (_, _, _) => { },
+            default));
         Assert.Equal(ErrorCode.DrainPartial, stay.Code);
         Assert.Contains("web /srv/c/pg on alder", stay.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("shop", stay.Message, StringComparison.Ordinal);
@@ -102,10 +111,14 @@ public sealed class FleetDataTests : FaultyFleet
     {
         using var world = World(Fresh());
         await world.DeployAsync(MasterWorld.File("blog"));
-        Agents["alder"].Hook = (what, _) => what == "deployed" ? throw new RpcException(new Status(StatusCode.Unavailable, "cut")) : Task.CompletedTask;
+        Agents["alder"].Hook = (what, _) => what == "deployed"
+            ? throw new RpcException(new Status(StatusCode.Unavailable, "cut"))
+            : Task.CompletedTask;
         await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(File("blog", "/srv/c/pg:/data", "v2")));
         Mend();
-        Assert.Equal(ErrorCode.MoveData, (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog"), "beech"))).Reason.Code);
+        Assert.Equal(
+            ErrorCode.MoveData,
+            (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog"), "beech"))).Reason.Code);
         await Assert.ThrowsAsync<McpException>(() => world.Node.Drainer.DrainAsync(Label.Parse("alder"), "ops", (_, _, _) => { }, default));
         Assert.Equal(["blog"], Agents["alder"].Services.Keys);
         Assert.Empty(Agents["beech"].Services);
@@ -122,8 +135,11 @@ public sealed class FleetDataTests : FaultyFleet
         await world.DeployAsync(MasterWorld.File("blog"));
         Agents["alder"].Hook = (_, _) => throw new RpcException(new Status(StatusCode.Unavailable, "cut"));
         await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(File("blog", "/srv/c/pg:/data")));
-        Assert.Equal(ErrorCode.MoveData, (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(File("blog", "/srv/c/pg:/data"), "beech"))).Reason.Code);
+        Assert.Equal(
+            ErrorCode.MoveData,
+            (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(File("blog", "/srv/c/pg:/data"), "beech"))).Reason.Code);
     }
 
-    private static string File(string name, string volume, string tag = "v1") => MasterWorld.File(name, tag).Replace("image =", $"volumes = [\"{volume}\"]\nimage =", StringComparison.Ordinal);
+    private static string File(string name, string volume, string tag = "v1") =>
+        MasterWorld.File(name, tag).Replace("image =", $"volumes = [\"{volume}\"]\nimage =", StringComparison.Ordinal);
 }

@@ -8,7 +8,8 @@ using Mcp.TestKit.Faults;
 
 namespace Mcp.UnitTests.Master;
 
-/// <summary>The fault matrix of a fleet: deploys, moves and undeploys, broken and killed before and after every single side effect.</summary>
+/// <summary>The fault matrix of a fleet: deploys, moves and undeploys, broken and killed before and after every single side
+/// effect.</summary>
 public sealed class FleetFaultTests : FaultyFleet
 {
     [Fact]
@@ -115,13 +116,17 @@ public sealed class FleetFaultTests : FaultyFleet
     public async Task An_agent_that_says_no_releases_the_placement_and_one_that_is_silent_keeps_it()
     {
         using var world = World(Fresh());
-        Agents["alder"].Hook = (what, _) => what == "deploy" ? throw new McpException(ErrorCode.StepFailed, "step health failed and was undone") : Task.CompletedTask;
+        Agents["alder"].Hook = (what, _) => what == "deploy"
+            ? throw new McpException(ErrorCode.StepFailed, "step health failed and was undone")
+            : Task.CompletedTask;
         var no = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")));
         Assert.Equal("deploy", no.Step);
         Assert.Contains("node alder: step health failed", no.Message, StringComparison.Ordinal);
         Assert.Null(world.Store.Placements.Find(Label.Parse("blog")));
 
-        Agents["alder"].Hook = (what, _) => what == "deployed" ? throw new RpcException(new Status(StatusCode.Unavailable, "gone")) : Task.CompletedTask;
+        Agents["alder"].Hook = (what, _) => what == "deployed"
+            ? throw new RpcException(new Status(StatusCode.Unavailable, "gone"))
+            : Task.CompletedTask;
         var silent = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")));
         Assert.Equal(ErrorCode.NodeUnreachable, silent.Reason.Code);
         Assert.Equal("alder", world.Store.Placements.Find(Label.Parse("blog"))?.Target?.Text);
@@ -191,10 +196,13 @@ public sealed class FleetFaultTests : FaultyFleet
     public async Task Two_services_that_want_one_hostname_at_once_do_not_both_get_it()
     {
         using var world = World(Fresh());
-        var files = Enumerable.Range(0, 8).Select(i => MasterWorld.File($"s{i}").Replace($"s{i}.example.com", "shared.example.com", StringComparison.Ordinal));
+        var files = Enumerable.Range(0, 8)
+            .Select(i => MasterWorld.File($"s{i}").Replace($"s{i}.example.com", "shared.example.com", StringComparison.Ordinal));
         var outcomes = await Task.WhenAll(files.Select(f => Record.ExceptionAsync(() => world.DeployAsync(f)).AsTask()));
         Assert.Single(outcomes, o => o is null);
-        Assert.All(outcomes.OfType<Exception>(), e => Assert.Contains("shared.example.com belongs to", e.Message, StringComparison.Ordinal));
+        Assert.All(
+            outcomes.OfType<Exception>(),
+            e => Assert.Contains("shared.example.com belongs to", e.Message, StringComparison.Ordinal));
         Assert.Single(world.Store.Placements.List());
         Assert.Single(Agents.All.SelectMany(a => a.Services.Keys));
     }
@@ -214,7 +222,10 @@ public sealed class FleetFaultTests : FaultyFleet
             var none = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("shop")));
             Assert.Contains("alder: is amd64, and the images are for riscv64", none.Message, StringComparison.Ordinal);
             Agents["alder"].Images.Clear();
-            Assert.Contains("cannot ask for the architectures", (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("shop")))).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                "cannot ask for the architectures",
+                (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("shop")))).Message,
+                StringComparison.Ordinal);
         }
         finally
         {
@@ -228,10 +239,19 @@ public sealed class FleetFaultTests : FaultyFleet
         using var world = World(Fresh());
         await world.DeployAsync(MasterWorld.File("blog"));
         using var key = System.Security.Cryptography.ECDsa.Create();
-        var request = new System.Security.Cryptography.X509Certificates.CertificateRequest("CN=alder, OU=mcp node", key, System.Security.Cryptography.HashAlgorithmName.SHA256).CreateSigningRequestPem();
-        var refused = Assert.Throws<McpException>(() => world.Node.Membership.IssueService(new Caller("beech", Role.Node, DateTimeOffset.MaxValue, "key"), "blog", request));
+        var request = new System.Security.Cryptography.X509Certificates.CertificateRequest(
+            "CN=alder, OU=mcp node",
+            key,
+            System.Security.Cryptography.HashAlgorithmName.SHA256).CreateSigningRequestPem();
+        var refused = Assert.Throws<McpException>(() => world.Node.Membership.IssueService(
+            new Caller("beech", Role.Node, DateTimeOffset.MaxValue, "key"),
+            "blog",
+            request));
         Assert.Equal(ErrorCode.CertificateElsewhere, refused.Code);
-        using var given = world.Node.Membership.IssueService(new Caller("alder", Role.Node, DateTimeOffset.MaxValue, "key"), "blog", request);
+        using var given = world.Node.Membership.IssueService(
+            new Caller("alder", Role.Node, DateTimeOffset.MaxValue, "key"),
+            "blog",
+            request);
         Assert.Null(PeerName.Of(given));
         Assert.True(given.MatchesHostname("blog.mcp.internal") && given.MatchesHostname("web.blog.mcp.internal"));
         Assert.False(given.MatchesHostname("shop.mcp.internal") || given.MatchesHostname("alder.node.mcp"));

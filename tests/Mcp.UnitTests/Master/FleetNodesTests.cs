@@ -24,12 +24,20 @@ public sealed class FleetNodesTests : FaultyFleet
         await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog"), "beech"));
         Assert.Equal(("alder", "beech"), (world.Home("blog"), world.Store.Placements.Find(s_blog)!.Target?.Text));
         foreach (var node in (Label[])[s_alder, s_beech])
-            Assert.Contains("has blog", Assert.Throws<McpException>(() => world.Store.RemoveNode(node, force: false)).Message, StringComparison.Ordinal);
+        {
+            Assert.Contains(
+                "has blog",
+                Assert.Throws<McpException>(() => world.Store.RemoveNode(node, force: false)).Message,
+                StringComparison.Ordinal);
+        }
 
         Mend();
         Silent("alder", "undeploy");
         await world.DeployAsync(MasterWorld.File("blog"), "beech");
-        Assert.Contains("a copy of blog", Assert.Throws<McpException>(() => world.Store.RemoveNode(s_alder, force: false)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "a copy of blog",
+            Assert.Throws<McpException>(() => world.Store.RemoveNode(s_alder, force: false)).Message,
+            StringComparison.Ordinal);
         Assert.Empty(world.Store.RemoveNode(s_alder, force: true));
         Assert.Equal("beech", world.Home("blog"));
         Assert.Empty(world.Store.Leftovers.List());
@@ -59,7 +67,9 @@ public sealed class FleetNodesTests : FaultyFleet
                 world.Store.RemoveNode(s_alder, force: true);
             return Task.CompletedTask;
         };
-        Assert.Equal(ErrorCode.NodeUnknown, (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")))).Reason.Code);
+        Assert.Equal(
+            ErrorCode.NodeUnknown,
+            (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")))).Reason.Code);
         Assert.Empty(world.Store.Placements.List());
     }
 
@@ -90,7 +100,9 @@ public sealed class FleetNodesTests : FaultyFleet
         using var world = World(Fresh());
         world.Store.Nodes.Cordon(s_alder, true);
         var service = Mcp.Model.Definition.ServiceFile.Parse(MasterWorld.File("blog"), "test");
-        Assert.Equal(ErrorCode.NodeCordoned, Assert.Throws<McpException>(() => world.Store.Placements.Reserve(service, s_alder, Revision.Of(service))).Code);
+        Assert.Equal(
+            ErrorCode.NodeCordoned,
+            Assert.Throws<McpException>(() => world.Store.Placements.Reserve(service, s_alder, Revision.Of(service))).Code);
         await world.DeployAsync(MasterWorld.File("blog"));
         Assert.Equal("beech", world.Home("blog"));
     }
@@ -129,7 +141,9 @@ public sealed class FleetNodesTests : FaultyFleet
     public async Task A_refusal_that_comes_after_the_deploy_is_not_taken_for_one()
     {
         using var world = World(Fresh());
-        Agents["alder"].Hook = (what, _) => what == "deployed" ? throw new McpException(ErrorCode.RegistryOpen, "the disk is full") : Task.CompletedTask;
+        Agents["alder"].Hook = (what, _) => what == "deployed"
+            ? throw new McpException(ErrorCode.RegistryOpen, "the disk is full")
+            : Task.CompletedTask;
         await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")));
         Assert.Equal("alder", world.Home("blog"));
         Mend();
@@ -150,5 +164,8 @@ public sealed class FleetNodesTests : FaultyFleet
         Assert.Equal(["shop"], world.Store.Placements.List().Select(p => p.Service.Text));
     }
 
-    private void Silent(string node, string when) => Agents[node].Hook = (what, _) => what == when ? throw new RpcException(new Status(StatusCode.Unavailable, "cut")) : Task.CompletedTask;
+    private void Silent(string node, string when) =>
+        Agents[node].Hook = (what, _) => what == when
+            ? throw new RpcException(new Status(StatusCode.Unavailable, "cut"))
+            : Task.CompletedTask;
 }

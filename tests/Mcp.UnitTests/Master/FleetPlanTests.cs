@@ -145,7 +145,8 @@ public sealed class FleetPlanTests : FaultyFleet
         protected override IDictionary<object, object> UserStateCore { get; } =
             new Dictionary<object, object> { ["mcp-caller"] = new Caller("somebody", role, DateTimeOffset.MaxValue) };
 
-        protected override ContextPropagationToken CreatePropagationTokenCore(ContextPropagationOptions? options) => throw new NotSupportedException();
+        protected override ContextPropagationToken CreatePropagationTokenCore(ContextPropagationOptions? options) =>
+            throw new NotSupportedException();
 
         protected override Task WriteResponseHeadersAsyncCore(Metadata responseHeaders) => Task.CompletedTask;
     }

@@ -21,7 +21,9 @@ public sealed class FleetReleasesTests : FaultyFleet
             [(3, "ops", Outcome.Done), (2, "bob", Outcome.Done), (1, "ann", Outcome.Done)],
             world.Store.Releases.Of(s_blog).Select(r => ((int)r.Number, r.By, r.Outcome!.Value)));
         Assert.Equal((3, 2), (Agents["alder"].Release, Agents["beech"].Release));
-        Assert.Equal(MasterWorld.Revision(MasterWorld.File("blog", "v2")), world.Store.Releases.Revision(world.Store.Releases.Of(s_blog)[0].Revision));
+        Assert.Equal(
+            MasterWorld.Revision(MasterWorld.File("blog", "v2")),
+            world.Store.Releases.Revision(world.Store.Releases.Of(s_blog)[0].Revision));
     }
 
     [Fact]
@@ -43,7 +45,9 @@ public sealed class FleetReleasesTests : FaultyFleet
     public async Task A_deploy_that_failed_says_so_and_why()
     {
         using var world = World(Fresh());
-        Agents["alder"].Hook = (what, _) => what == "deploy" ? throw new Model.Errors.McpException(Model.Errors.ErrorCode.StepFailed, "no luck") : Task.CompletedTask;
+        Agents["alder"].Hook = (what, _) => what == "deploy"
+            ? throw new Model.Errors.McpException(Model.Errors.ErrorCode.StepFailed, "no luck")
+            : Task.CompletedTask;
         await Assert.ThrowsAsync<StepFailedException>(() => DeployAsync(world, "v1", "ann"));
         var release = Assert.Single(world.Store.Releases.Of(s_blog));
         Assert.Equal((1, Outcome.Failed), (release.Number, release.Outcome));

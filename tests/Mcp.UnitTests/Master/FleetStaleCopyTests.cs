@@ -26,7 +26,13 @@ public sealed class FleetStaleCopyTests : FaultyFleet
         {
             await before.DeployAsync(MasterWorld.File("blog"), "beech");
             var state = MasterWorld.Deployment(MasterWorld.File("blog")) with { MoveTo = s_beech, Node = s_beech, From = s_alder };
-            before.Store.Operations.Save(new JournalEntry(Guid.NewGuid(), FleetDeployer.Kind, "blog", 5, false, FleetDeployment.Write(state)));
+            before.Store.Operations.Save(new JournalEntry(
+                Guid.NewGuid(),
+                FleetDeployer.Kind,
+                "blog",
+                5,
+                false,
+                FleetDeployment.Write(state)));
         }
 
         Agents["alder"].Services["blog"] = MasterWorld.Revision(MasterWorld.File("blog"));
@@ -87,7 +93,9 @@ public sealed class FleetStaleCopyTests : FaultyFleet
         Mend();
         await world.RecoverAsync();
         await world.Node.Dns!.MendAsync(default);
-        Assert.Equal(("beech", MasterWorld.Revision(MasterWorld.File("blog", "v9"))), (world.Home("blog"), Agents["beech"].Services["blog"]));
+        Assert.Equal(
+            ("beech", MasterWorld.Revision(MasterWorld.File("blog", "v9"))),
+            (world.Home("blog"), Agents["beech"].Services["blog"]));
         Assert.Empty(world.Store.Leftovers.List());
     }
 
@@ -154,8 +162,15 @@ public sealed class FleetStaleCopyTests : FaultyFleet
     {
         using var world = World(Fresh());
         foreach (var agent in Agents.All)
-            agent.Hook = (what, _) => what == "deploy" ? throw new RpcException(new Status(status, "no"), new Metadata { { "mcp-code", code } }) : Task.CompletedTask;
-        Assert.Equal(ErrorCode.Of(code), (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")))).Reason.Code);
+        {
+            agent.Hook = (what, _) => what == "deploy"
+                ? throw new RpcException(new Status(status, "no"), new Metadata { { "mcp-code", code } })
+                : Task.CompletedTask;
+        }
+
+        Assert.Equal(
+            ErrorCode.Of(code),
+            (await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog")))).Reason.Code);
         Assert.Null(world.Store.Placements.Find(s_blog));
         Assert.Null(Record.Exception(() => world.Node.Deployer.Check(Mcp.Model.Definition.ServiceFile.Parse(
             MasterWorld.File("shop").Replace("shop.example.com", "blog.example.com", StringComparison.Ordinal), "test"))));
@@ -206,5 +221,8 @@ public sealed class FleetStaleCopyTests : FaultyFleet
         return world;
     }
 
-    private void Silent(string node, string when) => Agents[node].Hook = (what, _) => what == when ? throw new RpcException(new Status(StatusCode.Unavailable, "cut")) : Task.CompletedTask;
+    private void Silent(string node, string when) =>
+        Agents[node].Hook = (what, _) => what == when
+            ? throw new RpcException(new Status(StatusCode.Unavailable, "cut"))
+            : Task.CompletedTask;
 }

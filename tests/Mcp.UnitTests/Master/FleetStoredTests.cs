@@ -13,11 +13,13 @@ namespace Mcp.UnitTests.Master;
 /// <summary>What another version has stored and this one refuses, or cannot read at all, concerns its own service and no other.</summary>
 public sealed class FleetStoredTests : FaultyFleet
 {
-    private const string Newer = "name = \"bad\"\n[[components]]\nname = \"web\"\nimage = \"example.com/hello:v1\"\nruntime = \"of-next-year\"\n";
+    private const string Newer =
+        "name = \"bad\"\n[[components]]\nname = \"web\"\nimage = \"example.com/hello:v1\"\nruntime = \"of-next-year\"\n";
     private static readonly Label s_bad = Label.Parse("bad");
     private static readonly Label s_alder = Label.Parse("alder");
 
-    public static TheoryData<string> Unreadable => ["", "\0\0garbage", Newer, "name = \"another\"\n[[components]]\nname = \"web\"\nimage = \"example.com/hello:v1\"\n"];
+    public static TheoryData<string> Unreadable =>
+        ["", "\0\0garbage", Newer, "name = \"another\"\n[[components]]\nname = \"web\"\nimage = \"example.com/hello:v1\"\n"];
 
     [Theory]
     [MemberData(nameof(Unreadable))]
@@ -65,7 +67,8 @@ public sealed class FleetStoredTests : FaultyFleet
     {
         using var world = await WorldAsync();
         // Two volumes at one path inside: a rule of today.
-        var refused = MasterWorld.File("good").Replace("image =", "volumes = [\"/srv/a:/data:ro\", \"/srv/b:/data:ro\"]\nimage =", StringComparison.Ordinal);
+        var refused = MasterWorld.File("good")
+            .Replace("image =", "volumes = [\"/srv/a:/data:ro\", \"/srv/b:/data:ro\"]\nimage =", StringComparison.Ordinal);
         Assert.Throws<Mcp.Model.Definition.ServiceFileException>(() => Mcp.Model.Definition.ServiceFile.Parse(refused, "today"));
         Store(world, "good", refused);
         Agents["alder"].Services["good"] = Revision.Legacy(refused);
@@ -73,7 +76,10 @@ public sealed class FleetStoredTests : FaultyFleet
         Store(world, "bad", unknown);
         Agents["alder"].Services["bad"] = Revision.Legacy(unknown);
         var left = await Assert.ThrowsAsync<McpException>(() => world.Node.Drainer.DrainAsync(s_alder, "ops", (_, _, _) => { }, default));
-        Assert.Contains("bad: the stored definition of bad has keys that this version does not know: ", left.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "bad: the stored definition of bad has keys that this version does not know: ",
+            left.Message,
+            StringComparison.Ordinal);
         Assert.Contains("of_next_year", left.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("good", left.Message, StringComparison.Ordinal);
         Assert.Equal(("alder", "beech"), (world.Home("bad"), world.Home("good")));
@@ -89,9 +95,21 @@ public sealed class FleetStoredTests : FaultyFleet
             await before.DeployAsync(MasterWorld.File("good"), "alder");
             var unread = new FleetDeployment { Name = s_bad, Revision = Revision.Legacy(Newer), Node = s_alder };
             var good = MasterWorld.Deployment(MasterWorld.File("good", "v2")) with { MoveTo = Label.Parse("beech") };
-            before.Store.Operations.Save(new JournalEntry(Guid.NewGuid(), FleetDeployer.Kind, "bad", 1, false, FleetDeployment.Write(unread)));
+            before.Store.Operations.Save(new JournalEntry(
+                Guid.NewGuid(),
+                FleetDeployer.Kind,
+                "bad",
+                1,
+                false,
+                FleetDeployment.Write(unread)));
             before.Store.Operations.Save(new JournalEntry(Guid.NewGuid(), FleetDeployer.Kind, "worse", 1, false, "{ garbage"));
-            before.Store.Operations.Save(new JournalEntry(Guid.NewGuid(), FleetDeployer.Kind, "good", 0, false, FleetDeployment.Write(good)));
+            before.Store.Operations.Save(new JournalEntry(
+                Guid.NewGuid(),
+                FleetDeployer.Kind,
+                "good",
+                0,
+                false,
+                FleetDeployment.Write(good)));
             before.Store.Leftovers.Add(new Leftover("deploy", "gone", "alder", "{ garbage", "cut"));
             before.Store.Leftovers.Add(new Leftover("dns", "gone", "alder", FleetDeployment.Write(unread), "cut"));
             before.Store.Leftovers.Add(new Leftover("record", "gone", "alder", "", "cut"));
@@ -102,7 +120,12 @@ public sealed class FleetStoredTests : FaultyFleet
         using var world = World(directory);
         await world.RecoverAsync();
         ServesAt(world, "good", "beech", "v2");
-        Assert.Equal(["bad", "worse"], world.Store.Events.After(0, 100).Where(e => e.Kind == EventKind.DeployFailed).Select(e => e.Service).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["bad", "worse"],
+            world.Store.Events.After(0, 100)
+                .Where(e => e.Kind == EventKind.DeployFailed)
+                .Select(e => e.Service)
+                .Order(StringComparer.Ordinal));
         Assert.DoesNotContain(world.Store.Events.After(0, 100), e => e.Detail.Contains("Exception", StringComparison.Ordinal));
     }
 
@@ -111,12 +134,17 @@ public sealed class FleetStoredTests : FaultyFleet
     {
         using var world = await WorldAsync();
         Store(world, "bad", Newer);
-        Agents["alder"].Hook = (what, _) => what == "deploy" ? throw new McpException(ErrorCode.StepFailed, "step health failed and was undone") : Task.CompletedTask;
+        Agents["alder"].Hook = (what, _) => what == "deploy"
+            ? throw new McpException(ErrorCode.StepFailed, "step health failed and was undone")
+            : Task.CompletedTask;
         Agents["alder"].Services.TryRemove("bad", out _);
         await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("bad", "v2")));
         Assert.Equal(Revision.Legacy(Newer), world.Store.Placements.Find(s_bad)!.Revision);
         Mend();
-        Assert.Equal(ErrorCode.RouteTaken, (await Assert.ThrowsAsync<McpException>(() => world.DeployAsync(MasterWorld.File("thief").Replace("thief.example.com", "bad.example.com", StringComparison.Ordinal)))).Code);
+        Assert.Equal(
+            ErrorCode.RouteTaken,
+            (await Assert.ThrowsAsync<McpException>(() => world.DeployAsync(MasterWorld.File("thief")
+                .Replace("thief.example.com", "bad.example.com", StringComparison.Ordinal)))).Code);
     }
 
     [Fact]

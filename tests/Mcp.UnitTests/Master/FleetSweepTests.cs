@@ -87,19 +87,43 @@ public sealed class FleetSweepTests : FaultyFleet
     [Fact]
     public void A_drain_of_where_a_service_was_going_waits_for_where_it_is()
     {
-        var there = new Mcp.Master.Store.Placement(s_blog, Label.Parse("alder"), Label.Parse("beech"), MasterWorld.Revision(MasterWorld.File("blog")));
+        var there = new Mcp.Master.Store.Placement(
+            s_blog,
+            Label.Parse("alder"),
+            Label.Parse("beech"),
+            MasterWorld.Revision(MasterWorld.File("blog")));
         var state = MasterWorld.Deployment(MasterWorld.File("blog")) with { Leave = true, IfChanged = true, Away = Label.Parse("beech") };
         var silent = PlaceStep.Decide(state, there, [Node("alder", reachable: false), Node("beech"), Node("cedar")], null);
         Assert.Null(silent.Node);
         Assert.Contains("it is still on alder, which cannot be reached", silent.Why, StringComparison.Ordinal);
         Assert.Equal("alder", PlaceStep.Decide(state, there, [Node("alder"), Node("beech"), Node("cedar")], null).Node?.Text);
         // What leaves a silent node itself goes on; and what is nowhere yet may go anywhere.
-        Assert.Equal("beech", PlaceStep.Decide(state with { Away = Label.Parse("alder") }, there, [Node("alder", reachable: false), Node("beech"), Node("cedar")], null).Node?.Text);
-        Assert.Equal("cedar", PlaceStep.Decide(state, there with { Node = null }, [Node("alder", reachable: false), Node("beech"), Node("cedar")], null).Node?.Text);
+        Assert.Equal(
+            "beech",
+            PlaceStep.Decide(
+                state with { Away = Label.Parse("alder") },
+                there,
+                [Node("alder", reachable: false), Node("beech"), Node("cedar")],
+                null).Node?.Text);
+        Assert.Equal(
+            "cedar",
+            PlaceStep.Decide(
+                state,
+                there with { Node = null },
+                [Node("alder", reachable: false), Node("beech"), Node("cedar")],
+                null).Node?.Text);
     }
 
     private static Candidate Node(string name, bool reachable = true) =>
-        new(Label.Parse(name), new HashSet<Tier> { Tier.Worker }, reachable, false, "amd64", new HashSet<RuntimeKind> { RuntimeKind.Container }, 4096, 0);
+        new(
+            Label.Parse(name),
+            new HashSet<Tier> { Tier.Worker },
+            reachable,
+            false,
+            "amd64",
+            new HashSet<RuntimeKind> { RuntimeKind.Container },
+            4096,
+            0);
 
     private void Left(MasterWorld world, string service, string node)
     {

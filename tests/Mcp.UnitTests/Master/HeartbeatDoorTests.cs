@@ -87,7 +87,8 @@ public sealed class HeartbeatDoorTests : IAsyncLifetime
         return new MemoryStream(bytes);
     }
 
-    private X509Certificate2 Issue() => _authority.IssuePeer(new PeerName(Label.Parse("alder"), false), [], TimeProvider.System.GetUtcNow(), TimeSpan.FromDays(1));
+    private X509Certificate2 Issue() =>
+        _authority.IssuePeer(new PeerName(Label.Parse("alder"), false), [], TimeProvider.System.GetUtcNow(), TimeSpan.FromDays(1));
 
     private void Joined(X509Certificate2 certificate) => _world.Store.Nodes.Rekey(Label.Parse("alder"), PeerName.KeyOf(certificate));
 

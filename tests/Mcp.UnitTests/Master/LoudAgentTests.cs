@@ -71,11 +71,15 @@ public sealed class LoudAgentTests : IAsyncLifetime
     {
         using var world = new MasterWorld(_directory, _agents, _names);
         var heard = new List<string>();
-        _agents["loud"].Telling = (output, ct) => output.WriteAsync(new StepEvent { Kind = StepEvent.Types.Kind.Progress, Step = new string('s', 100_000), Detail = new string('d', 100_000) }, ct);
+        _agents["loud"].Telling = (output, ct) => output.WriteAsync(
+            new StepEvent { Kind = StepEvent.Types.Kind.Progress, Step = new string('s', 100_000), Detail = new string('d', 100_000) },
+            ct);
         await world.DeployAsync(MasterWorld.File("blog"), "loud", (_, mark, detail) => heard.Add(detail));
         Assert.Contains(heard, h => h.Contains("ddd", StringComparison.Ordinal));
         Assert.All(heard, h => Assert.True(h.Length <= 2 * Texts.Longest + 1, $"{h.Length} long"));
-        _agents["loud"].Hook = (what, _) => what == "deploy" ? throw new McpException(ErrorCode.ImagePull, new string('e', 7000)) : Task.CompletedTask;
+        _agents["loud"].Hook = (what, _) => what == "deploy"
+            ? throw new McpException(ErrorCode.ImagePull, new string('e', 7000))
+            : Task.CompletedTask;
         var failed = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(MasterWorld.File("blog", "v2")));
         Assert.InRange(failed.Reason.Message.Length, 1000, Texts.Longest + 100);
     }
@@ -88,7 +92,10 @@ public sealed class LoudAgentTests : IAsyncLifetime
         var many = new StatusReply { Node = "loud" };
         // Two bytes each on the wire, and some hundred as objects.
         many.Components.AddRange(Enumerable.Repeat(new ComponentStatus(), 3_000_000));
-        foreach (var told in (StatusReply[])[new() { Node = "loud", Components = { new ComponentStatus { Service = new string('x', 60_000_000) } } }, many])
+        foreach (var told in (StatusReply[])[
+            new() { Node = "loud", Components = { new ComponentStatus { Service = new string('x', 60_000_000) } } },
+            many,
+        ])
         {
             _agents["loud"].Told = told;
             var reply = await world.Node.View.StatusAsync(null, default);
@@ -113,7 +120,14 @@ public sealed class LoudAgentTests : IAsyncLifetime
                 Generation = 1,
                 Desired = "running",
                 Observed = "running",
-                Routes = { new RouteStatus { Name = "http", Mode = "l7", Port = 8080, HostPort = 20000, Hostname = $"service-{i}.apps.example.com" } },
+                Routes = { new RouteStatus
+                {
+                    Name = "http",
+                    Mode = "l7",
+                    Port = 8080,
+                    HostPort = 20000,
+                    Hostname = $"service-{i}.apps.example.com",
+                } },
             });
         }
 
@@ -134,10 +148,18 @@ public sealed class LoudAgentTests : IAsyncLifetime
         Assert.Equal(ErrorCode.NodeFacts, Assert.Throws<McpException>(() => NodeTexts.Kept(facts)).Code);
         // Of what ends, that which ends first.
         facts = _agents["alder"].Facts;
-        facts.Endings.AddRange(Enumerable.Range(1, 100_000).Select(i => new Ending { What = $"{i}", End = new Google.Protobuf.WellKnownTypes.Timestamp { Seconds = 100_000 - i } }));
+        facts.Endings.AddRange(Enumerable.Range(1, 100_000)
+            .Select(i => new Ending { What = $"{i}", End = new Google.Protobuf.WellKnownTypes.Timestamp { Seconds = 100_000 - i } }));
         Assert.Equal(Enumerable.Range(0, 1000).Select(i => $"{100_000 - i}"), NodeTexts.Kept(facts).Endings.Select(e => e.What));
         // What this version does not know.
-        var padded = NodeStatusReply.Parser.ParseFrom([.. Google.Protobuf.MessageExtensions.ToByteArray(_agents["alder"].Facts), 0xFA, 0x07, 0x80, 0x40, .. new byte[8192]]);
+        var padded = NodeStatusReply.Parser.ParseFrom([
+            .. Google.Protobuf.MessageExtensions.ToByteArray(_agents["alder"].Facts),
+            0xFA,
+            0x07,
+            0x80,
+            0x40,
+            .. new byte[8192],
+        ]);
         Assert.InRange(NodeTexts.Kept(padded).CalculateSize(), 1, 1000);
     }
 

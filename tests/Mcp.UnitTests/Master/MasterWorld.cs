@@ -17,7 +17,8 @@ using Mcp.TestKit.Fakes;
 
 namespace Mcp.UnitTests.Master;
 
-/// <summary>A master without its process: the real store and all its decisions, with agents, DNS and edge in memory. A second one on the same directory is the master after a kill -9.</summary>
+/// <summary>A master without its process: the real store and all its decisions, with agents, DNS and edge in memory. A second one on the
+/// same directory is the master after a kill -9.</summary>
 internal sealed class MasterWorld : IDisposable
 {
     private readonly FleetIdentity _identity;
@@ -25,7 +26,13 @@ internal sealed class MasterWorld : IDisposable
 
     /// <param name="waits">It gives up on no call to an agent: one that counts as killed must not wake up at a deadline and go on.</param>
     /// <param name="edges">The names of real edge nodes; none: the edge is in memory.</param>
-    public MasterWorld(string directory, FakeAgents agents, FakeNames names, TimeProvider? time = null, bool waits = false, params string[] edges)
+    public MasterWorld(
+        string directory,
+        FakeAgents agents,
+        FakeNames names,
+        TimeProvider? time = null,
+        bool waits = false,
+        params string[] edges)
     {
         time ??= TimeProvider.System;
         Config = new MasterConfig
@@ -132,7 +139,8 @@ internal sealed class FakeNames : IDnsProvider, IEdge
         await Hook("unnamed");
     }
 
-    public Task<IReadOnlyList<DnsRecord>> ListOwnedAsync(CancellationToken ct) => Task.FromResult<IReadOnlyList<DnsRecord>>([.. Records.Select(r => new DnsRecord(r.Key, r.Value))]);
+    public Task<IReadOnlyList<DnsRecord>> ListOwnedAsync(CancellationToken ct) =>
+        Task.FromResult<IReadOnlyList<DnsRecord>>([.. Records.Select(r => new DnsRecord(r.Key, r.Value))]);
 
     public void Check(ServiceDefinition service)
     {

@@ -37,12 +37,16 @@ public sealed class RevisionsOfPlacementsTests : IDisposable
         var there = Assert.Single(store.Placements.List());
         Assert.Equal((s_blog, "alder", MasterWorld.Revision(MasterWorld.File("blog"))), (there.Service, there.Node?.Text, there.Revision));
         // Its hostnames stay its own.
-        var thief = ServiceFile.Parse(MasterWorld.File("thief").Replace("thief.example.com", "blog.example.com", StringComparison.Ordinal), "test");
+        var thief = ServiceFile.Parse(
+            MasterWorld.File("thief").Replace("thief.example.com", "blog.example.com", StringComparison.Ordinal),
+            "test");
         Assert.Equal(ErrorCode.RouteTaken, Assert.Throws<McpException>(() => store.Hostnames.Check(thief)).Code);
         foreach (var text in (string[])[Assert.Single(store.Operations.Open()).State, Assert.Single(store.Leftovers.List()).State])
         {
             var read = FleetDeployment.Read(text);
-            Assert.Equal((s_blog, null, "beech", null, null, null, true), (read.Name, read.Component, read.MoveTo?.Text, read.Node, read.From, read.Plan, read.IfChanged));
+            Assert.Equal(
+                (s_blog, null, "beech", null, null, null, true),
+                (read.Name, read.Component, read.MoveTo?.Text, read.Node, read.From, read.Plan, read.IfChanged));
             Assert.Equal(["colour"], read.Service.UnreadKeys);
             Assert.Equal("example.com/hello:v2", read.Service.Components[0].Image.Text);
         }
@@ -92,7 +96,8 @@ public sealed class RevisionsOfPlacementsTests : IDisposable
         old.Alter(connection =>
         {
             connection.Run(
-                "INSERT INTO placements (service, node, definition, updated_at) VALUES ('blog', 'alder', @definition, '2026-01-01T00:00:00Z')",
+                "INSERT INTO placements (service, node, definition, updated_at) VALUES ('blog', 'alder', @definition, "
+                    + "'2026-01-01T00:00:00Z')",
                 ("definition", definition));
             connection.Run("INSERT INTO hostnames (hostname, service) VALUES ('blog.example.com', 'blog')");
             connection.Run(

@@ -12,17 +12,39 @@ public sealed class PlacerTests
     private static readonly HashSet<Tier> s_cores = [Tier.Core];
     private static readonly Candidate s_node = new(Label.Parse("alder"), s_workers, true, false, "amd64", s_all, 1000, 0);
 
-    private static readonly Gen<Candidate> s_candidates = Gen.Select(Gen.Int[0, 40], Gen.Bool, Gen.Bool, Gen.Bool, Gen.Bool, Gen.Bool.Select(b => b ? "amd64" : "arm64"), Gen.Long[0, 2000], Gen.Int[0, 5])
-        .Select((name, core, reachable, cordoned, vms, architecture, memory, services) => new Candidate(Label.Parse($"n{name}"), core ? s_cores : s_workers, reachable, cordoned, architecture, vms ? s_all : [RuntimeKind.Container], memory, services));
+    private static readonly Gen<Candidate> s_candidates = Gen.Select(
+        Gen.Int[0, 40],
+        Gen.Bool,
+        Gen.Bool,
+        Gen.Bool,
+        Gen.Bool,
+        Gen.Bool.Select(b => b ? "amd64" : "arm64"),
+        Gen.Long[0, 2000],
+        Gen.Int[0, 5])
+        .Select((name, core, reachable, cordoned, vms, architecture, memory, services) => new Candidate(
+            Label.Parse($"n{name}"),
+            core ? s_cores : s_workers,
+            reachable,
+            cordoned,
+            architecture,
+            vms ? s_all : [RuntimeKind.Container],
+            memory,
+            services));
 
     private static readonly Gen<List<Candidate>> s_fleets = s_candidates.List[0, 30].Select(f => f.DistinctBy(n => n.Node).ToList());
 
     [Fact]
-    public void The_chosen_node_can_run_it_and_no_other_that_can_comes_before_it() => Gen.Select(s_fleets, Gen.Bool, Gen.Bool).Sample((fleet, vm, core) =>
+    public void The_chosen_node_can_run_it_and_no_other_that_can_comes_before_it() => Gen.Select(
+        s_fleets,
+        Gen.Bool,
+        Gen.Bool).Sample((fleet, vm, core) =>
     {
         var service = Service(vm ? "microvm" : "container", 500, core ? "core" : "worker");
         var decision = Placer.Place(new PlacementRequest(service, new HashSet<string> { "amd64" }), fleet);
-        bool Can(Candidate n) => n is { Reachable: true, Cordoned: false, Architecture: "amd64", MemoryFreeMb: >= 500 } && n.Tiers.Contains(service.Tier) && n.Runtimes.Contains(service.Components[0].Runtime);
+        bool Can(Candidate n) =>
+            n is { Reachable: true, Cordoned: false, Architecture: "amd64", MemoryFreeMb: >= 500 }
+                && n.Tiers.Contains(service.Tier)
+                && n.Runtimes.Contains(service.Components[0].Runtime);
         var able = fleet.Where(Can).OrderBy(n => n.Services).ThenBy(n => n.Node.Text, StringComparer.Ordinal).ToList();
         return decision.Node == able.FirstOrDefault()?.Node
             && decision.Rejected.Select(r => r.Node).ToHashSet().SetEquals(fleet.Where(n => !Can(n)).Select(n => n.Node))
@@ -31,7 +53,9 @@ public sealed class PlacerTests
 
     [Fact]
     public void The_order_in_which_nodes_are_named_does_not_matter() => s_fleets.Sample(fleet =>
-        Placer.Place(new PlacementRequest(Service()), fleet) is var a && Placer.Place(new PlacementRequest(Service()), [.. fleet.AsEnumerable().Reverse()]) is var b
+        Placer.Place(
+            new PlacementRequest(Service()),
+            fleet) is var a && Placer.Place(new PlacementRequest(Service()), [.. fleet.AsEnumerable().Reverse()]) is var b
             && a.Node == b.Node && a.Why == b.Why && a.Rejected.SequenceEqual(b.Rejected));
 
     [Fact]
@@ -39,7 +63,8 @@ public sealed class PlacerTests
     {
         var home = s_node with { Services = 100, MemoryFreeMb = 0, Cordoned = true };
         var request = new PlacementRequest(Service(), Current: home.Node);
-        return Placer.Place(request, [.. fleet, home]).Node == home.Node && Placer.Place(request, [.. fleet, home with { Reachable = false }]).Node is null;
+        return Placer.Place(request, [.. fleet, home]).Node == home.Node
+            && Placer.Place(request, [.. fleet, home with { Reachable = false }]).Node is null;
     });
 
     [Fact]
@@ -59,17 +84,34 @@ public sealed class PlacerTests
     [InlineData("nowhere", "there is no node nowhere; there are alder")]
     [InlineData("alder", "it is to run on alder, which does not do: has 1000 MiB of memory free, and 5000 are asked for")]
     public void A_wish_that_cannot_be_granted_says_why(string node, string why) =>
-        Assert.Equal((null, why), (Placer.Place(new PlacementRequest(Service(memory: 5000), MoveTo: Label.Parse(node)), [s_node]) is var d ? d.Node : null, d.Why));
+        Assert.Equal(
+            (null, why),
+            (Placer.Place(new PlacementRequest(Service(memory: 5000), MoveTo: Label.Parse(node)), [s_node]) is var d
+                ? d.Node
+                : null, d.Why));
 
     [Fact]
     public void With_no_node_fit_all_reasons_are_given()
     {
-        var decision = Placer.Place(new PlacementRequest(Service("unikernel"), new HashSet<string> { "arm64" }),
-            [s_node, s_node with { Node = Label.Parse("beech"), Reachable = false }, s_node with { Node = Label.Parse("cedar"), Tiers = s_cores }, s_node with { Node = Label.Parse("dogwood"), Cordoned = true }, s_node with { Node = Label.Parse("elm"), Runtimes = new HashSet<RuntimeKind> { RuntimeKind.Container } }]);
-        Assert.Equal("no node can run it: alder: is amd64, and the images are for arm64; beech: unreachable; cedar: is not for the tier worker; dogwood: cordoned; elm: cannot run unikernel", decision.Why);
+        var decision = Placer.Place(
+            new PlacementRequest(Service("unikernel"), new HashSet<string> { "arm64" }),
+            [
+                s_node,
+                s_node with { Node = Label.Parse("beech"), Reachable = false },
+                s_node with { Node = Label.Parse("cedar"), Tiers = s_cores },
+                s_node with { Node = Label.Parse("dogwood"), Cordoned = true },
+                s_node with { Node = Label.Parse("elm"), Runtimes = new HashSet<RuntimeKind> { RuntimeKind.Container } },
+            ]);
+        Assert.Equal(
+            "no node can run it: alder: is amd64, and the images are for arm64; beech: unreachable; cedar: is not for the tier worker; "
+                + "dogwood: cordoned; elm: cannot run unikernel",
+            decision.Why);
     }
 
-    private static ServiceDefinition Service(string runtime = "container", int memory = 100, string tier = "worker") => ServiceFile.Parse($"""
+    private static ServiceDefinition Service(
+        string runtime = "container",
+        int memory = 100,
+        string tier = "worker") => ServiceFile.Parse($"""
         name = "web"
         tier = "{tier}"
         [[components]]

@@ -43,7 +43,9 @@ public class ClientHelloTests
 
     [Fact]
     public void An_endless_hello_is_refused() =>
-        Assert.Equal(HelloState.NotTls, ClientHello.Read(new ReadOnlySequence<byte>([22, 3, 1, 0x40, 0, 1, 0, 0x3F, 0xFF, .. new byte[ClientHello.MaxBytes]]), out _));
+        Assert.Equal(
+            HelloState.NotTls,
+            ClientHello.Read(new ReadOnlySequence<byte>([22, 3, 1, 0x40, 0, 1, 0, 0x3F, 0xFF, .. new byte[ClientHello.MaxBytes]]), out _));
 
     [Fact]
     public async Task No_bytes_make_it_throw()
@@ -73,6 +75,7 @@ public class ClientHelloTests
     {
         public override int Read(Span<byte> buffer) => 0;
 
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.FromResult(0);
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            ValueTask.FromResult(0);
     }
 }

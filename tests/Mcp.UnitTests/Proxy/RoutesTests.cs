@@ -72,8 +72,16 @@ public sealed class RoutesTests : IDisposable
         foreach (var text in (string[])["shop.mcp.internal", "shop.example.com"])
         {
             var hostname = Host(text);
-            _registry.EdgeRoutes.Set(new EdgeRoute(hostname, Label.Parse("shop"), Host("shop.mcp.internal"), 8444, "", [IPAddress.Loopback]));
-            var certificate = new Mcp.Agent.Edge.Certificates.CertificateStore(_config.EdgeCertificates, TimeProvider.System).FileOf(hostname);
+            _registry.EdgeRoutes.Set(new EdgeRoute(
+                hostname,
+                Label.Parse("shop"),
+                Host("shop.mcp.internal"),
+                8444,
+                "",
+                [IPAddress.Loopback]));
+            var certificate = new Mcp.Agent.Edge.Certificates.CertificateStore(
+                _config.EdgeCertificates,
+                TimeProvider.System).FileOf(hostname);
             Directory.CreateDirectory(Path.GetDirectoryName(certificate)!);
             File.WriteAllText(certificate, "");
         }
@@ -86,14 +94,17 @@ public sealed class RoutesTests : IDisposable
     {
         Store("shop", "shop.example.com", "l7");
         var hostnames = new Hostnames(_config, _registry.Components);
-        Assert.Equal(ErrorCode.RouteZone, Assert.Throws<McpException>(() => hostnames.Check(Service("thief", "shop.mcp.internal", "l7"))).Code);
+        Assert.Equal(
+            ErrorCode.RouteZone,
+            Assert.Throws<McpException>(() => hostnames.Check(Service("thief", "shop.mcp.internal", "l7"))).Code);
         var taken = Assert.Throws<McpException>(() => hostnames.Check(Service("thief", "shop.example.com", "l4")));
         Assert.Equal(ErrorCode.RouteTaken, taken.Code);
         Assert.Contains("service shop", taken.Message, StringComparison.Ordinal);
         hostnames.Check(Service("shop", "shop.example.com", "l7"));
     }
 
-    private int Port(string service) => _ports.HostPort(InstanceName.Parse($"{service}.web.1"), Service(service, "x.example.com", "l7").Components[0], 8080);
+    private int Port(string service) =>
+        _ports.HostPort(InstanceName.Parse($"{service}.web.1"), Service(service, "x.example.com", "l7").Components[0], 8080);
 
     private void Store(string name, string hostname, string mode)
     {

@@ -14,7 +14,8 @@ public sealed class RevisionCodecTests
 {
     private static readonly string s_golden = Path.Combine(Repository.Root, "tests", "Mcp.UnitTests", "Revisions", "golden");
 
-    /// <summary>A body that changed by itself would have every component of every node replaced at the next deploy after an upgrade.</summary>
+    /// <summary>A body that changed by itself would have every component of every node replaced at the next deploy after an
+    /// upgrade.</summary>
     [Theory]
     [InlineData("full", "5ddc189821d983f5")]
     [InlineData("least", "2d89da8adf973913")]
@@ -89,13 +90,17 @@ public sealed class RevisionCodecTests
     [Fact]
     public void What_is_nested_without_end_is_unreadable() => Assert.Equal(
         ErrorCode.DefinitionUnreadable,
-        Assert.Throws<McpException>(() => RevisionCodec.Service($$"""{"schema":1,"name":"s","x":{{new string('[', 5000)}}{{new string(']', 5000)}}}""")).Code);
+        Assert.Throws<McpException>(() => RevisionCodec.Service(
+            $$"""{"schema":1,"name":"s","x":{{new string('[', 5000)}}{{new string(']', 5000)}}}""")).Code);
 
     [Fact]
     public void A_file_with_what_this_version_cannot_read_has_it_too()
     {
-        var service = RevisionCodec.Service("""{"schema":1,"name":"s","odd key":{"a":[1,2.5]},"components":[{"name":"web","image":"x.lan/y:1","nice":5}]}""");
-        Assert.Equal("name = \"s\"\n\"odd key\" = { a = [1, 2.5] }\n\n[[components]]\nname = \"web\"\nimage = \"x.lan/y:1\"\nnice = 5\n", ServiceFileWriter.Write(service));
+        var service = RevisionCodec.Service(
+            """{"schema":1,"name":"s","odd key":{"a":[1,2.5]},"components":[{"name":"web","image":"x.lan/y:1","nice":5}]}""");
+        Assert.Equal(
+            "name = \"s\"\n\"odd key\" = { a = [1, 2.5] }\n\n[[components]]\nname = \"web\"\nimage = \"x.lan/y:1\"\nnice = 5\n",
+            ServiceFileWriter.Write(service));
     }
 
     // Members come back behind those that are known.
@@ -140,7 +145,9 @@ public sealed class RevisionCodecTests
         nameof(ComponentDefinition.Network) => "host",
         nameof(ComponentDefinition.User) => "1000:1000",
         nameof(HealthCheck.Http) => "/well?x=1",
-        _ => string.Concat(Enumerable.Range(0, random.Next(1, 12)).Select(_ => "aZ 9\"\\\n\t{}[]=#'é漢😀<&>".EnumerateRunes().ElementAt(random.Next(20)).ToString())),
+        _ =>
+            string.Concat(Enumerable.Range(0, random.Next(1, 12))
+                .Select(_ => "aZ 9\"\\\n\t{}[]=#'é漢😀<&>".EnumerateRunes().ElementAt(random.Next(20)).ToString())),
     };
 
     private static object Many(Type item, string name, Random random)
@@ -163,11 +170,14 @@ public sealed class RevisionCodecTests
         return made;
     }
 
-    private static IEnumerable<PropertyInfo> Members(Type type) => type.GetProperties().Where(p => p.CanWrite && p.PropertyType != typeof(Unread));
+    private static IEnumerable<PropertyInfo> Members(Type type) =>
+        type.GetProperties().Where(p => p.CanWrite && p.PropertyType != typeof(Unread));
 
     private static void Same(object? expected, object? actual, string where)
     {
-        if (expected is null or string || expected.GetType().IsValueType || expected is Label or ImageReference or Hostname or VolumeMount or FixedPort)
+        if (expected is null or string
+            || expected.GetType().IsValueType
+            || expected is Label or ImageReference or Hostname or VolumeMount or FixedPort)
         {
             Assert.True(Equals(expected, actual), $"{where}: {expected} became {actual}");
         }
@@ -178,7 +188,9 @@ public sealed class RevisionCodecTests
         else if (expected is IList list)
         {
             var other = ((IEnumerable)actual!).Cast<object>().ToList();
-            Assert.True(list.Count == other.Count, string.Create(CultureInfo.InvariantCulture, $"{where}: {list.Count} became {other.Count}"));
+            Assert.True(
+                list.Count == other.Count,
+                string.Create(CultureInfo.InvariantCulture, $"{where}: {list.Count} became {other.Count}"));
             for (var i = 0; i < list.Count; i++)
                 Same(list[i], other[i], $"{where}[{i}]");
         }

@@ -19,7 +19,8 @@ public sealed class AllowedDomainsTests
     [InlineData("evilexample.com", false)]
     [InlineData("evil-example.com", false)]
     [InlineData("com.example", false)]
-    public void A_name_is_within_a_domain_by_whole_labels(string hostname, bool allowed) => Assert.Equal(allowed, s_allowed.Allow(Name(hostname)));
+    public void A_name_is_within_a_domain_by_whole_labels(string hostname, bool allowed) =>
+        Assert.Equal(allowed, s_allowed.Allow(Name(hostname)));
 
     [Theory]
     [InlineData("example.com.")]

@@ -18,7 +18,8 @@ public class ZoneNamesTests
     [InlineData("mcp.internal", "shopmcp.internal", false)]
     [InlineData("mcp.internal", "internal", false)]
     [InlineData("mcp.internal", "mcp.internal.example.com", false)]
-    public void A_name_is_in_the_zone_in_every_spelling(string zone, string name, bool inside) => Assert.Equal(inside, ZoneNames.Has(zone, name));
+    public void A_name_is_in_the_zone_in_every_spelling(string zone, string name, bool inside) =>
+        Assert.Equal(inside, ZoneNames.Has(zone, name));
 
     [Theory]
     [InlineData("shop.mcp.internal", "l7", false)]
@@ -39,7 +40,8 @@ public class ZoneNamesTests
     [InlineData("SHOP.mcp.internal")]
     [InlineData("shop.mcp.internal.")]
     [InlineData("*.mcp.internal")]
-    public void Other_spellings_are_no_hostnames_at_all(string hostname) => Assert.Throws<ServiceFileException>(() => Thief(hostname, "l7", false));
+    public void Other_spellings_are_no_hostnames_at_all(string hostname) =>
+        Assert.Throws<ServiceFileException>(() => Thief(hostname, "l7", false));
 
     [Fact]
     public void A_hostname_elsewhere_is_taken() => ZoneNames.Check("mcp.internal", Thief("shop.example.com", "l7", true));

@@ -84,7 +84,9 @@ public sealed class AwkwardRegistryTests : IDisposable
         var here = await Store().PullAsync(floating, null, default);
         _registry.Manifest = Encoding.UTF8.GetBytes(_registry.ManifestOf(_registry.Layer, long.MaxValue));
         var told = new List<string>();
-        Assert.Equal(ErrorCode.ImageTooLarge, (await Assert.ThrowsAsync<McpException>(() => Store().PullAsync(floating, null, default))).Code);
+        Assert.Equal(
+            ErrorCode.ImageTooLarge,
+            (await Assert.ThrowsAsync<McpException>(() => Store().PullAsync(floating, null, default))).Code);
         Assert.Equal(here.Digest, (await Store().RenewAsync(floating, TimeSpan.FromMinutes(1), new Told(told), default)).Digest);
         Assert.Contains("the copy on this node serves", Assert.Single(told), StringComparison.Ordinal);
     }
@@ -99,12 +101,16 @@ public sealed class AwkwardRegistryTests : IDisposable
         Assert.NotNull(await Store().PullAsync(Image, null, default));
         _registry.Manifest = bad;
         var second = ImageReference.Parse($"127.0.0.1:{_registry.Port}/team/app:v2");
-        Assert.Contains("by a digest that is not sha256", (await Assert.ThrowsAsync<McpException>(() => Store().PullAsync(second, null, default))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "by a digest that is not sha256",
+            (await Assert.ThrowsAsync<McpException>(() => Store().PullAsync(second, null, default))).Message,
+            StringComparison.Ordinal);
 
         byte[] Index(string here, string elsewhere) => Encoding.UTF8.GetBytes(
             $$"""{"manifests":[{{Entry(elsewhere, "elsewhere")}},{{Entry(here, ImageStore.Architecture)}}]}""");
 
-        string Entry(string digest, string architecture) => $$"""{"digest":"{{digest}}","size":{{_registry.Manifest.Length}},"platform":{"os":"linux","architecture":"{{architecture}}" } }""";
+        string Entry(string digest, string architecture) =>
+            $$"""{"digest":"{{digest}}","size":{{_registry.Manifest.Length}},"platform":{"os":"linux","architecture":"{{architecture}}" } }""";
     }
 
     [Fact]
@@ -112,11 +118,15 @@ public sealed class AwkwardRegistryTests : IDisposable
     {
         _registry.Publish();
         var manifest = Encoding.UTF8.GetString(_registry.Manifest);
-        _registry.Manifest = Encoding.UTF8.GetBytes(manifest.Replace("\"config\":{", "\"config\":{\"mediaType\":\"application/octet-stream\",", StringComparison.Ordinal));
+        _registry.Manifest = Encoding.UTF8.GetBytes(manifest.Replace(
+            "\"config\":{",
+            "\"config\":{\"mediaType\":\"application/octet-stream\",",
+            StringComparison.Ordinal));
         Assert.NotNull(await Store().PullAsync(Image, null, default));
     }
 
-    private bool IsLayer(HttpListenerContext context) => context.Request.Url!.AbsolutePath.EndsWith(_registry.Layer, StringComparison.Ordinal);
+    private bool IsLayer(HttpListenerContext context) =>
+        context.Request.Url!.AbsolutePath.EndsWith(_registry.Layer, StringComparison.Ordinal);
 
     private ImageStore Store() => new(Images, new RegistryCredentials(Path.Combine(_directory, "no-such-file")));
 

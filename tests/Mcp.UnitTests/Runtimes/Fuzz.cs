@@ -18,7 +18,20 @@ internal sealed class Fuzz(int seed, string outside)
     public string? Maybe(int many, Func<string> make) => Chance(many) ? make() : null;
 
     /// <summary>Fit for a header, and for nothing else.</summary>
-    public string HeaderText() => One("", "sha256:", $"sha256:{new string('0', 64)}", $"sha256:{new string('G', 64)}", "/etc/passwd", outside, new string('a', 3000), "\"", "a=\"b\",,=", "%00%2e%2e", "0", "-1");
+    public string HeaderText() =>
+        One(
+            "",
+            "sha256:",
+            $"sha256:{new string('0', 64)}",
+            $"sha256:{new string('G', 64)}",
+            "/etc/passwd",
+            outside,
+            new string('a', 3000),
+            "\"",
+            "a=\"b\",,=",
+            "%00%2e%2e",
+            "0",
+            "-1");
 
     /// <summary>A document with up to three places changed, and now and then its text.</summary>
     public string Document(JsonNode root)
@@ -90,8 +103,21 @@ internal sealed class Fuzz(int seed, string outside)
         0 => null,
         1 => JsonValue.Create(One(0L, -1L, 1L, long.MaxValue, long.MinValue, 4_194_305L)),
         2 => JsonValue.Create(One(1e300, -0.5, 1.5)),
-        3 => JsonValue.Create(One("", "/", "..", "../../outside/victim", $"{outside}/victim", $"sha256:{outside}/victim", "sha256:../../../outside/victim", "\0", "\u001b[31m", "\u202e")),
-        4 => JsonValue.Create($"sha256:{One(new string('0', 64), new string('A', 64), new string('0', 63), new string('0', 65), new string('0', 64) + "\n", new string('\u0660', 64))}"),
+        3 =>
+            JsonValue.Create(One(
+                "",
+                "/",
+                "..",
+                "../../outside/victim",
+                $"{outside}/victim",
+                $"sha256:{outside}/victim",
+                "sha256:../../../outside/victim",
+                "\0",
+                "\u001b[31m",
+                "\u202e")),
+        4 =>
+            JsonValue.Create(
+                $"sha256:{One(new string('0', 64), new string('A', 64), new string('0', 63), new string('0', 65), new string('0', 64) + "\n", new string('\u0660', 64))}"),
         5 => JsonValue.Create(new string(One('a', '/', '\u4e00'), One(1, 100, 5000))),
         6 => Chance(2) ? new JsonArray() : new JsonObject(),
         7 => Deep(One(5, 70)),
@@ -110,17 +136,93 @@ internal sealed class Fuzz(int seed, string outside)
     private void Entry(MemoryStream tar)
     {
         var header = new byte[BlockBytes];
-        var name = One("a", "b", "a/b", "a/b/c", "d/", "./", "..", "x/..", "../outside/victim", "../victim", $"{outside}/victim", "/etc/x", "l", "l/victim", "l/../victim", ".wh.a", ".wh.", ".wh..", ".wh...", "a/.wh.b", "a/.wh..wh..opq", ".wh..wh..opq", "l/.wh.victim", "", new string('n', 100));
-        var link = One("", "a", "b", "/", "..", "../..", "../outside", outside, $"{outside}/victim", "../outside/victim", "l", "x/..", new string('y', 100));
+        var name = One(
+            "a",
+            "b",
+            "a/b",
+            "a/b/c",
+            "d/",
+            "./",
+            "..",
+            "x/..",
+            "../outside/victim",
+            "../victim",
+            $"{outside}/victim",
+            "/etc/x",
+            "l",
+            "l/victim",
+            "l/../victim",
+            ".wh.a",
+            ".wh.",
+            ".wh..",
+            ".wh...",
+            "a/.wh.b",
+            "a/.wh..wh..opq",
+            ".wh..wh..opq",
+            "l/.wh.victim",
+            "",
+            new string('n', 100));
+        var link = One(
+            "",
+            "a",
+            "b",
+            "/",
+            "..",
+            "../..",
+            "../outside",
+            outside,
+            $"{outside}/victim",
+            "../outside/victim",
+            "l",
+            "x/..",
+            new string('y', 100));
         Put(header, 0, name, 100);
         Put(header, 100, One("0000644", "0000777", "0004755", "7777777", "\u0080aaaaaa", "abc"), 8);
         Put(header, 108, One("0000000", "7777777", "\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff"), 8);
         Put(header, 116, "0000000", 8);
-        var type = One('0', '0', '0', '\0', '1', '2', '2', '5', '3', '4', '6', '7', 'x', 'g', 'L', 'K', 'S', 'V', 'M', 'D', 'N', 'X', 'A', '?');
+        var type = One(
+            '0',
+            '0',
+            '0',
+            '\0',
+            '1',
+            '2',
+            '2',
+            '5',
+            '3',
+            '4',
+            '6',
+            '7',
+            'x',
+            'g',
+            'L',
+            'K',
+            'S',
+            'V',
+            'M',
+            'D',
+            'N',
+            'X',
+            'A',
+            '?');
         var content = Content(type, name);
-        var size = Chance(15) ? One("77777777777", "13000000000", "00000000001", "-0000000001", "\u0080\0\0\0\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff", "\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff", "        ", "zzz") : Convert.ToString(content.Length, 8).PadLeft(11, '0');
+        var size = Chance(15)
+            ? One(
+                "77777777777",
+                "13000000000",
+                "00000000001",
+                "-0000000001",
+                "\u0080\0\0\0\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff",
+                "\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff",
+                "        ",
+                "zzz")
+            : Convert.ToString(content.Length, 8).PadLeft(11, '0');
         Put(header, 124, size, 12);
-        Put(header, 136, One("00000000000", "14000000000", "77777777777", "\u0080\0\0\0\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff"), 12);
+        Put(
+            header,
+            136,
+            One("00000000000", "14000000000", "77777777777", "\u0080\0\0\0\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff"),
+            12);
         Put(header, 148, "        ", 8);
         header[156] = (byte)type;
         Put(header, 157, link, 100);
@@ -137,14 +239,40 @@ internal sealed class Fuzz(int seed, string outside)
         if (type is 'x' or 'g' or 'X')
             return [.. Enumerable.Range(0, _random.Next(4)).SelectMany(_ => Attribute())];
         if (type is 'L' or 'K' or 'N')
-            return Encoding.Latin1.GetBytes(One(name, $"{outside}/victim", "../outside/victim", "x/..", new string('z', One(200, 5000, 70_000))) + "\0");
+        {
+            return Encoding.Latin1.GetBytes(
+                One(name, $"{outside}/victim", "../outside/victim", "x/..", new string('z', One(200, 5000, 70_000))) + "\0");
+        }
+
         // What has no content, and now and then has some all the same.
         return type is '1' or '2' or '5' or '3' or '4' or '6' && !Chance(20) ? [] : new byte[One(0, 1, 10, 511, 512, 513, 5000)];
     }
 
     private byte[] Attribute()
     {
-        var text = One("path=../outside/victim", $"path={outside}/victim", "path=x/..", "path=.wh...", "path=a\0b", "linkpath=/", $"linkpath={outside}", "size=0", "size=99999999999", "size=-1", "size=1e9", "mtime=1e300", "mtime=-1", "uid=-1", "gid=99999999999999", "GNU.sparse.major=1", "GNU.sparse.realsize=1000000000000", "SCHILY.xattr.security.capability=x", "SCHILY.xattr.user.a=b", "=", "a", "comment=" + new string('c', One(10, 1000)));
+        var text = One(
+            "path=../outside/victim",
+            $"path={outside}/victim",
+            "path=x/..",
+            "path=.wh...",
+            "path=a\0b",
+            "linkpath=/",
+            $"linkpath={outside}",
+            "size=0",
+            "size=99999999999",
+            "size=-1",
+            "size=1e9",
+            "mtime=1e300",
+            "mtime=-1",
+            "uid=-1",
+            "gid=99999999999999",
+            "GNU.sparse.major=1",
+            "GNU.sparse.realsize=1000000000000",
+            "SCHILY.xattr.security.capability=x",
+            "SCHILY.xattr.user.a=b",
+            "=",
+            "a",
+            "comment=" + new string('c', One(10, 1000)));
         var length = Encoding.UTF8.GetByteCount(text) + 2;
         while (length.ToString(System.Globalization.CultureInfo.InvariantCulture).Length + Encoding.UTF8.GetByteCount(text) + 2 != length)
             length++;
@@ -178,5 +306,6 @@ internal sealed class Fuzz(int seed, string outside)
         return [.. all];
     }
 
-    private static void Put(byte[] header, int at, string text, int most) => Encoding.Latin1.GetBytes(text[..Math.Min(text.Length, most)]).CopyTo(header, at);
+    private static void Put(byte[] header, int at, string text, int most) =>
+        Encoding.Latin1.GetBytes(text[..Math.Min(text.Length, most)]).CopyTo(header, at);
 }

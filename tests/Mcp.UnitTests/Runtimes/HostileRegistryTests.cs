@@ -6,7 +6,8 @@ using Mcp.Runtimes.Images;
 
 namespace Mcp.UnitTests.Runtimes;
 
-/// <summary>A registry that does not mean well: whatever it says is checked, and nothing of it becomes a file's name or an address.</summary>
+/// <summary>A registry that does not mean well: whatever it says is checked, and nothing of it becomes a file's name or an
+/// address.</summary>
 public sealed class HostileRegistryTests : IDisposable
 {
     private const string Digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -27,7 +28,9 @@ public sealed class HostileRegistryTests : IDisposable
     {
         _registry.Dispose();
         Assert.Equal("mine", File.ReadAllText(_victim));
-        Assert.All(Directory.EnumerateFileSystemEntries(_directory), e => Assert.True(Path.GetFileName(e) is "victim" or "images" or "auth.json", e));
+        Assert.All(
+            Directory.EnumerateFileSystemEntries(_directory),
+            e => Assert.True(Path.GetFileName(e) is "victim" or "images" or "auth.json", e));
         var images = Path.Combine(_directory, "images");
         if (Directory.Exists(images))
             Assert.All(Directory.EnumerateFileSystemEntries(images), e => Assert.True(Path.GetFileName(e) is "lock" or "refs", e));
@@ -54,9 +57,18 @@ public sealed class HostileRegistryTests : IDisposable
             $$"""{"config":{"digest":"{{bad}}","size":4},"layers":[]}""",
             $$"""{"manifests":[{"digest":"{{bad}}","size":4,"platform":{"os":"linux","architecture":"{{ImageStore.Architecture}}" } }]}""",
         ])
-            Assert.Contains("not sha256: and 64 lower-case hexadecimal digits", (await RefusedAsync(document)).Message, StringComparison.Ordinal);
+        {
+            Assert.Contains(
+                "not sha256: and 64 lower-case hexadecimal digits",
+                (await RefusedAsync(document)).Message,
+                StringComparison.Ordinal);
+        }
+
         var config = Encoding.UTF8.GetBytes($$"""{"rootfs":{"diff_ids":["{{bad}}"] } }""");
-        Assert.Contains("a diff_id", (await RefusedAsync($$"""{"config":{"digest":"{{_registry.Keep(config)}}","size":{{config.Length}}},"layers":[]}""")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "a diff_id",
+            (await RefusedAsync($$"""{"config":{"digest":"{{_registry.Keep(config)}}","size":{{config.Length}}},"layers":[]}""")).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -79,7 +91,11 @@ public sealed class HostileRegistryTests : IDisposable
     [InlineData("1.5", "not the JSON that it should be, at '$.layers[0].size'")]
     [InlineData("\"1\"", "not the JSON that it should be, at '$.layers[0].size'")]
     public async Task A_size_that_cannot_be_is_refused(string size, string says) =>
-        Assert.Contains(says, (await RefusedAsync(_registry.ManifestOf(Digest, 77).Replace("\"size\":77", $"\"size\":{size}", StringComparison.Ordinal))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            says,
+            (await RefusedAsync(_registry.ManifestOf(Digest, 77)
+                .Replace("\"size\":77", $"\"size\":{size}", StringComparison.Ordinal))).Message,
+            StringComparison.Ordinal);
 
     [Theory]
     [InlineData("null", "the registry's manifest is null")]
@@ -101,7 +117,10 @@ public sealed class HostileRegistryTests : IDisposable
     [InlineData("{\"config\":", "not the JSON that it should be")]
     [InlineData("", "not the JSON that it should be")]
     public async Task A_manifest_that_is_none_is_refused(string manifest, string says) =>
-        Assert.Contains(says, (await RefusedAsync(manifest.Replace("DIGEST", Digest, StringComparison.Ordinal))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            says,
+            (await RefusedAsync(manifest.Replace("DIGEST", Digest, StringComparison.Ordinal))).Message,
+            StringComparison.Ordinal);
 
     [Theory]
     [InlineData("null", "the registry's configuration is null")]
@@ -115,7 +134,10 @@ public sealed class HostileRegistryTests : IDisposable
     public async Task A_configuration_that_is_none_is_refused(string text, string says)
     {
         var config = Encoding.UTF8.GetBytes(text.Replace("DIGEST", Digest, StringComparison.Ordinal));
-        Assert.Contains(says, (await RefusedAsync($$"""{"config":{"digest":"{{_registry.Keep(config)}}","size":{{config.Length}}},"layers":[]}""")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            says,
+            (await RefusedAsync($$"""{"config":{"digest":"{{_registry.Keep(config)}}","size":{{config.Length}}},"layers":[]}""")).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -123,10 +145,20 @@ public sealed class HostileRegistryTests : IDisposable
     {
         var index = _registry.Keep("{\"manifests\":[]}"u8.ToArray());
         var platform = $$"""{"digest":"{{index}}","size":16,"platform":{"os":"linux","architecture":"{{ImageStore.Architecture}}" } }""";
-        Assert.Contains("lists another index", (await RefusedAsync($$"""{"manifests":[{{platform}}]}""")).Message, StringComparison.Ordinal);
-        Assert.Contains("1000 are allowed", (await RefusedAsync($$"""{"manifests":[{{string.Join(',', Enumerable.Repeat(platform, 1001))}}]}""")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "lists another index",
+            (await RefusedAsync($$"""{"manifests":[{{platform}}]}""")).Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "1000 are allowed",
+            (await RefusedAsync($$"""{"manifests":[{{string.Join(',', Enumerable.Repeat(platform, 1001))}}]}""")).Message,
+            StringComparison.Ordinal);
         var layer = $$"""{"digest":"{{Digest}}","size":1,"mediaType":"{{ScriptedRegistry.LayerType}}"}""";
-        Assert.Contains("500 are allowed", (await RefusedAsync($$"""{"config":{"digest":"{{Digest}}","size":1},"layers":[{{string.Join(',', Enumerable.Repeat(layer, 501))}}]}""")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "500 are allowed",
+            (await RefusedAsync(
+                $$"""{"config":{"digest":"{{Digest}}","size":1},"layers":[{{string.Join(',', Enumerable.Repeat(layer, 501))}}]}""")).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -139,7 +171,8 @@ public sealed class HostileRegistryTests : IDisposable
     [Fact]
     public async Task A_layer_without_end_is_left_at_its_size()
     {
-        _registry.Instead = context => context.Request.Url!.AbsolutePath.EndsWith(_registry.Layer, StringComparison.Ordinal) && Endless(context);
+        _registry.Instead = context => context.Request.Url!.AbsolutePath.EndsWith(_registry.Layer, StringComparison.Ordinal)
+            && Endless(context);
         Assert.Contains("a layer is larger than the", (await RefusedAsync()).Message, StringComparison.Ordinal);
     }
 
@@ -172,7 +205,8 @@ public sealed class HostileRegistryTests : IDisposable
         };
         _registry.Scheme = "Basic";
         _registry.Manifest = "{\"manifests\":[]}"u8.ToArray();
-        _registry.Instead = context => context.Request.Headers["Authorization"] is not null && Redirect(context, $"http://127.0.0.1:{storage.Port}/v2/team/app/manifests/v1");
+        _registry.Instead = context => context.Request.Headers["Authorization"] is not null
+            && Redirect(context, $"http://127.0.0.1:{storage.Port}/v2/team/app/manifests/v1");
         // Answered by the other server: an index of nothing.
         Assert.Contains("is not there for linux", (await RefusedAsync(login: true)).Message, StringComparison.Ordinal);
         Assert.Contains(_registry.Requests, r => r.Authorization == $"Basic {ScriptedRegistry.Login}");
@@ -194,7 +228,10 @@ public sealed class HostileRegistryTests : IDisposable
     {
         using var other = new ScriptedRegistry();
         (_registry.Scheme, _registry.Realm) = ("Bearer", $"http://localhost:{other.Port}/token");
-        Assert.Contains("the login was not sent: the registry wants it sent to localhost", (await RefusedAsync(login: true)).Hint, StringComparison.Ordinal);
+        Assert.Contains(
+            "the login was not sent: the registry wants it sent to localhost",
+            (await RefusedAsync(login: true)).Hint,
+            StringComparison.Ordinal);
         Assert.All(other.Requests, r => Assert.Null(r.Authorization));
     }
 
@@ -247,7 +284,9 @@ public sealed class HostileRegistryTests : IDisposable
         var auth = Path.Combine(_directory, "auth.json");
         if (login)
             await File.WriteAllTextAsync(auth, $$"""{"auths":{"127.0.0.1:{{_registry.Port}}":{"auth":"{{ScriptedRegistry.Login}}"} } }""");
-        var e = await Assert.ThrowsAsync<McpException>(() => new ImageStore(Path.Combine(_directory, "images"), new RegistryCredentials(auth)).PullAsync(Image, null, default));
+        var e = await Assert.ThrowsAsync<McpException>(() => new ImageStore(
+            Path.Combine(_directory, "images"),
+            new RegistryCredentials(auth)).PullAsync(Image, null, default));
         Assert.DoesNotContain("Exception", $"{e.Message} {e.Hint}", StringComparison.Ordinal);
         Assert.DoesNotContain("System.", $"{e.Message} {e.Hint}", StringComparison.Ordinal);
         return e;

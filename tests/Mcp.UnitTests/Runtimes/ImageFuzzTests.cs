@@ -7,7 +7,8 @@ using Mcp.Runtimes.Images;
 
 namespace Mcp.UnitTests.Runtimes;
 
-/// <summary>Documents and layers that somebody with bad intentions, or chance, has made. MCP_FUZZ says how many of each; bench/run long images runs 100,000.</summary>
+/// <summary>Documents and layers that somebody with bad intentions, or chance, has made. MCP_FUZZ says how many of each; bench/run long
+/// images runs 100,000.</summary>
 public sealed class ImageFuzzTests
 {
     // Mostly they wait for the disk.
@@ -40,11 +41,15 @@ public sealed class ImageFuzzTests
         for (var seed = worker; seed < s_count; seed += Workers)
         {
             Hostile(registry, new Fuzz(seed, place.Outside));
-            pulled += await TriedAsync(seed, () => new ImageStore(place.Inside, new RegistryCredentials(auth)).PullAsync(image, null, default));
+            pulled += await TriedAsync(
+                seed,
+                () => new ImageStore(place.Inside, new RegistryCredentials(auth)).PullAsync(image, null, default));
             Assert.True(before == place.State(), $"{seed}: something outside changed:\n{before}\n{place.State()}");
         }
 
-        Assert.All(Directory.EnumerateFileSystemEntries(place.Inside).Select(p => Path.GetFileName(p)!), name => Assert.True(name is "lock" or "refs" || Digest.IsHex(name), name));
+        Assert.All(
+            Directory.EnumerateFileSystemEntries(place.Inside).Select(p => Path.GetFileName(p)!),
+            name => Assert.True(name is "lock" or "refs" || Digest.IsHex(name), name));
         return pulled;
     }
 
@@ -70,7 +75,9 @@ public sealed class ImageFuzzTests
             }
 
             Assert.True(before == place.State(), $"{seed}: something outside changed:\n{before}\n{place.State()}");
-            Assert.True(Directory.Exists(place.Inside) && new DirectoryInfo(place.Inside).LinkTarget is null, $"{seed}: the tree was replaced");
+            Assert.True(
+                Directory.Exists(place.Inside) && new DirectoryInfo(place.Inside).LinkTarget is null,
+                $"{seed}: the tree was replaced");
             Directory.Delete(place.Inside, recursive: true);
         }
 
@@ -87,7 +94,12 @@ public sealed class ImageFuzzTests
         catch (McpException e)
         {
             var said = $"{e.Message} {e.Hint}";
-            Assert.True(e.Message.Length is > 10 and < 1000 && !said.Contains("Exception", StringComparison.Ordinal) && !said.Contains("System.", StringComparison.Ordinal) && !said.Any(char.IsControl), $"{seed}: {said}");
+            Assert.True(
+                e.Message.Length is > 10 and < 1000
+                    && !said.Contains("Exception", StringComparison.Ordinal)
+                    && !said.Contains("System.", StringComparison.Ordinal)
+                    && !said.Any(char.IsControl),
+                $"{seed}: {said}");
             return 0;
         }
         catch (Exception e)
@@ -101,27 +113,49 @@ public sealed class ImageFuzzTests
         registry.Forget();
         registry.Publish();
         registry.Scheme = fuzz.One("", "", "", "Bearer", "Basic");
-        registry.TokenReply = fuzz.Maybe(10, () => fuzz.Document(JsonNode.Parse("""{"token":"a-token","access_token":"a-token","expires_in":300}""")!));
+        registry.TokenReply = fuzz.Maybe(
+            10,
+            () => fuzz.Document(JsonNode.Parse("""{"token":"a-token","access_token":"a-token","expires_in":300}""")!));
         registry.ContentDigest = fuzz.Maybe(10, fuzz.HeaderText);
-        registry.Realm = fuzz.Maybe(10, () => fuzz.One("", "/token", "http://", "https://127.0.0.1:1/", "http://127.0.0.1:1/x?a=b", "http://192.0.2.1/", "file:///etc/passwd", fuzz.HeaderText()));
+        registry.Realm = fuzz.Maybe(
+            10,
+            () => fuzz.One(
+                "",
+                "/token",
+                "http://",
+                "https://127.0.0.1:1/",
+                "http://127.0.0.1:1/x?a=b",
+                "http://192.0.2.1/",
+                "file:///etc/passwd",
+                fuzz.HeaderText()));
         registry.Instead = context =>
         {
             if (!fuzz.Chance(20))
                 return false;
             context.Response.StatusCode = fuzz.One(200, 204, 206, 301, 307, 308, 401, 403, 404, 416, 429, 500, 503);
-            foreach (var (name, value) in ((string, string)[])[("Location", fuzz.One("/v2/", "http://127.0.0.1:1/", "//", fuzz.HeaderText())), ("Content-Range", fuzz.One("bytes 5-9/10", "bytes */1", fuzz.HeaderText())), ("WWW-Authenticate", fuzz.One("Bearer", "Bearer realm=\"", "Basic x", fuzz.HeaderText()))])
+            foreach (var (name, value) in ((string, string)[])[
+                ("Location", fuzz.One("/v2/", "http://127.0.0.1:1/", "//", fuzz.HeaderText())),
+                ("Content-Range", fuzz.One("bytes 5-9/10", "bytes */1", fuzz.HeaderText())),
+                ("WWW-Authenticate", fuzz.One("Bearer", "Bearer realm=\"", "Basic x", fuzz.HeaderText())),
+            ])
                 context.Response.AddHeader(name, value);
             context.Response.Close(Encoding.UTF8.GetBytes(fuzz.HeaderText()), willBlock: true);
             return true;
         };
-        var config = Encoding.UTF8.GetBytes(fuzz.Document(JsonNode.Parse($$"""{"architecture":"{{ImageStore.Architecture}}","os":"linux","config":{"Env":["A=b"],"Entrypoint":["/data"],"Cmd":["x"],"WorkingDir":"/","User":"1:1"},"rootfs":{"type":"layers","diff_ids":["{{registry.Layer}}"] } }""")!));
-        var manifest = JsonNode.Parse(registry.ManifestOf(registry.Layer, fuzz.Chance(500) ? 1_000_000 : fuzz.Chance(8) ? fuzz.One(0L, 1L, 50L) : LayerSize(registry)))!;
+        var config = Encoding.UTF8.GetBytes(fuzz.Document(
+            JsonNode.Parse(
+                $$"""{"architecture":"{{ImageStore.Architecture}}","os":"linux","config":{"Env":["A=b"],"Entrypoint":["/data"],"Cmd":["x"],"WorkingDir":"/","User":"1:1"},"rootfs":{"type":"layers","diff_ids":["{{registry.Layer}}"] } }""")!));
+        var manifest = JsonNode.Parse(registry.ManifestOf(
+            registry.Layer,
+            fuzz.Chance(500) ? 1_000_000 : fuzz.Chance(8) ? fuzz.One(0L, 1L, 50L) : LayerSize(registry)))!;
         manifest["mediaType"] = "application/vnd.oci.image.manifest.v1+json";
-        manifest["config"] = JsonNode.Parse($$"""{"digest":"{{registry.Keep(config)}}","size":{{config.Length}},"mediaType":"application/vnd.oci.image.config.v1+json"}""");
+        manifest["config"] = JsonNode.Parse(
+            $$"""{"digest":"{{registry.Keep(config)}}","size":{{config.Length}},"mediaType":"application/vnd.oci.image.config.v1+json"}""");
         registry.Manifest = Encoding.UTF8.GetBytes(fuzz.Document(manifest));
         if (!fuzz.Chance(3))
             return;
-        var index = JsonNode.Parse($$"""{"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"digest":"{{registry.Keep(registry.Manifest)}}","size":{{registry.Manifest.Length}},"platform":{"os":"linux","architecture":"{{ImageStore.Architecture}}" } }]}""")!;
+        var index = JsonNode.Parse(
+            $$"""{"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"digest":"{{registry.Keep(registry.Manifest)}}","size":{{registry.Manifest.Length}},"platform":{"os":"linux","architecture":"{{ImageStore.Architecture}}" } }]}""")!;
         registry.Manifest = Encoding.UTF8.GetBytes(fuzz.Document(index));
     }
 
@@ -146,7 +180,9 @@ public sealed class ImageFuzzTests
         /// <summary>Names, times and contents; not of the store itself.</summary>
         public string State() => string.Join('\n', TreeWalk.Of(Directory)
             .Where(f => f.FullName != Inside && !f.FullName.StartsWith(Inside + "/", StringComparison.Ordinal))
-            .Select(f => $"{f.FullName} {f.LastWriteTimeUtc:O} {f.UnixFileMode} {f.LinkTarget} {(f is FileInfo ? File.ReadAllText(f.FullName) : "")}").Order(StringComparer.Ordinal));
+            .Select(f => $"{f.FullName} {f.LastWriteTimeUtc:O} {f.UnixFileMode} {f.LinkTarget} "
+                + $"{(f is FileInfo ? File.ReadAllText(f.FullName) : "")}").Order(
+                StringComparer.Ordinal));
 
         public void Dispose() => System.IO.Directory.Delete(Directory, recursive: true);
     }

@@ -70,7 +70,12 @@ public sealed class ImageStoreTests : IDisposable
     {
         _registry.Publish();
         var image = await Store().PullAsync(Image, null, default);
-        string[] left = [Path.Combine(Images, "work-0123"), Path.Combine(Images, $".{image.Digest}"), Path.Combine(image.Directory, "nanos-1.half")];
+        string[] left =
+        [
+            Path.Combine(Images, "work-0123"),
+            Path.Combine(Images, $".{image.Digest}"),
+            Path.Combine(image.Directory, "nanos-1.half"),
+        ];
         foreach (var half in left)
             await File.WriteAllTextAsync(Path.Combine(Directory.CreateDirectory(half).FullName, "layer"), "half");
         Store().Sweep();
@@ -105,7 +110,9 @@ public sealed class ImageStoreTests : IDisposable
         var all = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Store().PullAsync(Image, null, default)));
         Assert.Single(all.Select(i => i.Directory).Distinct());
         Assert.Equal(ScriptedRegistry.Content, await File.ReadAllBytesAsync(Path.Combine(all[0].Root, "data")));
-        Assert.Equal([all[0].Digest, "lock", "refs"], Directory.EnumerateFileSystemEntries(Images).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            [all[0].Digest, "lock", "refs"],
+            Directory.EnumerateFileSystemEntries(Images).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -170,7 +177,10 @@ public sealed class ImageStoreTests : IDisposable
         Assert.NotNull(await Store().PullAsync(Image, null, default));
         _registry.Publish(("linux", "riscv64"), ("linux", "s390x"));
         Assert.Equal(["riscv64", "s390x"], await new ImageArchitectures(null).OfAsync(Image, default));
-        var e = await Assert.ThrowsAsync<McpException>(() => Store().PullAsync(ImageReference.Parse($"127.0.0.1:{_registry.Port}/team/app:v2"), null, default));
+        var e = await Assert.ThrowsAsync<McpException>(() => Store().PullAsync(
+            ImageReference.Parse($"127.0.0.1:{_registry.Port}/team/app:v2"),
+            null,
+            default));
         Assert.Equal(ErrorCode.ImageArchitecture, e.Code);
         Assert.Contains("only for linux/riscv64, linux/s390x", e.Message, StringComparison.Ordinal);
     }
@@ -194,7 +204,10 @@ public sealed class ImageStoreTests : IDisposable
     [InlineData("a layer of zeros in zstd", "application/vnd.oci.image.layer.v1.tar+zstd")]
     public async Task A_layer_that_unpacks_to_more_than_is_allowed_is_refused_and_nothing_is_left(string what, string type)
     {
-        var tar = ScriptedRegistry.Tar(new PaxTarEntry(TarEntryType.RegularFile, what) { DataStream = new MemoryStream(new byte[8 * 1024 * 1024]) });
+        var tar = ScriptedRegistry.Tar(new PaxTarEntry(
+            TarEntryType.RegularFile,
+            what)
+        { DataStream = new MemoryStream(new byte[8 * 1024 * 1024]) });
         using var zstd = new ZstdSharp.Compressor();
         _registry.Publish(type == ScriptedRegistry.LayerType ? ScriptedRegistry.Gzip(tar) : zstd.Wrap(tar).ToArray(), type);
         var limits = new ImageLimits(4 * 1024 * 1024, 10);
@@ -216,11 +229,16 @@ public sealed class ImageStoreTests : IDisposable
             // Fits with what is left of 20 MiB, and not with what is kept.
             foreach (var megabytes in (int[])[10, 18])
             {
-                _registry.Publish(ScriptedRegistry.Gzip(ScriptedRegistry.Tar(new PaxTarEntry(TarEntryType.RegularFile, "zeros") { DataStream = new MemoryStream(new byte[megabytes * 1024 * 1024 * 7 / 6]) })));
+                _registry.Publish(ScriptedRegistry.Gzip(ScriptedRegistry.Tar(new PaxTarEntry(
+                    TarEntryType.RegularFile,
+                    "zeros")
+                { DataStream = new MemoryStream(new byte[megabytes * 1024 * 1024 * 7 / 6]) })));
                 if (megabytes == 10)
                 {
                     Assert.NotNull(await Store().PullAsync(Image, null, default));
-                    Directory.Delete(Assert.Single(Directory.GetDirectories(Images), d => !d.EndsWith("refs", StringComparison.Ordinal)), recursive: true);
+                    Directory.Delete(
+                        Assert.Single(Directory.GetDirectories(Images), d => !d.EndsWith("refs", StringComparison.Ordinal)),
+                        recursive: true);
                     continue;
                 }
 
@@ -245,7 +263,9 @@ public sealed class ImageStoreTests : IDisposable
         Assert.True(code == 0, said);
     }
 
-    private void NothingIsLeft() => Assert.All(Directory.EnumerateFileSystemEntries(Images), e => Assert.True(Path.GetFileName(e) is "lock" or "refs", e));
+    private void NothingIsLeft() =>
+        Assert.All(Directory.EnumerateFileSystemEntries(Images), e => Assert.True(Path.GetFileName(e) is "lock" or "refs", e));
 
-    private ImageStore Store(string? auth = null, ImageLimits? limits = null) => new(Images, new RegistryCredentials(auth ?? Path.Combine(_directory, "no-such-file")), limits);
+    private ImageStore Store(string? auth = null, ImageLimits? limits = null) =>
+        new(Images, new RegistryCredentials(auth ?? Path.Combine(_directory, "no-such-file")), limits);
 }

@@ -36,17 +36,30 @@ public sealed class LayerTests : IDisposable
     public async Task A_files_capabilities_are_kept()
     {
         Assert.SkipUnless(Environment.UserName == "root" && File.Exists("/usr/sbin/getcap"), "needs root and the package libcap2-bin");
-        var entry = new PaxTarEntry(TarEntryType.RegularFile, "server", new Dictionary<string, string> { ["SCHILY.xattr.security.capability"] = "\u0001\0\0\u0002\0\u0004\0\0\0\0\0\0\0\0\0\0\0\0\0\0" }) { DataStream = new MemoryStream([1]) };
+        var entry = new PaxTarEntry(
+            TarEntryType.RegularFile,
+            "server",
+            new Dictionary<string, string> { ["SCHILY.xattr.security.capability"] = "\u0001\0\0\u0002\0\u0004\0\0\0\0\0\0\0\0\0\0\0\0\0\0" })
+        { DataStream = new MemoryStream([1]) };
         await UnpackAsync(entry);
-        using var getcap = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo("/usr/sbin/getcap", [Path.Combine(Root, "server")]) { RedirectStandardOutput = true })!;
-        Assert.Contains("cap_net_bind_service=ep", await getcap.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        using var getcap = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(
+            "/usr/sbin/getcap",
+            [Path.Combine(Root, "server")])
+        { RedirectStandardOutput = true })!;
+        Assert.Contains(
+            "cap_net_bind_service=ep",
+            await getcap.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken),
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task A_hard_link_leads_to_a_file_of_the_tree_only()
     {
         await File.WriteAllTextAsync(Path.Combine(_directory, "secret"), "secret");
-        await Assert.ThrowsAsync<McpException>(() => UnpackAsync(new PaxTarEntry(TarEntryType.HardLink, "mine") { LinkName = "../secret" }));
+        await Assert.ThrowsAsync<McpException>(() => UnpackAsync(new PaxTarEntry(
+            TarEntryType.HardLink,
+            "mine")
+        { LinkName = "../secret" }));
     }
 
     [Theory]
@@ -72,7 +85,10 @@ public sealed class LayerTests : IDisposable
     {
         await File.WriteAllTextAsync(Path.Combine(_directory, "beside"), "mine");
         await UnpackAsync(Text("a/kept", "1"));
-        Assert.Contains("which is no name", (await Assert.ThrowsAsync<McpException>(() => UnpackAsync(Text(name, "")))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "which is no name",
+            (await Assert.ThrowsAsync<McpException>(() => UnpackAsync(Text(name, "")))).Message,
+            StringComparison.Ordinal);
         Assert.True(File.Exists(Path.Combine(Root, "a", "kept")));
         Assert.Equal("mine", await File.ReadAllTextAsync(Path.Combine(_directory, "beside")));
     }
@@ -96,7 +112,8 @@ public sealed class LayerTests : IDisposable
     [Fact]
     public async Task Headers_before_headers_are_refused_when_there_are_too_many()
     {
-        using var tar = new MemoryStream([.. Enumerable.Range(0, 10_000).SelectMany(_ => (byte[])[.. Header("name", 'L', "00000000004"), .. "abc"u8, .. new byte[509]])]);
+        using var tar = new MemoryStream([.. Enumerable.Range(0, 10_000)
+            .SelectMany(_ => (byte[])[.. Header("name", 'L', "00000000004"), .. "abc"u8, .. new byte[509]])]);
         await Assert.ThrowsAsync<McpException>(() => new Layer(Root).UnpackAsync(tar, default));
         Assert.InRange(tar.Position, 0, 20 * 1024);
     }
@@ -106,7 +123,13 @@ public sealed class LayerTests : IDisposable
     {
         // By the attributes the file is empty, by its own header a terabyte: what follows is a header for whoever believes the attributes.
         var attributes = "10 size=0\n"u8.ToArray();
-        byte[] before = [.. Header("name", 'x', "00000000012"), .. attributes, .. new byte[512 - attributes.Length], .. Header("file", '0', "77777777777")];
+        byte[] before =
+        [
+            .. Header("name", 'x', "00000000012"),
+            .. attributes,
+            .. new byte[512 - attributes.Length],
+            .. Header("file", '0', "77777777777"),
+        ];
         using var tar = new Zeros([.. before, .. Header("name", 'L', "13000000000")]);
         await Assert.ThrowsAsync<McpException>(() => new Layer(Root, Allowance(1024 * 1024)).UnpackAsync(tar, default));
         Assert.InRange(tar.Given, 512, 2 * 1024 * 1024);
@@ -115,19 +138,37 @@ public sealed class LayerTests : IDisposable
     [Fact]
     public async Task A_sparse_file_is_refused_and_not_taken_for_its_map()
     {
-        var entry = new PaxTarEntry(TarEntryType.RegularFile, "GNUSparseFile.0/a", new Dictionary<string, string> { ["GNU.sparse.major"] = "1", ["GNU.sparse.name"] = "a" }) { DataStream = new MemoryStream([1]) };
-        Assert.Contains("a sparse file", (await Assert.ThrowsAsync<McpException>(() => UnpackAsync(entry))).Message, StringComparison.Ordinal);
+        var entry = new PaxTarEntry(
+            TarEntryType.RegularFile,
+            "GNUSparseFile.0/a",
+            new Dictionary<string, string>
+            {
+                ["GNU.sparse.major"] = "1",
+                ["GNU.sparse.name"] = "a",
+            })
+        { DataStream = new MemoryStream([1]) };
+        Assert.Contains(
+            "a sparse file",
+            (await Assert.ThrowsAsync<McpException>(() => UnpackAsync(entry))).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Files_directories_and_hard_links_count()
     {
-        Task Unpack(long bytes, long entries, params TarEntry[] all) => new Layer(Root, Allowance(bytes, entries)).UnpackAsync(new MemoryStream(ScriptedRegistry.Tar(all)), default);
+        Task Unpack(long bytes, long entries, params TarEntry[] all) =>
+            new Layer(Root, Allowance(bytes, entries)).UnpackAsync(new MemoryStream(ScriptedRegistry.Tar(all)), default);
         var many = Enumerable.Range(0, 20).Select(i => Text($"f{i}", "")).ToArray();
         Assert.Equal(ErrorCode.ImageTooLarge, (await Assert.ThrowsAsync<McpException>(() => Unpack(1_000_000, 10, many))).Code);
-        var deep = await Assert.ThrowsAsync<McpException>(() => Unpack(1_000_000, 100, Text(string.Join('/', Enumerable.Repeat("d", 200)), "")));
+        var deep = await Assert.ThrowsAsync<McpException>(() => Unpack(
+            1_000_000,
+            100,
+            Text(string.Join('/', Enumerable.Repeat("d", 200)), "")));
         Assert.Equal("it has more than 100 files", deep.Message);
-        var links = Enumerable.Range(0, 20).Select(i => new PaxTarEntry(TarEntryType.HardLink, $"l{i}") { LinkName = "large" }).Prepend<TarEntry>(Text("large", new string('x', 100_000))).ToArray();
+        var links = Enumerable.Range(0, 20)
+            .Select(i => new PaxTarEntry(TarEntryType.HardLink, $"l{i}") { LinkName = "large" })
+            .Prepend<TarEntry>(Text("large", new string('x', 100_000)))
+            .ToArray();
         Assert.Equal(ErrorCode.ImageTooLarge, (await Assert.ThrowsAsync<McpException>(() => Unpack(1_000_000, 100, links))).Code);
         Assert.InRange(Directory.GetFileSystemEntries(Root).Length, 1, 100);
     }
@@ -138,11 +179,21 @@ public sealed class LayerTests : IDisposable
         var name = string.Join('/', Enumerable.Repeat(new string('n', 200), 10));
         using var tar = new MemoryStream();
         await using (var writer = new TarWriter(tar, TarEntryFormat.Gnu, leaveOpen: true))
-            await writer.WriteEntryAsync(new GnuTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream("long"u8.ToArray()) });
+        {
+            await writer.WriteEntryAsync(new GnuTarEntry(
+                TarEntryType.RegularFile,
+                name)
+            { DataStream = new MemoryStream("long"u8.ToArray()) });
+        }
+
         tar.Position = 0;
         await new Layer(Root).UnpackAsync(tar, default);
         Assert.Equal("long", await File.ReadAllTextAsync(Path.Combine(Root, name)));
-        await UnpackAsync(new PaxTarEntry(TarEntryType.RegularFile, name, new Dictionary<string, string> { ["SCHILY.xattr.user.large"] = new('v', 60_000) }) { DataStream = new MemoryStream("pax"u8.ToArray()) });
+        await UnpackAsync(new PaxTarEntry(
+            TarEntryType.RegularFile,
+            name,
+            new Dictionary<string, string> { ["SCHILY.xattr.user.large"] = new('v', 60_000) })
+        { DataStream = new MemoryStream("pax"u8.ToArray()) });
         Assert.Equal("pax", await File.ReadAllTextAsync(Path.Combine(Root, name)));
     }
 
@@ -150,8 +201,17 @@ public sealed class LayerTests : IDisposable
     public async Task A_later_layer_removes_replaces_and_hides()
     {
         await UnpackAsync(Text("a/old", "1"), Text("a/kept", "1"), Text("b/x", "1"), Text("b/y", "1"), Text("c", "1"));
-        await UnpackAsync(Text("a/.wh.old", ""), Text("b/new", "2"), Text("b/.wh..wh..opq", ""), new PaxTarEntry(TarEntryType.Directory, "c/"), Text("c/inside", "2"));
-        Assert.Equal(["a/kept", "b/new", "c/inside"], Directory.EnumerateFiles(Root, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(Root, f)).Order(StringComparer.Ordinal));
+        await UnpackAsync(
+            Text("a/.wh.old", ""),
+            Text("b/new", "2"),
+            Text("b/.wh..wh..opq", ""),
+            new PaxTarEntry(TarEntryType.Directory, "c/"),
+            Text("c/inside", "2"));
+        Assert.Equal(
+            ["a/kept", "b/new", "c/inside"],
+            Directory.EnumerateFiles(Root, "*", SearchOption.AllDirectories)
+                .Select(f => Path.GetRelativePath(Root, f))
+                .Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -173,12 +233,23 @@ public sealed class LayerTests : IDisposable
     [Fact]
     public async Task A_unikernels_program_is_found_by_PATH_and_links_and_a_script_is_refused_with_advice()
     {
-        await UnpackAsync(Text("usr/bin/real", Elf(62)), Link("bin", "usr/bin"), Link("usr/bin/server", "/usr/bin/real"), Text("usr/bin/arm", Elf(183)), Text("start.sh", "#!/bin/sh\necho no"));
+        await UnpackAsync(
+            Text("usr/bin/real", Elf(62)),
+            Link("bin", "usr/bin"),
+            Link("usr/bin/server", "/usr/bin/real"),
+            Text("usr/bin/arm", Elf(183)),
+            Text("start.sh", "#!/bin/sh\necho no"));
         var image = new StoredImage("d", _directory, ["PATH=/nowhere:/bin"], [], [], "/", "");
         Assert.Equal("/usr/bin/real", ElfFinder.Find(image, "server"));
         Assert.Contains("microvm", Assert.Throws<McpException>(() => ElfFinder.Find(image, "/start.sh")).Hint, StringComparison.Ordinal);
-        Assert.Contains("another processor", Assert.Throws<McpException>(() => ElfFinder.Find(image, "arm")).Message, StringComparison.Ordinal);
-        Assert.Contains("not in the image", Assert.Throws<McpException>(() => ElfFinder.Find(image, "../../../etc/passwd")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "another processor",
+            Assert.Throws<McpException>(() => ElfFinder.Find(image, "arm")).Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "not in the image",
+            Assert.Throws<McpException>(() => ElfFinder.Find(image, "../../../etc/passwd")).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -205,7 +276,8 @@ public sealed class LayerTests : IDisposable
 
     private static PaxTarEntry Link(string name, string target) => new(TarEntryType.SymbolicLink, name) { LinkName = target };
 
-    private static PaxTarEntry Text(string name, string text) => new(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(System.Text.Encoding.Latin1.GetBytes(text)) };
+    private static PaxTarEntry Text(string name, string text) =>
+        new(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(System.Text.Encoding.Latin1.GetBytes(text)) };
 
     private async Task UnpackAsync(params TarEntry[] entries)
     {

@@ -9,7 +9,8 @@ using Mcp.Runtimes.Qemu.Network;
 
 namespace Mcp.UnitTests.Runtimes;
 
-/// <summary>The program that a runtime stands on is not there, or says nothing of use: a person reads what is missing, and no name of a class.</summary>
+/// <summary>The program that a runtime stands on is not there, or says nothing of use: a person reads what is missing, and no name of a
+/// class.</summary>
 public sealed class MissingProgramTests : IDisposable
 {
     private static readonly InstanceName s_name = InstanceName.Parse("blog.web.1");
@@ -84,7 +85,8 @@ public sealed class MissingProgramTests : IDisposable
         Assert.Contains("install", e.Hint, StringComparison.Ordinal);
     }
 
-    private static Task<(int ExitCode, string Output)> RunAsync(string program) => Programs.RunAsync(Programs.Start(program, []), TimeSpan.FromSeconds(5), default);
+    private static Task<(int ExitCode, string Output)> RunAsync(string program) =>
+        Programs.RunAsync(Programs.Start(program, []), TimeSpan.FromSeconds(5), default);
 
     private PodmanRuntime Podman(bool startService) =>
         new(new PodmanOptions(Path.Combine(_directory, "podman.sock"), startService, null, null, null, TimeSpan.FromMinutes(1))

@@ -154,14 +154,20 @@ internal sealed class ScriptedRegistry : IDisposable
         var given = context.Request.Headers["Authorization"];
         if (path == "/token")
         {
-            var known = given == $"Basic {Login}" && context.Request.QueryString["scope"] == "repository:team/app:pull" && context.Request.QueryString["service"] == "here";
+            var known = given == $"Basic {Login}"
+                && context.Request.QueryString["scope"] == "repository:team/app:pull"
+                && context.Request.QueryString["service"] == "here";
             Send(response, known ? 200 : 401, Encoding.UTF8.GetBytes(TokenReply ?? $$"""{"token":"{{Token}}"}"""));
             return;
         }
 
         if (Scheme.Length > 0 && given != (Scheme == "Basic" ? $"Basic {Login}" : $"Bearer {Token}"))
         {
-            response.AddHeader("WWW-Authenticate", Scheme == "Basic" ? "Basic realm=\"here\"" : $"Bearer realm=\"{Realm ?? $"http://127.0.0.1:{Port}/token"}\",service=\"here\",scope=\"repository:team/app:pull\"");
+            response.AddHeader(
+                "WWW-Authenticate",
+                Scheme == "Basic"
+                    ? "Basic realm=\"here\""
+                    : $"Bearer realm=\"{Realm ?? $"http://127.0.0.1:{Port}/token"}\",service=\"here\",scope=\"repository:team/app:pull\"");
             Send(response, 401, []);
             return;
         }

@@ -44,18 +44,27 @@ public sealed class UnikernelTreeTests : IDisposable
     public async Task The_stub_is_a_program_that_ends_with_0()
     {
         Directory.CreateDirectory(Staging);
-        var (code, said) = await Programs.RunAsync(Programs.Start(Path.Combine(Staging, StubProgram.Write(Staging)), []), TimeSpan.FromSeconds(10), default);
+        var (code, said) = await Programs.RunAsync(
+            Programs.Start(Path.Combine(Staging, StubProgram.Write(Staging)), []),
+            TimeSpan.FromSeconds(10),
+            default);
         Assert.Equal((0, ""), (code, said));
     }
 
     [Fact]
     public void What_the_guest_runs_is_said_by_the_manifest_alone()
     {
-        var component = ServiceFile.Parse("name = \"a\"\n[[components]]\nname = \"web\"\nruntime = \"unikernel\"\nimage = \"localhost:1/a:b\"", "test").Components[0];
+        var component = ServiceFile.Parse(
+            "name = \"a\"\n[[components]]\nname = \"web\"\nruntime = \"unikernel\"\nimage = \"localhost:1/a:b\"",
+            "test").Components[0];
         var spec = new InstanceSpec(InstanceName.Parse("a.web.1"), component, "", new Dictionary<string, string>(), []);
-        var config = JsonNode.Parse(OpsConfig.Of(Image, spec, GuestNetwork.User, "/usr/bin/h", new StagedTree(["f"], ["usr"], 100 * 1024 * 1024)).Text())!;
+        var config = JsonNode.Parse(OpsConfig
+            .Of(Image, spec, GuestNetwork.User, "/usr/bin/h", new StagedTree(["f"], ["usr"], 100 * 1024 * 1024))
+            .Text())!;
         Assert.Equal("[]", config["Args"]!.ToJsonString());
-        Assert.Equal("""{"program":"/usr/bin/h","arguments":["h","--x","two words"],"cwd":"/work/here"}""", config["ManifestPassthrough"]!.ToJsonString());
+        Assert.Equal(
+            """{"program":"/usr/bin/h","arguments":["h","--x","two words"],"cwd":"/work/here"}""",
+            config["ManifestPassthrough"]!.ToJsonString());
         Assert.Equal("221m", (string)config["BaseVolumeSz"]!);
         Assert.Null(config["TargetRoot"]);
     }
@@ -96,12 +105,23 @@ public sealed class UnikernelTreeTests : IDisposable
         const string program = "/bin/ls";
         var elf = ElfFile.Read(program)!;
         Copy(program);
-        Assert.Contains($"/bin/ls needs the loader '{elf.Interpreter}'", Assert.Throws<McpException>(() => ElfNeeds.Check(Root, program)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            $"/bin/ls needs the loader '{elf.Interpreter}'",
+            Assert.Throws<McpException>(() => ElfNeeds.Check(Root, program)).Message,
+            StringComparison.Ordinal);
         Copy(elf.Interpreter!);
-        Assert.Contains("needs the library '", Assert.Throws<McpException>(() => ElfNeeds.Check(Root, program)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "needs the library '",
+            Assert.Throws<McpException>(() => ElfNeeds.Check(Root, program)).Message,
+            StringComparison.Ordinal);
         // Each of them, and those that they need: the loader itself is one.
         foreach (var library in Directory.EnumerateFiles("/lib/x86_64-linux-gnu", "*.so*"))
-            File.CreateSymbolicLink(Path.Combine(Directory.CreateDirectory(Path.Combine(Root, "somewhere")).FullName, Path.GetFileName(library)), "/nowhere");
+        {
+            File.CreateSymbolicLink(
+                Path.Combine(Directory.CreateDirectory(Path.Combine(Root, "somewhere")).FullName, Path.GetFileName(library)),
+                "/nowhere");
+        }
+
         ElfNeeds.Check(Root, program);
     }
 

@@ -41,7 +41,8 @@ public sealed class DaemonCommandTests : IDisposable
         _ => Path.Combine(_directory, "none"),
     };
 
-    private static string[] Line(string command, IEnumerable<(string Option, string Value)> options) => [command, .. options.SelectMany(o => new[] { o.Option, o.Value })];
+    private static string[] Line(string command, IEnumerable<(string Option, string Value)> options) =>
+        [command, .. options.SelectMany(o => new[] { o.Option, o.Value })];
 
     private static async Task<(int Code, string Output, string Error)> Run(string program, params string[] line)
     {
@@ -63,7 +64,9 @@ public sealed class DaemonCommandTests : IDisposable
 
     [Fact]
     public void Both_daemons_have_these_commands() =>
-        Assert.Equal(["init", "join", "run", "token", "proxy", "version", "/", "init", "run", "token", "version"], [.. Agent().Subcommands.Select(c => c.Name), "/", .. Master().Subcommands.Select(c => c.Name)]);
+        Assert.Equal(
+            ["init", "join", "run", "token", "proxy", "version", "/", "init", "run", "token", "version"],
+            [.. Agent().Subcommands.Select(c => c.Name), "/", .. Master().Subcommands.Select(c => c.Name)]);
 
     [Theory]
     [MemberData(nameof(Commands))]
@@ -78,7 +81,10 @@ public sealed class DaemonCommandTests : IDisposable
         {
             // Two letters that changed places: --nmae.
             var mistyped = $"--{option[2]}{option[4]}{option[3]}{option[5..]}";
-            await Refused(program, $"has no option {mistyped}; did you mean {option}?", Line(command, Whole(program, command).Select(o => o.Option == option ? (mistyped, o.Value) : o)));
+            await Refused(
+                program,
+                $"has no option {mistyped}; did you mean {option}?",
+                Line(command, Whole(program, command).Select(o => o.Option == option ? (mistyped, o.Value) : o)));
         }
     }
 
@@ -87,7 +93,12 @@ public sealed class DaemonCommandTests : IDisposable
     public async Task An_option_that_is_given_twice_is_refused(string program, string command)
     {
         foreach (var twice in Whole(program, command))
-            await Refused(program, $"{twice.Option} is given 2 times and counts once", Line(command, Whole(program, command).Append(twice)));
+        {
+            await Refused(
+                program,
+                $"{twice.Option} is given 2 times and counts once",
+                Line(command, Whole(program, command).Append(twice)));
+        }
     }
 
     [Theory]
@@ -115,13 +126,20 @@ public sealed class DaemonCommandTests : IDisposable
     [MemberData(nameof(Commands))]
     public async Task Help_of_a_command_is_output_and_shows_every_option(string program, string command)
     {
-        foreach (var asked in (string[][])[[command, "--help"], [.. Line(command, Whole(program, command)), "--help"], [command, "-h"], [command, "--bogus", "--help"]])
+        foreach (var asked in (string[][])[
+            [command, "--help"],
+            [.. Line(command, Whole(program, command)), "--help"],
+            [command, "-h"],
+            [command, "--bogus", "--help"],
+        ])
         {
             var (code, output, error) = await Run(program, asked);
             Assert.Equal((0, ""), (code, error));
             Assert.Contains($"{program} {command}", output);
             Assert.All(Named(program, command).Options, o => Assert.Contains(o.Name, output));
-            Assert.All(Named(program, command).Options, o => Assert.False(string.IsNullOrEmpty(o.Description) && o.HelpName is not null, $"{o.Name} says nothing"));
+            Assert.All(
+                Named(program, command).Options,
+                o => Assert.False(string.IsNullOrEmpty(o.Description) && o.HelpName is not null, $"{o.Name} says nothing"));
         }
 
         Assert.Empty(Directory.EnumerateFileSystemEntries(_directory));
@@ -143,8 +161,25 @@ public sealed class DaemonCommandTests : IDisposable
         await Refused("mcp-agent", "mcp-agent has no command 'inti'; did you mean init?", "inti", "--state", State);
         await Refused("mcp-master", "mcp-master has no command 'join'", "join", "--state", State);
         await Refused("mcp-agent", "mcp-agent what? init | join | run | token | proxy | version");
-        await Refused("mcp-agent", "mcp-agent init has no option --master", "init", "--state", State, "--listen", "127.0.0.1:7443", "--master", "127.0.0.1:1");
-        await Refused("mcp-agent", "'more' is one argument too many for mcp-agent init", "init", "--state", State, "--listen", "127.0.0.1:7443", "more");
+        await Refused(
+            "mcp-agent",
+            "mcp-agent init has no option --master",
+            "init",
+            "--state",
+            State,
+            "--listen",
+            "127.0.0.1:7443",
+            "--master",
+            "127.0.0.1:1");
+        await Refused(
+            "mcp-agent",
+            "'more' is one argument too many for mcp-agent init",
+            "init",
+            "--state",
+            State,
+            "--listen",
+            "127.0.0.1:7443",
+            "more");
         await Refused("mcp-agent", "mcp-agent has no command 'vm'", "vm", "one");
     }
 
@@ -152,10 +187,18 @@ public sealed class DaemonCommandTests : IDisposable
     public async Task A_wrong_value_of_an_option_is_told_with_what_it_may_be()
     {
         string[] token = ["token", "--config", "none", "--name", "ann"];
-        await Refused("mcp-agent", "--role is viewer or deployer or admin, and not 'amdin'; did you mean admin?", [.. token, "--role", "amdin"]);
+        await Refused(
+            "mcp-agent",
+            "--role is viewer or deployer or admin, and not 'amdin'; did you mean admin?",
+            [.. token, "--role", "amdin"]);
         await Refused("mcp-master", "--role is viewer or deployer or admin, and not '2'", [.. token, "--role", "2"]);
         foreach (var days in (string[])["0", "-1", "3651", "NaN", "year", "1,5"])
-            await Refused("mcp-agent", $"--days is a number, more than 0 and at most 3650, and not '{days}'", [.. token, "--role", "viewer", $"--days={days}"]);
+        {
+            await Refused(
+                "mcp-agent",
+                $"--days is a number, more than 0 and at most 3650, and not '{days}'",
+                [.. token, "--role", "viewer", $"--days={days}"]);
+        }
     }
 
     [Fact]
@@ -174,9 +217,21 @@ public sealed class DaemonCommandTests : IDisposable
         {
             var state = Path.Combine(_directory, program);
             Assert.Equal(0, (await Run(program, "init", "--state", state, "--listen", "127.0.0.1:7443", "--name", "stern")).Code);
-            var (code, output, error) = await Run(program, "token", "--config", Path.Combine(state, $"{program[4..]}.toml"), "--name", "ann", "--role", "deployer", "--days", "0.5");
+            var (code, output, error) = await Run(
+                program,
+                "token",
+                "--config",
+                Path.Combine(state, $"{program[4..]}.toml"),
+                "--name",
+                "ann",
+                "--role",
+                "deployer",
+                "--days",
+                "0.5");
             Assert.Equal((0, ""), (code, error));
-            var (caller, _) = await new TokenSigner(await File.ReadAllTextAsync(Path.Combine(state, "token.key")), TimeProvider.System).VerifyAsync(output.Trim());
+            var (caller, _) = await new TokenSigner(
+                await File.ReadAllTextAsync(Path.Combine(state, "token.key")),
+                TimeProvider.System).VerifyAsync(output.Trim());
             Assert.Equal(("ann", Role.Deployer), (caller!.Name, caller.Role));
             Assert.InRange(caller.Expires - TimeProvider.System.GetUtcNow(), TimeSpan.FromHours(11), TimeSpan.FromHours(12));
         }

@@ -2,7 +2,8 @@ using Mcp.Daemon.Operations;
 
 namespace Mcp.Agent.Deploy.Steps;
 
-/// <summary>Makes the image of every component that rolls present. Undo leaves them: an image harms nobody and the next try wants it.</summary>
+/// <summary>Makes the image of every component that rolls present. Undo leaves them: an image harms nobody and the next try wants
+/// it.</summary>
 public sealed class PullStep(RuntimeSet runtimes) : IStep<Deployment>
 {
     public string Name => "pull";

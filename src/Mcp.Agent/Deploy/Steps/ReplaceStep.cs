@@ -11,9 +11,15 @@ using Mcp.Runtimes;
 
 namespace Mcp.Agent.Deploy.Steps;
 
-/// <summary>Stop-first, one component after the other, once all others are well: clients wait at the node proxy, the old instance and whoever loses a
-/// volume or a port to the new one end, the new one starts and goes through its gate. Undone: the new one ends, the old ones start again.</summary>
-public sealed class ReplaceStep(AgentRegistry registry, RuntimeSet runtimes, INodeProxy proxy, HealthGate gate, ReplaceParts parts) : IStep<Deployment>
+/// <summary>Stop-first, one component after the other, once all others are well: clients wait at the node proxy, the old instance and
+/// whoever loses a volume or a port to the new one end, the new one starts and goes through its gate. Undone: the new one ends, the old
+/// ones start again.</summary>
+public sealed class ReplaceStep(
+    AgentRegistry registry,
+    RuntimeSet runtimes,
+    INodeProxy proxy,
+    HealthGate gate,
+    ReplaceParts parts) : IStep<Deployment>
 {
     public const string StepName = "replace";
     private static readonly TimeSpan s_undoGate = TimeSpan.FromMinutes(1);
@@ -88,8 +94,8 @@ public sealed class ReplaceStep(AgentRegistry registry, RuntimeSet runtimes, INo
         }
     }
 
-    // It may not open data that the newer one has changed, and somebody else may have its volume or its port by now. Either is told; it stays
-    // wanted, and the reconciler tries again.
+    // It may not open data that the newer one has changed, and somebody else may have its volume or its port by now. Either is told; it
+    // stays wanted, and the reconciler tries again.
     private async Task<HealthVerdict> StartedAsync(IRuntime runtime, Going old, CancellationToken ct)
     {
         try
@@ -108,7 +114,8 @@ public sealed class ReplaceStep(AgentRegistry registry, RuntimeSet runtimes, INo
 
     // Its own old one, and whoever else has what it alone may have.
     private IEnumerable<Going> Losing(Deployment state, Rolling rolling) => state.Going().Where(old =>
-        old.Instance == rolling.Old || (old.Definition is { } definition && parts.Planner.Clash(rolling.Component, definition) is not null));
+        old.Instance == rolling.Old
+            || (old.Definition is { } definition && parts.Planner.Clash(rolling.Component, definition) is not null));
 }
 
 /// <summary>What the step needs besides.</summary>

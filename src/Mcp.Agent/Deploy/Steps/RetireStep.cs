@@ -9,7 +9,8 @@ using Microsoft.Data.Sqlite;
 
 namespace Mcp.Agent.Deploy.Steps;
 
-/// <summary>Lets the old instances finish what they are doing, then stops and removes them. What fails here the reconciler mends: the deploy is done.</summary>
+/// <summary>Lets the old instances finish what they are doing, then stops and removes them. What fails here the reconciler mends: the
+/// deploy is done.</summary>
 public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, INodeProxy proxy, EventsTable events) : IStep<Deployment>
 {
     // An instance that has ended once never comes back.

@@ -4,8 +4,9 @@ using Mcp.Model.Definition;
 
 namespace Mcp.Agent.Deploy.Steps;
 
-/// <summary>The new generation serves, and the old one is still there: what ends or answers badly now is taken back. An agent that was killed goes on
-/// for what is left of the time; a machine that was started anew has ended both generations, and only the new one starts there.</summary>
+/// <summary>The new generation serves, and the old one is still there: what ends or answers badly now is taken back. An agent that was
+/// killed goes on for what is left of the time; a machine that was started anew has ended both generations, and only the new one starts
+/// there.</summary>
 /// <param name="run">Names this run of the machine.</param>
 public sealed class WatchStep(HealthGate gate, string run, TimeProvider time) : IStep<Deployment>
 {

@@ -60,10 +60,13 @@ public sealed class Acme(
                 start.Environment["LEGO_CA_CERTIFICATES"] = ca;
             var (exitCode, output) = await Programs.RunAsync(start, s_limit, ct);
             if (exitCode != 0)
+            {
                 throw new McpException(
                     ErrorCode.AcmeRefused,
                     $"{options.Directory!.Host} gives no certificate for {hostname}: {Reason(output)}",
                     $"{hostname} must lead to this node, port 80, from where the CA looks");
+            }
+
             var pem = await TakeAsync(hostname, ct);
             issuances.Issued(attempt);
             return pem;

@@ -78,15 +78,20 @@ public sealed class CertificateStore(string directory, TimeProvider time)
         {
             using var whole = X509Certificate2.CreateFromPem(pem, pem);
             if (!whole.MatchesHostname(hostname.Text, allowWildcards: true, allowCommonName: false))
+            {
                 throw new McpException(
                     ErrorCode.CertificateWrong,
                     $"the certificate is not for {hostname}",
                     $"it is for {string.Join(", ", Names(whole))}");
+            }
+
             if (whole.NotAfter.ToUniversalTime() <= time.GetUtcNow())
+            {
                 throw new McpException(
                     ErrorCode.CertificateWrong,
                     $"the certificate for {hostname} ended {whole.NotAfter.ToUniversalTime():u}",
                     "a fresh one is needed");
+            }
         }
         catch (Exception e) when (e is CryptographicException or ArgumentException)
         {

@@ -14,7 +14,8 @@ using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Deploy.Steps;
 
-/// <summary>Has the node's agent deploy it, and writes down what it has accepted; the agent undoes by itself what fails there. Undone: has every agent that may have it remove it.</summary>
+/// <summary>Has the node's agent deploy it, and writes down what it has accepted; the agent undoes by itself what fails there. Undone: has
+/// every agent that may have it remove it.</summary>
 public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore store) : IStep<FleetDeployment>
 {
     public const string StepName = "deploy";
@@ -87,7 +88,11 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
     /// <summary>Removes it where it is not to be. Safe to repeat. The caller holds the service's lock.</summary>
     /// <param name="limit">How long its agent is waited for; it goes on after that.</param>
     /// <exception cref="McpException">node.wanted: it is placed on that node, or going there. node.*</exception>
-    public Task LeaveAsync(Label node, Label service, TimeSpan limit, CancellationToken ct) => store.Placements.Find(service)?.Holds(node) == true
+    public Task LeaveAsync(
+        Label node,
+        Label service,
+        TimeSpan limit,
+        CancellationToken ct) => store.Placements.Find(service)?.Holds(node) == true
         ? throw new McpException(ErrorCode.NodeWanted, $"{service} is placed on {node} and is not removed there", "")
         : RemoveAsync(node, service, limit, ct);
 
@@ -163,7 +168,9 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
     {
         try
         {
-            var kept = RevisionMapping.Read(await agent.ShowServiceAsync(new ServiceRequest { Service = state.Name.Text }, agents.Within(s_quick, ct)));
+            var kept = RevisionMapping.Read(await agent.ShowServiceAsync(
+                new ServiceRequest { Service = state.Name.Text },
+                agents.Within(s_quick, ct)));
             var service = store.Leftovers.IsLeftAt(state.Name, state.At.Text) ? null : kept.TryRead(state.Name);
             if (service is not null && (kept.IsSame(state.Revision!) || store.Placements.Find(state.Name)?.Node == state.At))
                 store.Placements.Accept(service, state.At, kept);
@@ -181,11 +188,17 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
     }
 
     // What the agent keeps is the truth, also when only one component was deployed.
-    private async Task<Revision> ShowAsync(Protocol.V1.Agent.AgentClient agent, FleetDeployment state, ServiceDefinition wanted, CancellationToken ct)
+    private async Task<Revision> ShowAsync(
+        Protocol.V1.Agent.AgentClient agent,
+        FleetDeployment state,
+        ServiceDefinition wanted,
+        CancellationToken ct)
     {
         try
         {
-            return RevisionMapping.Read(await agent.ShowServiceAsync(new ServiceRequest { Service = state.Name.Text }, agents.Within(s_quick, ct)));
+            return RevisionMapping.Read(await agent.ShowServiceAsync(
+                new ServiceRequest { Service = state.Name.Text },
+                agents.Within(s_quick, ct)));
         }
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {

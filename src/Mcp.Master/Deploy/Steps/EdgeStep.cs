@@ -17,5 +17,6 @@ public sealed class EdgeStep(IEdge edge) : IStep<FleetDeployment>
 
     public Task UndoAsync(FleetDeployment state, CancellationToken ct) => edge.RemoveAsync(state.Name, ct);
 
-    public string Sum(FleetDeployment state) => EdgeCoordinator.PublicOf(state.Service) is { Count: > 0 } routes ? string.Join(", ", routes) : "no public routes";
+    public string Sum(FleetDeployment state) =>
+        EdgeCoordinator.PublicOf(state.Service) is { Count: > 0 } routes ? string.Join(", ", routes) : "no public routes";
 }

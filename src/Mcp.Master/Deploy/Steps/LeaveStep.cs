@@ -4,7 +4,8 @@ using Mcp.Model.Names;
 
 namespace Mcp.Master.Deploy.Steps;
 
-/// <summary>Of a service that moved: removes it from where it was, now that its names have moved and once clients have had time to learn it. A node that is away is seen to later.</summary>
+/// <summary>Of a service that moved: removes it from where it was, now that its names have moved and once clients have had time to learn
+/// it. A node that is away is seen to later.</summary>
 public sealed class LeaveStep(OldCopies copies, MasterStore store) : IStep<FleetDeployment>
 {
     public const string StepName = "leave";
@@ -15,7 +16,8 @@ public sealed class LeaveStep(OldCopies copies, MasterStore store) : IStep<Fleet
     {
         Recall(state);
         // Also from where an earlier move, that failed after the agent's step, has left it.
-        var from = state.From ?? (store.Leftovers.CopiesOf(state.Name).Find(l => l.Step == StepName) is { } copy ? Label.Parse(copy.Node) : null);
+        var from = state.From
+            ?? (store.Leftovers.CopiesOf(state.Name).Find(l => l.Step == StepName) is { } copy ? Label.Parse(copy.Node) : null);
         var left = await copies.LeaveAsync(state.Name, progress, ct);
         return state with { From = from, Why = left.Count == 0 ? null : string.Join("; ", left) };
     }

@@ -7,8 +7,13 @@ using Mcp.Model.Placement;
 
 namespace Mcp.Master.Deploy.Steps;
 
-/// <summary>Chooses the node and writes down that the service goes there, before anything is there. A service whose data would stay behind goes nowhere unless it was said that it may.</summary>
-public sealed class PlaceStep(NodeDirectory nodes, CommonArchitectures images, NodeDefinitions running, MasterStore store) : IStep<FleetDeployment>
+/// <summary>Chooses the node and writes down that the service goes there, before anything is there. A service whose data would stay behind
+/// goes nowhere unless it was said that it may.</summary>
+public sealed class PlaceStep(
+    NodeDirectory nodes,
+    CommonArchitectures images,
+    NodeDefinitions running,
+    MasterStore store) : IStep<FleetDeployment>
 {
     private readonly Lock _oneAtATime = new();
 
@@ -16,7 +21,11 @@ public sealed class PlaceStep(NodeDirectory nodes, CommonArchitectures images, N
 
     /// <summary>Where it would go, and why not elsewhere.</summary>
     /// <param name="architectures">That all its images are there for; null: any.</param>
-    public static PlacementDecision Decide(FleetDeployment state, Placement? there, IReadOnlyList<Candidate> candidates, IReadOnlySet<string>? architectures)
+    public static PlacementDecision Decide(
+        FleetDeployment state,
+        Placement? there,
+        IReadOnlyList<Candidate> candidates,
+        IReadOnlySet<string>? architectures)
     {
         var service = state.Service;
         if (!state.Leave)
@@ -36,8 +45,11 @@ public sealed class PlaceStep(NodeDirectory nodes, CommonArchitectures images, N
         foreach (var half in new[] { there?.Node, there?.Target }.OfType<Label>().Where(n => n != away))
         {
             var mayStay = others.Find(c => c.Node == half) is { } begun && (half == there?.Node || !begun.Cordoned);
-            if (mayStay && Placer.Place(new PlacementRequest(service, architectures, half, state.MoveTo), others) is { Node: not null } stays)
+            if (mayStay
+                && Placer.Place(new PlacementRequest(service, architectures, half, state.MoveTo), others) is { Node: not null } stays)
+            {
                 return stays;
+            }
         }
 
         return Placer.Place(new PlacementRequest(service, architectures, null, state.MoveTo), others);
@@ -90,7 +102,9 @@ public sealed class PlaceStep(NodeDirectory nodes, CommonArchitectures images, N
         {
             var decision = Choose(state, there, architectures);
             // The nodes have changed meanwhile: one whose data nobody has asked about keeps the first choice.
-            var (chosen, why) = there is null || decision.Node == there.Seat ? (decision.Node!, decision.Why) : (node, decision.Node == node ? decision.Why : "chosen before");
+            var (chosen, why) = there is null || decision.Node == there.Seat
+                ? (decision.Node!, decision.Why)
+                : (node, decision.Node == node ? decision.Why : "chosen before");
             store.Placements.Reserve(service, chosen, state.Revision!);
             return state with
             {
@@ -112,6 +126,9 @@ public sealed class PlaceStep(NodeDirectory nodes, CommonArchitectures images, N
         var decision = Decide(state, there, nodes.Candidates(), architectures);
         return decision.Node is not null
             ? decision
-            : throw new McpException(ErrorCode.PlacementNone, decision.Why, "mcp node list shows the nodes; mcp plan shows why each was rejected");
+            : throw new McpException(
+                ErrorCode.PlacementNone,
+                decision.Why,
+                "mcp node list shows the nodes; mcp plan shows why each was rejected");
     }
 }

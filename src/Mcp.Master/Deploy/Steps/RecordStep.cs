@@ -3,7 +3,8 @@ using Mcp.Master.Store;
 
 namespace Mcp.Master.Deploy.Steps;
 
-/// <summary>The agent's step has written down already that the service is there; this one does it for a deploy that an older version began. Undone: takes the record away.</summary>
+/// <summary>The agent's step has written down already that the service is there; this one does it for a deploy that an older version began.
+/// Undone: takes the record away.</summary>
 public sealed class RecordStep(MasterStore store) : IStep<FleetDeployment>
 {
     public string Name => "record";

@@ -41,5 +41,6 @@ public sealed class BuiltinDns : IDnsProvider
         return Task.CompletedTask;
     }
 
-    public Task<IReadOnlyList<DnsRecord>> ListOwnedAsync(CancellationToken ct) => Task.FromResult<IReadOnlyList<DnsRecord>>(_records.List());
+    public Task<IReadOnlyList<DnsRecord>> ListOwnedAsync(CancellationToken ct) =>
+        Task.FromResult<IReadOnlyList<DnsRecord>>(_records.List());
 }

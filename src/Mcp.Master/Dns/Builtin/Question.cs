@@ -3,7 +3,8 @@ using System.Net;
 
 namespace Mcp.Master.Dns.Builtin;
 
-/// <summary>What may be a question (RFC 1035 4.1.1): anything else is dropped without an answer, so that no two servers can answer each other for ever, and nobody is flooded through us.</summary>
+/// <summary>What may be a question (RFC 1035 4.1.1): anything else is dropped without an answer, so that no two servers can answer each
+/// other for ever, and nobody is flooded through us.</summary>
 internal static class Question
 {
     /// <summary>A header.</summary>
@@ -24,7 +25,8 @@ internal static class Question
 
     /// <summary>Nobody asks from port 0 or from where we answer.</summary>
     public static bool MayComeFrom(IPEndPoint source, IPEndPoint listen) =>
-        source.Port != 0 && !(source.Port == listen.Port && (source.Address.Equals(listen.Address) || IPAddress.IsLoopback(source.Address)));
+        source.Port != 0
+            && !(source.Port == listen.Port && (source.Address.Equals(listen.Address) || IPAddress.IsLoopback(source.Address)));
 
     // Query; status, notify and update get "not implemented". Others are nobody's.
     private static bool IsOpcode(int opcode) => opcode is 0 or 2 or 4 or 5;

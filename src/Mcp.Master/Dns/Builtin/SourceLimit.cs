@@ -4,7 +4,8 @@ using Mcp.Daemon.Doors;
 
 namespace Mcp.Master.Dns.Builtin;
 
-/// <summary>How many questions a source may ask in a second over UDP, where anybody can pretend to be anybody: a bucket for each <see cref="Source"/> that fills by itself.</summary>
+/// <summary>How many questions a source may ask in a second over UDP, where anybody can pretend to be anybody: a bucket for each
+/// <see cref="Source"/> that fills by itself.</summary>
 /// <param name="perSecond">0: no limit.</param>
 public sealed class SourceLimit(int perSecond, TimeProvider time)
 {

@@ -7,8 +7,13 @@ using Mcp.Machine;
 
 namespace Mcp.Master.Dns.Builtin;
 
-/// <summary>One client's connection: a whole question within 5 s of the last one, its answer taken within 5 s, and at most 16 questions ahead of their answers; else it is closed.</summary>
-internal sealed class TcpQuestions(IServerTransport transport, Socket client, (IPEndPoint From, IPEndPoint To) ends, ConnectionSlot slot) : IServerConnection
+/// <summary>One client's connection: a whole question within 5 s of the last one, its answer taken within 5 s, and at most 16 questions
+/// ahead of their answers; else it is closed.</summary>
+internal sealed class TcpQuestions(
+    IServerTransport transport,
+    Socket client,
+    (IPEndPoint From, IPEndPoint To) ends,
+    ConnectionSlot slot) : IServerConnection
 {
     private const int LengthBytes = 2;
     private const int MostUnanswered = 16;
@@ -29,7 +34,8 @@ internal sealed class TcpQuestions(IServerTransport transport, Socket client, (I
 
     public Task<bool> InitializeAsync(CancellationToken token = default) => Task.FromResult(true);
 
-    /// <summary>Null: there is no more. The library leaves it open then, so it is closed here, after the answers that are still to come.</summary>
+    /// <summary>Null: there is no more. The library leaves it open then, so it is closed here, after the answers that are still to
+    /// come.</summary>
     public async Task<DnsReceivedRawPackage?> ReceiveAsync(CancellationToken token = default)
     {
         var received = await ReadAsync(token);

@@ -5,7 +5,8 @@ using Mcp.Daemon.Doors;
 
 namespace Mcp.Master.Dns.Builtin;
 
-/// <summary>TCP with an end to everything: the library's own keeps silent connections for ever (RFC 7766 6.2.3 wants them closed).</summary>
+/// <summary>TCP with an end to everything: the library's own keeps silent connections for ever (RFC 7766 6.2.3 wants them
+/// closed).</summary>
 internal sealed class TcpWithLimits(IPEndPoint listen, ConnectionLimit limit) : IServerTransport
 {
     private const int Backlog = 512;

@@ -3,7 +3,8 @@ using ARSoft.Tools.Net.Dns;
 
 namespace Mcp.Master.Dns.Builtin;
 
-/// <summary>UDP, but what is no question gets no answer, and whoever is told "no" is told it in no more bytes than were sent, or not at all: broken and foreign questions in somebody else's name gain nothing.</summary>
+/// <summary>UDP, but what is no question gets no answer, and whoever is told "no" is told it in no more bytes than were sent, or not at
+/// all: broken and foreign questions in somebody else's name gain nothing.</summary>
 internal sealed class UdpWithoutGain(IPEndPoint listen) : IServerTransport
 {
     private readonly UdpServerTransport _udp = new(listen);
@@ -20,7 +21,8 @@ internal sealed class UdpWithoutGain(IPEndPoint listen) : IServerTransport
 
     public void Close() => _udp.Close();
 
-    public async Task<IServerConnection?> AcceptConnectionAsync(CancellationToken token = default) => await _udp.AcceptConnectionAsync(token) is { } connection ? new Measured(connection, listen) : null;
+    public async Task<IServerConnection?> AcceptConnectionAsync(CancellationToken token = default) =>
+        await _udp.AcceptConnectionAsync(token) is { } connection ? new Measured(connection, listen) : null;
 
     public void Dispose() => ((IDisposable)_udp).Dispose();
 

@@ -8,7 +8,8 @@ using Mcp.Model.Names;
 
 namespace Mcp.Master.Dns.Builtin;
 
-/// <summary>The internal zone in memory, and what it answers (RFC 1034, 2308, 6891): its own names with authority, "no" with its SOA, and nothing at all of other zones. No recursion, no transfers.</summary>
+/// <summary>The internal zone in memory, and what it answers (RFC 1034, 2308, 6891): its own names with authority, "no" with its SOA, and
+/// nothing at all of other zones. No recursion, no transfers.</summary>
 /// <param name="origin">Such as mcp.internal.</param>
 /// <param name="server">Where it is served: the address of its name server.</param>
 public sealed class Zone(Hostname origin, IPAddress server, TimeSpan ttl, TimeProvider time)
@@ -57,8 +58,13 @@ public sealed class Zone(Hostname origin, IPAddress server, TimeSpan ttl, TimePr
             return Refused(answer, ReturnCode.NotImplemented);
         if (query.Questions is not [var question])
             return Refused(answer, ReturnCode.FormatError);
-        if (question.RecordClass is not (RecordClass.INet or RecordClass.Any) || question.RecordType is RecordType.Axfr or RecordType.Ixfr || !(question.Name.Equals(_origin) || question.Name.IsSubDomainOf(_origin)))
+        if (question.RecordClass is not (RecordClass.INet or RecordClass.Any)
+            || question.RecordType is RecordType.Axfr or RecordType.Ixfr
+            || !(question.Name.Equals(_origin) || question.Name.IsSubDomainOf(_origin)))
+        {
             return Refused(answer, ReturnCode.Refused);
+        }
+
         answer.IsAuthoritiveAnswer = true;
         Fill(answer, question);
         return answer;
@@ -66,7 +72,17 @@ public sealed class Zone(Hostname origin, IPAddress server, TimeSpan ttl, TimePr
 
     private DomainName Full(string name) => DomainName.Parse($"{name}.{origin}");
 
-    private SoaRecord Changed() => _soa = new SoaRecord(_origin, _ttl, _nameServer, DomainName.Parse($"hostmaster.{origin}"), (uint)time.GetUtcNow().ToUnixTimeSeconds(), 3600, 600, 86400, _ttl);
+    private SoaRecord Changed() =>
+        _soa = new SoaRecord(
+            _origin,
+            _ttl,
+            _nameServer,
+            DomainName.Parse($"hostmaster.{origin}"),
+            (uint)time.GetUtcNow().ToUnixTimeSeconds(),
+            3600,
+            600,
+            86400,
+            _ttl);
 
     private SoaRecord Soa => _soa ?? Changed();
 
@@ -79,8 +95,15 @@ public sealed class Zone(Hostname origin, IPAddress server, TimeSpan ttl, TimePr
             answer.AnswerRecords.Add(Soa);
         else if (apex && question.RecordType == RecordType.Ns)
             answer.AnswerRecords.Add(new NsRecord(_origin, _ttl, _nameServer));
-        else if (known && (question.RecordType == RecordType.Any || question.RecordType == (address!.AddressFamily == AddressFamily.InterNetwork ? RecordType.A : RecordType.Aaaa)))
-            answer.AnswerRecords.Add(address!.AddressFamily == AddressFamily.InterNetwork ? new ARecord(question.Name, _ttl, address) : new AaaaRecord(question.Name, _ttl, address));
+        else if (known
+            && (question.RecordType == RecordType.Any
+                || question.RecordType == (address!.AddressFamily == AddressFamily.InterNetwork ? RecordType.A : RecordType.Aaaa)))
+        {
+            answer.AnswerRecords.Add(
+                address!.AddressFamily == AddressFamily.InterNetwork
+                    ? new ARecord(question.Name, _ttl, address)
+                    : new AaaaRecord(question.Name, _ttl, address));
+        }
         else
         {
             answer.ReturnCode = apex || known ? ReturnCode.NoError : ReturnCode.NxDomain;

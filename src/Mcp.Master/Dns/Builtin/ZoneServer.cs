@@ -6,7 +6,8 @@ using Mcp.Model.Errors;
 
 namespace Mcp.Master.Dns.Builtin;
 
-/// <summary>Serves the zone over UDP and TCP. A source that asks too much over UDP is told to come by TCP, in an answer no longer than its question: nobody can be flooded through it.</summary>
+/// <summary>Serves the zone over UDP and TCP. A source that asks too much over UDP is told to come by TCP, in an answer no longer than its
+/// question: nobody can be flooded through it.</summary>
 public sealed class ZoneServer : IDisposable
 {
     private const int MostConnections = 1000;
@@ -24,7 +25,13 @@ public sealed class ZoneServer : IDisposable
     {
         (_zone, _limit) = (zone, limit);
         var most = OpenFiles.Share(MostConnections, PartOfFiles);
-        var connections = new ConnectionLimit($"DNS over TCP on {listen}", most, ConnectionsOfOneSource, null, Console.Error.WriteLine, TimeProvider.System);
+        var connections = new ConnectionLimit(
+            $"DNS over TCP on {listen}",
+            most,
+            ConnectionsOfOneSource,
+            null,
+            Console.Error.WriteLine,
+            TimeProvider.System);
         _transports = [new UdpWithoutGain(listen), new TcpWithLimits(listen, connections)];
         _server = new DnsServer(_transports);
         _server.QueryReceived += AnswerAsync;
@@ -34,7 +41,12 @@ public sealed class ZoneServer : IDisposable
         }
         catch (SocketException e)
         {
-            throw new McpException(ErrorCode.DnsListen, $"cannot serve DNS on {listen}: {e.Message}", "is another name server there? choose another [dns] listen in master.toml (ports below 1024 take CAP_NET_BIND_SERVICE), or provider = \"none\"", e);
+            throw new McpException(
+                ErrorCode.DnsListen,
+                $"cannot serve DNS on {listen}: {e.Message}",
+                "is another name server there? choose another [dns] listen in master.toml (ports below 1024 take CAP_NET_BIND_SERVICE), or "
+                    + "provider = \"none\"",
+                e);
         }
     }
 
@@ -54,7 +66,9 @@ public sealed class ZoneServer : IDisposable
 
     private Task AnswerAsync(object sender, QueryReceivedEventArgs e)
     {
-        e.Response = e.TransportProtocol == TransportProtocol.Udp && !_limit.May(e.RemoteEndpoint.Address) && e.Query is DnsMessage query ? ByTcp(query) : _zone.Answer(e.Query);
+        e.Response = e.TransportProtocol == TransportProtocol.Udp && !_limit.May(e.RemoteEndpoint.Address) && e.Query is DnsMessage query
+            ? ByTcp(query)
+            : _zone.Answer(e.Query);
         return Task.CompletedTask;
     }
 

@@ -30,7 +30,8 @@ public sealed record KeyInfo
     public bool HasDefault { get; init; }
 }
 
-/// <summary>One key of a table, declared once: the reader, the writer, the reference, "did you mean" and the schema for editors are made from it.</summary>
+/// <summary>One key of a table, declared once: the reader, the writer, the reference, "did you mean" and the schema for editors are made
+/// from it.</summary>
 internal abstract class Key<TPart>(KeyInfo info)
 {
     public KeyInfo Info => info;
@@ -55,7 +56,9 @@ internal sealed class Key<TPart, TValue>(
 {
     // Of a list with one wrong item the others count, so that the rules find their mistakes, too.
     public override TPart Read(TPart part, Node node, Reading reading) =>
-        kind.TryRead(node, reading, Name, out var value) || (value is not null && !reading.IsStored && !typeof(TValue).IsValueType) ? set(part, value) : part;
+        kind.TryRead(node, reading, Name, out var value) || (value is not null && !reading.IsStored && !typeof(TValue).IsValueType)
+            ? set(part, value)
+            : part;
 
     public override Node? Write(TPart part) => get(part) is (true, var value) ? kind.Write(value) : null;
 

@@ -23,11 +23,21 @@ internal sealed class KeyTable<TPart>(string what, TPart start)
 
     public IReadOnlyList<KeyInfo> Infos => [.. _keys.Select(k => k.Info)];
 
-    public KeyTable<TPart> Required<TValue>(string name, Kind<TValue> kind, Func<TPart, TValue> get, Func<TPart, TValue, TPart> set, string text) =>
+    public KeyTable<TPart> Required<TValue>(
+        string name,
+        Kind<TValue> kind,
+        Func<TPart, TValue> get,
+        Func<TPart, TValue, TPart> set,
+        string text) =>
         Add(new Key<TPart, TValue>(new KeyInfo(name, kind, "", text) { IsRequired = true }, kind, p => (true, get(p)), set));
 
     /// <summary>Always has a value; not written where it is the one without the key.</summary>
-    public KeyTable<TPart> Value<TValue>(string name, Kind<TValue> kind, Func<TPart, TValue> get, Func<TPart, TValue, TPart> set, string text)
+    public KeyTable<TPart> Value<TValue>(
+        string name,
+        Kind<TValue> kind,
+        Func<TPart, TValue> get,
+        Func<TPart, TValue, TPart> set,
+        string text)
     {
         var otherwise = get(start);
         var info = new KeyInfo(name, kind, Reading.Show(kind.Write(otherwise)), text) { HasDefault = true };
@@ -35,23 +45,58 @@ internal sealed class KeyTable<TPart>(string what, TPart start)
     }
 
     /// <param name="otherwise">In words, what holds without it.</param>
-    public KeyTable<TPart> Optional<TValue>(string name, Kind<TValue> kind, Func<TPart, TValue?> get, Func<TPart, TValue, TPart> set, string text, string otherwise = "")
-        where TValue : class => Add(new Key<TPart, TValue>(new KeyInfo(name, kind, otherwise, text), kind, p => (get(p) is not null, get(p)!), set));
+    public KeyTable<TPart> Optional<TValue>(
+        string name,
+        Kind<TValue> kind,
+        Func<TPart, TValue?> get,
+        Func<TPart, TValue, TPart> set,
+        string text,
+        string otherwise = "")
+        where TValue : class =>
+            Add(new Key<TPart, TValue>(new KeyInfo(name, kind, otherwise, text), kind, p => (get(p) is not null, get(p)!), set));
 
     /// <inheritdoc cref="Optional"/>
-    public KeyTable<TPart> Maybe<TValue>(string name, Kind<TValue> kind, Func<TPart, TValue?> get, Func<TPart, TValue, TPart> set, string text, string otherwise = "")
-        where TValue : struct => Add(new Key<TPart, TValue>(new KeyInfo(name, kind, otherwise, text), kind, p => (get(p) is not null, get(p).GetValueOrDefault()), set));
+    public KeyTable<TPart> Maybe<TValue>(
+        string name,
+        Kind<TValue> kind,
+        Func<TPart, TValue?> get,
+        Func<TPart, TValue, TPart> set,
+        string text,
+        string otherwise = "")
+        where TValue : struct =>
+            Add(new Key<TPart, TValue>(
+                new KeyInfo(name, kind, otherwise, text),
+                kind,
+                p => (get(p) is not null, get(p).GetValueOrDefault()),
+                set));
 
     public KeyTable<TPart> List<TItem>(
-        string name, Kind<TItem> items, Func<TPart, IReadOnlyList<TItem>> get, Func<TPart, IReadOnlyList<TItem>, TPart> set, string text, string otherwise = "")
+        string name,
+        Kind<TItem> items,
+        Func<TPart, IReadOnlyList<TItem>> get,
+        Func<TPart, IReadOnlyList<TItem>, TPart> set,
+        string text,
+        string otherwise = "")
     {
         var kind = new ListKind<TItem>(items);
-        return Add(new Key<TPart, IReadOnlyList<TItem>>(new KeyInfo(name, kind, otherwise, text), kind, p => (get(p).Count > 0, get(p)), set));
+        return Add(new Key<TPart, IReadOnlyList<TItem>>(
+            new KeyInfo(name, kind, otherwise, text),
+            kind,
+            p => (get(p).Count > 0, get(p)),
+            set));
     }
 
     public KeyTable<TPart> Map(
-        string name, MapKind kind, Func<TPart, IReadOnlyDictionary<string, string>> get, Func<TPart, IReadOnlyDictionary<string, string>, TPart> set, string text) =>
-        Add(new Key<TPart, IReadOnlyDictionary<string, string>>(new KeyInfo(name, kind, "", text), kind, p => (get(p).Count > 0, get(p)), set));
+        string name,
+        MapKind kind,
+        Func<TPart, IReadOnlyDictionary<string, string>> get,
+        Func<TPart, IReadOnlyDictionary<string, string>, TPart> set,
+        string text) =>
+        Add(new Key<TPart, IReadOnlyDictionary<string, string>>(
+            new KeyInfo(name, kind, "", text),
+            kind,
+            p => (get(p).Count > 0, get(p)),
+            set));
 
     private KeyTable<TPart> Add(Key<TPart> key)
     {

@@ -6,7 +6,11 @@ namespace Mcp.Model.Definition.Keys;
 /// <summary>Text of a form.</summary>
 /// <param name="read">Null: it is not of that form.</param>
 /// <param name="isNoted">Rules tell their mistakes at its place: it is a value of its own each time.</param>
-internal sealed class TextKind<TValue>(string allowed, Func<string, TValue?> read, Func<TValue, string> write, bool isNoted = false) : Kind<TValue>
+internal sealed class TextKind<TValue>(
+    string allowed,
+    Func<string, TValue?> read,
+    Func<TValue, string> write,
+    bool isNoted = false) : Kind<TValue>
     where TValue : class
 {
     public override string Name => "text";
@@ -32,7 +36,8 @@ internal sealed class IntegerKind(int least, int most) : Kind<int>
 {
     public override string Name => "whole number";
 
-    public override string Allowed => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"a whole number from {least} to {most}");
+    public override string Allowed =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"a whole number from {least} to {most}");
 
     public override bool TryRead(Node node, Reading reading, string key, out int value)
     {
@@ -75,7 +80,8 @@ internal sealed class DurationKind(TimeSpan least, TimeSpan most) : Kind<TimeSpa
 {
     public override string Name => "time";
 
-    public override string Allowed => $"a time from {Durations.Format(least)} to {Durations.Format(most)}, such as \"500ms\", \"2s\", \"1m\"";
+    public override string Allowed =>
+        $"a time from {Durations.Format(least)} to {Durations.Format(most)}, such as \"500ms\", \"2s\", \"1m\"";
 
     public override bool TryRead(Node node, Reading reading, string key, out TimeSpan value)
     {
@@ -148,13 +154,20 @@ internal sealed class ListKind<TItem>(Kind<TItem> items) : Kind<IReadOnlyList<TI
 }
 
 /// <summary>Names and texts, in the order of the names.</summary>
-internal sealed class MapKind(string allowedName, Func<string, bool> isName, Func<string, bool> isValue) : Kind<IReadOnlyDictionary<string, string>>
+internal sealed class MapKind(
+    string allowedName,
+    Func<string, bool> isName,
+    Func<string, bool> isValue) : Kind<IReadOnlyDictionary<string, string>>
 {
     public override string Name => "names and texts";
 
     public override string Allowed => allowedName;
 
-    public override bool TryRead(Node node, Reading reading, string key, [MaybeNullWhen(false)] out IReadOnlyDictionary<string, string> value)
+    public override bool TryRead(
+        Node node,
+        Reading reading,
+        string key,
+        [MaybeNullWhen(false)] out IReadOnlyDictionary<string, string> value)
     {
         value = null;
         if (node is not TableNode table)

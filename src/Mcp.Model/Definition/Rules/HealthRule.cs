@@ -11,9 +11,23 @@ public sealed class HealthRule : IDefinitionRule
                 continue;
             var kinds = (health.Http is null ? 0 : 1) + (health.Tcp ? 1 : 0) + (health.Grpc ? 1 : 0) + (health.Exec.Count > 0 ? 1 : 0);
             if (kinds != 1)
-                yield return places.Problem(health, "a health check asks exactly one question", "", "one of http = \"/path\", tcp = true, grpc = true, exec = [...]");
+            {
+                yield return places.Problem(
+                    health,
+                    "a health check asks exactly one question",
+                    "",
+                    "one of http = \"/path\", tcp = true, grpc = true, exec = [...]");
+            }
+
             if (health.Exec.Count > 0 && component.Runtime != RuntimeKind.Container)
-                yield return places.Problem(health, $"no program can be run inside a {Spellings.Runtimes.Spell(component.Runtime)}", "exec", "http = \"/path\", tcp = true or grpc = true");
+            {
+                yield return places.Problem(
+                    health,
+                    $"no program can be run inside a {Spellings.Runtimes.Spell(component.Runtime)}",
+                    "exec",
+                    "http = \"/path\", tcp = true or grpc = true");
+            }
+
             if (health.Exec.Count == 0 && health.Port is null && component.Routes.Count == 0)
                 yield return places.Problem(health, "a health check needs a port where there is no route", "", "port = 8080");
         }

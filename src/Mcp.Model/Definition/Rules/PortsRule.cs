@@ -28,7 +28,8 @@ public sealed class PortsRule : IDefinitionRule
         if (component.Network == "host")
         {
             return port.Host == port.Instance ? null
-                : ("with network = \"host\" a port has the same number inside and outside", "leave ports out: what the program listens on is the host's");
+                : ("with network = \"host\" a port has the same number inside and "
+                    + "outside", "leave ports out: what the program listens on is the host's");
         }
 
         if (!port.Address.Contains(':', StringComparison.Ordinal))
@@ -37,9 +38,18 @@ public sealed class PortsRule : IDefinitionRule
         if (address.IsIPv4MappedToIPv6)
             return ("this is an IPv4 address written as IPv6", $"{address.MapToIPv4()}");
         if (component.Runtime != RuntimeKind.Container)
-            return component.Network == "bridge" ? null : ("QEMU's user network takes no IPv6 connections", "an IPv4 address, or network = \"bridge\"");
+        {
+            return component.Network == "bridge"
+                ? null
+                : ("QEMU's user network takes no IPv6 connections", "an IPv4 address, or network = \"bridge\"");
+        }
+
         if (address.Equals(IPAddress.IPv6Any))
-            return ("a container cannot be published on [::]", "leave the address out: this is every address of the host, IPv6 too where the container's network has it");
+        {
+            return ("a container cannot be published on [::]", "leave the address out: this is every address of the host, IPv6 too where "
+                + "the container's network has it");
+        }
+
         return IPAddress.IsLoopback(address) ? ("a container cannot be published on IPv6 loopback", "127.0.0.1") : null;
     }
 }

@@ -1,6 +1,7 @@
 namespace Mcp.Model.Definition.Rules;
 
-/// <summary>Route names are unique within a component, hostnames within the service; what is public or passed through by SNI needs a hostname.</summary>
+/// <summary>Route names are unique within a component, hostnames within the service; what is public or passed through by SNI needs a
+/// hostname.</summary>
 public sealed class RoutesRule : IDefinitionRule
 {
     public IEnumerable<Problem> Check(ServiceDefinition service, Places places)
@@ -15,6 +16,12 @@ public sealed class RoutesRule : IDefinitionRule
         foreach (var twice in routes.Where(r => r.Hostname is not null).ToList().RepeatsBy(r => r.Hostname!))
             yield return places.Problem(twice, "two routes have the same hostname", twice.Hostname!.Text, "each hostname once");
         foreach (var route in routes.Where(r => r.Hostname is null && (r.Public || r.Mode == RouteMode.L4)))
-            yield return places.Problem(route, route.Public ? "a public route needs a hostname" : "an l4 route needs a hostname", route.Name.Text, "hostname = \"blog.example.com\"");
+        {
+            yield return places.Problem(
+                route,
+                route.Public ? "a public route needs a hostname" : "an l4 route needs a hostname",
+                route.Name.Text,
+                "hostname = \"blog.example.com\"");
+        }
     }
 }

@@ -1,6 +1,7 @@
 namespace Mcp.Model.Definition.Rules;
 
-/// <summary>user is for containers; a VM's network is user or bridge; a unikernel's volumes are baked in when it is built, and so read-only.</summary>
+/// <summary>user is for containers; a VM's network is user or bridge; a unikernel's volumes are baked in when it is built, and so
+/// read-only.</summary>
 public sealed class RuntimeRule : IDefinitionRule
 {
     public IEnumerable<Problem> Check(ServiceDefinition service, Places places)
@@ -8,11 +9,24 @@ public sealed class RuntimeRule : IDefinitionRule
         foreach (var vm in service.Components.Where(c => c.Runtime != RuntimeKind.Container))
         {
             if (vm.User is not null)
-                yield return places.Problem(vm, $"'user' is for containers, and this is a {Spellings.Runtimes.Spell(vm.Runtime)}", vm.User, "leave it out");
+            {
+                yield return places.Problem(
+                    vm,
+                    $"'user' is for containers, and this is a {Spellings.Runtimes.Spell(vm.Runtime)}",
+                    vm.User,
+                    "leave it out");
+            }
+
             if (vm.Network is not (null or "user" or "bridge"))
                 yield return places.Problem(vm, "a VM has no such network", vm.Network, "user | bridge");
             foreach (var volume in vm.Volumes.Where(v => vm.Runtime == RuntimeKind.Unikernel && !v.ReadOnly))
-                yield return places.Problem(volume, "a unikernel cannot write to a volume", $"{volume.Source}:{volume.Target}", "add :ro, or use runtime = \"microvm\"");
+            {
+                yield return places.Problem(
+                    volume,
+                    "a unikernel cannot write to a volume",
+                    $"{volume.Source}:{volume.Target}",
+                    "add :ro, or use runtime = \"microvm\"");
+            }
         }
     }
 }

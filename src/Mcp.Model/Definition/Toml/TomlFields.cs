@@ -135,7 +135,12 @@ internal sealed class TomlFields(TableNode table, string what, List<Problem> pro
     }
 
     public void Wrong(Node node, string allowed, string? key = null) =>
-        problems.Add(new Problem(node.Line, node.Column, key is null ? "wrong value" : $"wrong value of '{key}'", Reading.Show(node), allowed));
+        problems.Add(new Problem(
+            node.Line,
+            node.Column,
+            key is null ? "wrong value" : $"wrong value of '{key}'",
+            Reading.Show(node),
+            allowed));
 
     public void RefuseUnknown()
     {

@@ -4,8 +4,8 @@ using Tomlyn.Parsing;
 
 namespace Mcp.Model.Definition.Toml;
 
-/// <summary>TOML text to a tree that remembers where everything stands. The parser's events come in the order of the text and know nothing of what was
-/// there before: tables that are gone on with are put together here, and what is given twice is told.</summary>
+/// <summary>TOML text to a tree that remembers where everything stands. The parser's events come in the order of the text and know nothing
+/// of what was there before: tables that are gone on with are put together here, and what is given twice is told.</summary>
 internal ref struct TomlReader
 {
     private readonly string _text;
@@ -66,7 +66,14 @@ internal ref struct TomlReader
         }
 
         foreach (var wrong in _parser.Diagnostics)
-            _problems.Add(new Problem(wrong.Span.Start.Line + 1, wrong.Span.Start.Column + 1, $"not valid TOML: {Label.Clip(wrong.Message)}", "", ""));
+        {
+            _problems.Add(new Problem(
+                wrong.Span.Start.Line + 1,
+                wrong.Span.Start.Column + 1,
+                $"not valid TOML: {Label.Clip(wrong.Message)}",
+                "",
+                ""));
+        }
     }
 
     private void Take(TomlParseEvent now)
@@ -188,8 +195,12 @@ internal ref struct TomlReader
     {
         if (_open.Peek() is ListNode list)
             list.Items.Add(value);
-        else if (_open.Peek() is TableNode table && _key is var (name, line, column) && !table.Entries.TryAdd(name, new Entry(line, column, value)))
+        else if (_open.Peek() is TableNode table
+            && _key is var (name, line, column)
+            && !table.Entries.TryAdd(name, new Entry(line, column, value)))
+        {
             _problems.Add(new Problem(line, column, "is given twice", Label.Clip(name), ""));
+        }
     }
 
     /// <param name="line">Of the name that comes next; 0: there is none.</param>

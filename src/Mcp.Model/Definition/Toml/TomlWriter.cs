@@ -34,7 +34,8 @@ internal static class TomlWriter
         }
     }
 
-    private static bool HasHeaders(Node value) => value is ListNode { Items.Count: > 0 } list && list.Items.TrueForAll(item => item is TableNode);
+    private static bool HasHeaders(Node value) =>
+        value is ListNode { Items.Count: > 0 } list && list.Items.TrueForAll(item => item is TableNode);
 
     private static string Inline(Node value) => value switch
     {
@@ -49,7 +50,8 @@ internal static class TomlWriter
         _ => "",
     };
 
-    private static string Key(string key) => key.Length > 0 && key.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') ? key : Quote(key);
+    private static string Key(string key) =>
+        key.Length > 0 && key.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') ? key : Quote(key);
 
     private static string Quote(string value)
     {

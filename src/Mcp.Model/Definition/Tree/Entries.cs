@@ -3,7 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Mcp.Model.Definition.Tree;
 
-/// <summary>The keys of one table in the order of the file. Most tables have few, and a file may have thousands of tables, so an index is made only for large ones.</summary>
+/// <summary>The keys of one table in the order of the file. Most tables have few, and a file may have thousands of tables, so an index is
+/// made only for large ones.</summary>
 internal sealed class Entries : IEnumerable<KeyValuePair<string, Entry>>
 {
     private const int Few = 12;

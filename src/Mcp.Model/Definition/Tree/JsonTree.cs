@@ -27,7 +27,9 @@ internal static class JsonTree
     public static TableNode Read(string text)
     {
         using var document = JsonDocument.Parse(text);
-        return document.RootElement.ValueKind == JsonValueKind.Object ? Table(document.RootElement) : throw new JsonException("it is no object");
+        return document.RootElement.ValueKind == JsonValueKind.Object
+            ? Table(document.RootElement)
+            : throw new JsonException("it is no object");
     }
 
     private static void Write(Utf8JsonWriter json, Node node)

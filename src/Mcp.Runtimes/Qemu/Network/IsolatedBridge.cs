@@ -84,9 +84,11 @@ public sealed class IsolatedBridge(string name, string network) : IDisposable
     {
         var (code, output) = await Programs.RunAsync(Programs.Start(ip, arguments), s_limit, ct);
         if (code != 0)
+        {
             throw new McpException(
                 ErrorCode.NetworkBridge,
                 $"ip {string.Join(' ', arguments)} failed: {output}",
                 "network = \"bridge\" needs an agent with CAP_NET_ADMIN; network = \"user\" needs nothing");
+        }
     }
 }

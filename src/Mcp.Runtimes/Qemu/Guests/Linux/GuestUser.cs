@@ -37,10 +37,13 @@ internal sealed record GuestUser(int Uid, int Gid, string Home, bool Known)
     {
         var path = RootedPath.Resolve(image.Root, file, followLast: true);
         if (File.Exists(path) && new FileInfo(path).Length > MaxTableBytes)
+        {
             throw new McpException(
                 ErrorCode.ImageUser,
                 $"the image's {file} is larger than {MaxTableBytes / 1024} KiB",
                 "name the user by numbers, and make that file smaller");
+        }
+
         return File.Exists(path) ? [.. File.ReadLines(path).Select(l => l.Split(':'))] : [];
     }
 

@@ -60,7 +60,10 @@ internal static class KernelImage
         var header = new byte[HeaderBytes];
         if (image.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false) < HeaderBytes
             || !header.AsSpan(HeaderMagic).StartsWith("HdrS"u8))
+        {
             return null;
+        }
+
         var sectors = header[SetupSectors] == 0 ? DefaultSetupSectors : header[SetupSectors];
         var from = ((sectors + 1L) * SectorBytes) + BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(PayloadOffset));
         var length = BinaryPrimitives.ReadUInt32LittleEndian(header.AsSpan(PayloadLength));

@@ -40,15 +40,21 @@ internal sealed class LinuxGuest(QemuOptions options, Accelerator accelerator) :
         var kernel = GuestKernel.Find(options.Kernel).Kernel
             ?? throw new McpException(ErrorCode.RuntimeMissing, "the kernel for microvms is gone", "mcp doctor says what is missing");
         if (image.Command(spec.Component.Cmd).Count == 0)
+        {
             throw new McpException(
                 ErrorCode.ImageEntrypoint,
                 $"{spec.Component.Image} says no program to run",
                 "give one: cmd = [\"/bin/server\"]");
+        }
+
         if (spec.Component.Volumes.Count > 0 && Virtiofsd is null)
+        {
             throw new McpException(
                 ErrorCode.VolumeUnsupported,
                 "volumes of a microvm need virtiofsd",
                 "install the package qemu-system-common or virtiofsd on the node");
+        }
+
         var root = await RootDisk.MakeAsync(image, ct);
         Posix.Link(root, Path.Combine(directory, "root.ext4"));
         Posix.Link(Initramfs.Make(kernel, Programs.Find("busybox")!, options.Guests), Path.Combine(directory, "initrd"));

@@ -62,10 +62,12 @@ internal static class RootDisk
             if (code == 0)
                 break;
             if (size > bytes * (1 << NoSpaceInside) + (64 * MiB) || !output.Contains("Could not allocate block", StringComparison.Ordinal))
+            {
                 throw new McpException(
                     ErrorCode.ImageDisk,
                     $"cannot make a disk of the image: {output}",
                     "is the node's disk full? mcp node show says");
+            }
         }
 
         File.SetUnixFileMode(half, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);

@@ -47,10 +47,13 @@ internal sealed class NanosGuest : IGuest
         CancellationToken ct)
     {
         if (image.Command(spec.Component.Cmd) is not [var first, ..])
+        {
             throw new McpException(
                 ErrorCode.ImageEntrypoint,
                 $"{spec.Component.Image} says no program to run",
                 "give one: cmd = [\"/bin/server\"]");
+        }
+
         var program = ElfFinder.Find(image, first);
         var built = await MadeAsync(image, spec, network, program, ct);
         Posix.Link(Path.Combine(built, Disk), Path.Combine(directory, Disk));

@@ -63,8 +63,10 @@ internal sealed class OpsBuild(QemuOptions options)
     public void Sweep()
     {
         if (Directory.Exists(Made("")))
+        {
             foreach (var left in Directory.EnumerateFiles(Made("")))
                 File.Delete(left);
+        }
     }
 
     // What it had begun may be as large as a disk.
