@@ -106,9 +106,15 @@ public sealed class Deployer(
         // What failed in this run of the agent is undone, also if the disk was too full to write that down.
         if (_undo.ContainsKey(entry.Id))
             entry = entry with { Undoing = true };
+        if (Deployment.TryRead(entry.State) is not { } state || entry.Step < 0 || entry.Step >= steps.Count)
+        {
+            Abandon(entry);
+            return;
+        }
+
         entry = LegacyJournal.Translate(entry, Kind, steps);
         // One that an older agent began has given numbers that are written down nowhere.
-        foreach (var rollout in Deployment.Read(entry.State).Rollouts)
+        foreach (var rollout in state.Rollouts)
             registry.Generations.Give(Label.Parse(entry.Subject), Label.Parse(rollout.Component), rollout.Generation);
         registry.Events.Add(entry.Subject, "", EventKind.DeployResumed, entry.Undoing ? "undoing" : $"from step {steps[entry.Step].Name}");
         try
@@ -119,6 +125,14 @@ public sealed class Deployer(
         {
             // Already an event; the generation before stands.
         }
+    }
+
+    // What it had started is left over beside what the registry says, and goes.
+    private void Abandon(JournalEntry entry)
+    {
+        const string why = "it was interrupted, and what was written down of it cannot be read: deploy it again";
+        registry.Operations.Close(entry.Id, Outcome.Failed, why);
+        registry.Events.Add(entry.Subject, "", EventKind.DeployFailed, why);
     }
 
     private JournalEntry Begin(Label service, Deployment deployment, DeployOptions options) => registry.Releases.Begin(

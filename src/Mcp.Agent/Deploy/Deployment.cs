@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Mcp.Agent.Registry;
 using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Revisions;
 
@@ -55,6 +56,21 @@ public sealed record Deployment(
     public static string Write(Deployment deployment) => JsonSerializer.Serialize(deployment, DeploymentJson.Default.Deployment);
 
     public static Deployment Read(string json) => JsonSerializer.Deserialize(json, DeploymentJson.Default.Deployment)!;
+
+    /// <returns>Null: what was written down is damaged.</returns>
+    public static Deployment? TryRead(string json)
+    {
+        try
+        {
+            var read = JsonSerializer.Deserialize(json, DeploymentJson.Default.Deployment);
+            var isWhole = read is { Definition: not null, Rollouts: not null, Removals: not null, Before: not null };
+            return isWhole && read!.Rolling().Count >= 0 && read.Going().Count >= 0 ? read : null;
+        }
+        catch (Exception e) when (e is JsonException or McpException or InvalidOperationException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>The components that roll, with the instance that comes and the one that goes.</summary>
     public IReadOnlyList<Rolling> Rolling()

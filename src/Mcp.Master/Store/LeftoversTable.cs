@@ -26,14 +26,14 @@ public sealed class LeftoversTable(Database database, TimeProvider time)
     public List<Leftover> List()
     {
         using var connection = database.Connect();
-        return connection.Query($"SELECT {Columns} FROM leftovers ORDER BY created_at", Read);
+        return connection.QueryEach($"SELECT {Columns} FROM leftovers ORDER BY created_at", Read);
     }
 
     /// <summary>The service's instances that are still to be removed somewhere.</summary>
     public List<Leftover> CopiesOf(Label service)
     {
         using var connection = database.Connect();
-        var left = connection.Query(
+        var left = connection.QueryEach(
             $"SELECT {Columns} FROM leftovers WHERE service = @service ORDER BY created_at",
             Read,
             ("service", service.Text));
@@ -96,6 +96,12 @@ public sealed class LeftoversTable(Database database, TimeProvider time)
         connection.Run("DELETE FROM leftovers WHERE service = @service AND node = @node AND step IN (@deploy, @leave)",
             ("service", service.Text), ("node", node.Text), ("deploy", AgentStep.StepName), ("leave", LeaveStep.StepName));
 
-    private static Leftover Read(SqliteDataReader r) => new(r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetString(4));
+    // A node is not named where it is not known.
+    private static Leftover Read(SqliteDataReader r) => new(
+        r.GetString(0),
+        Label.Parse(r.GetString(1)).Text,
+        r.GetString(2) is { Length: > 0 } node ? Label.Parse(node).Text : "",
+        r.GetString(3),
+        r.GetString(4));
 
 }

@@ -17,6 +17,10 @@ internal static class Secrets
     // At the end of one of its words: API_KEY, APIKEY, KEY_ID, but not KEYBOARD.
     private static readonly string[] s_ends = ["KEY", "KEYS", "PASS", "PWD", "AUTH", "DSN", "SALT"];
 
+    // Of values, as the field gives them: HTTP's Authorization, GitHub, GitLab, Slack, Stripe, OpenAI, AWS, JSON web tokens.
+    private static readonly string[] s_beginnings =
+        ["bearer ", "basic ", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "sk_live_", "sk-", "AKIA", "eyJ"];
+
     /// <summary>Whether a variable or an option of this name holds one: DB_PASSWORD, apiKey, --token.</summary>
     public static bool Names(string name)
     {
@@ -35,7 +39,11 @@ internal static class Secrets
     };
 
     private static bool AreIn(string text) =>
-        text.Length > LongestValue || text.Contains("PRIVATE KEY-----", StringComparison.Ordinal) || InUrl(text) || IsNamed(text);
+        text.Length > LongestValue
+            || text.Contains("PRIVATE KEY-----", StringComparison.Ordinal)
+            || s_beginnings.Any(b => text.StartsWith(b, StringComparison.OrdinalIgnoreCase))
+            || InUrl(text)
+            || IsNamed(text);
 
     // scheme://user:password@host
     private static bool InUrl(string text)

@@ -29,6 +29,10 @@ public sealed class DamagedRowsTests : IDisposable
         + "'', '')")]
     [InlineData("INSERT INTO operations (id, kind, subject, step, undoing, state, updated_at) VALUES "
         + "('0f8fad5b-d9cb-469f-a165-70867728950e', 'rollout', 'else', 99999999999, 0, '{}', '')")]
+    [InlineData("INSERT INTO operations (id, kind, subject, step, undoing, state, updated_at) VALUES "
+        + "('0f8fad5b-d9cb-469f-a165-70867728950e', 'rollout', 'good', 99, 0, '{}', '')")]
+    [InlineData("INSERT INTO operations (id, kind, subject, step, undoing, state, updated_at) VALUES "
+        + "('0f8fad5b-d9cb-469f-a165-70867728950e', 'rollout', 'bad', 2, 1, 'garbage', '')")]
     [InlineData("INSERT INTO holds (service, component) VALUES ('BAD X', 'Y Z')")]
     [InlineData("UPDATE releases SET number = 9223372036854775807 WHERE service = 'good'")]
     public async Task The_others_are_seen_deployed_and_mended_and_the_bad_one_can_be_removed(string damage)

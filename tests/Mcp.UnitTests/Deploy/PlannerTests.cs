@@ -167,6 +167,8 @@ public sealed class PlannerTests
     [InlineData("SETTINGS", "{\"db\": {\"password\":\"x\"}}")]
     [InlineData("SETTINGS", "token: x")]
     [InlineData("PEM", "-----BEGIN EC PRIVATE KEY-----x")]
+    [InlineData("GH", "ghp_x")]
+    [InlineData("K8S", "Bearer x")]
     public void A_secret_is_shown_as_changed_and_hidden(string name, string value)
     {
         var fields = Plan(Env(name, value), Env(name, value.Replace("x", "y", StringComparison.Ordinal))).Changes[0].Fields;

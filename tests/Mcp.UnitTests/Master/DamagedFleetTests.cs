@@ -15,6 +15,7 @@ public sealed class DamagedFleetTests : FaultyFleet
     [InlineData("INSERT INTO placements (service, node, updated_at) VALUES ('BAD NAME', 'alder', '')")]
     [InlineData("INSERT INTO operations (id, kind, subject, step, undoing, state, updated_at) VALUES ('x', 'deploy', 'else', 0, 0, "
         + "'', '')")]
+    [InlineData("INSERT INTO leftovers (step, service, node, state, error, created_at) VALUES ('deploy', 'bad', 'BAD NODE', '', '', '')")]
     [InlineData("UPDATE nodes SET facts = x'ffffff', status = x'ffffff', last_seen = 'yesterday' WHERE name = 'beech'")]
     public async Task The_others_are_seen_and_deployed_and_the_bad_one_can_be_removed(string damage)
     {
