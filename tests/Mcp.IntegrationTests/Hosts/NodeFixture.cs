@@ -11,6 +11,10 @@ namespace Mcp.IntegrationTests.Hosts;
 /// <summary>A real registry, a real agent with its own podman store, and the real CLI; all published programs.</summary>
 public sealed class NodeFixture : IAsyncLifetime
 {
+    private const int FirstPort = 10_000;
+    private const int PortCount = 9_000;
+    private static int s_ports = Random.Shared.Next(PortCount);
+
     private readonly string _directory = Directory.CreateTempSubdirectory("mcp-node").FullName;
     private readonly Dictionary<string, string> _environment;
     private readonly int _registryPort = FreePort();
@@ -201,10 +205,23 @@ public sealed class NodeFixture : IAsyncLifetime
         process.BeginErrorReadLine();
     }
 
+    /// <summary>Given to nobody else in this run, and outside the range from which the kernel takes the ports of connections: one of those
+    /// would take it before the program that it is for.</summary>
     public static int FreePort()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        while (true)
+        {
+            var port = FirstPort + (Interlocked.Increment(ref s_ports) % PortCount);
+            using var listener = new TcpListener(IPAddress.Loopback, port);
+            try
+            {
+                listener.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Somebody has it.
+            }
+        }
     }
 }

@@ -33,7 +33,9 @@ internal sealed class ProxyProcess : IAsyncDisposable
     {
         _proxy = Command.Start(Path.Combine(Command.Bin, "mcp-agent"), ["proxy", "--config", Path.Combine(State, "agent.toml")]);
         NodeFixture.Swallow(_proxy);
-        await NodeFixture.UntilAsync(async () => await InFlightAsync(1) == "0", "the proxy answers");
+        await NodeFixture.UntilAsync(
+            async () => _proxy.HasExited ? throw new InvalidOperationException("the proxy has ended") : await InFlightAsync(1) == "0",
+            "the proxy answers");
     }
 
     public async Task KillAsync()
