@@ -41,6 +41,8 @@ public sealed class ZoneServer : IDisposable
         }
         catch (SocketException e)
         {
+            // One of the two may have been had.
+            Close();
             throw new McpException(
                 ErrorCode.DnsListen,
                 $"cannot serve DNS on {listen}: {e.Message}",
@@ -59,9 +61,14 @@ public sealed class ZoneServer : IDisposable
         catch (AggregateException e) when (e.InnerExceptions.All(inner => inner is OperationCanceledException))
         {
             // Ended before its loops had begun: the library takes its own end for a failure, and closes nothing.
-            foreach (var transport in _transports)
-                transport.Close();
+            Close();
         }
+    }
+
+    private void Close()
+    {
+        foreach (var transport in _transports)
+            transport.Close();
     }
 
     private Task AnswerAsync(object sender, QueryReceivedEventArgs e)
