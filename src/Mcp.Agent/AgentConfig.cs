@@ -1,64 +1,52 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
 using Mcp.Agent.Edge;
 using Mcp.Agent.Recovery;
 using Mcp.Daemon.Alerts;
 using Mcp.Model.Definition;
-using Mcp.Model.Definition.Toml;
-using Mcp.Model.Definition.Tree;
+using Mcp.Model.Definition.Keys;
 using Mcp.Model.Errors;
-using Mcp.Model.Events;
 using Mcp.Model.Names;
-using Mcp.Runtimes.Images;
 using Mcp.Runtimes.Podman;
 using Mcp.Runtimes.Qemu;
 
 namespace Mcp.Agent;
 
-/// <summary>agent.toml.</summary>
+/// <summary>agent.toml; its keys are in <see cref="AgentKeys"/>.</summary>
 public sealed record AgentConfig
 {
-    public required string File { get; init; }
+    public string File { get; init; } = "";
 
     public required Label Name { get; init; }
 
-    /// <summary>address:port of the gRPC server.</summary>
-    public required string Listen { get; init; }
+    /// <summary>Of the gRPC server.</summary>
+    public required IPEndPoint Listen { get; init; }
 
     /// <summary>The state directory, absolute.</summary>
     public required string State { get; init; }
 
     /// <summary>Below it lies each service's own directory, for push and pull.</summary>
-    public required string Files { get; init; }
+    public string Files { get; init; } = "/srv";
 
     /// <summary>Internal zone: a service answers as service.zone on the node proxy.</summary>
-    public required string Zone { get; init; }
+    public string Zone { get; init; } = "mcp.internal";
 
     /// <summary>Host ports that routes get.</summary>
-    public required (int First, int Last) Ports { get; init; }
+    public PortRange Ports { get; init; } = new(20000, 29999);
 
-    public required ProxyOptions Proxy { get; init; }
+    public ProxyOptions Proxy { get; init; } = new();
 
     /// <summary>Null: this is no edge node.</summary>
     public EdgeOptions? Edge { get; init; }
 
-    public required PodmanOptions Podman { get; init; }
+    public PodmanOptions Podman { get; init; } = new();
 
-    public required QemuOptions Qemu { get; init; }
+    public QemuOptions Qemu { get; init; } = new("", []);
 
-    /// <summary>The VMs' bridge, and the first three numbers of its /24 network.</summary>
-    public required (string Name, string Network) Bridge { get; init; }
+    public BootOptions Boot { get; init; } = new();
 
-    public required IReadOnlyList<BootStage> Boot { get; init; }
-
-    public required AlertOptions Alerts { get; init; }
-
-    private static readonly Dictionary<string, Acceleration> s_accelerations = new()
-    {
-        ["auto"] = Acceleration.Auto,
-        ["kvm"] = Acceleration.Kvm,
-        ["tcg"] = Acceleration.Tcg,
-    };
+    public AlertOptions Alerts { get; init; } = AlertOptions.Usual;
 
     public string ProxySocket => Path.Combine(State, "proxy.sock");
 
@@ -69,7 +57,7 @@ public sealed record AgentConfig
 
     /// <summary>Everything of this file that the proxy reads at its start.</summary>
     // The number: what the agent tells the proxy. 2: held routes.
-    public string ProxyFingerprint => $"2 {Proxy} {Edge}";
+    public string ProxyFingerprint => $"2 {AgentKeys.OfProxy(this)}";
 
     /// <summary>The certificate and key of a service's names, in PEM, 0600.</summary>
     public string CertificateOf(Label service) => Path.Combine(State, "member", "services", $"{service}.pem");
@@ -91,31 +79,13 @@ public sealed record AgentConfig
     {
         if (!System.IO.File.Exists(file))
             throw Missing(file);
-        var problems = new List<Problem>();
-        var root = TomlReader.Read(System.IO.File.ReadAllText(file), problems);
-        var fields = new TomlFields(root, "agent.toml", problems);
-        var state = Path.GetFullPath(fields.Text(fields.Required("state")) ?? ".");
-        var qemu = new TomlFields(fields.Inner("qemu") ?? new TableNode(1, 1, new Entries()), "[qemu]", problems);
-        var config = new AgentConfig
+        var config = KeyFile.Read(System.IO.File.ReadAllText(file), file, AgentKeys.All, AgentKeys.Check);
+        return config with
         {
             File = Path.GetFullPath(file),
-            Name = ReadName(fields, problems),
-            Listen = ReadEndpoint(fields, fields.Required("listen"), problems) ?? "",
-            State = state,
-            Files = Path.GetFullPath(fields.Text(fields.Entry("files")) ?? "/srv"),
-            Zone = fields.Text(fields.Entry("zone")) ?? "mcp.internal",
-            Ports = ReadPorts(fields, problems),
-            Proxy = ReadProxy(fields, problems),
-            Edge = EdgeOptions.Read(fields, problems),
-            Podman = ReadPodman(fields, state, problems),
-            Qemu = ReadQemu(qemu, state),
-            Bridge = ReadBridge(qemu),
-            Boot = [.. fields.Inner("boot") is { } boot ? ReadBoot(new TomlFields(boot, "[boot]", problems), problems) : []],
-            Alerts = AlertOptions.Read(fields, EventSource.Agent, problems),
+            Podman = config.Podman.In(config.State, Detached.Launcher(Path.Combine(config.State, "podman.log"))),
+            Qemu = config.Qemu with { State = config.State, Launcher = [Environment.ProcessPath!, "vm"] },
         };
-        fields.RefuseUnknown();
-        qemu.RefuseUnknown();
-        return problems.Count == 0 ? config : throw new ServiceFileException(file, problems);
     }
 
     private static McpException Missing(string file)
@@ -128,157 +98,44 @@ public sealed record AgentConfig
             ? $"repeat it with the same token: mcp-agent join --state {state} --master ADDRESS:PORT --token-file FILE --listen ADDRESS:PORT"
             : $"{(begun ? "repeat it" : "make one")}: mcp-agent init --state {(begun ? state : "DIR")} --listen ADDRESS:PORT");
     }
-
-    private static Label ReadName(TomlFields fields, List<Problem> problems)
-    {
-        var entry = fields.Required("name");
-        if (Label.TryParse(fields.Text(entry), out var label))
-            return label;
-        if (entry is not null)
-            problems.Add(new Problem(entry.Line, entry.Column, "wrong value of 'name'", "", Label.Allowed));
-        return Label.Parse("unnamed");
-    }
-
-    private static (int First, int Last) ReadPorts(TomlFields fields, List<Problem> problems)
-    {
-        var entry = fields.Entry("ports");
-        var range = (fields.Text(entry) ?? "20000-29999").Split('-');
-        if (range.Length == 2
-            && int.TryParse(range[0], CultureInfo.InvariantCulture, out var first)
-            && int.TryParse(range[1], CultureInfo.InvariantCulture, out var last)
-            && first >= 1024
-            && last <= 65535
-            && first <= last)
-        {
-            return (first, last);
-        }
-
-        problems.Add(new Problem(
-            entry?.Line ?? 1,
-            entry?.Column ?? 1,
-            "wrong value of 'ports'",
-            Label.Clip(string.Join('-', range)),
-            "first-last, from 1024 to 65535"));
-        return (0, 0);
-    }
-
-    private static ProxyOptions ReadProxy(TomlFields fields, List<Problem> problems)
-    {
-        var proxy = new TomlFields(fields.Inner("proxy") ?? new TableNode(1, 1, new Entries()), "[proxy]", problems);
-        var options = new ProxyOptions(
-            ReadEndpoint(proxy, proxy.Entry("http"), problems) ?? "127.0.0.1:8080",
-            ReadEndpoint(proxy, proxy.Entry("tls"), problems) ?? "127.0.0.1:8443",
-            ReadEndpoint(proxy, proxy.Entry("h2c"), problems),
-            ReadEndpoint(proxy, proxy.Entry("overlay"), problems));
-        proxy.RefuseUnknown();
-        return options;
-    }
-
-    private static PodmanOptions ReadPodman(TomlFields fields, string state, List<Problem> problems)
-    {
-        var podman = new TomlFields(fields.Inner("podman") ?? new TableNode(1, 1, new Entries()), "[podman]", problems);
-        var socket = podman.Text(podman.Entry("socket"));
-        var options = new PodmanOptions(
-            socket ?? Path.Combine(state, "podman.sock"),
-            socket is null,
-            podman.Text(podman.Entry("root")),
-            podman.Text(podman.Entry("runroot")),
-            podman.Text(podman.Entry("containers_conf")),
-            podman.Duration("pull_limit", TimeSpan.FromMinutes(10), TimeSpan.FromHours(6)))
-        { Launcher = Detached.Launcher(Path.Combine(state, "podman.log")) };
-        podman.RefuseUnknown();
-        return options;
-    }
-
-    private static QemuOptions ReadQemu(TomlFields qemu, string state) => new(state, [Environment.ProcessPath!, "vm"])
-    {
-        Program = qemu.Text(qemu.Entry("program")) ?? "qemu-system-x86_64",
-        Acceleration = qemu.Choice("accel", s_accelerations, Acceleration.Auto),
-        Kernel = qemu.Text(qemu.Entry("kernel")),
-        Ops = qemu.Text(qemu.Entry("ops")) ?? "ops",
-        User = qemu.Text(qemu.Entry("user")),
-        AuthFile = qemu.Text(qemu.Entry("auth_file")),
-        BuildLimit = qemu.Duration("build_limit", TimeSpan.FromMinutes(5), TimeSpan.FromHours(1)),
-        PullLimit = qemu.Duration("pull_limit", TimeSpan.FromMinutes(10), TimeSpan.FromHours(6)),
-        ConsoleBytes = (qemu.Integer("console_mb", 1, 1024) ?? 10) * 1024L * 1024,
-        ImageLimits = new ImageLimits(
-            qemu.Integer("image_max_mb", 1, 1024 * 1024) * 1024L * 1024 ?? ImageLimits.Default.MaxBytes,
-            qemu.Integer("image_max_entries", 1, 100_000_000) ?? ImageLimits.Default.MaxEntries),
-    };
-
-    private static (string Name, string Network) ReadBridge(TomlFields qemu)
-    {
-        var name = qemu.Entry("bridge");
-        if (name is not null
-            && (qemu.Text(name) is not { Length: > 0 and <= 15 } text
-                || !text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_')))
-        {
-            qemu.Wrong(name.Value, "1 to 15 letters, digits, '-', '.', '_'", "bridge");
-        }
-
-        var network = qemu.Entry("bridge_network");
-        if (network is not null
-            && !(qemu.Text(network) is { } three && three.Split('.').Length == 3 && IPAddress.TryParse(three + ".1", out _)))
-        {
-            qemu.Wrong(network.Value, "the first three numbers of a /24 network, such as \"10.87.0\"", "bridge_network");
-        }
-
-        return (qemu.Text(name) ?? "mcp-br0", qemu.Text(network) ?? "10.87.0");
-    }
-
-    private static List<BootStage> ReadBoot(TomlFields boot, List<Problem> problems)
-    {
-        var stages = new List<BootStage>();
-        foreach (var item in boot.List("sequence"))
-        {
-            if (item is not TableNode table)
-            {
-                boot.Wrong(item, "a table: [[boot.sequence]]", "sequence");
-                continue;
-            }
-
-            var stage = new TomlFields(table, "[[boot.sequence]]", problems);
-            var services = new List<Label>();
-            foreach (var (node, text) in stage.Texts("services"))
-            {
-                if (Label.TryParse(text, out var service))
-                    services.Add(service);
-                else
-                    stage.Wrong(node, Label.Allowed, "services");
-            }
-
-            if (services.Count == 0)
-                stage.Wrong(item, "at least one service", "services");
-            stages.Add(new BootStage(services, stage.Duration("timeout", TimeSpan.FromMinutes(1), TimeSpan.FromHours(1))));
-            stage.RefuseUnknown();
-        }
-
-        boot.RefuseUnknown();
-        return stages;
-    }
-
-    private static string? ReadEndpoint(TomlFields fields, Entry? entry, List<Problem> problems)
-    {
-        if (fields.Text(entry) is not { } text)
-            return null;
-        if (!IPEndPoint.TryParse(text, out var endpoint) || endpoint.Port == 0)
-        {
-            problems.Add(new Problem(
-                entry!.Line,
-                entry.Column,
-                "not an address with port",
-                Label.Clip(text),
-                "address:port, such as 127.0.0.1:7443"));
-        }
-
-        return text;
-    }
 }
 
-/// <summary>Where the node proxy listens, each address:port.</summary>
-/// <param name="Http">HTTP/1.1 and WebSocket, clear text.</param>
-/// <param name="Tls">TLS passed through by SNI, for l4 routes.</param>
-/// <param name="H2c">HTTP/2 without TLS, for gRPC clients on this machine; null: off.</param>
-/// <param name="Overlay">HTTP over TLS for the other nodes, with a certificate of the fleet's CA for each service's names; null:
-/// off.</param>
-public sealed record ProxyOptions(string Http, string Tls, string? H2c, string? Overlay);
+/// <summary>Where the node proxy listens.</summary>
+public sealed record ProxyOptions
+{
+    /// <summary>HTTP/1.1 and WebSocket, clear text.</summary>
+    public IPEndPoint Http { get; init; } = IPEndPoint.Parse("127.0.0.1:8080");
+
+    /// <summary>TLS passed through by SNI, for l4 routes.</summary>
+    public IPEndPoint Tls { get; init; } = IPEndPoint.Parse("127.0.0.1:8443");
+
+    /// <summary>HTTP/2 without TLS, for gRPC clients on this machine; null: off.</summary>
+    public IPEndPoint? H2c { get; init; }
+
+    /// <summary>HTTP over TLS for the other nodes, with a certificate of the fleet's CA for each service's names; null: off.</summary>
+    public IPEndPoint? Overlay { get; init; }
+}
+
+/// <summary>Ports of the node, from 1024 to 65535.</summary>
+public sealed record PortRange(int First, int Last)
+{
+    private const int Least = 1024;
+    private const int Most = 65535;
+
+    /// <summary>first-last</summary>
+    public static bool TryParse(string text, [NotNullWhen(true)] out PortRange? range)
+    {
+        var ends = text.Split('-');
+        range = ends.Length == 2
+            && int.TryParse(ends[0], NumberStyles.None, CultureInfo.InvariantCulture, out var first)
+            && int.TryParse(ends[1], NumberStyles.None, CultureInfo.InvariantCulture, out var last)
+            && first >= Least
+            && last <= Most
+            && first <= last
+                ? new PortRange(first, last)
+                : null;
+        return range is not null;
+    }
+
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{First}-{Last}");
+}

@@ -1,4 +1,3 @@
-using System.Net;
 using Grpc.Health.V1;
 using Grpc.HealthCheck;
 using Mcp.Agent.Deploy;
@@ -76,7 +75,7 @@ internal sealed class AgentHost(AgentConfig config)
         builder.Services.AddRouting();
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.ListenGrpc(
-            IPEndPoint.Parse(config.Listen), () => _member?.Certificate ?? _own!.Current, _member?.Authority));
+            config.Listen, () => _member?.Certificate ?? _own!.Current, _member?.Authority));
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(_parts.Services);
         builder.Services.AddSingleton(_parts.Node);

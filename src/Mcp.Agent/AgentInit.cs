@@ -1,9 +1,12 @@
 using System.Net;
+using Mcp.Agent.Edge;
 using Mcp.Agent.Membership;
 using Mcp.Daemon.Identity;
 using Mcp.Machine;
+using Mcp.Model.Definition.Keys;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Model.Placement;
 
 namespace Mcp.Agent;
 
@@ -33,7 +36,7 @@ internal static class AgentInit
         WholeFile.Create(Path.Combine(state, "token.key"), key);
         WholeFile.Create(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
         // Written last: a directory with agent.toml is complete.
-        WriteConfig(config, state, listen, label, "# ");
+        WriteConfig(config, state, endpoint, label, overlay: null);
         output.WriteLine($"""
             {state} is set up. Start the agent:
               mcp-agent run --config {config}
@@ -71,11 +74,11 @@ internal static class AgentInit
 
             var label = Label.Parse(name ?? Environment.MachineName.Split('.')[0].ToLowerInvariant());
             Directory.CreateDirectory(state, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            WriteConfig(fresh, state, listen, label, "");
+            WriteConfig(fresh, state, endpoint, label, new IPEndPoint(endpoint.Address, OverlayPort));
         }
 
         var agent = await JoinedAsync(state, made ? fresh : config, (made, directoryMade), master, tokenFile, ct);
-        if (Member.RolesOf(state).Contains("edge") && agent.Edge is null)
+        if (Member.RolesOf(state).Contains(NodeRole.Edge) && agent.Edge is null)
             OpenEdge(made ? fresh : config);
         // Last: a directory with agent.toml is complete.
         if (made)
@@ -108,7 +111,7 @@ internal static class AgentInit
         try
         {
             var agent = AgentConfig.Read(config);
-            var address = IPEndPoint.Parse(agent.Listen).Address;
+            var address = agent.Listen.Address;
             if (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any))
             {
                 throw new McpException(
@@ -121,7 +124,7 @@ internal static class AgentInit
             if (made.Config && Member.MasterOf(state) == master)
                 return SameName(agent, state);
             var token = tokenFile == "-" ? await Console.In.ReadToEndAsync(ct) : await File.ReadAllTextAsync(tokenFile, ct);
-            await Joining.RunAsync(state, master, token, agent.Name.Text, agent.Listen, ct);
+            await Joining.RunAsync(state, master, token, agent.Name.Text, agent.Listen.ToString(), ct);
             return agent;
         }
         catch when (made.Config)
@@ -136,54 +139,14 @@ internal static class AgentInit
     // What the role says is what the node does: a section of a table that was not there goes to the end of the file.
     private static void OpenEdge(string file)
     {
-        WholeFile.Replace(file, File.ReadAllText(file) + """
-
-            [edge]                                 # this node lets the public in
-            http = "0.0.0.0:80"                    # sends on to https, and answers ACME servers
-            https = "0.0.0.0:443"
-            certificates = "internal"              # internal: the fleet's CA | acme | files
-            # acme_directory = "https://acme-v02.api.letsencrypt.org/directory"
-            # acme_email = "you@example.com"
-            # lego = "lego"                        # the ACME client, https://go-acme.github.io/lego
-            # files = "/etc/mcp/certificates"      # HOST.pem, or HOST.crt and HOST.key; _.DOMAIN.pem for all right below it
-            # hsts = "8760h"                       # browsers insist on https for so long
-            # body_mb = 100
-            # access_log = true                    # STATE/edge/access.log
-            # metrics = "127.0.0.1:9464"           # /metrics for Prometheus
-            # overlay_range = ["100.64.0.0/10", "fd7a:115c:a1e0::/48"]
-            """ + "\n");
+        var section = KeyTemplate.Section("edge", "This node lets the public in.", AgentKeys.Edge, new EdgeOptions());
+        WholeFile.Replace(file, $"{File.ReadAllText(file)}\n{section}");
     }
 
-    private static void WriteConfig(string file, string state, string listen, Label label, string unlessInFleet) =>
-        WholeFile.Replace(file, $"""
-            name = "{label}"
-            listen = "{listen}"
-            state = "{state}"
-            zone = "mcp.internal"
-            ports = "20000-29999"
-            files = "/srv"                         # mcp push and pull: each service below its own directory here
-
-            [proxy]
-            http = "127.0.0.1:8080"
-            tls = "127.0.0.1:8443"                 # l4 routes, passed through by SNI
-            # h2c = "127.0.0.1:8081"               # HTTP/2 without TLS, for gRPC clients on this machine
-            {unlessInFleet}overlay = "{new IPEndPoint(IPEndPoint.Parse(listen).Address, OverlayPort)}"       # for the other nodes of a fleet: https://SERVICE.zone with a certificate of the fleet's CA
-
-            # [[boot.sequence]]                    # services that must be well before the others start
-            # services = ["database"]
-            # timeout = "1m"
-
-            # [alerts]                             # the event is in MCP_EVENT, MCP_SERVICE, MCP_COMPONENT, MCP_DETAIL, MCP_NODE, MCP_TIME
-            # command = ["/usr/local/bin/alert"]
-            # on = ["deploy.failed", "component.flapping"]  # instead of the usual kinds; all are in docs/events.md
-
-            [qemu]                                 # for runtime = "microvm" and "unikernel"
-            # accel = "auto"                       # auto | kvm | tcg; auto takes KVM where a guest really boots on it
-            # user = "mcp-vm"                      # whom QEMU runs as; a member of the group kvm
-            # kernel = "/boot/vmlinuz-..."         # for microvms; without it the newest of this machine
-            # ops = "/usr/local/bin/ops"           # NanoVMs ops, for unikernels
-
-            [podman]
-            # socket = "/run/podman/podman.sock"   # without it the agent starts podman's API itself
-            """ + "\n");
+    /// <param name="overlay">Where the other nodes of a fleet reach its services; null: it is in none.</param>
+    private static void WriteConfig(string file, string state, IPEndPoint listen, Label name, IPEndPoint? overlay)
+    {
+        var config = new AgentConfig { Name = name, Listen = listen, State = state, Proxy = new ProxyOptions { Overlay = overlay } };
+        WholeFile.Replace(file, KeyTemplate.Write(AgentKeys.All, config));
+    }
 }

@@ -90,7 +90,7 @@ public sealed class AgentParts : IDisposable
             Images = new ImageArchitectures(config.Qemu.AuthFile),
         };
         Resumer = new Resumer(deployer, undeployer, Registry.Operations, time);
-        Boot = new BootSequence(config.Boot, Registry, reconciler, Restarts, gate);
+        Boot = new BootSequence(config.Boot.Sequence, Registry, reconciler, Restarts, gate);
         _alerts = new AlertCommand(config.Alerts, config.Name.Text, Registry.Events);
     }
 

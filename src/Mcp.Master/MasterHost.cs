@@ -43,8 +43,8 @@ internal sealed class MasterHost(MasterConfig config)
 
     private IDisposable? Expect()
     {
-        foreach (var (name, roles) in config.Nodes)
-            _store.Nodes.Expect(name, roles);
+        foreach (var node in config.Nodes)
+            _store.Nodes.Expect(node.Name, node.Roles);
         return null;
     }
 

@@ -1,6 +1,8 @@
 using System.Net;
 using Mcp.Daemon.Identity;
 using Mcp.Machine;
+using Mcp.Master.Dns;
+using Mcp.Model.Definition.Keys;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 
@@ -29,32 +31,9 @@ internal static class MasterInit
         WholeFile.Create(Path.Combine(state, "token.key"), key);
         WholeFile.Create(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
         // Written last: a directory with master.toml is complete.
-        WholeFile.Replace(config, $"""
-            name = "{label}"
-            listen = "{listen}"
-            state = "{state}"
-            allowed_domains = []                   # public routes must lie in these, such as "example.com"
-            heartbeat = "10s"                      # a node that misses three is unreachable
-            certificate_life = "720h"              # of nodes; renewed by themselves
-            settle = "5s"                          # a service that moves: how long its old instances go on after the switch
-            zone = "mcp.internal"                  # SERVICE.zone and COMPONENT.SERVICE.zone are the address of the service's node
-
-            [dns]
-            provider = "builtin"                   # builtin: the master answers for the zone | rfc2136: another server is told | none
-            listen = "{new IPEndPoint(endpoint.Address, 53)}"
-            # rate_limit = 1000                    # questions a second that one source may ask over UDP; 0: no limit
-            # server = "100.64.0.9:53"             # rfc2136: BIND, Knot, PowerDNS
-            # key_name = "mcp"                     # its TSIG key, HMAC-SHA256
-            # key_file = "/etc/mcp/tsig.key"       # the secret in base64, mode 0600
-
-            # [[nodes]]                            # nodes that are to join, with their roles: worker, master, edge
-            # name = "rift"
-            # roles = ["worker"]
-
-            # [alerts]                             # the event is in MCP_EVENT, MCP_SERVICE, MCP_COMPONENT, MCP_DETAIL, MCP_NODE, MCP_TIME
-            # command = ["/usr/local/bin/alert"]
-            # on = ["node.unreachable", "deploy.failed"]    # instead of the usual kinds; all are in docs/events.md
-            """ + "\n");
+        var dns = new DnsOptions { Listen = new IPEndPoint(endpoint.Address, DnsOptions.DnsPort) };
+        var first = new MasterConfig { Name = label, Listen = endpoint, State = state, Dns = dns };
+        WholeFile.Replace(config, KeyTemplate.Write(MasterKeys.All, first));
         output.WriteLine($"""
             {state} is set up. Start the master:
               mcp-master run --config {config}

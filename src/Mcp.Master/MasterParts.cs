@@ -35,10 +35,10 @@ public sealed class MasterParts
         Store = store;
         Agents = agents;
         Nodes = new NodeDirectory(config, store, time);
-        Membership = new Membership(store, identity, config.Dns.Zone.Text, time);
+        Membership = new Membership(store, identity, config.Zone.Text, time);
         Images = new CommonArchitectures(agents, store);
         var locks = new ServiceLocks();
-        var coordinator = new EdgeCoordinator(Nodes, agents, store, config.Dns.Zone, config.Dns.Resolver(config.Listen));
+        var coordinator = new EdgeCoordinator(Nodes, agents, store, config.Zone, config.Dns.Resolver(config.Listen));
         var ways = edge ?? coordinator;
         var agentStep = new AgentStep(Nodes, agents, store);
         var (names, wayIn, record) = (new DnsStep(Nodes, dns), new EdgeStep(ways), new RecordStep(store));
@@ -58,7 +58,7 @@ public sealed class MasterParts
         Dns = dns is null ? null : new DnsReconciler(dns, store, locks, time);
         Edge = new EdgeReconciler(coordinator, Nodes, agents, store, locks, time);
         Routes = new FleetRoutes(agents, store);
-        Names = new FleetNames(config.Dns, dns, store);
+        Names = new FleetNames(config.Zone, dns, store);
         View = new FleetView(Nodes, agents, store);
         Adopter = new FleetAdopter(View, agents, store, Deployer, locks);
         Definitions = new DefinitionWatch(store, time);

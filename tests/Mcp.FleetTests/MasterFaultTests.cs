@@ -102,7 +102,7 @@ public class MasterFaultTests
     {
         await using var master = await SpareMaster.CreateAsync(
             null,
-            ("# [[nodes]]  ", "[[nodes]]  "),
+            ("# [[nodes]]", "[[nodes]]"),
             ("# name = \"rift\"", "name = \"rift\""),
             ("# roles = [\"worker\"]", "roles = [\"worker\", \"edge\"]"));
         await master.StartAsync();

@@ -16,7 +16,7 @@ public sealed class NodeRuntimes(IReadOnlyDictionary<RuntimeKind, IRuntime> byKi
     public static NodeRuntimes Of(AgentConfig config)
     {
         var podman = new PodmanRuntime(config.Podman);
-        var bridge = new IsolatedBridge(config.Bridge.Name, config.Bridge.Network);
+        var bridge = new IsolatedBridge(config.Qemu.Bridge, config.Qemu.BridgeNetwork);
         var byKind = new Dictionary<RuntimeKind, IRuntime>
         {
             [RuntimeKind.Container] = podman,

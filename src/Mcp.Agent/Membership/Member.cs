@@ -1,3 +1,4 @@
+using Mcp.Model.Placement;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Grpc.Core;
@@ -60,8 +61,8 @@ internal sealed class Member : IDisposable
     public static string? MasterOf(string state) => ReadIfThere(Path.Combine(DirectoryOf(state), "master"))?.Trim();
 
     /// <summary>The roles that the master gave when the node joined; empty where an older version joined.</summary>
-    public static IReadOnlyList<string> RolesOf(string state) =>
-        ReadIfThere(Path.Combine(DirectoryOf(state), "roles"))?.Split('\n', StringSplitOptions.RemoveEmptyEntries) ?? [];
+    public static IReadOnlyList<NodeRole> RolesOf(string state) =>
+        NodeRoles.Parse(ReadIfThere(Path.Combine(DirectoryOf(state), "roles"))?.Split('\n') ?? []);
 
     /// <summary>The name that the master knows this node by; null: it has joined no fleet, or its certificate cannot be read.</summary>
     public static string? NameOf(string state)

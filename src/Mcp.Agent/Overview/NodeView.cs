@@ -22,7 +22,7 @@ public sealed class NodeView(AgentConfig config, ComponentsTable components, Run
             Node = Name,
             Version = typeof(NodeView).Assembly.GetName().Version?.ToString(3) ?? "",
             Zone = config.Zone,
-            Overlay = config.Proxy.Overlay,
+            Overlay = config.Proxy.Overlay?.ToString(),
             IsEdge = config.Edge is not null,
             ProxyAnswers = await proxy.AnswersAsync(ct),
             Runtimes = found,

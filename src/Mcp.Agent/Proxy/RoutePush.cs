@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using Mcp.Agent.Edge.Certificates;
 using Mcp.Agent.Ports;
@@ -235,17 +236,19 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
 
     private McpException Ended(int exitCode)
     {
-        string?[] wanted =
+        IPEndPoint?[] wanted =
         [
             config.Proxy.Http,
             config.Proxy.Tls,
+            config.Proxy.H2c,
             config.Proxy.Overlay,
-            config.Edge?.Http.ToString(),
-            config.Edge?.Https.ToString(),
+            config.Edge?.Http,
+            config.Edge?.Https,
+            config.Edge?.Metrics,
         ];
         var what = string.Create(CultureInfo.InvariantCulture, $"the node proxy ended with exit code {exitCode}");
         var log = Path.Combine(config.State, "proxy.log");
-        var hint = $"{log} says why; are {string.Join(" and ", wanted.OfType<string>())} free? ss -ltnp shows who has them";
+        var hint = $"{log} says why; are {string.Join(" and ", wanted.OfType<IPEndPoint>())} free? ss -ltnp shows who has them";
         return new McpException(ErrorCode.ProxyStart, what, hint);
     }
 

@@ -28,15 +28,11 @@ internal static class Listeners
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = null;
         kestrel.Limits.RequestHeadersTimeout = s_headers;
-        Listen(kestrel, IPEndPoint.Parse(config.Proxy.Http), EntranceKind.Local, HttpProtocols.Http1);
+        Listen(kestrel, config.Proxy.Http, EntranceKind.Local, HttpProtocols.Http1);
         if (config.Proxy.H2c is { } h2c)
-            Listen(kestrel, IPEndPoint.Parse(h2c), EntranceKind.Local, HttpProtocols.Http2);
+            Listen(kestrel, h2c, EntranceKind.Local, HttpProtocols.Http2);
         if (config.Proxy.Overlay is { } overlay)
-        {
-            var at = IPEndPoint.Parse(overlay);
-            Listen(kestrel, at, EntranceKind.Overlay, HttpProtocols.Http1AndHttp2, name => ForNodes(tables.Certificates, peer, name));
-        }
-
+            Listen(kestrel, overlay, EntranceKind.Overlay, HttpProtocols.Http1AndHttp2, name => ForNodes(tables.Certificates, peer, name));
         if (config.Edge is { } edge)
         {
             Listen(kestrel, edge.Http, EntranceKind.PublicPlain, HttpProtocols.Http1);
@@ -45,7 +41,7 @@ internal static class Listeners
                 Listen(kestrel, metrics, EntranceKind.Metrics, HttpProtocols.Http1);
         }
 
-        var tls = IPEndPoint.Parse(config.Proxy.Tls);
+        var tls = config.Proxy.Tls;
         kestrel.Listen(tls, listen =>
         {
             listen.Bound(Limit(tls, EntranceKind.Local));

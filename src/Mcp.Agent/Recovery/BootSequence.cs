@@ -9,6 +9,12 @@ using Mcp.Model.Names;
 
 namespace Mcp.Agent.Recovery;
 
+/// <summary>[boot] of agent.toml.</summary>
+public sealed record BootOptions
+{
+    public IReadOnlyList<BootStage> Sequence { get; init; } = [];
+}
+
 /// <param name="Timeout">Time until the stage's services must be well.</param>
 public sealed record BootStage(IReadOnlyList<Label> Services, TimeSpan Timeout);
 

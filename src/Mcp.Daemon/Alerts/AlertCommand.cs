@@ -25,7 +25,7 @@ public sealed class AlertCommand
     {
         (_options, _node, _events) = (options, node, events);
         if (options.Command.Count > 0)
-            events.Added += happened => _ = options.On.Contains(happened.Kind) && _waiting.Writer.TryWrite(happened);
+            events.Added += happened => _ = options.Has(happened.Kind) && _waiting.Writer.TryWrite(happened);
     }
 
     public async Task RunAsync(CancellationToken ct)

@@ -19,13 +19,13 @@ public sealed class DnsProviders : IDisposable
         {
             case DnsKind.Builtin:
                 var listen = dns.Listen ?? new IPEndPoint(config.Listen.Address, DnsOptions.DnsPort);
-                var builtin = new BuiltinDns(store.DnsRecords, new Zone(dns.Zone, listen.Address, dns.Ttl, time));
+                var builtin = new BuiltinDns(store.DnsRecords, new Zone(config.Zone, listen.Address, dns.Ttl, time));
                 _server = new ZoneServer(builtin.Zone, listen, new SourceLimit(dns.RateLimit, time));
                 Chosen = builtin;
                 break;
             case DnsKind.Rfc2136:
                 Chosen = new Rfc2136Dns(
-                    new Rfc2136Options(dns.Server!, dns.Zone, dns.KeyName, dns.Secret(), dns.Ttl),
+                    new Rfc2136Options(dns.Server!, config.Zone, dns.KeyName!, dns.Secret(), dns.Ttl),
                     config.Name.Text,
                     store.DnsRecords,
                     time);

@@ -99,7 +99,7 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
     {
         var counts = store.EdgeRoutes.List().GroupBy(r => r.Node).ToDictionary(g => g.Key, g => g.Count());
         return store.Nodes.List()
-            .FindAll(n => n.Key.Length > 0 && n.Roles.Contains("edge"))
+            .FindAll(n => n.Key.Length > 0 && n.Roles.Contains(NodeRole.Edge))
             .ConvertAll(n => new EdgeCandidate(n.Name, nodes.IsReachable(n), n.Facts?.Edge == true, counts.GetValueOrDefault(n.Name)));
     }
 

@@ -6,6 +6,7 @@ using Mcp.Master.Nodes;
 using Mcp.Master.Store;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
+using Mcp.Model.Placement;
 
 namespace Mcp.Master.Edge;
 
@@ -63,7 +64,7 @@ public sealed class EdgeReconciler(
     private async Task<Dictionary<Label, List<Protocol.V1.EdgeRoute>>> AskAsync(CancellationToken ct)
     {
         var asked = await Task.WhenAll(store.Nodes.List().Where(n => n.Key.Length > 0
-            && n.Roles.Contains("edge")
+            && n.Roles.Contains(NodeRole.Edge)
             && nodes.IsReachable(n)).Select(async n =>
         {
             try
@@ -133,7 +134,7 @@ public sealed class EdgeReconciler(
     // Its node is gone for good, or answers and has it not, or not so. One that is silent is waited for.
     private bool IsMissing(StoredEdgeRoute route, string backend, Dictionary<Label, List<Protocol.V1.EdgeRoute>> told) =>
         store.Nodes.Find(route.Node) is not { Key.Length: > 0 } node
-            || !node.Roles.Contains("edge")
+            || !node.Roles.Contains(NodeRole.Edge)
             || (told.TryGetValue(route.Node, out var there)
                 && there.TrueForAll(r => r.Hostname != route.Hostname.Text || r.Backend != backend));
 

@@ -2,6 +2,7 @@ using Grpc.Core;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
 using Mcp.Model.Names;
+using Mcp.Model.Placement;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Fleet;
@@ -16,7 +17,7 @@ public sealed class FleetRoutes(AgentPool agents, MasterStore store)
         var reply = new ListEdgeRoutesReply();
         var known = store.EdgeRoutes.List();
         foreach (var (node, told, problem) in await Task.WhenAll(store.Nodes.List()
-            .Where(n => n.Key.Length > 0 && n.Roles.Contains("edge"))
+            .Where(n => n.Key.Length > 0 && n.Roles.Contains(NodeRole.Edge))
             .Select(n => AskAsync(n, ct))))
         {
             if (problem is not null)

@@ -4,6 +4,7 @@ using Mcp.Master.Store;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Model.Placement;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Fleet;
@@ -126,7 +127,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
                 Services = counts.GetValueOrDefault(node.Name.Text),
                 Facts = node.Facts,
             };
-            told.Roles.AddRange(node.Roles);
+            told.Roles.AddRange(NodeRoles.Spell(node.Roles));
             if (node.LastSeen is { } seen)
                 told.LastHeartbeat = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(seen);
             reply.Nodes.Add(told);

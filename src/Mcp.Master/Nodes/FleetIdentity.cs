@@ -54,7 +54,7 @@ public sealed class FleetIdentity(MasterConfig config, TimeProvider time) : IDis
     /// <summary>For a service's names in the internal zone, and its components'.</summary>
     public X509Certificate2 SignService(string requestPem, Label service)
     {
-        var name = $"{service}.{config.Dns.Zone}";
+        var name = $"{service}.{config.Zone}";
         return _authority.SignServer(requestPem, name, [name, $"*.{name}"], time.GetUtcNow(), config.CertificateLife);
     }
 

@@ -7,6 +7,7 @@ using Mcp.Master.Store;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
+using Mcp.Model.Placement;
 using Mcp.Model.Routes;
 
 namespace Mcp.Master.Nodes;
@@ -20,17 +21,21 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
     /// <exception cref="McpException">join.roles, join.life</exception>
     public (JoinToken Token, DateTimeOffset Expires) NewToken(IReadOnlyList<string> roles, TimeSpan life)
     {
-        if (roles.FirstOrDefault(r => !MasterConfig.AllRoles.Contains(r)) is { } wrong)
-            throw new McpException(ErrorCode.JoinRoles, $"'{Label.Clip(wrong)}' is not a role", string.Join(" | ", MasterConfig.AllRoles));
+        if (roles.FirstOrDefault(r => !NodeRoles.Spellings.ContainsKey(r)) is { } wrong)
+        {
+            var allowed = string.Join(" | ", NodeRoles.Spellings.Keys);
+            throw new McpException(ErrorCode.JoinRoles, $"'{Label.Clip(wrong)}' is not a role", allowed);
+        }
+
         if (life <= TimeSpan.Zero || life > s_longestLife)
             throw new McpException(ErrorCode.JoinLife, "a join token lives at least a second and at most 7 days", "such as 1h");
         var (token, expires) = (JoinToken.New(identity.Authority), time.GetUtcNow() + life);
-        store.JoinTokens.Add(JoinToken.HashOf(token.Secret), roles.Count == 0 ? ["worker"] : roles, expires);
+        store.JoinTokens.Add(JoinToken.HashOf(token.Secret), roles.Count == 0 ? [NodeRole.Worker] : NodeRoles.Parse(roles), expires);
         return (token, expires);
     }
 
     /// <exception cref="McpException">join.*: why not.</exception>
-    public (X509Certificate2 Certificate, IReadOnlyList<string> Roles) Join(string secret, string name, string address, string requestPem)
+    public (X509Certificate2 Certificate, IReadOnlyList<NodeRole> Roles) Join(string secret, string name, string address, string requestPem)
     {
         var label = Label.Parse(name);
         if (!IPEndPoint.TryParse(address, out var endpoint) || endpoint.Port == 0)
@@ -74,7 +79,7 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
         return (certificate, token.Roles);
     }
 
-    public (X509Certificate2 Certificate, IReadOnlyList<string> Roles) Renew(Caller node, string requestPem)
+    public (X509Certificate2 Certificate, IReadOnlyList<NodeRole> Roles) Renew(Caller node, string requestPem)
     {
         var there = Check(node);
         var certificate = identity.Sign(requestPem, new PeerName(there.Name, false), IPEndPoint.Parse(there.Address).Address.ToString());

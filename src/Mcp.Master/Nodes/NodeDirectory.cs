@@ -88,22 +88,22 @@ public sealed class NodeDirectory(MasterConfig config, MasterStore store, TimePr
     {
         var key = TroubleKey.Of(node.Name.Text);
         var zone = node.Facts?.Zone ?? "";
-        if (zone.Length == 0 || zone == config.Dns.Zone.Text)
+        if (zone.Length == 0 || zone == config.Zone.Text)
         {
             _otherZone.Over(key);
             return;
         }
 
-        var what = $"it has the zone {zone} in its agent.toml and the master {config.Dns.Zone}";
+        var what = $"it has the zone {zone} in its agent.toml and the master {config.Zone}";
         _otherZone.Tell(key, $"{what}: services there answer to other names than DNS gives them");
     }
 
     private static HashSet<Tier> Tiers(StoredNode node)
     {
         var tiers = new HashSet<Tier>();
-        if (node.Roles.Contains("worker"))
+        if (node.Roles.Contains(NodeRole.Worker))
             tiers.Add(Tier.Worker);
-        if (node.Roles.Contains("master"))
+        if (node.Roles.Contains(NodeRole.Master))
             tiers.Add(Tier.Core);
         return tiers;
     }

@@ -220,7 +220,7 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     {
         // A person or a token asks for it: with the rules of today.
         var service = ServiceFile.Parse(request.Definition, "service file");
-        Model.Routes.ZoneNames.Check(master.Config.Dns.Zone.Text, service);
+        Model.Routes.ZoneNames.Check(master.Config.Zone.Text, service);
         return FleetDeployment.Of(service) with
         {
             Component = request.Component.Length == 0 ? null : Label.Parse(request.Component),

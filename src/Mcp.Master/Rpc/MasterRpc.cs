@@ -6,6 +6,7 @@ using Mcp.Master.Nodes;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
+using Mcp.Model.Placement;
 using Mcp.Protocol.Histories;
 using Mcp.Protocol.V1;
 using Membership = Mcp.Protocol.V1.Membership;
@@ -127,7 +128,7 @@ internal sealed class MasterRpc(
         return Task.FromResult(new IssuedCertificate { Certificate = certificate.ExportCertificatePem() });
     }
 
-    private Membership Given(X509Certificate2 certificate, IReadOnlyList<string> roles)
+    private Membership Given(X509Certificate2 certificate, IReadOnlyList<NodeRole> roles)
     {
         using (certificate)
         {
@@ -136,7 +137,7 @@ internal sealed class MasterRpc(
                 Certificate = certificate.ExportCertificatePem(),
                 Ca = identity.Authority.ExportCertificatePem(),
                 TokenKey = tokens.PublicKey,
-                Roles = { roles },
+                Roles = { NodeRoles.Spell(roles) },
             };
         }
     }

@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using Mcp.Daemon.Storage;
 using Mcp.Model.Names;
+using Mcp.Model.Placement;
 using Mcp.Protocol.V1;
 using Microsoft.Data.Sqlite;
 
@@ -12,7 +13,7 @@ namespace Mcp.Master.Store;
 public sealed record StoredNode(
     Label Name,
     string Address,
-    IReadOnlyList<string> Roles,
+    IReadOnlyList<NodeRole> Roles,
     string Key,
     bool Cordoned,
     DateTimeOffset? LastSeen,
@@ -35,17 +36,17 @@ public sealed class NodesTable(Database database, TimeProvider time)
     }
 
     /// <summary>A node that the configuration names; one that is known already keeps what it has.</summary>
-    public void Expect(Label name, IEnumerable<string> roles)
+    public void Expect(Label name, IEnumerable<NodeRole> roles)
     {
         database.Write(connection => connection.Run("""
             INSERT INTO nodes (name, address, roles, key, cordoned) VALUES (@name, '', @roles, '', 0)
             ON CONFLICT (name) DO UPDATE SET roles = @roles WHERE key = ''
             """,
             ("name", name.Text),
-            ("roles", string.Join(',', roles))));
+            ("roles", string.Join(',', NodeRoles.Spell(roles)))));
     }
 
-    public void Joined(Label name, string address, IEnumerable<string> roles, string key)
+    public void Joined(Label name, string address, IEnumerable<NodeRole> roles, string key)
     {
         database.Write(connection => connection.Run("""
             INSERT INTO nodes (name, address, roles, key, cordoned) VALUES (@name, @address, @roles, @key, 0)
@@ -53,7 +54,7 @@ public sealed class NodesTable(Database database, TimeProvider time)
             """,
             ("name", name.Text),
             ("address", address),
-            ("roles", string.Join(',', roles)),
+            ("roles", string.Join(',', NodeRoles.Spell(roles))),
             ("key", key)));
     }
 
@@ -95,7 +96,7 @@ public sealed class NodesTable(Database database, TimeProvider time)
     private static StoredNode Read(SqliteDataReader r) => new(
         Label.Parse(r.GetString(0)),
         r.GetString(1),
-        r.GetString(2).Split(',', StringSplitOptions.RemoveEmptyEntries),
+        NodeRoles.Parse(r.GetString(2).Split(',')),
         r.GetString(3),
         r.GetBoolean(4),
         r.IsDBNull(5) ? null : TimeText.ReadOrLongAgo(r.GetString(5)),

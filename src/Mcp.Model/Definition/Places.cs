@@ -18,6 +18,10 @@ public sealed class Places
         return part;
     }
 
+    /// <summary>Whether the file has this key in the part's table, whatever its value.</summary>
+    public bool Says(object part, string key) =>
+        _nodes.TryGetValue(part, out var node) && node is TableNode table && table.Entries.TryGetValue(key, out _);
+
     public Problem Problem(object part, string message, string value, string allowed) =>
         _nodes.TryGetValue(part, out var node)
             ? new Problem(node.Line, node.Column, message, value, allowed)

@@ -11,21 +11,16 @@ internal static class ServiceKeys
     private static readonly BooleanKind s_boolean = new();
     private static readonly IntegerKind s_port = new(1, 65535);
     private static readonly DurationKind s_time = new(TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10));
-    private static readonly TextKind<string> s_text = Text("a string", _ => true);
-    private static readonly TextKind<Label> s_name = new(Label.Allowed, t => Label.TryParse(t, out var label) ? label : null, l => l.Text);
-    private static readonly TextKind<ImageReference> s_image =
-        new(ImageReference.Allowed, t => ImageReference.TryParse(t, out var image) ? image : null, i => i.Text);
-    private static readonly TextKind<Hostname> s_hostname =
-        new(Hostname.Allowed, t => Hostname.TryParse(t, out var hostname) ? hostname : null, h => h.Text);
-    private static readonly TextKind<VolumeMount> s_volume = new(VolumePaths.Allowed, VolumePaths.Parse, v => v.ToString(), isNoted: true);
-    private static readonly TextKind<FixedPort> s_fixed =
-        new(FixedPorts.Allowed, t => FixedPorts.TryParse(t, out var port) ? port : null, FixedPorts.Format, isNoted: true);
+    private static readonly TextKind<ImageReference> s_image = new(ImageReference.Allowed, ImageReference.TryParse, i => i.Text);
+    private static readonly TextKind<VolumeMount> s_volume =
+        new(VolumePaths.Allowed, VolumePaths.TryParse, v => v.ToString(), isNoted: true);
+    private static readonly TextKind<FixedPort> s_fixed = new(FixedPorts.Allowed, FixedPorts.TryParse, FixedPorts.Format, isNoted: true);
     private static readonly MapKind s_env =
         new(ShortTexts.AllowedVariable, ShortTexts.IsVariable, t => !t.Contains('\0', StringComparison.Ordinal));
 
     private static readonly KeyTable<Route> s_route = new KeyTable<Route>("a route", new Route { Name = s_nobody, Port = 1 })
         .Required(
-            "name", s_name,
+            "name", TextKinds.Name,
             r => r.Name, (r, v) => r with { Name = v },
             "Its name, for `mcp status` and for PORT_NAME in the environment.")
         .Required("port", s_port, r => r.Port, (r, v) => r with { Port = v }, "The port that the program listens on.")
@@ -33,18 +28,18 @@ internal static class ServiceKeys
             "mode", new ChoiceKind<RouteMode>(Spellings.Modes),
             r => r.Mode, (r, v) => r with { Mode = v },
             "l7 passes HTTP requests on; l4 passes TLS connections on by their server name.")
-        .Optional("hostname", s_hostname, r => r.Hostname, (r, v) => r with { Hostname = v }, "The name that clients ask for.")
+        .Optional("hostname", TextKinds.Hostname, r => r.Hostname, (r, v) => r with { Hostname = v }, "The name that clients ask for.")
         .Value("public", s_boolean, r => r.Public, (r, v) => r with { Public = v }, "Whether edge nodes let the world in at the hostname.");
 
     private static readonly KeyTable<HealthCheck> s_health = new KeyTable<HealthCheck>("a health check", new HealthCheck())
         .Optional(
-            "http", Text(ShortTexts.AllowedPath, ShortTexts.IsPath),
+            "http", TextKinds.Of(ShortTexts.AllowedPath, ShortTexts.IsPath),
             h => h.Http, (h, v) => h with { Http = v },
             "A path that must answer with a status from 200 to 399.")
         .Value("tcp", s_boolean, h => h.Tcp, (h, v) => h with { Tcp = v }, "Whether the port must accept connections.")
         .Value("grpc", s_boolean, h => h.Grpc, (h, v) => h with { Grpc = v }, "Whether grpc.health.v1 must answer SERVING.")
         .List(
-            "exec", s_text,
+            "exec", TextKinds.Any,
             h => h.Exec, (h, v) => h with { Exec = v },
             "A program in the container, with its arguments, that must exit with 0.")
         .Maybe("port", s_port, h => h.Port, (h, v) => h with { Port = v }, "The port that is asked.", "the first route's")
@@ -60,7 +55,7 @@ internal static class ServiceKeys
         new KeyTable<ComponentDefinition>(
             "a component",
             new ComponentDefinition { Name = s_nobody, Image = ImageReference.Parse("localhost/unknown") })
-        .Required("name", s_name, c => c.Name, (c, v) => c with { Name = v }, "Its name.")
+        .Required("name", TextKinds.Name, c => c.Name, (c, v) => c with { Name = v }, "Its name.")
         .Required("image", s_image, c => c.Image, (c, v) => c with { Image = v }, "An OCI image, with its registry.")
         .Value(
             "runtime", new ChoiceKind<RuntimeKind>(Spellings.Runtimes),
@@ -76,7 +71,7 @@ internal static class ServiceKeys
             c => c.Vcpus, (c, v) => c with { Vcpus = v },
             "CPUs: a container's limit, a VM's number.",
             "no limit; of a VM 1")
-        .List("cmd", s_text, c => c.Cmd, (c, v) => c with { Cmd = v }, "Arguments for the image's program.", "the image's own")
+        .List("cmd", TextKinds.Any, c => c.Cmd, (c, v) => c with { Cmd = v }, "Arguments for the image's program.", "the image's own")
         .Map("env", s_env, c => c.Env, (c, v) => c with { Env = v }, "Environment variables.")
         .List(
             "volumes", s_volume,
@@ -84,11 +79,11 @@ internal static class ServiceKeys
             "Directories of the node. One instance at a time may write to one, unless all say :shared.")
         .List("ports", s_fixed, c => c.Ports, (c, v) => c with { Ports = v }, "Fixed ports of the node.")
         .Optional(
-            "network", Text(ShortTexts.AllowedNetwork, ShortTexts.IsNetwork),
+            "network", TextKinds.Of(ShortTexts.AllowedNetwork, ShortTexts.IsNetwork),
             c => c.Network, (c, v) => c with { Network = v },
             "Containers: host, or a podman network. VMs: user or bridge.")
         .Optional(
-            "user", Text(ShortTexts.AllowedUser, ShortTexts.IsUser),
+            "user", TextKinds.Of(ShortTexts.AllowedUser, ShortTexts.IsUser),
             c => c.User, (c, v) => c with { User = v },
             "The user that a container's program runs as.",
             "the image's own")
@@ -124,12 +119,12 @@ internal static class ServiceKeys
     public static readonly KeyTable<ServiceDefinition> Service = new KeyTable<ServiceDefinition>(
         "a service",
         new ServiceDefinition { Name = s_nobody })
-        .Required("name", s_name, s => s.Name, (s, v) => s with { Name = v }, "Its name.")
+        .Required("name", TextKinds.Name, s => s.Name, (s, v) => s with { Name = v }, "Its name.")
         .Value(
             "tier", new ChoiceKind<Tier>(Spellings.Tiers),
             s => s.Tier, (s, v) => s with { Tier = v },
             "Which nodes it may go to: core services go to master nodes.")
-        .Optional("node", s_name, s => s.Node, (s, v) => s with { Node = v }, "The node that it runs on.", "the master chooses")
+        .Optional("node", TextKinds.Name, s => s.Node, (s, v) => s with { Node = v }, "The node that it runs on.", "the master chooses")
         .Value("active", s_boolean, s => s.Active, (s, v) => s with { Active = v }, "Whether it runs.")
         .List(
             "components", new TableKind<ComponentDefinition>(Component),
@@ -155,6 +150,4 @@ internal static class ServiceKeys
             schema.Entries[key] = entry;
         return JsonTree.WriteIndented(schema);
     }
-
-    private static TextKind<string> Text(string allowed, Func<string, bool> matches) => new(allowed, t => matches(t) ? t : null, t => t);
 }

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Mcp.Model.Definition;
 
 /// <summary>Which host paths are one: a directory holds everything below it.</summary>
@@ -5,8 +7,8 @@ public static class VolumePaths
 {
     internal const string Allowed = "/host/path:/path/inside[:ro|:rw|:shared]";
 
-    /// <summary>A mount as it is written in a file; null: it is not of that form.</summary>
-    public static VolumeMount? Parse(string text)
+    /// <summary>A mount as it is written in a file.</summary>
+    public static bool TryParse(string text, [NotNullWhen(true)] out VolumeMount? mount)
     {
         var parts = text.Split(':');
         var option = parts.Length == 3 ? parts[2] : "rw";
@@ -14,7 +16,8 @@ public static class VolumePaths
             && ShortTexts.IsPath(parts[0])
             && ShortTexts.IsPath(parts[1])
             && option is "ro" or "rw" or "shared";
-        return isMount ? new VolumeMount(parts[0], parts[1], option == "ro", option == "shared") : null;
+        mount = isMount ? new VolumeMount(parts[0], parts[1], option == "ro", option == "shared") : null;
+        return isMount;
     }
 
     /// <summary>Without doubled and trailing slashes and without '.'; links are not resolved here.</summary>

@@ -7,6 +7,8 @@ namespace Mcp.Model.Routes;
 /// <summary>The domains below which this fleet may answer the public.</summary>
 public sealed class AllowedDomains(IReadOnlyList<Hostname> domains)
 {
+    public IReadOnlyList<Hostname> List => domains;
+
     /// <summary>The domain itself, or any name below it. A Hostname has one spelling only: lower case, ASCII, no dot at its end, no
     /// wildcard.</summary>
     public bool Allow(Hostname hostname) =>

@@ -9,6 +9,10 @@ public sealed class OverlayRange(IReadOnlyList<IPNetwork> networks)
     /// <summary>What overlays commonly use: carrier-grade NAT space (RFC 6598) and Tailscale's part of fc00::/7.</summary>
     public static OverlayRange Usual { get; } = new([IPNetwork.Parse("100.64.0.0/10"), IPNetwork.Parse("fd7a:115c:a1e0::/48")]);
 
+    public IReadOnlyList<IPNetwork> Networks => networks;
+
+    public bool IsUsual => ReferenceEquals(this, Usual);
+
     /// <summary>An IPv4 address written as IPv6 (::ffff:a.b.c.d) lies where that address does.</summary>
     public bool Contains(IPAddress address) => networks.Any(n => n.Contains(address));
 
@@ -26,6 +30,8 @@ public sealed class OverlayRange(IReadOnlyList<IPNetwork> networks)
             : throw new McpException(
                 ErrorCode.EdgeOutside,
                 $"{name} is {string.Join(", ", outside)}, which is not in the overlay",
-                $"the overlay is {string.Join(", ", networks)}: [edge] overlay_range in agent.toml");
+                $"the overlay is {this}: [edge] overlay_range in agent.toml");
     }
+
+    public override string ToString() => string.Join(", ", networks);
 }

@@ -1,22 +1,33 @@
 namespace Mcp.Runtimes.Podman;
 
 /// <summary>How to reach podman.</summary>
-/// <param name="Socket">Unix socket of the libpod API.</param>
-/// <param name="StartService">True: no one else serves that socket, so start `podman system service` there.</param>
-/// <param name="Root">podman's --root; null: podman's default. Lets several agents share a machine.</param>
-/// <param name="RunRoot">podman's --runroot; null: podman's default.</param>
-/// <param name="ContainersConf">A containers.conf for podman; null: podman's default.</param>
-/// <param name="PullLimit">Time for one pull.</param>
-public sealed record PodmanOptions(
-    string Socket,
-    bool StartService,
-    string? Root,
-    string? RunRoot,
-    string? ContainersConf,
-    TimeSpan PullLimit)
+public sealed record PodmanOptions
 {
+    /// <summary>Unix socket of the libpod API.</summary>
+    public string Socket { get; init; } = "";
+
+    /// <summary>True: no one else serves that socket, so start `podman system service` there.</summary>
+    public bool StartService { get; init; } = true;
+
+    /// <summary>podman's --root; null: podman's default. Lets several agents share a machine.</summary>
+    public string? Root { get; init; }
+
+    /// <summary>podman's --runroot; null: podman's default.</summary>
+    public string? RunRoot { get; init; }
+
+    /// <summary>A containers.conf for podman; null: podman's default.</summary>
+    public string? ContainersConf { get; init; }
+
+    /// <summary>Time for one pull.</summary>
+    public TimeSpan PullLimit { get; init; } = TimeSpan.FromMinutes(10);
+
     /// <summary>Program and arguments before podman's, that start it detached from this process and its terminal.</summary>
     public IReadOnlyList<string> Launcher { get; init; } = ["setsid"];
+
+    /// <summary>With the socket of a service of its own, where nobody else serves one.</summary>
+    /// <param name="state">The agent's directory.</param>
+    public PodmanOptions In(string state, IReadOnlyList<string> launcher) =>
+        this with { Socket = StartService ? Path.Combine(state, "podman.sock") : Socket, Launcher = launcher };
 
     public IReadOnlyList<string> ServiceArguments()
     {

@@ -38,6 +38,12 @@ public sealed record QemuOptions(string State, IReadOnlyList<string> Launcher)
     /// <summary>Credentials for registries; null: where podman keeps them.</summary>
     public string? AuthFile { get; init; }
 
+    /// <summary>The bridge of VMs that are on one.</summary>
+    public string Bridge { get; init; } = "mcp-br0";
+
+    /// <summary>The first three numbers of its /24 network.</summary>
+    public string BridgeNetwork { get; init; } = "10.87.0";
+
     public string Vms => Path.Combine(State, "vms");
 
     /// <summary>What guests of one kind share: kernels and their first file systems.</summary>

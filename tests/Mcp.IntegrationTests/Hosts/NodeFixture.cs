@@ -61,14 +61,10 @@ public sealed class NodeFixture : IAsyncLifetime
         var podman = Succeeded(await Command.RunAsync(Path.Combine(Command.Repository, "scripts", "podman-here"), [_directory]));
         await File.WriteAllTextAsync(
             toml,
-            (await File.ReadAllTextAsync(toml))
+            WithStandIn(await File.ReadAllTextAsync(toml))
                 .Replace("127.0.0.1:8080", $"127.0.0.1:{ProxyPort}", StringComparison.Ordinal)
                 .Replace("127.0.0.1:8443", $"127.0.0.1:{ProxyTlsPort}", StringComparison.Ordinal)
                 .Replace("\"/srv\"", $"\"{_directory}/srv\"", StringComparison.Ordinal)
-                .Replace(
-                    "# ops = \"/usr/local/bin/ops\"",
-                    $"ops = \"{Command.Repository}/tests/ops-stand-in/ops\"\naccel = \"tcg\"\n#",
-                    StringComparison.Ordinal)
                 + podman
                 + "pull_limit = \"5s\"\n");
         StartAgent();
@@ -79,6 +75,13 @@ public sealed class NodeFixture : IAsyncLifetime
                 _environment)).ExitCode == 0,
             "the agent takes a login");
     }
+
+    /// <summary>An agent.toml of any version, with the stand-in for ops, and guests without KVM.</summary>
+    public static string WithStandIn(string toml) => System.Text.RegularExpressions.Regex.Replace(
+        toml,
+        "^# ops = .*$",
+        $"ops = \"{Command.Repository}/tests/ops-stand-in/ops\"\naccel = \"tcg\"",
+        System.Text.RegularExpressions.RegexOptions.Multiline);
 
     public void StartAgent()
     {

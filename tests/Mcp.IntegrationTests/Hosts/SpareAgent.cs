@@ -30,11 +30,8 @@ internal sealed class SpareAgent : IAsyncDisposable
         NodeFixture.Succeeded(await Command.RunAsync(
             Path.Combine(agent.Bin, "mcp-agent"),
             ["init", "--state", agent.State, "--listen", agent.Address, "--name", "spare"]));
-        var toml = (await File.ReadAllTextAsync(agent.Config))
+        var toml = NodeFixture.WithStandIn(await File.ReadAllTextAsync(agent.Config))
             .Replace(
-                "# ops = \"/usr/local/bin/ops\"",
-                $"ops = \"{Command.Repository}/tests/ops-stand-in/ops\"\naccel = \"tcg\"\n#",
-                StringComparison.Ordinal).Replace(
                 "127.0.0.1:8080",
                 $"127.0.0.1:{NodeFixture.FreePort()}",
                 StringComparison.Ordinal).Replace(

@@ -16,13 +16,12 @@ public sealed class PodmanRuntimeTests : RuntimeContract
     public PodmanRuntimeTests(NodeFixture node)
     {
         _node = node;
-        _runtime = new PodmanRuntime(new PodmanOptions(
-            Path.Combine(node.State, "podman.sock"),
-            StartService: false,
-            null,
-            null,
-            null,
-            TimeSpan.FromSeconds(20)));
+        _runtime = new PodmanRuntime(new PodmanOptions
+        {
+            Socket = Path.Combine(node.State, "podman.sock"),
+            StartService = false,
+            PullLimit = TimeSpan.FromSeconds(20),
+        });
     }
 
     protected override IRuntime Runtime => _runtime;

@@ -36,7 +36,7 @@ internal sealed class World : IDisposable
         var kinds = new Dictionary<RuntimeKind, IRuntime> { [RuntimeKind.Container] = runtime };
         if (vms is not null)
             kinds[RuntimeKind.Microvm] = vms;
-        var config = Config(directory) with { Boot = boot ?? [] };
+        var config = Config(directory) with { Boot = new BootOptions { Sequence = boot ?? [] } };
         // The runtimes outlive the agent, as real ones do.
         _parts = new AgentParts(
             config,

@@ -62,9 +62,9 @@ public sealed class AlertCommandTests : IDisposable
     [InlineData("master.toml", "node.unreachable")]
     public void Without_an_on_the_usual_kinds_alert(string file, string kind)
     {
-        var on = Read(file, "command = [\"/bin/true\"]").On;
-        Assert.Contains(EventKind.Of(kind), on);
-        Assert.All(on, k => Assert.True(k.Alerts));
+        var alerts = Read(file, "command = [\"/bin/true\"]");
+        Assert.True(alerts.Has(EventKind.Of(kind)));
+        Assert.All(EventKind.All, k => Assert.Equal(k.Alerts, alerts.Has(k)));
     }
 
     [Theory]

@@ -3,6 +3,7 @@ using Mcp.Daemon.Storage;
 using Mcp.Master.Store;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
+using Mcp.Model.Placement;
 using Mcp.UnitTests.Architecture;
 using Microsoft.Data.Sqlite;
 
@@ -101,7 +102,7 @@ public sealed class DatabaseTests : IDisposable
     {
         using var store = MasterStore.Open(Path.Combine(_directory, "master.db"), TimeProvider.System);
         using var database = Database.Open(Path.Combine(_directory, "master.db"), MasterStore.Owner);
-        store.Nodes.Joined(Label.Parse("hugo"), "100.64.0.1:7443", ["worker"], "key");
+        store.Nodes.Joined(Label.Parse("hugo"), "100.64.0.1:7443", [NodeRole.Worker], "key");
         var before = Changes(database);
         store.Events.Add("", "", EventKind.NodeJoined, "hugo");
         store.Nodes.Seen(Label.Parse("hugo"), new(), new());

@@ -3,6 +3,7 @@ using Mcp.Daemon.Storage;
 using Mcp.Master.Store;
 using Mcp.Model.Histories;
 using Mcp.Model.Names;
+using Mcp.Model.Placement;
 using Mcp.Protocol.Histories;
 using Mcp.Protocol.V1;
 
@@ -92,7 +93,7 @@ public sealed class HistoryTests : IDisposable
     public void Of_each_peer_10000_epochs_are_kept_and_of_a_node_that_was_removed_none()
     {
         using var store = MasterStore.Open(MasterFile, TimeProvider.System);
-        store.Nodes.Joined(Label.Parse("alder"), "100.64.0.2:7443", ["worker"], "key");
+        store.Nodes.Joined(Label.Parse("alder"), "100.64.0.2:7443", [NodeRole.Worker], "key");
         store.Peers.Saw("beech", At('b', 1));
         using (var database = Database.Open(MasterFile, MasterStore.Owner))
         {

@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json;
 using Mcp.Model.Definition;
-using Mcp.Model.Definition.Keys;
 using Mcp.UnitTests.Architecture;
 
 namespace Mcp.UnitTests.Definition;
@@ -41,9 +40,7 @@ public sealed class ServiceKeysTests
             """);
         foreach (var (header, keys) in ServiceKeys.All)
         {
-            text.Append($"\n## {header}\n\n| key | value | default | what it is |\n| --- | --- | --- | --- |\n");
-            foreach (var key in keys)
-                text.Append($"| `{key.Name}` | {Cell(ValueOf(key))} | {Cell(DefaultOf(key))} | {Cell(key.Text)} |\n");
+            text.Append($"\n## {header}\n\n{KeyReference.Table(keys)}");
         }
 
         Repository.Expect("docs/service-file.md", text.ToString());
@@ -60,22 +57,4 @@ public sealed class ServiceKeysTests
         Assert.Equal(ServiceKeys.All[1].Keys.Select(k => k.Name), known);
         Repository.Expect("docs/service-file.schema.json", schema);
     }
-
-    private static string ValueOf(KeyInfo key) => key.Kind switch
-    {
-        "list of table" => "tables, see below",
-        "table" => "a table, see below",
-        "names and texts" => $"a table of texts; a name is {key.Allowed}",
-        _ when key.Kind.StartsWith("list", StringComparison.Ordinal) => $"a list, each {key.Allowed}",
-        _ => key.Allowed,
-    };
-
-    private static string DefaultOf(KeyInfo key) => key switch
-    {
-        { IsRequired: true } => "required",
-        { HasDefault: true } => $"`{key.Default}`",
-        _ => key.Default,
-    };
-
-    private static string Cell(string text) => text.Replace("|", "\\|", StringComparison.Ordinal);
 }

@@ -142,8 +142,6 @@ public sealed class MasterConfigTests : IDisposable
         var options = new DnsOptions
         {
             Kind = DnsKind.Rfc2136,
-            Zone = MasterWorld.Host("mcp.internal"),
-            Ttl = TimeSpan.FromSeconds(5),
             KeyFile = _file,
         };
         Assert.Equal(ErrorCode.DnsKey, Assert.Throws<McpException>(options.Secret).Code);

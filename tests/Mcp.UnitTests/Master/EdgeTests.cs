@@ -4,6 +4,7 @@ using Mcp.Daemon.Operations;
 using Mcp.Master.Store;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Model.Placement;
 using Mcp.Protocol.Histories;
 using Mcp.TestKit.Fakes;
 using Microsoft.Extensions.Time.Testing;
@@ -186,7 +187,7 @@ public sealed class EdgeTests : IAsyncLifetime
         _world.Store.Nodes.Remove(Label.Parse("elder"));
         await _world.Node.Edge.MendAsync(default);
         Assert.Equal(["blog.example.com"], _agents["fir"].Routes.Keys);
-        _world.Store.Nodes.Joined(Label.Parse("elder"), Elder.Address, ["edge"], "key");
+        _world.Store.Nodes.Joined(Label.Parse("elder"), Elder.Address, [NodeRole.Edge], "key");
         _world.Store.Nodes.Seen(Label.Parse("elder"), Elder.Facts, Elder.Status(""));
         await _world.Node.Edge.MendAsync(default);
         Assert.Empty(Elder.Routes);

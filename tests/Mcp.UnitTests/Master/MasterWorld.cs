@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Net;
-using Mcp.Daemon.Alerts;
 using Mcp.Daemon.Operations;
 using Mcp.Master;
 using Mcp.Master.Deploy;
@@ -9,8 +8,8 @@ using Mcp.Master.Edge;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
 using Mcp.Model.Definition;
-using Mcp.Model.Events;
 using Mcp.Model.Names;
+using Mcp.Model.Placement;
 using Mcp.Model.Revisions;
 using Mcp.Model.Routes;
 using Mcp.TestKit.Fakes;
@@ -44,15 +43,14 @@ internal sealed class MasterWorld : IDisposable
             Heartbeat = TimeSpan.FromMinutes(1),
             CertificateLife = TimeSpan.FromDays(30),
             Settle = TimeSpan.Zero,
-            Dns = new DnsOptions { Kind = DnsKind.None, Zone = Host("mcp.internal"), Ttl = TimeSpan.FromSeconds(5) },
-            Nodes = [],
-            Alerts = new AlertOptions([], AlertOptions.Default(EventSource.Master)),
+            Dns = new DnsOptions { Kind = DnsKind.None },
         };
         Store = MasterStore.Open(Path.Combine(directory, "master.db"), time);
         foreach (var agent in agents.All)
         {
+            var role = edges.Contains(agent.Name) ? NodeRole.Edge : NodeRole.Worker;
             if (Store.Nodes.Find(Label.Parse(agent.Name)) is null)
-                Store.Nodes.Joined(Label.Parse(agent.Name), agent.Address, [edges.Contains(agent.Name) ? "edge" : "worker"], "key");
+                Store.Nodes.Joined(Label.Parse(agent.Name), agent.Address, [role], "key");
             Store.Nodes.Seen(Label.Parse(agent.Name), agent.Facts, agent.Status(""));
         }
 

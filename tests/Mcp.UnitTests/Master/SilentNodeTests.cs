@@ -2,6 +2,7 @@ using Mcp.Master;
 using Mcp.Master.Nodes;
 using Mcp.Master.Store;
 using Mcp.Model.Names;
+using Mcp.Model.Placement;
 using Mcp.Protocol.V1;
 using Microsoft.Extensions.Time.Testing;
 
@@ -26,7 +27,7 @@ public sealed class SilentNodeTests : IDisposable
             """);
         _config = MasterConfig.Read(file);
         _store = MasterStore.Open(Path.Combine(_directory, "master.db"), _time);
-        _store.Nodes.Joined(s_alder, "127.0.0.1:7444", ["worker"], "key");
+        _store.Nodes.Joined(s_alder, "127.0.0.1:7444", [NodeRole.Worker], "key");
         Beat("mcp.internal");
     }
 

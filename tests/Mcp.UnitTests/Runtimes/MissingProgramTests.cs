@@ -89,8 +89,10 @@ public sealed class MissingProgramTests : IDisposable
         Programs.RunAsync(Programs.Start(program, []), TimeSpan.FromSeconds(5), default);
 
     private PodmanRuntime Podman(bool startService) =>
-        new(new PodmanOptions(Path.Combine(_directory, "podman.sock"), startService, null, null, null, TimeSpan.FromMinutes(1))
+        new(new PodmanOptions
         {
+            Socket = Path.Combine(_directory, "podman.sock"),
+            StartService = startService,
             Launcher = ["/nonexistent/launcher"],
         });
 

@@ -79,7 +79,7 @@ public sealed class Acme(
 
     private IReadOnlyList<string> Arguments(Hostname hostname) =>
     [
-        "--path", directory, "--server", options.Directory!.AbsoluteUri, "--accept-tos", "--email", options.Email,
+        "--path", directory, "--server", options.Directory!.AbsoluteUri, "--accept-tos", "--email", options.Email!,
         "--key-type", "ec256", "--http", "--http.webroot", root, "--domains", hostname.Text, "run",
     ];
 

@@ -8,7 +8,7 @@ public sealed record KeyInfo
     internal KeyInfo(string name, IKind kind, string otherwise, string text)
     {
         (Name, Default, Text) = (name, otherwise, text);
-        (Kind, Allowed) = (kind.Name, kind.Allowed);
+        (Kind, Allowed, Inner) = (kind.Name, kind.Allowed, kind.Inner);
     }
 
     public string Name { get; }
@@ -23,6 +23,15 @@ public sealed record KeyInfo
 
     /// <summary>One sentence for people.</summary>
     public string Text { get; }
+
+    /// <summary>Of a table, or of each table of a list: its keys; null: it is neither.</summary>
+    public IReadOnlyList<KeyInfo>? Inner { get; }
+
+    /// <summary>What a template shows, as TOML: the default, or what could be written; empty: the key is shown nowhere.</summary>
+    public string Example { get; init; } = "";
+
+    /// <summary>A template writes it out, not as a comment: everybody chooses it.</summary>
+    public bool IsShown { get; internal set; }
 
     public bool IsRequired { get; init; }
 

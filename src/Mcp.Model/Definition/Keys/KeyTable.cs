@@ -1,3 +1,4 @@
+using Mcp.Model.Definition.Toml;
 using Mcp.Model.Definition.Tree;
 
 namespace Mcp.Model.Definition.Keys;
@@ -28,8 +29,13 @@ internal sealed class KeyTable<TPart>(string what, TPart start)
         Kind<TValue> kind,
         Func<TPart, TValue> get,
         Func<TPart, TValue, TPart> set,
-        string text) =>
-        Add(new Key<TPart, TValue>(new KeyInfo(name, kind, "", text) { IsRequired = true }, kind, p => (true, get(p)), set));
+        string text,
+        string example = "") =>
+            Add(new Key<TPart, TValue>(
+                new KeyInfo(name, kind, "", text) { IsRequired = true, Example = example },
+                kind,
+                p => (true, get(p)),
+                set));
 
     /// <summary>Always has a value; not written where it is the one without the key.</summary>
     public KeyTable<TPart> Value<TValue>(
@@ -40,20 +46,27 @@ internal sealed class KeyTable<TPart>(string what, TPart start)
         string text)
     {
         var otherwise = get(start);
-        var info = new KeyInfo(name, kind, Reading.Show(kind.Write(otherwise)), text) { HasDefault = true };
+        var written = kind.Write(otherwise);
+        var info = new KeyInfo(name, kind, Reading.Show(written), text) { HasDefault = true, Example = TomlWriter.Value(written) };
         return Add(new Key<TPart, TValue>(info, kind, p => (!EqualityComparer<TValue>.Default.Equals(get(p), otherwise), get(p)), set));
     }
 
     /// <param name="otherwise">In words, what holds without it.</param>
+    /// <param name="example">What a template shows, as TOML.</param>
     public KeyTable<TPart> Optional<TValue>(
         string name,
         Kind<TValue> kind,
         Func<TPart, TValue?> get,
         Func<TPart, TValue, TPart> set,
         string text,
-        string otherwise = "")
+        string otherwise = "",
+        string example = "")
         where TValue : class =>
-            Add(new Key<TPart, TValue>(new KeyInfo(name, kind, otherwise, text), kind, p => (get(p) is not null, get(p)!), set));
+            Add(new Key<TPart, TValue>(
+                new KeyInfo(name, kind, otherwise, text) { Example = example },
+                kind,
+                p => (get(p) is not null, get(p)!),
+                set));
 
     /// <inheritdoc cref="Optional"/>
     public KeyTable<TPart> Maybe<TValue>(
@@ -62,10 +75,11 @@ internal sealed class KeyTable<TPart>(string what, TPart start)
         Func<TPart, TValue?> get,
         Func<TPart, TValue, TPart> set,
         string text,
-        string otherwise = "")
+        string otherwise = "",
+        string example = "")
         where TValue : struct =>
             Add(new Key<TPart, TValue>(
-                new KeyInfo(name, kind, otherwise, text),
+                new KeyInfo(name, kind, otherwise, text) { Example = example },
                 kind,
                 p => (get(p) is not null, get(p).GetValueOrDefault()),
                 set));
@@ -76,11 +90,12 @@ internal sealed class KeyTable<TPart>(string what, TPart start)
         Func<TPart, IReadOnlyList<TItem>> get,
         Func<TPart, IReadOnlyList<TItem>, TPart> set,
         string text,
-        string otherwise = "")
+        string otherwise = "",
+        string example = "[]")
     {
         var kind = new ListKind<TItem>(items);
         return Add(new Key<TPart, IReadOnlyList<TItem>>(
-            new KeyInfo(name, kind, otherwise, text),
+            new KeyInfo(name, kind, otherwise, text) { Example = example },
             kind,
             p => (get(p).Count > 0, get(p)),
             set));
@@ -97,6 +112,13 @@ internal sealed class KeyTable<TPart>(string what, TPart start)
             kind,
             p => (get(p).Count > 0, get(p)),
             set));
+
+    /// <summary>The key before: a template writes it out.</summary>
+    public KeyTable<TPart> Shown()
+    {
+        _keys[^1].Info.IsShown = true;
+        return this;
+    }
 
     private KeyTable<TPart> Add(Key<TPart> key)
     {

@@ -11,6 +11,9 @@ internal interface IKind
 
     /// <summary>For the reference and for errors: what would have been right.</summary>
     string Allowed { get; }
+
+    /// <summary>Of a table, or of each table of a list: its keys; null: it is neither.</summary>
+    IReadOnlyList<KeyInfo>? Inner => null;
 }
 
 /// <summary>What a key's value may be, and how it is read and written.</summary>
@@ -20,6 +23,8 @@ internal abstract class Kind<TValue> : IKind
     public abstract string Name { get; }
 
     public abstract string Allowed { get; }
+
+    public virtual IReadOnlyList<KeyInfo>? Inner => null;
 
     /// <summary>False: it is told to <paramref name="reading"/>.</summary>
     public abstract bool TryRead(Node node, Reading reading, string key, [MaybeNullWhen(false)] out TValue value);

@@ -3,15 +3,18 @@ using Mcp.Model.Definition.Tree;
 
 namespace Mcp.Model.Definition.Keys;
 
+internal delegate bool TryParse<TValue>(string text, [MaybeNullWhen(false)] out TValue value);
+
 /// <summary>Text of a form.</summary>
-/// <param name="read">Null: it is not of that form.</param>
 /// <param name="isNoted">Rules tell their mistakes at its place: it is a value of its own each time.</param>
+/// <param name="advise">Of a text that is not of that form: what would have been right. Null: <paramref name="allowed"/>.</param>
 internal sealed class TextKind<TValue>(
     string allowed,
-    Func<string, TValue?> read,
+    TryParse<TValue> tryParse,
     Func<TValue, string> write,
-    bool isNoted = false) : Kind<TValue>
-    where TValue : class
+    bool isNoted = false,
+    Func<string, string>? advise = null) : Kind<TValue>
+    where TValue : notnull
 {
     public override string Name => "text";
 
@@ -19,12 +22,17 @@ internal sealed class TextKind<TValue>(
 
     public override bool TryRead(Node node, Reading reading, string key, [MaybeNullWhen(false)] out TValue value)
     {
-        value = node is TextNode text ? read(text.Value) : null;
-        if (value is null)
-            reading.Wrong(node, allowed, key);
-        else if (isNoted)
-            reading.Note(value, node);
-        return value is not null;
+        value = default;
+        var text = (node as TextNode)?.Value;
+        if (text is null || !tryParse(text, out value))
+        {
+            reading.Wrong(node, text is null || advise is null ? allowed : advise(text), key);
+            return false;
+        }
+
+        if (isNoted)
+            reading.Note((object)value, node);
+        return true;
     }
 
     public override Node Write(TValue value) => Text(write(value));
@@ -54,6 +62,28 @@ internal sealed class IntegerKind(int least, int most) : Kind<int>
         ("type", Text("integer")),
         ("minimum", new IntegerNode(0, 0, least)),
         ("maximum", new IntegerNode(0, 0, most)));
+}
+
+/// <summary>Bytes, written as mebibytes.</summary>
+internal sealed class MebibytesKind(int least, int most) : Kind<long>
+{
+    private const long Mebibyte = 1024 * 1024;
+    private readonly IntegerKind _whole = new(least, most);
+
+    public override string Name => _whole.Name;
+
+    public override string Allowed => _whole.Allowed;
+
+    public override bool TryRead(Node node, Reading reading, string key, out long value)
+    {
+        var isRead = _whole.TryRead(node, reading, key, out var whole);
+        value = whole * Mebibyte;
+        return isRead;
+    }
+
+    public override Node Write(long value) => new IntegerNode(0, 0, value / Mebibyte);
+
+    public override TableNode Schema() => _whole.Schema();
 }
 
 internal sealed class BooleanKind : Kind<bool>
@@ -124,6 +154,8 @@ internal sealed class ListKind<TItem>(Kind<TItem> items) : Kind<IReadOnlyList<TI
     public override string Name => $"list of {items.Name}";
 
     public override string Allowed => items.Allowed;
+
+    public override IReadOnlyList<KeyInfo>? Inner => items.Inner;
 
     public override bool TryRead(Node node, Reading reading, string key, [MaybeNullWhen(false)] out IReadOnlyList<TItem> value)
     {
@@ -209,6 +241,8 @@ internal sealed class TableKind<TPart>(KeyTable<TPart> keys) : Kind<TPart>
     public override string Name => "table";
 
     public override string Allowed => "a table";
+
+    public override IReadOnlyList<KeyInfo>? Inner => keys.Infos;
 
     public override bool TryRead(Node node, Reading reading, string key, [MaybeNullWhen(false)] out TPart value)
     {

@@ -14,6 +14,9 @@ internal static class TomlWriter
         return text.ToString();
     }
 
+    /// <summary>As it stands behind a key.</summary>
+    public static string Value(Node value) => Inline(value);
+
     private static void Write(StringBuilder text, TableNode table, string path)
     {
         foreach (var (key, entry) in table.Entries)
