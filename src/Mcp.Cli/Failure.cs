@@ -9,7 +9,8 @@ namespace Mcp.Cli;
 /// <summary>What went wrong in three lines, and the exit code: 1 failed, 2 bad usage or file, 3 not reachable, 4 not allowed.</summary>
 internal static class Failure
 {
-    public static int Show(Exception e)
+    /// <param name="asked">Who was asked, address:port; empty: nobody.</param>
+    public static int Show(Exception e, string asked)
     {
         var (code, what, hint) = e switch
         {
@@ -21,9 +22,9 @@ internal static class Failure
                 or RpcException { Status.DebugException: HttpRequestException or IOException } =>
             (
                 3,
-                Unreachable((RpcException)e),
+                Unreachable((RpcException)e, asked),
                 "does mcp-master or mcp-agent run there, and is the address right? mcp doctor looks closer"),
-            RpcException { StatusCode: StatusCode.DeadlineExceeded } => (3, "no answer in time", "mcp doctor looks closer"),
+            RpcException { StatusCode: StatusCode.DeadlineExceeded } => (3, $"{asked} gives no answer in time", "mcp doctor looks closer"),
             RpcException { StatusCode: StatusCode.Unauthenticated or StatusCode.PermissionDenied } rpc =>
                 (4, rpc.Status.Detail, ErrorTrailers.HintOf(rpc)),
             RpcException { StatusCode: StatusCode.Cancelled } or OperationCanceledException => (1, "cancelled", ""),
@@ -37,11 +38,11 @@ internal static class Failure
         return code;
     }
 
-    private static string Unreachable(RpcException e)
+    private static string Unreachable(RpcException e, string asked)
     {
         var cause = e.Status.DebugException;
         while (cause?.InnerException is { } inner)
             cause = inner;
-        return $"it cannot be reached: {cause?.Message ?? e.Status.Detail}";
+        return $"{asked} cannot be reached: {cause?.Message ?? e.Status.Detail}";
     }
 }

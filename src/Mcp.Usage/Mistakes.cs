@@ -44,7 +44,7 @@ internal static class Mistakes
             yield return $"{option.Name} is missing";
         int Given(Argument argument) => called.GetResult(argument)?.Tokens.Count ?? 0;
         foreach (var argument in called.Command.Arguments.Where(a => Given(a) < a.Arity.MinimumNumberOfValues))
-            yield return $"{argument.HelpName ?? argument.Name} is missing";
+            yield return $"{Call(called)} needs <{argument.HelpName ?? argument.Name}>";
         if (called.Command.Subcommands.Count > 0 && parsed.UnmatchedTokens.Count == 0)
             yield return $"{Call(called)} what? {string.Join(" | ", Shown(called.Command.Subcommands).Select(c => c.Name))}";
     }
@@ -52,6 +52,7 @@ internal static class Mistakes
     private static IEnumerable<string> Wrong(SymbolResult symbol) => symbol switch
     {
         OptionResult { Implicit: true } => [],
+        ArgumentResult { Argument.Arity.MinimumNumberOfValues: > 0, Tokens.Count: 0 } => [],
         OptionResult { Option: { Arity.MaximumNumberOfValues: 1 } option, IdentifierTokenCount: > 1 } given =>
             [$"{option.Name} is given {given.IdentifierTokenCount} times and counts once"],
         OptionResult { Option: { Arity.MinimumNumberOfValues: > 0 } option, Tokens.Count: 0 } =>

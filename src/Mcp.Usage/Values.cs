@@ -20,14 +20,54 @@ public static class Values
     public static void OnlyFrom(this Option option, params string[] words)
     {
         option.CompletionSources.Add(words);
+        option.Validators.Add(given => Refuse(given, option.Name, words));
+    }
+
+    /// <inheritdoc cref="OnlyFrom(Option, string[])"/>
+    public static void OnlyFrom(this Argument argument, params string[] words)
+    {
+        argument.CompletionSources.Add(words);
+        argument.Validators.Add(given => Refuse(given, $"<{argument.HelpName ?? argument.Name}>", words));
+    }
+
+    /// <summary>Where a program answers: a name or an address, and a port.</summary>
+    public static Option<string?> Address(string name, string means)
+    {
+        var option = new Option<string?>(name) { Description = means, HelpName = "ADDRESS" };
         option.Validators.Add(given =>
         {
-            if (given.Tokens.Select(t => t.Value).FirstOrDefault(v => !words.Contains(v)) is { } wrong)
-            {
-                given.AddError(
-                    $"{option.Name} is {string.Join(" or ", words)}, and not '{Label.Clip(wrong)}'{Mistakes.Nearest(wrong, words)}");
-            }
+            if (given.Tokens.Select(t => t.Value).FirstOrDefault(v => !IsAddress(v)) is { } wrong)
+                given.AddError($"{name} is a name or an address with a port, such as 127.0.0.1:7443, and not '{Label.Clip(wrong)}'");
         });
+        return option;
+    }
+
+    /// <summary>A whole number.</summary>
+    /// <param name="unlessGiven">Null: there is none.</param>
+    public static Option<int?> Whole(string name, string shortName, string means, int least, int most, int? unlessGiven)
+    {
+        var option = new Option<int?>(name, shortName)
+        {
+            Description = means,
+            HelpName = "N",
+            CustomParser = given =>
+            {
+                var text = given.Tokens[0].Value;
+                if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)
+                    && number >= least
+                    && number <= most)
+                {
+                    return number;
+                }
+
+                var allowed = string.Create(CultureInfo.InvariantCulture, $"from {least} to {most}");
+                given.AddError($"{name} is a whole number {allowed}, and not '{Label.Clip(text)}'");
+                return unlessGiven;
+            },
+        };
+        if (unlessGiven is not null)
+            option.DefaultValueFactory = _ => unlessGiven;
+        return option;
     }
 
     /// <summary>A number, in the culture of programs: 0.5.</summary>
@@ -55,6 +95,20 @@ public static class Values
                 return unlessGiven;
             },
         };
+
+    private static bool IsAddress(string text) =>
+        Uri.TryCreate($"https://{text}", UriKind.Absolute, out var url)
+            && url is { AbsolutePath: "/", Query: "", Fragment: "", UserInfo: "" }
+            && int.TryParse(text[(text.LastIndexOf(':') + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var port)
+            && port > 0
+            && text.Contains(':', StringComparison.Ordinal)
+            && !text.EndsWith('/');
+
+    private static void Refuse(SymbolResult given, string name, string[] words)
+    {
+        if (given.Tokens.Select(t => t.Value).FirstOrDefault(v => !words.Contains(v)) is { } wrong)
+            given.AddError($"{name} is {string.Join(" or ", words)}, and not '{Label.Clip(wrong)}'{Mistakes.Nearest(wrong, words)}");
+    }
 
     private static void Refuse(OptionResult given, bool wrong, string why)
     {

@@ -22,7 +22,7 @@ public class CommandTests(Fleet fleet)
         Assert.Contains("beech", await fleet.McpOkAsync("node", "show", "beech"), StringComparison.Ordinal);
         var (exitCode, _, error) = await fleet.McpAsync("stop", "nowhere");
         Assert.Equal(1, exitCode);
-        Assert.Contains("there is no service nowhere on this fleet", error, StringComparison.Ordinal);
+        Assert.Contains("there is no service nowhere in this fleet", error, StringComparison.Ordinal);
         await fleet.McpOkAsync("undeploy", "near");
     }
 

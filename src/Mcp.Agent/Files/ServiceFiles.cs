@@ -51,7 +51,7 @@ public sealed class ServiceFiles(string root)
             RandomAccess.FlushToDisk(file);
             File.SetUnixFileMode(file, mode & Permissions);
             return Posix.RenameAt(directory, half, directory, parts[^1]) == 0
-                ? ($"{root}/{service}/{string.Join('/', parts)}", written)
+                ? (PathOf(service, parts), written)
                 : throw Failed(path, "cannot be replaced");
         }
         catch
@@ -71,7 +71,7 @@ public sealed class ServiceFiles(string root)
         try
         {
             if (file.IsInvalid)
-                throw Failed(path, "cannot be read");
+                throw Failed(PathOf(service, parts), "cannot be read");
             if (!IsRegular(file))
                 throw new McpException(ErrorCode.FileFailed, $"{Label.Clip(path)} is not a regular file", "pull one file at a time");
             return (file, File.GetUnixFileMode(file) & Permissions);
@@ -117,6 +117,8 @@ public sealed class ServiceFiles(string root)
                 $"at most {MostParts} names of 1 to {LongestName} bytes with / between, below {own}");
     }
 
+    private string PathOf(Label service, string[] parts) => $"{root}/{service}/{string.Join('/', parts)}";
+
     private static bool IsName(string part) =>
         part.Length > 0 && part != "." && !part.Any(char.IsControl) && Encoding.UTF8.GetByteCount(part) <= LongestName;
 
@@ -132,7 +134,7 @@ public sealed class ServiceFiles(string root)
                 throw Failed(part, "cannot be made");
             directory = Posix.OpenAt(above, part, OpenFlags.ReadOnly | OpenFlags.Directory);
             if (directory.IsInvalid)
-                throw Failed(part, "is not a directory that can be opened");
+                throw Failed(create ? part : PathOf(service, parts), "is not in a directory that can be opened");
         }
 
         return directory;
@@ -154,7 +156,7 @@ public sealed class ServiceFiles(string root)
                 ErrorCode.FileOutside,
                 $"{Label.Clip(what)} {why}: it leads through a symbolic link or a file",
                 "name the directory itself; links are never followed"),
-            Errno.Missing => new McpException(ErrorCode.FileUnknown, $"there is no file {Label.Clip(what)} of this service", ""),
+            Errno.Missing => new McpException(ErrorCode.FileUnknown, $"there is no file {Label.Clip(what)}", ""),
             _ => new McpException(ErrorCode.FileFailed, $"{Label.Clip(what)} {why}: {Marshal.GetPInvokeErrorMessage(error)}", ""),
         };
     }

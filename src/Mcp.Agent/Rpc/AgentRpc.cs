@@ -239,7 +239,13 @@ internal sealed class AgentRpc(
             return sent;
         var service = ServiceFile.Parse(request.Definition, "service file");
         services.Hostnames.Check(service);
-        return service;
+        var wanted = request.Node.Length > 0 ? Label.Parse(request.Node) : service.Node;
+        return wanted is null || wanted == node.View.Name || AuthInterceptor.CallerOf(context).IsMaster
+            ? service
+            : throw new McpException(
+                ErrorCode.DeployElsewhere,
+                $"{service.Name} is to run on {wanted}, and this is {node.View.Name}",
+                "ask the master, or that node");
     }
 
     // By the master. Null: this version cannot read it.

@@ -20,8 +20,8 @@ internal sealed class LogStream(ComponentsTable components, RuntimeSet runtimes)
         var wanted = components.List(service).Where(c => whole || c.Definition.Name.Text == request.Component).ToList();
         if (wanted.Count == 0)
         {
-            var what = whole ? request.Service : $"{request.Service}/{request.Component}";
-            throw new McpException(ErrorCode.ServiceUnknown, $"there is no {what} on this node", "mcp list shows what is");
+            var what = whole ? $"service {request.Service}" : $"component {request.Service}/{Label.Clip(request.Component)}";
+            throw new McpException(ErrorCode.ServiceUnknown, $"there is no {what} on this node", "mcp list shows those that are");
         }
 
         var lines = Channel.CreateBounded<Protocol.V1.LogLine>(1024);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Mcp.Cli.Connection;
 using Mcp.Cli.Output;
 using Mcp.Model.Names;
+using Mcp.Usage;
 
 namespace Mcp.Cli.Commands;
 
@@ -20,18 +21,14 @@ internal static class AgentCommand
         Func<ParseResult, AgentConnection, Printer, CancellationToken, Task<int>> run)
     {
         var command = new Command(name, description);
-        var direct = new Option<string?>("--direct")
-        {
-            Description = "address:port of one agent (default: the master or agent you logged in to)",
-            HelpName = "ADDRESS",
-        };
+        var direct = Values.Address("--direct", "address:port of one agent (default: the master or agent you logged in to)");
         var output = new Option<string>("--output", "-o")
         {
             Description = "table or json",
             DefaultValueFactory = _ => "table",
             HelpName = "FORMAT",
         };
-        output.AcceptOnlyFromAmong("table", "json");
+        output.OnlyFrom("table", "json");
         command.Add(direct);
         command.Add(output);
         foreach (var symbol in symbols)
@@ -44,14 +41,17 @@ internal static class AgentCommand
 
         command.SetAction(async (parsed, ct) =>
         {
+            var asked = parsed.GetValue(direct) ?? "";
             try
             {
-                using var connection = new AgentConnection(Login.Read(), parsed.GetValue(direct));
+                var login = Login.Read();
+                asked = asked.Length > 0 ? asked : login.Address;
+                using var connection = new AgentConnection(login, asked);
                 return await run(parsed, connection, new Printer(parsed.GetValue(output) == "json"), ct);
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
-                return Failure.Show(e);
+                return Failure.Show(e, asked);
             }
         });
         return command;

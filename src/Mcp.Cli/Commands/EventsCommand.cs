@@ -2,20 +2,24 @@ using System.CommandLine;
 using Grpc.Core;
 using Mcp.Cli.Output;
 using Mcp.Protocol.V1;
+using Mcp.Usage;
 
 namespace Mcp.Cli.Commands;
 
 internal static class EventsCommand
 {
+    // As many as are kept.
+    private const int MostEvents = 10_000;
+
     public static Command Create()
     {
         var follow = new Option<bool>("--follow", "-f") { Description = "go on as events come" };
-        var tail = new Option<int>("--tail", "-n") { Description = "the last N events", DefaultValueFactory = _ => 50 };
+        var tail = Values.Whole("--tail", "-n", "the last N events", 0, MostEvents, 50);
         return AgentCommand.Create(
             "events", "Show what happened: deploys, drift, restarts", [follow, tail], async (parsed, agent, printer, ct) =>
         {
             using var call = agent.Client.Events(
-                new EventsRequest { Follow = parsed.GetValue(follow), Tail = parsed.GetValue(tail) }, agent.Call(null, ct));
+                new EventsRequest { Follow = parsed.GetValue(follow), Tail = parsed.GetValue(tail) ?? 0 }, agent.Call(null, ct));
             await foreach (var e in call.ResponseStream.ReadAllAsync(ct))
             {
                 if (printer.Json)

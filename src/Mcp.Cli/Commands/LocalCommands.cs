@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Mcp.Usage;
 
 namespace Mcp.Cli.Commands;
 
@@ -11,7 +12,7 @@ internal static class LocalCommands
         version.SetAction(_ => Console.Out.WriteLine($"mcp {typeof(LocalCommands).Assembly.GetName().Version?.ToString(3)}"));
         yield return version;
         var shell = new Argument<string>("shell") { HelpName = "bash|zsh|fish" };
-        shell.AcceptOnlyFromAmong("bash", "zsh", "fish");
+        shell.OnlyFrom("bash", "zsh", "fish");
         var completion = new Command("completion", "Print a completion script: source <(mcp completion bash)") { shell };
         completion.SetAction(parsed => Console.Out.WriteLine(Script(parsed.GetValue(shell)!)));
         yield return completion;

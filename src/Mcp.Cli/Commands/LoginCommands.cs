@@ -3,6 +3,7 @@ using Mcp.Cli.Connection;
 using Mcp.Cli.Output;
 using Mcp.Model.Errors;
 using Mcp.Protocol.V1;
+using Mcp.Usage;
 
 namespace Mcp.Cli.Commands;
 
@@ -11,8 +12,8 @@ internal static class LoginCommands
 {
     public static IEnumerable<Command> All()
     {
-        var master = new Option<string?>("--master") { Description = "address:port of the master", HelpName = "ADDRESS" };
-        var direct = new Option<string?>("--direct") { Description = "address:port of an agent without a master", HelpName = "ADDRESS" };
+        var master = Values.Address("--master", "address:port of the master");
+        var direct = Values.Address("--direct", "address:port of an agent without a master");
         var ca = new Option<string>("--ca") { Required = true, Description = "its ca.crt", HelpName = "FILE" };
         var token = new Option<string>("--token-file") { Required = true, Description = "a file with a token", HelpName = "FILE" };
         var login = new Command("login", "Remember a master or an agent, its CA and your token") { master, direct, ca, token };
@@ -39,7 +40,7 @@ internal static class LoginCommands
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
-                return Failure.Show(e);
+                return Failure.Show(e, parsed.GetValue(master) ?? parsed.GetValue(direct) ?? "");
             }
         });
         yield return login;

@@ -5,21 +5,21 @@ using Mcp.Cli.Output;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Protocol.V1;
+using Mcp.Usage;
 
 namespace Mcp.Cli.Commands;
 
 internal static class LogsCommand
 {
+    // On the wire.
+    private const int AllLines = -1;
+
     public static Command Create()
     {
         var target = new Argument<string>("service[/component]");
         var follow = new Option<bool>("--follow", "-f") { Description = "go on as lines come" };
-        var tail = new Option<int>("--tail", "-n")
-        {
-            Description = "only the last N lines of each component",
-            DefaultValueFactory = _ => -1,
-        };
-        var since = new Option<string?>("--since") { Description = "only lines of the last 10m, 2h, ..." };
+        var tail = Values.Whole("--tail", "-n", "only the last N lines of each component", 0, int.MaxValue, null);
+        var since = new Option<string?>("--since") { Description = "only lines of the last 10m, 2h, ...", HelpName = "TIME" };
         var stamps = new Option<bool>("--timestamps", "-t") { Description = "show when each line was written" };
         return AgentCommand.Create(
             "logs", "Show a service's log", [target, follow, tail, since, stamps], async (parsed, agent, printer, ct) =>
@@ -30,7 +30,7 @@ internal static class LogsCommand
                 Service = service,
                 Component = component,
                 Follow = parsed.GetValue(follow),
-                Tail = parsed.GetValue(tail),
+                Tail = parsed.GetValue(tail) ?? AllLines,
             };
             if (parsed.GetValue(since) is { } text)
             {

@@ -27,7 +27,7 @@ internal static class ServiceCommands
             }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
-                return Failure.Show(e);
+                return Failure.Show(e, "");
             }
         });
         service.Add(validate);

@@ -12,6 +12,8 @@ internal static class ServiceSource
     {
         if (File.Exists(target))
             return Read(target, "");
+        if (Directory.Exists(target))
+            throw new McpException(ErrorCode.FileMissing, $"'{target}' is a directory", "name the service file in it");
         var slash = target.LastIndexOf('/');
         if (slash > 0 && File.Exists(target[..slash]))
             return Read(target[..slash], Label.Parse(target[(slash + 1)..]).Text);

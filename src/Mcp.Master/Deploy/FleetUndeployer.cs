@@ -35,7 +35,7 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
         var there = store.Placements.Find(service)
             ?? throw new McpException(
                 ErrorCode.ServiceUnknown,
-                $"there is no service {service} on this fleet",
+                $"there is no service {service} in this fleet",
                 "mcp list shows those that are; mcp adopt takes those that were deployed with --direct");
         foreach (var entry in store.Operations.Open().Where(o => o.Subject == service.Text))
         {

@@ -46,7 +46,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
         {
             throw new McpException(
                 ErrorCode.ServiceUnknown,
-                $"there is no service {service} on this fleet",
+                $"there is no service {service} in this fleet",
                 "mcp list shows those that are");
         }
 

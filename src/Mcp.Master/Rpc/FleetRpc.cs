@@ -236,7 +236,7 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     private Placement Placed(string service) => master.Store.Placements.Find(Label.Parse(service))
         ?? throw new McpException(
             ErrorCode.ServiceUnknown,
-            $"there is no service {service} on this fleet",
+            $"there is no service {service} in this fleet",
             "mcp list shows those that are; mcp adopt takes those that were deployed with --direct");
 
     private Protocol.V1.Agent.AgentClient Agent(Label node) => master.Agents.Of(master.Nodes.Get(node));

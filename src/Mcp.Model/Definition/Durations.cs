@@ -27,7 +27,9 @@ public static class Durations
     public static string Format(TimeSpan value)
     {
         var milliseconds = (long)value.TotalMilliseconds;
-        var (unit, size) = s_units.Reverse().FirstOrDefault(u => milliseconds % u.Milliseconds == 0 && milliseconds > 0, s_units[0]);
+        if (milliseconds == 0)
+            return "0s";
+        var (unit, size) = s_units.Reverse().FirstOrDefault(u => milliseconds % u.Milliseconds == 0, s_units[0]);
         return string.Create(CultureInfo.InvariantCulture, $"{milliseconds / size}{unit}");
     }
 }

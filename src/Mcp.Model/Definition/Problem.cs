@@ -5,8 +5,14 @@ namespace Mcp.Model.Definition;
 /// <param name="Allowed">What would have been right.</param>
 public sealed record Problem(int Line, int Column, string Message, string Value, string Allowed)
 {
-    public override string ToString() =>
-        $"{Line}:{Column}: {Message}" + (Value.Length > 0 ? $": '{Value}'" : "") + (Allowed.Length > 0 ? $" (allowed: {Allowed})" : "");
+    public override string ToString() => $"{Line}:{Column}: {Message}" + (Value.Length > 0 ? $": '{Value}'" : "") + Advice();
+
+    private string Advice() => Allowed switch
+    {
+        "" => "",
+        ['d', 'i', 'd', ' ', 'y', 'o', 'u', ' ', ..] => $" ({Allowed})",
+        _ => $" (allowed: {Allowed})",
+    };
 }
 
 /// <summary>The one error that reading a service file throws: every mistake of the file at once.</summary>

@@ -33,6 +33,7 @@ public sealed record ErrorCode
     public static readonly ErrorCode DefinitionInvalid = New("definition.invalid", ErrorStatus.InvalidArgument);
     public static readonly ErrorCode DefinitionNewer = New("definition.newer");
     public static readonly ErrorCode DefinitionUnreadable = New("definition.unreadable");
+    public static readonly ErrorCode DeployElsewhere = New("deploy.elsewhere");
     public static readonly ErrorCode DeployUnfinished = New("deploy.unfinished");
     public static readonly ErrorCode DeployUnwatched = New("deploy.unwatched");
     public static readonly ErrorCode Detach = New("detach");

@@ -13,6 +13,8 @@ internal sealed class SpareMaster : IAsyncDisposable
 
     private SpareMaster(string directory) => _directory = directory;
 
+    public string Root => _directory;
+
     public string State => Path.Combine(_directory, "master");
 
     public string Config => Path.Combine(State, "master.toml");

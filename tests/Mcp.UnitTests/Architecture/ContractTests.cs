@@ -4,6 +4,7 @@ using Mcp.Agent.Registry;
 using Mcp.Daemon.Storage;
 using Mcp.Master.Store;
 using Mcp.Protocol.V1;
+using Mcp.TestKit;
 
 namespace Mcp.UnitTests.Architecture;
 

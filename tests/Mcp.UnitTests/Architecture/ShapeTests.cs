@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Mcp.TestKit;
 
 namespace Mcp.UnitTests.Architecture;
 

@@ -4,7 +4,7 @@ using Mcp.Master.Store;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Model.Placement;
-using Mcp.UnitTests.Architecture;
+using Mcp.TestKit;
 using Microsoft.Data.Sqlite;
 
 namespace Mcp.UnitTests.Daemon;

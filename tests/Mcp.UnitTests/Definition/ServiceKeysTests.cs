@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Mcp.Model.Definition;
-using Mcp.UnitTests.Architecture;
+using Mcp.TestKit;
 
 namespace Mcp.UnitTests.Definition;
 

@@ -5,7 +5,7 @@ using Mcp.Master;
 using Mcp.Model.Definition;
 using Mcp.Model.Definition.Keys;
 using Mcp.Model.Names;
-using Mcp.UnitTests.Architecture;
+using Mcp.TestKit;
 
 namespace Mcp.UnitTests.Definition;
 

@@ -1,6 +1,6 @@
 using System.Reflection;
 using Mcp.Model.Errors;
-using Mcp.UnitTests.Architecture;
+using Mcp.TestKit;
 
 namespace Mcp.UnitTests.Errors;
 

@@ -1,7 +1,7 @@
 using System.Reflection;
 using System.Text;
 using Mcp.Model.Events;
-using Mcp.UnitTests.Architecture;
+using Mcp.TestKit;
 
 namespace Mcp.UnitTests.Events;
 

@@ -5,7 +5,7 @@ using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Model.Revisions;
-using Mcp.UnitTests.Architecture;
+using Mcp.TestKit;
 
 namespace Mcp.UnitTests.Revisions;
 

@@ -25,7 +25,7 @@ internal sealed class Reading(List<Problem> problems, Places places, bool isStor
     public void Unknown(string key, Entry entry, string what, IReadOnlyList<string> known)
     {
         var nearest = DidYouMean.Nearest(key, known);
-        var allowed = (nearest is null ? "" : $"did you mean '{nearest}'? ") + string.Join(", ", known);
+        var allowed = (nearest is null ? "" : $"did you mean '{nearest}'? there are: ") + string.Join(", ", known);
         problems.Add(new Problem(entry.Line, entry.Column, $"{what} has no key of this name", Label.Clip(key), allowed));
     }
 

@@ -1,6 +1,7 @@
-namespace Mcp.UnitTests.Architecture;
+namespace Mcp.TestKit;
 
-internal static class Repository
+/// <summary>The files of this repository.</summary>
+public static class Repository
 {
     public static readonly string Root = Find();
 
