@@ -6,7 +6,6 @@ using Mcp.Model.Placement;
 namespace Mcp.Benchmarks;
 
 /// <summary>One placement decision over a thousand nodes, half of which cannot have the service.</summary>
-[ShortRunJob]
 public class PlacementBenchmark
 {
     private PlacementRequest _request = null!;

@@ -6,7 +6,6 @@ using Mcp.Model.Definition;
 namespace Mcp.Benchmarks;
 
 /// <summary>Reading and checking the largest service file that is allowed, in two shapes: few components with long values, and thousands of short ones.</summary>
-[ShortRunJob]
 [MemoryDiagnoser]
 public class ServiceFileBenchmark
 {

@@ -12,7 +12,7 @@ using Mcp.TestKit.Fakes;
 namespace Mcp.Benchmarks;
 
 /// <summary>The published master with a fleet of in-process agents: joins, deploys, heartbeats, status of everything and of one, dead nodes. The agents and the client share the machine's cores with the master.</summary>
-internal sealed class SimulatedFleet(string bin, string directory, int nodes, int services) : IAsyncDisposable
+internal sealed class SimulatedFleet(string bin, string directory, int nodes, int services, int seconds) : IAsyncDisposable
 {
     private static readonly TimeProvider s_time = TimeProvider.System;
     private readonly string _state = Path.Combine(directory, "master");
@@ -25,9 +25,9 @@ internal sealed class SimulatedFleet(string bin, string directory, int nodes, in
     private Metadata _headers = null!;
     private string _address = "";
 
-    public static async Task<int> RunAsync(string bin, string directory, int nodes, int services)
+    public static async Task<int> RunAsync(string bin, string directory, int nodes, int services, int seconds)
     {
-        await using var fleet = new SimulatedFleet(bin, directory, nodes, services);
+        await using var fleet = new SimulatedFleet(bin, directory, nodes, services, seconds);
         await fleet.StartAsync();
         await fleet.JoinAsync();
         await fleet.DeployAsync();
@@ -135,16 +135,16 @@ internal sealed class SimulatedFleet(string bin, string directory, int nodes, in
 
     private async Task MeasureAsync()
     {
-        await Task.Delay(TimeSpan.FromSeconds(15));
+        await Task.Delay(TimeSpan.FromSeconds(seconds / 4.0));
         var before = Ticks();
-        await Task.Delay(TimeSpan.FromSeconds(60));
-        Say($"heartbeats of {nodes} nodes every 10 s: {(Ticks() - before) / 60.0:0.0} % of a core; master resident {Resident()} MB");
+        await Task.Delay(TimeSpan.FromSeconds(seconds));
+        Say($"heartbeats of {nodes} nodes every 10 s: {(Ticks() - before) / (double)seconds:0.0} % of a core; master resident {Resident()} MB");
         await StatusAsync("status of everything", "", 10);
         await StatusAsync("status of one service", "s7", 200);
         Say($"list of nodes: {await TimeAsync(() => _members.ListNodesAsync(new ListNodesRequest(), _headers).ResponseAsync, 20)}");
         foreach (var agent in _agents.All.Take(nodes / 10))
             agent.Hook = (_, ct) => Task.Delay(Timeout.Infinite, ct);
-        await StatusAsync($"status of everything, {nodes / 10} nodes silent", "", 5);
+        await StatusAsync($"status of everything, {nodes / 10} nodes silent", "", Math.Min(5, seconds));
         Say($"master resident {Resident()} MB after all that");
     }
 

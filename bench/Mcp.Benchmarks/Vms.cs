@@ -15,24 +15,23 @@ namespace Mcp.Benchmarks;
 /// <summary>Starts of VMs against the bare QEMU command line, many boots in a row with the guest's clock, and lists of many VMs. Real guests, published keeper.</summary>
 internal sealed class Vms(QemuOptions options, ImageReference image) : IDisposable
 {
-    private const int Pairs = 15;
     private const int ClockEvery = 10;
     private static readonly TimeSpan s_boot = TimeSpan.FromSeconds(40);
     private static readonly TimeSpan s_clock = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan s_shortClock = TimeSpan.FromSeconds(1);
     private readonly IsolatedBridge _bridge = new("mcp-bench0", "10.87.10");
     // Many short whole requests: QEMU's user network takes a connection before the guest listens, and that one then hangs.
     private readonly HttpClient _http = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.Zero }) { Timeout = TimeSpan.FromMilliseconds(200) };
 
-    public static async Task<int> RunAsync(string what, string state, string bin, string ops, string image, string count)
+    public static async Task<int> RunAsync(string what, string state, string bin, string ops, string image, int times)
     {
         var options = new QemuOptions(state, [Path.Combine(bin, "mcp-agent"), "vm"]) { Ops = ops, Acceleration = Acceleration.Auto };
         using var vms = new Vms(options, ImageReference.Parse(image));
-        var times = int.Parse(count, CultureInfo.InvariantCulture);
         foreach (var runtime in (QemuRuntime[])[QemuRuntime.Microvms(options, vms._bridge), QemuRuntime.Unikernels(options, vms._bridge)])
         {
             await runtime.PullAsync(vms.Image, null, default);
             if (what == "starts")
-                await vms.StartsAsync(runtime);
+                await vms.StartsAsync(runtime, times);
             else if (what == "boots")
                 await vms.BootsAsync(runtime, times);
             else
@@ -50,7 +49,7 @@ internal sealed class Vms(QemuOptions options, ImageReference image) : IDisposab
         _bridge.Dispose();
     }
 
-    private async Task StartsAsync(QemuRuntime runtime)
+    private async Task StartsAsync(QemuRuntime runtime, int pairs)
     {
         var (spec, port) = Spec(runtime, 1);
         var directory = Path.Combine(options.Vms, runtime.Name, spec.Name.ToString());
@@ -59,7 +58,7 @@ internal sealed class Vms(QemuOptions options, ImageReference image) : IDisposab
         await ServesAsync(port);
         await OwnMemoryAsync(runtime, directory);
         var (ours, bare) = (new List<double>(), new List<double>());
-        for (var i = 0; i < Pairs; i++)
+        for (var i = 0; i < pairs; i++)
         {
             await runtime.RemoveAsync(spec.Name, default);
             var clock = Stopwatch.StartNew();
@@ -72,7 +71,7 @@ internal sealed class Vms(QemuOptions options, ImageReference image) : IDisposab
 
         await runtime.RemoveAsync(spec.Name, default);
         var ratios = ours.Zip(bare, (a, b) => a / b).Order().ToList();
-        Say($"{runtime.Name}: first HTTP 200 after {Median(ours):0} ms, bare QEMU {Median(bare):0} ms; ratio {ratios[Pairs / 2]:0.00} ({ratios[0]:0.00} to {ratios[^1]:0.00}, {Pairs} pairs)");
+        Say($"{runtime.Name}: first HTTP 200 after {Median(ours):0} ms, bare QEMU {Median(bare):0} ms; ratio {ratios[pairs / 2]:0.00} ({ratios[0]:0.00} to {ratios[^1]:0.00}, {pairs} pairs)");
     }
 
     // The same program and arguments in the same directory, without any of ours about it.
@@ -104,10 +103,10 @@ internal sealed class Vms(QemuOptions options, ImageReference image) : IDisposab
             await runtime.RunAsync(spec, default);
             await ServesAsync(port);
             took.Add(clock.Elapsed.TotalMilliseconds);
-            if (i % ClockEvery == 0)
+            if (i % Math.Min(ClockEvery, times) == 0)
             {
                 var (guest, host) = await ClocksAsync(port);
-                await Task.Delay(s_clock);
+                await Task.Delay(times < ClockEvery ? s_shortClock : s_clock);
                 var (guestLater, hostLater) = await ClocksAsync(port);
                 var drift = ((guestLater - guest) / (hostLater - host)) - 1;
                 worst = Math.Abs(drift) > Math.Abs(worst) ? drift : worst;
