@@ -91,7 +91,7 @@ internal static class MasterKeys
             m => m.Heartbeat, (m, v) => m with { Heartbeat = v },
             "How often nodes tell that they live; one that misses three is unreachable.").Shown()
         .Value(
-            "certificate_life", new DurationKind(TimeSpan.FromMinutes(1), TimeSpan.FromDays(365)),
+            "certificate_life", new DurationKind(TimeSpan.FromSeconds(1), TimeSpan.FromDays(365)),
             m => m.CertificateLife, (m, v) => m with { CertificateLife = v },
             "How long the certificates of nodes hold; they are renewed by themselves.")
         .Value(

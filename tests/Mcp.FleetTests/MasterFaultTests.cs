@@ -74,7 +74,10 @@ public class MasterFaultTests
     [Fact]
     public async Task Certificates_are_renewed_by_themselves_and_the_old_ones_stop_counting()
     {
-        await using var master = await SpareMaster.CreateAsync(null, ("\"720h\"", "\"9s\""), ("\"10s\"", "\"300ms\""));
+        await using var master = await SpareMaster.CreateAsync(
+            null,
+            ("# certificate_life = \"720h\"", "certificate_life = \"9s\""),
+            ("\"10s\"", "\"300ms\""));
         await master.StartAsync();
         var pem = Path.Combine(await master.AgentAsync("elm"), "member", "node.pem");
         var first = Serial(pem);

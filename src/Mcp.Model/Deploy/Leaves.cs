@@ -1,5 +1,5 @@
 using System.Globalization;
-using System.Text;
+using Mcp.Model.Definition.Toml;
 using Mcp.Model.Definition.Tree;
 
 namespace Mcp.Model.Deploy;
@@ -57,7 +57,7 @@ internal sealed class Leaves
     {
         foreach (var (key, entry) in table.Entries)
         {
-            var inner = path.Length == 0 ? Bare(key) : $"{path}.{Bare(key)}";
+            var inner = path.Length == 0 ? TomlWriter.Key(key) : $"{path}.{TomlWriter.Key(key)}";
             switch (entry.Value)
             {
                 case TableNode { Entries.Count: > 0 } part:
@@ -84,9 +84,9 @@ internal sealed class Leaves
             foreach (var (key, entry) in item.Entries.Where(e => e.Key != Identity))
                 known.Entries[key] = entry;
             if (known.Entries.Count > 0)
-                Add($"{path}.{Bare(name)}", known);
+                Add($"{path}.{TomlWriter.Key(name)}", known);
             else
-                Add($"{path}.{Bare(name)}", new Leaf("{}"));
+                Add($"{path}.{TomlWriter.Key(name)}", new Leaf("{}"));
         }
 
         _lists[path] = names;
@@ -105,46 +105,15 @@ internal sealed class Leaves
     private static string? NameOf(Node item) =>
         item is TableNode table && table.Entries.TryGetValue(Identity, out var entry) && entry.Value is TextNode name ? name.Value : null;
 
-    // As a TOML file would have to quote it.
-    private static string Bare(string key) =>
-        key.Length > 0 && key.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') ? key : Quote(key);
-
     // Without quotes where nobody can take it for something else.
-    private static string Plain(string text) =>
-        text.Length > 0 && text[0] is not ('"' or '[' or '{' or ' ' or '(') && text[^1] != ' ' && text.All(IsSeen) ? text : Quote(text);
-
-    private static string Write(Node node) => node switch
+    private static string Plain(string text)
     {
-        TextNode text => Quote(text.Value),
-        IntegerNode number => number.Value.ToString(CultureInfo.InvariantCulture),
-        BooleanNode truth => truth.Value ? "true" : "false",
-        ListNode list => $"[{string.Join(", ", list.Items.Select(Write))}]",
-        TableNode { Entries.Count: 0 } => "{}",
-        TableNode table => $"{{ {string.Join(", ", table.Entries.Select(e => $"{Bare(e.Key)} = {Write(e.Value.Value)}"))} }}",
-        OtherNode other => Plain(other.Raw),
-        _ => throw new InvalidOperationException($"a definition has no {node.GetType().Name}"),
-    };
-
-    private static string Quote(string value)
-    {
-        var text = new StringBuilder("\"");
-        foreach (var c in value)
-        {
-            if (c is '"' or '\\')
-                text.Append('\\').Append(c);
-            else if (IsSeen(c))
-                text.Append(c);
-            else
-                text.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}");
-        }
-
-        return text.Append('"').ToString();
+        var isPlain = text.Length > 0
+            && text[0] is not ('"' or '[' or '{' or ' ' or '(')
+            && text[^1] != ' '
+            && text.All(TomlWriter.IsSeen);
+        return isPlain ? text : TomlWriter.Quote(text);
     }
 
-    // Not what moves a cursor, ends a line, or turns the direction of text.
-    private static bool IsSeen(char c) =>
-        char.GetUnicodeCategory(c) is not (UnicodeCategory.Control
-            or UnicodeCategory.Format
-            or UnicodeCategory.LineSeparator
-            or UnicodeCategory.ParagraphSeparator);
+    private static string Write(Node node) => node is OtherNode other ? Plain(other.Raw) : TomlWriter.Value(node);
 }

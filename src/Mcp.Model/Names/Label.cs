@@ -10,6 +10,9 @@ public sealed record Label
     public const int MaxLength = 63;
     public const string Allowed = "1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit";
 
+    /// <summary>The same as a regular expression, for others.</summary>
+    public const string Pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
+
     private Label(string text) => Text = text;
 
     public string Text { get; }

@@ -7,13 +7,15 @@ internal delegate bool TryParse<TValue>(string text, [MaybeNullWhen(false)] out 
 
 /// <summary>Text of a form.</summary>
 /// <param name="isNoted">Rules tell their mistakes at its place: it is a value of its own each time.</param>
+/// <param name="pattern">For the schema: a regular expression (ECMA 262) that every such text matches.</param>
 /// <param name="advise">Of a text that is not of that form: what would have been right. Null: <paramref name="allowed"/>.</param>
 internal sealed class TextKind<TValue>(
     string allowed,
     TryParse<TValue> tryParse,
     Func<TValue, string> write,
     bool isNoted = false,
-    Func<string, string>? advise = null) : Kind<TValue>
+    Func<string, string>? advise = null,
+    string? pattern = null) : Kind<TValue>
     where TValue : notnull
 {
     public override string Name => "text";
@@ -37,7 +39,9 @@ internal sealed class TextKind<TValue>(
 
     public override Node Write(TValue value) => Text(write(value));
 
-    public override TableNode Schema() => Schema(("type", Text("string")));
+    public override TableNode Schema() => pattern is null
+        ? Schema(("type", Text("string")))
+        : Schema(("type", Text("string")), ("pattern", Text(pattern)));
 }
 
 internal sealed class IntegerKind(int least, int most) : Kind<int>

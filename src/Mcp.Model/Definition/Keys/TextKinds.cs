@@ -8,7 +8,7 @@ internal static class TextKinds
 {
     public static readonly TextKind<string> Any = Of("a string", _ => true);
 
-    public static readonly TextKind<Label> Name = new(Label.Allowed, Label.TryParse, l => l.Text);
+    public static readonly TextKind<Label> Name = new(Label.Allowed, Label.TryParse, l => l.Text, pattern: Label.Pattern);
 
     public static readonly TextKind<Hostname> Hostname = new(Names.Hostname.Allowed, Names.Hostname.TryParse, h => h.Text);
 

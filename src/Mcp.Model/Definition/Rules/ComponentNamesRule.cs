@@ -1,9 +1,13 @@
 namespace Mcp.Model.Definition.Rules;
 
-/// <summary>Component names are unique within a service.</summary>
+/// <summary>A service has components, and each a name of its own.</summary>
 public sealed class ComponentNamesRule : IDefinitionRule
 {
-    public IEnumerable<Problem> Check(ServiceDefinition service, Places places) =>
-        service.Components.RepeatsBy(c => c.Name)
-            .Select(c => places.Problem(c, "two components have the same name", c.Name.Text, "each name once"));
+    public IEnumerable<Problem> Check(ServiceDefinition service, Places places)
+    {
+        if (service.Components.Count == 0 && !places.Says(service, "components"))
+            yield return places.Problem(service, "a service needs a component", "", "[[components]], with a name and an image");
+        foreach (var component in service.Components.RepeatsBy(c => c.Name))
+            yield return places.Problem(component, "two components have the same name", component.Name.Text, "each name once");
+    }
 }

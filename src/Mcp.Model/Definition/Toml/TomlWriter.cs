@@ -53,22 +53,30 @@ internal static class TomlWriter
         _ => "",
     };
 
-    private static string Key(string key) =>
+    /// <summary>As it stands before the '=', quoted where it must be.</summary>
+    public static string Key(string key) =>
         key.Length > 0 && key.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') ? key : Quote(key);
 
-    private static string Quote(string value)
+    public static string Quote(string value)
     {
         var text = new StringBuilder("\"");
         foreach (var c in value)
         {
             if (c is '"' or '\\')
                 text.Append('\\').Append(c);
-            else if (char.IsControl(c))
-                text.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}");
-            else
+            else if (IsSeen(c))
                 text.Append(c);
+            else
+                text.Append(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}");
         }
 
         return text.Append('"').ToString();
     }
+
+    /// <summary>Not what moves a cursor, ends a line, or turns the direction of text.</summary>
+    public static bool IsSeen(char c) =>
+        char.GetUnicodeCategory(c) is not (UnicodeCategory.Control
+            or UnicodeCategory.Format
+            or UnicodeCategory.LineSeparator
+            or UnicodeCategory.ParagraphSeparator);
 }
