@@ -69,7 +69,7 @@ public sealed class AgentParts : IDisposable
                 retire,
             ],
             Registry, rollouts, undeployer, locks);
-        var control = new ServiceControl(Registry, guarded, Ports, Proxy, locks, retire);
+        var control = new ServiceControl(Registry, guarded, Ports, Proxy, locks, retire, gate);
         control.Changed += Restarts.Forget;
         var reconciler = new Reconciler(Registry, guarded, control, locks, Restarts, retire);
         Services = new ServiceParts(

@@ -1,5 +1,6 @@
 using Mcp.Agent.Deploy.Steps;
 using Mcp.Agent.Ports;
+using Mcp.Agent.Probes;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
@@ -10,14 +11,16 @@ using Mcp.Model.Names;
 
 namespace Mcp.Agent.Deploy;
 
-/// <summary>Start, stop, restart: the desired state first, then the runtime, so that a crash between is mended by the reconciler.</summary>
+/// <summary>Start, stop, restart: the desired state first, then the runtime, so that a crash between is mended by the reconciler. What was
+/// started is waited for until it is well.</summary>
 public sealed class ServiceControl(
     AgentRegistry registry,
     RuntimeSet runtimes,
     PortAllocator ports,
     INodeProxy proxy,
     ServiceLocks locks,
-    RetireStep retire)
+    RetireStep retire,
+    HealthGate gate)
 {
     private static readonly Change s_start = new("started", DesiredState.Running, EventKind.ComponentStarted);
     private static readonly Change s_stop = new("stopped", DesiredState.Stopped, EventKind.ComponentStopped);
@@ -132,7 +135,34 @@ public sealed class ServiceControl(
             done.Add($"{change.Done} {stored.Instance}");
         }
 
+        if (change.Desired == DesiredState.Running)
+            await SettleAsync(Find(service, component), done, ct);
         return done;
+    }
+
+    // It is wanted from now on, well or not: what does not get well is told, and kept up by its restart policy.
+    private async Task SettleAsync(List<StoredComponent> started, List<string> done, CancellationToken ct)
+    {
+        var ill = new List<string>();
+        foreach (var stored in started)
+        {
+            try
+            {
+                await gate.WaitAsync(stored.Definition, stored.Instance, new Progress<string>(), ct);
+            }
+            catch (McpException e) when (e.Code == ErrorCode.HealthFailed)
+            {
+                ill.Add(e.Message);
+            }
+        }
+
+        if (ill.Count > 0)
+        {
+            throw new McpException(
+                ErrorCode.HealthFailed,
+                $"{string.Join(", ", done)}; {string.Join('\n', ill)}",
+                "it stays wanted, and its restart policy holds; mcp status and mcp logs say how it goes on");
+        }
     }
 
     private async Task CheckAsync(StoredComponent stored, CancellationToken ct)

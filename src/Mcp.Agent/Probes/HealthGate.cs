@@ -137,11 +137,16 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
 
     private static string Since(Life life) => string.Create(CultureInfo.InvariantCulture, $"{life.Clock.Elapsed.TotalSeconds:0.0} s");
 
-    private static HealthCheck? Effective(ComponentDefinition component)
+    /// <summary>What is asked of a component; null: nothing, it must have run for a while.</summary>
+    internal static HealthCheck? Effective(ComponentDefinition component)
     {
         var firstPort = component.Routes.Count > 0 ? component.Routes[0].Port : (int?)null;
         if (component.Health is { } health)
-            return health with { Port = health.Port ?? firstPort };
+        {
+            var port = health.Port ?? firstPort;
+            return health with { Port = port, Host = health.Host ?? component.Routes.FirstOrDefault(r => r.Port == port)?.Hostname };
+        }
+
         return firstPort is null
             ? null
             : new HealthCheck

@@ -38,8 +38,12 @@ public sealed class HealthProbe : IDisposable
         {
             return check switch
             {
-                { Http: { } path } => await HttpAsync(new Uri($"http://127.0.0.1:{hostPort}{path}"), probed, limit.Token),
-                { Grpc: true } => await GrpcAsync(new Uri($"http://127.0.0.1:{hostPort}/grpc.health.v1.Health/Check"), probed, limit.Token),
+                { Http: { } path } => await HttpAsync(new Uri($"http://127.0.0.1:{hostPort}{path}"), check.Host, probed, limit.Token),
+                { Grpc: true } => await GrpcAsync(
+                    new Uri($"http://127.0.0.1:{hostPort}/grpc.health.v1.Health/Check"),
+                    check.Host,
+                    probed,
+                    limit.Token),
                 { Exec.Count: > 0 } => await ExecAsync(check, instance, runtime, limit.Token),
                 _ => await TcpAsync(hostPort, probed, limit.Token),
             };
@@ -55,15 +59,17 @@ public sealed class HealthProbe : IDisposable
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<HealthVerdict> HttpAsync(Uri uri, string probed, CancellationToken ct)
+    private async Task<HealthVerdict> HttpAsync(Uri uri, Hostname? host, string probed, CancellationToken ct)
     {
-        using var response = await _http.GetAsync(uri, HttpCompletionOption.ResponseHeadersRead, ct);
+        using var request = new HttpRequestMessage(HttpMethod.Get, uri);
+        request.Headers.Host = host?.Text;
+        using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
         return new HealthVerdict(
             (int)response.StatusCode is >= 200 and < 400, probed, $"HTTP {(int)response.StatusCode} {response.ReasonPhrase}");
     }
 
     // grpc.health.v1: an empty HealthCheckRequest, answered by field 1 (status) = 1 (SERVING).
-    private async Task<HealthVerdict> GrpcAsync(Uri uri, string probed, CancellationToken ct)
+    private async Task<HealthVerdict> GrpcAsync(Uri uri, Hostname? host, string probed, CancellationToken ct)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, uri)
         {
@@ -72,6 +78,7 @@ public sealed class HealthProbe : IDisposable
             Content = new ByteArrayContent(new byte[5]),
         };
         request.Content.Headers.ContentType = new("application/grpc");
+        request.Headers.Host = host?.Text;
         request.Headers.TE.Add(new("trailers"));
         using var response = await _http.SendAsync(request, ct);
         var body = await response.Content.ReadAsByteArrayAsync(ct);
@@ -97,7 +104,7 @@ public sealed class HealthProbe : IDisposable
     private static string Describe(HealthCheck check, int hostPort) => check switch
     {
         { Grpc: true } => $"grpc.health.v1 on port {check.Port} (127.0.0.1:{hostPort})",
-        { Http: { } path } => $"GET {path} on port {check.Port} (127.0.0.1:{hostPort})",
+        { Http: { } path } => $"GET {path} on port {check.Port} (127.0.0.1:{hostPort}){(check.Host is { } host ? $" of {host}" : "")}",
         { Exec.Count: > 0 } => "exec",
         _ => $"connect to port {check.Port} (127.0.0.1:{hostPort})",
     };

@@ -226,9 +226,15 @@ internal sealed class AgentRpc(
     private async Task<OperationReply> DoneAsync(Task<IReadOnlyList<string>> operation, ServerCallContext context)
     {
         var reply = new OperationReply();
-        reply.Done.AddRange(await operation);
-        await node.Reconciler.RefreshAsync(context.CancellationToken);
-        return reply;
+        try
+        {
+            reply.Done.AddRange(await operation);
+            return reply;
+        }
+        finally
+        {
+            await node.Reconciler.RefreshAsync(context.CancellationToken);
+        }
     }
 
     // What a person asks for is held to today's rules. What the master sends, it or an older one took at its own door, and it may move a

@@ -20,7 +20,9 @@ namespace Mcp.Master.Rpc;
 internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime lifetime) : Protocol.V1.Agent.AgentBase
 {
     private static readonly TimeSpan s_quick = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan s_slow = TimeSpan.FromMinutes(4);
+
+    // What waits for instances to end and to be well; the CLI's limit is longer.
+    private static readonly TimeSpan s_slow = TimeSpan.FromMinutes(29);
 
     public override Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
     {

@@ -153,6 +153,9 @@ public sealed record HealthCheck : IKeepsUnread<HealthCheck>
     /// <summary>Inside the instance; null: the first route's.</summary>
     public int? Port { get; init; }
 
+    /// <summary>What http and grpc ask for; null: the hostname of the route at the port.</summary>
+    public Hostname? Host { get; init; }
+
     public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(2);
 
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(1);

@@ -43,6 +43,11 @@ internal static class ServiceKeys
             h => h.Exec, (h, v) => h with { Exec = v },
             "A program in the container, with its arguments, that must exit with 0.")
         .Maybe("port", s_port, h => h.Port, (h, v) => h with { Port = v }, "The port that is asked.", "the first route's")
+        .Optional(
+            "host", TextKinds.Hostname,
+            h => h.Host, (h, v) => h with { Host = v },
+            "The name that http and grpc ask for.",
+            "the hostname of the route at that port")
         .Value("interval", s_time, h => h.Interval, (h, v) => h with { Interval = v }, "The time from one question to the next.")
         .Value("timeout", s_time, h => h.Timeout, (h, v) => h with { Timeout = v }, "How long an answer may take.")
         .Value(

@@ -19,6 +19,8 @@ public sealed class HealthRule : IDefinitionRule
                     "one of http = \"/path\", tcp = true, grpc = true, exec = [...]");
             }
 
+            if (health.Host is not null && (health.Tcp || health.Exec.Count > 0))
+                yield return places.Problem(health, "only http and grpc ask for a name", "host", "host with http = \"/path\" or grpc = true");
             if (health.Exec.Count > 0 && component.Runtime != RuntimeKind.Container)
             {
                 yield return places.Problem(
