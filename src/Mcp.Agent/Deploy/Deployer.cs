@@ -51,7 +51,7 @@ public sealed class Deployer(
 
     /// <returns>Whether anything had to be done.</returns>
     /// <exception cref="StepFailedException">A step failed; its hint says what became of what was before.</exception>
-    /// <exception cref="McpException">plan.changed, volume.held, component.unknown: nothing was touched.</exception>
+    /// <exception cref="McpException">plan.changed, volume.held, port.in_use, component.unknown: nothing was touched.</exception>
     public async Task<bool> DeployAsync(ServiceDefinition service, DeployOptions options, StepReport? report, CancellationToken ct)
     {
         using var held = await locks.TakeAsync(service.Name, ct);

@@ -16,7 +16,7 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
 {
     public Outages Outages => outages;
 
-    /// <exception cref="McpException">component.unknown, volume.held, volume.unsure</exception>
+    /// <exception cref="McpException">component.unknown, volume.held, port.in_use, volume.unsure</exception>
     public async Task<RolloutPlan> PlanAsync(ServiceDefinition service, DeployOptions options, CancellationToken ct)
     {
         var stored = registry.Components.List(service.Name);

@@ -25,7 +25,9 @@ internal static class PlanText
         if (plan.Fields.Count > 0)
         {
             yield return $"{"service".PadRight(actionWidth)}  {service}";
-            foreach (var line in Fields(plan.Fields, isNew: plan.Changes.All(c => c.Action == Create)))
+            // One new component of a service that is there makes it no new one.
+            var isNew = plan.Changes.All(c => c.Action == Create) && plan.Fields.All(f => f.Old.Length == 0);
+            foreach (var line in Fields(plan.Fields, isNew))
                 yield return line;
         }
 

@@ -9,11 +9,11 @@ namespace Mcp.Model.Deploy;
 /// <param name="overlap">Whether two host paths are one, or one lies below the other, on this node.</param>
 public sealed class Planner(Func<string, string, bool> overlap)
 {
-    /// <exception cref="McpException">component.unknown; volume.held: two components of the service would write to one volume.</exception>
+    /// <exception cref="McpException">component.unknown; volume.held, port.in_use: two components have one volume or port.</exception>
     public RolloutPlan Plan(RolloutRequest asked, CurrentService there)
     {
         var target = asked.Only is null ? asked.Wanted : With(asked.Wanted, there.Definition, asked.Only);
-        OneWriter(target);
+        CanRunAtOnce(target);
         var current = there.Components.ToDictionary(c => c.Definition.Name);
         var changes = target.Components
             .Where(c => asked.Only is null || c.Name == asked.Only)
@@ -49,14 +49,17 @@ public sealed class Planner(Func<string, string, bool> overlap)
     }
 
     /// <summary>Why the two cannot run at once; null: they can.</summary>
-    public string? Clash(ComponentDefinition one, ComponentDefinition other)
-    {
-        foreach (var volume in one.Volumes.Where(v => !v.ReadOnly))
-        {
-            if (other.Volumes.Any(v => !v.ReadOnly && (v.Exclusive || volume.Exclusive) && overlap(v.Source, volume.Source)))
-                return $"only one instance at a time may write to {volume.Source}";
-        }
+    public string? Clash(ComponentDefinition one, ComponentDefinition other) => VolumeClash(one, other) ?? PortClash(one, other);
 
+    private string? VolumeClash(ComponentDefinition one, ComponentDefinition other)
+    {
+        var volume = one.Volumes.FirstOrDefault(v => !v.ReadOnly
+            && other.Volumes.Any(o => !o.ReadOnly && (o.Exclusive || v.Exclusive) && overlap(o.Source, v.Source)));
+        return volume is null ? null : $"only one instance at a time may write to {volume.Source}";
+    }
+
+    private static string? PortClash(ComponentDefinition one, ComponentDefinition other)
+    {
         var port = one.Ports.FirstOrDefault(p => other.Ports.Any(o => o.Host == p.Host
             && (o.Address == p.Address || IsEvery(o) || IsEvery(p))));
         return port is null ? null : $"only one instance at a time can have port {port.Host} of the node";
@@ -80,17 +83,29 @@ public sealed class Planner(Func<string, string, bool> overlap)
         };
     }
 
-    private void OneWriter(ServiceDefinition target)
+    // A file has no such two; one component of it beside what the others were may, and so may two paths that are one on this node.
+    private void CanRunAtOnce(ServiceDefinition target)
     {
         for (var i = 1; i < target.Components.Count; i++)
         {
             var component = target.Components[i];
-            if (target.Components.Take(i).FirstOrDefault(c => Clash(c, component) is not null) is { } other)
+            foreach (var other in target.Components.Take(i))
             {
-                throw new McpException(
-                    ErrorCode.VolumeHeld,
-                    $"components {other.Name} and {component.Name} cannot run at once: {Clash(other, component)}",
-                    "say :shared on both where several writers are meant, or :ro where one only reads");
+                if (VolumeClash(other, component) is { } volume)
+                {
+                    throw new McpException(
+                        ErrorCode.VolumeHeld,
+                        $"components {other.Name} and {component.Name} cannot run at once: {volume}",
+                        "say :shared on both where several writers are meant, or :ro where one only reads");
+                }
+
+                if (PortClash(other, component) is { } port)
+                {
+                    throw new McpException(
+                        ErrorCode.PortInUse,
+                        $"components {other.Name} and {component.Name} cannot run at once: {port}",
+                        "give one of them another port, or deploy all of the file and not one component");
+                }
             }
         }
     }
@@ -148,7 +163,7 @@ public sealed class Planner(Func<string, string, bool> overlap)
     {
         if (RevisionCodec.Write(wanted) != RevisionCodec.Write(there.Definition))
         {
-            var isElsewhere = !there.Definition.Volumes.Select(v => v.Source).SequenceEqual(wanted.Volumes.Select(v => v.Source));
+            var isElsewhere = !there.Definition.Volumes.Select(v => v.Source).ToHashSet().SetEquals(wanted.Volumes.Select(v => v.Source));
             return isElsewhere ? "changed; with other volumes, no data is copied" : "changed";
         }
 

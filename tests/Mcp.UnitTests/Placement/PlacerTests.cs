@@ -108,6 +108,106 @@ public sealed class PlacerTests
             decision.Why);
     }
 
+    [Fact]
+    public void What_is_chosen_says_why()
+    {
+        var fleet = new[]
+        {
+            s_node with { Services = 5 },
+            s_node with { Node = Label.Parse("beech"), Services = 3 },
+            s_node with { Node = Label.Parse("cedar"), Services = 4 },
+            s_node with { Node = Label.Parse("dogwood"), Reachable = false },
+        };
+        Assert.Equal("fewest services (3) of 3 nodes that can run it", Placer.Place(new PlacementRequest(Service()), fleet).Why);
+        Assert.Equal("it is there already", Placer.Place(new PlacementRequest(Service(), Current: s_node.Node), [s_node]).Why);
+        Assert.Equal("its file says so", Placer.Place(new PlacementRequest(Service() with { Node = s_node.Node }), [s_node]).Why);
+        Assert.Equal("as asked", Placer.Place(new PlacementRequest(Service(), MoveTo: s_node.Node), [s_node]).Why);
+    }
+
+    [Fact]
+    public void A_service_whose_node_does_not_do_is_not_moved_by_itself_and_the_operator_is_told_how()
+    {
+        var decision = Placer.Place(
+            new PlacementRequest(Service(), Current: s_node.Node),
+            [s_node with { Reachable = false }, s_node with { Node = Label.Parse("beech") }]);
+        Assert.Equal(
+            (null, "it is placed on alder, which does not do: unreachable; a service moves only when told to: --node"),
+            (decision.Node, decision.Why));
+    }
+
+    [Fact]
+    public void Without_any_node_this_is_the_reason()
+    {
+        Assert.Equal("there are no nodes", Placer.Place(new PlacementRequest(Service()), []).Why);
+        Assert.Equal(
+            "there is no node alder; there are none",
+            Placer.Place(new PlacementRequest(Service(), MoveTo: s_node.Node), []).Why);
+        Assert.Equal(
+            "there is no node nowhere; there are alder, beech",
+            Placer.Place(
+                new PlacementRequest(Service(), MoveTo: Label.Parse("nowhere")),
+                [s_node with { Node = Label.Parse("beech") }, s_node]).Why);
+    }
+
+    [Fact]
+    public void Who_names_a_node_means_it_whatever_its_tier_but_not_one_that_gets_nothing_new()
+    {
+        var core = s_node with { Tiers = s_cores };
+        Assert.Equal(core.Node, Placer.Place(new PlacementRequest(Service(), MoveTo: core.Node), [core]).Node);
+        Assert.Equal(
+            "it is to run on alder, which does not do: cordoned",
+            Placer.Place(new PlacementRequest(Service(), MoveTo: s_node.Node), [s_node with { Cordoned = true }]).Why);
+    }
+
+    [Fact]
+    public void All_that_a_node_cannot_run_and_all_that_the_images_are_for_is_named()
+    {
+        var service = Service() with
+        {
+            Components = [Component("container"), Component("microvm"), Component("unikernel"), Component("microvm")],
+        };
+        var bare = s_node with { Runtimes = new HashSet<RuntimeKind> { RuntimeKind.Container } };
+        Assert.Equal(
+            "no node can run it: alder: cannot run microvm, unikernel",
+            Placer.Place(new PlacementRequest(service), [bare]).Why);
+        Assert.Equal(
+            "no node can run it: alder: is amd64, and the images are for arm64, riscv64",
+            Placer.Place(new PlacementRequest(Service(), new HashSet<string> { "riscv64", "arm64" }), [s_node]).Why);
+    }
+
+    [Theory]
+    // A container that asks for nothing needs no room; a VM gets 256 MiB.
+    [InlineData("container", null, 0, true)]
+    [InlineData("microvm", null, 511, false)]
+    [InlineData("microvm", null, 512, true)]
+    [InlineData("unikernel", null, 511, false)]
+    // Two components of 300.
+    [InlineData("container", 300, 599, false)]
+    [InlineData("container", 300, 600, true)]
+    public void A_node_has_room_for_all_components_together(string runtime, int? memory, long free, bool fits)
+    {
+        var service = Service() with { Components = [Component(runtime, memory), Component(runtime, memory)] };
+        var decision = Placer.Place(new PlacementRequest(service), [s_node with { MemoryFreeMb = free }]);
+        Assert.Equal(fits, decision.Node is not null);
+        Assert.Equal(fits ? 0 : 1, decision.Rejected.Count);
+    }
+
+    [Fact]
+    public void A_service_that_is_there_already_needs_no_room_also_where_it_is_asked_for() =>
+        Assert.Equal(
+            s_node.Node,
+            Placer.Place(
+                new PlacementRequest(Service(), Current: s_node.Node, MoveTo: s_node.Node),
+                [s_node with { MemoryFreeMb = 0, Cordoned = true }]).Node);
+
+    private static ComponentDefinition Component(string runtime, int? memory = null) => new()
+    {
+        Name = Label.Parse("web"),
+        Image = ImageReference.Parse("x.lan/y:1"),
+        Runtime = Enum.Parse<RuntimeKind>(runtime, ignoreCase: true),
+        MemoryMb = memory,
+    };
+
     private static ServiceDefinition Service(
         string runtime = "container",
         int memory = 100,

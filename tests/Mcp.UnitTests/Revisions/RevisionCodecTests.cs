@@ -87,6 +87,60 @@ public sealed class RevisionCodecTests
     public void What_is_no_body_is_said_to_be_unreadable(string body) =>
         Assert.Equal(ErrorCode.DefinitionUnreadable, Assert.Throws<McpException>(() => RevisionCodec.Service(body)).Code);
 
+    [Theory]
+    [InlineData("""{"name":"s"}""", "its schema is missing, and this version knows up to 1")]
+    [InlineData("""{"schema":2,"name":"s"}""", "its schema is 2, and this version knows up to 1")]
+    [InlineData("""{"schema":0,"name":"s"}""", "its schema is 0, and this version knows up to 1")]
+    [InlineData("""{"schema":[1],"name":"s"}""", "its schema is [...], and this version knows up to 1")]
+    [InlineData("[]", "it is no object")]
+    // Half a character.
+    [InlineData("""{"schema":1,"name":"\ud800"}""", "Cannot read incomplete UTF-16 JSON text as string with missing low surrogate.")]
+    public void What_cannot_be_read_says_why_and_what_to_do(string body, string why)
+    {
+        var e = Assert.Throws<McpException>(() => RevisionCodec.Service(body));
+        Assert.Equal(
+            ($"its stored definition cannot be read: {Label.Clip(why)}", "deploy the service's file again"),
+            (e.Message, e.Hint));
+    }
+
+    [Fact]
+    public void A_value_that_this_version_cannot_take_is_told_apart_from_a_key_that_it_does_not_know()
+    {
+        RevisionCodec.Service("""{"schema":1,"name":"s","tier":"edge"}""", out var hasUnreadable);
+        Assert.True(hasUnreadable);
+        RevisionCodec.Service("""{"schema":1,"name":"s","colour":"red"}""", out hasUnreadable);
+        Assert.False(hasUnreadable);
+        RevisionCodec.Service("""{"schema":1,"name":"s"}""", out hasUnreadable);
+        Assert.False(hasUnreadable);
+    }
+
+    [Fact]
+    public void An_instance_carries_its_component_as_any_version_wrote_it()
+    {
+        var web = new ComponentDefinition { Name = Label.Parse("web"), Image = ImageReference.Parse("x.lan/y:1"), MemoryMb = 64 };
+        var (body, file) = (RevisionCodec.Write(web), "[[components]]\nname = \"web\"\nimage = \"x.lan/y:1\"\nmemory_mb = 64\n");
+        Assert.True(RevisionCodec.IsBody(body));
+        Assert.False(RevisionCodec.IsBody(file));
+        Same(web, RevisionCodec.Carried(body), "a body");
+        Same(web, RevisionCodec.Carried(file), "a file");
+    }
+
+    [Theory]
+    [InlineData("", "there is no component in it")]
+    [InlineData("components = []", "there is no component in it")]
+    [InlineData("components = 7", "there is no component in it")]
+    [InlineData("components = [7]", "there is no component in it")]
+    [InlineData("[[component]]\nname = \"web\"", "there is no component in it")]
+    [InlineData("[[components]]\nimage = \"x.lan/y:1\"", "name")]
+    [InlineData("[[components", "1:13: ")]
+    public void What_an_older_version_stored_and_is_damaged_is_unreadable(string toml, string why)
+    {
+        var e = Assert.Throws<McpException>(() => RevisionCodec.LegacyComponent(toml));
+        Assert.Equal(ErrorCode.DefinitionUnreadable, e.Code);
+        Assert.Contains(why, e.Message, StringComparison.Ordinal);
+        Assert.Equal(ErrorCode.DefinitionUnreadable, Assert.Throws<McpException>(() => RevisionCodec.LegacyService(toml)).Code);
+    }
+
     [Fact]
     public void What_is_nested_without_end_is_unreadable() => Assert.Equal(
         ErrorCode.DefinitionUnreadable,
