@@ -30,7 +30,7 @@ public sealed class PlannerTests
         update = "stop-first"
         stop_grace = "20s"
         drain = "3s"
-        health = { http = "/healthz", port = 8080, interval = "500ms", timeout = "3s", retries = 9 }
+        health = { http = "/healthz", port = 8080, host = "up.example.com", interval = "500ms", timeout = "3s", retries = 9 }
         [[components.routes]]
         name = "http"
         port = 8080
