@@ -102,6 +102,8 @@ internal sealed class SpareAgent : IAsyncDisposable
     {
         if (_agent is { HasExited: false })
             _agent.Kill();
+        // Before its processes go: a container whose conmon was killed would run on.
+        await PodmanAsync("rm", "-af", "-t", "0");
         foreach (var pid in (await Command.RunAsync("pgrep", ["-f", Root])).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
             await Command.RunAsync("kill", ["-9", pid]);
         await Command.RunAsync("umount", ["-l", $"{Root}/podman/overlay"]);
