@@ -96,7 +96,7 @@ internal sealed class AgentHost(AgentConfig config)
         app.Use(app.Services.GetRequiredService<Strangers>().PassAsync);
         app.MapGrpcService<AgentRpc>();
         app.MapGrpcService<HealthServiceImpl>();
-        await app.StartAsync(ct);
+        await app.ListenAsync(config.Listen, ct);
         return async () =>
         {
             await app.StopAsync(CancellationToken.None);

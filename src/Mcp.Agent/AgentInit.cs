@@ -11,11 +11,10 @@ using Mcp.Model.Placement;
 namespace Mcp.Agent;
 
 /// <summary>`mcp-agent init`: state directory (0700), CA, server certificate, token key, admin token, agent.toml. Refuses a directory that
-/// has them.</summary>
+/// has agent.toml; keys that are there are kept.</summary>
 internal static class AgentInit
 {
     private const int OverlayPort = 8444;
-    private static readonly TimeSpan s_adminLife = TimeSpan.FromDays(365);
 
     public static int Run(string state, string listen, string name, TimeProvider time, TextWriter output)
     {
@@ -27,14 +26,12 @@ internal static class AgentInit
         if (File.Exists(config))
             throw new McpException(ErrorCode.InitExists, $"{state} is set up already", "run it: mcp-agent run --config " + config);
         Directory.CreateDirectory(state, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        foreach (var half in (string[])["ca.key", "server.pem", "token.key", "admin.token"])
-            File.Delete(Path.Combine(state, half));
-        var now = time.GetUtcNow();
-        using (var authority = CertificateAuthority.Create(state, $"mcp {name}", now))
-            ServerCertificate.Create(state, authority, ServerNames.Of(endpoint, name), now);
-        var key = TokenSigner.NewKey();
-        WholeFile.Create(Path.Combine(state, "token.key"), key);
-        WholeFile.Create(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
+        using (var authority = StateKeys.Make(state, "registry.db", $"mcp {name}", time))
+        {
+            File.Delete(Path.Combine(state, "server.pem"));
+            ServerCertificate.Create(state, authority, ServerNames.Of(endpoint, name), time.GetUtcNow());
+        }
+
         // Written last: a directory with agent.toml is complete.
         WriteConfig(config, state, endpoint, label, overlay: null);
         output.WriteLine($"""

@@ -27,7 +27,8 @@ internal static class Failure
             RpcException { StatusCode: StatusCode.DeadlineExceeded } => (3, $"{asked} gives no answer in time", "mcp doctor looks closer"),
             RpcException { StatusCode: StatusCode.Unauthenticated or StatusCode.PermissionDenied } rpc =>
                 (4, rpc.Status.Detail, ErrorTrailers.HintOf(rpc)),
-            RpcException { StatusCode: StatusCode.Cancelled } or OperationCanceledException => (1, "cancelled", ""),
+            RpcException { StatusCode: StatusCode.Cancelled } or OperationCanceledException =>
+                (1, "cancelled", "what had begun goes on by itself; mcp events says how it ends"),
             RpcException { StatusCode: StatusCode.InvalidArgument } rpc => (2, rpc.Status.Detail, ErrorTrailers.HintOf(rpc)),
             RpcException rpc => (1, rpc.Status.Detail, ErrorTrailers.HintOf(rpc)),
             _ => (1, e.Message, ""),
@@ -43,6 +44,8 @@ internal static class Failure
         var cause = e.Status.DebugException;
         while (cause?.InnerException is { } inner)
             cause = inner;
-        return $"{asked} cannot be reached: {cause?.Message ?? e.Status.Detail}";
+        return cause is System.Security.Authentication.AuthenticationException
+            ? $"{asked} is not known to the ca.crt that you logged in with: {cause.Message}"
+            : $"{asked} cannot be reached: {cause?.Message ?? e.Status.Detail}";
     }
 }

@@ -79,7 +79,7 @@ internal sealed class MasterHost(MasterConfig config)
         app.Use(new HeartbeatDoor(_node.Membership, _time).PassAsync);
         app.MapGrpcService<FleetRpc>();
         app.MapGrpcService<MasterRpc>();
-        await app.StartAsync(ct);
+        await app.ListenAsync(config.Listen, ct);
         return async () =>
         {
             await app.StopAsync(CancellationToken.None);

@@ -9,11 +9,9 @@ using Mcp.Model.Names;
 namespace Mcp.Master;
 
 /// <summary>`mcp-master init`: state directory (0700), the fleet's CA, token key, admin token, master.toml. Refuses a directory that has
-/// them.</summary>
+/// master.toml; keys that are there are kept.</summary>
 internal static class MasterInit
 {
-    private static readonly TimeSpan s_adminLife = TimeSpan.FromDays(365);
-
     public static int Run(string state, string listen, string name, TimeProvider time, TextWriter output)
     {
         state = Path.GetFullPath(state);
@@ -24,12 +22,7 @@ internal static class MasterInit
         if (File.Exists(config))
             throw new McpException(ErrorCode.InitExists, $"{state} is set up already", "run it: mcp-master run --config " + config);
         Directory.CreateDirectory(state, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        foreach (var half in (string[])["ca.key", "token.key", "admin.token"])
-            File.Delete(Path.Combine(state, half));
-        using var authority = CertificateAuthority.Create(state, $"mcp fleet {label}", time.GetUtcNow());
-        var key = TokenSigner.NewKey();
-        WholeFile.Create(Path.Combine(state, "token.key"), key);
-        WholeFile.Create(Path.Combine(state, "admin.token"), new TokenSigner(key, time).Issue("admin", Role.Admin, s_adminLife));
+        StateKeys.Make(state, "master.db", $"mcp fleet {label}", time).Dispose();
         // Written last: a directory with master.toml is complete.
         var dns = new DnsOptions { Listen = new IPEndPoint(endpoint.Address, DnsOptions.DnsPort) };
         var first = new MasterConfig { Name = label, Listen = endpoint, State = state, Dns = dns };

@@ -29,15 +29,28 @@ public sealed class ServiceControl(
     /// <summary>Raised after a person has started, stopped or restarted an instance.</summary>
     public event Action<InstanceName>? Changed;
 
-    public Task<IReadOnlyList<string>> StartAsync(Label service, Label? component, CancellationToken ct) =>
-        ChangeAsync(s_start, service, component, stored => RunAsync(stored, ct), ct);
+    /// <param name="patience">Ends the wait for another change of the service, and nothing that has begun.</param>
+    public Task<IReadOnlyList<string>> StartAsync(
+        Label service,
+        Label? component,
+        CancellationToken ct,
+        CancellationToken patience = default) =>
+        ChangeAsync(s_start, service, component, stored => RunAsync(stored, ct), ct, patience);
 
-    public Task<IReadOnlyList<string>> StopAsync(Label service, Label? component, CancellationToken ct) =>
-        ChangeAsync(s_stop, service, component, stored => runtimes.StopAsync(stored.Instance, ct), ct);
+    public Task<IReadOnlyList<string>> StopAsync(
+        Label service,
+        Label? component,
+        CancellationToken ct,
+        CancellationToken patience = default) =>
+        ChangeAsync(s_stop, service, component, stored => runtimes.StopAsync(stored.Instance, ct), ct, patience);
 
-    public Task<IReadOnlyList<string>> RestartAsync(Label service, Label? component, CancellationToken ct)
+    public Task<IReadOnlyList<string>> RestartAsync(
+        Label service,
+        Label? component,
+        CancellationToken ct,
+        CancellationToken patience = default)
     {
-        return ChangeAsync(s_restart, service, component, AgainAsync, ct);
+        return ChangeAsync(s_restart, service, component, AgainAsync, ct, patience);
 
         async Task AgainAsync(StoredComponent stored)
         {
@@ -107,9 +120,11 @@ public sealed class ServiceControl(
         Label service,
         Label? component,
         Func<StoredComponent, Task> act,
-        CancellationToken ct)
+        CancellationToken ct,
+        CancellationToken patience)
     {
-        using var held = await locks.TakeAsync(service, ct);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(ct, patience);
+        using var held = await locks.TakeAsync(service, both.Token);
         if (registry.Operations.Open().FirstOrDefault(o => o.Subject == service.Text) is { } open)
         {
             throw new McpException(

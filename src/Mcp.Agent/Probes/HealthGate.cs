@@ -79,6 +79,14 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         throw await FailureAsync(life, $"{instance} was not well after {check!.Retries} probes", ct);
     }
 
+    /// <summary>Of one that was well: goes on at once where it still runs, and waits for it again where it has ended.</summary>
+    /// <exception cref="McpException">health.failed</exception>
+    public async Task InsistAsync(ComponentDefinition component, InstanceName instance, IProgress<string> progress, CancellationToken ct)
+    {
+        if (HasEnded(await runtimes.For(component).InspectAsync(instance, ct)))
+            await WaitAsync(component, instance, progress, ct);
+    }
+
     /// <summary>Looks at one that was well and serves now: it must neither end nor answer badly several times in a row.</summary>
     /// <param name="left">How long.</param>
     /// <exception cref="McpException">health.failed</exception>

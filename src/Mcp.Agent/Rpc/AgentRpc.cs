@@ -76,17 +76,36 @@ internal sealed class AgentRpc(
     public override Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context)
     {
         var number = numbers.Of(request.Sequence, request.Standing, context);
-        return DoneAsync(services.Undeployer.UndeployAsync(Label.Parse(request.Service), Stopping, number), context);
+        var service = Label.Parse(request.Service);
+        return DoneAsync(services.Undeployer.UndeployAsync(service, number, Stopping, context.CancellationToken), context);
     }
 
     public override Task<OperationReply> Start(ComponentRequest request, ServerCallContext context) =>
-        DoneAsync(services.Control.StartAsync(Label.Parse(request.Service), Component(request.Component), Stopping), context);
+        DoneAsync(
+            services.Control.StartAsync(
+                Label.Parse(request.Service),
+                Component(request.Component),
+                Stopping,
+                context.CancellationToken),
+            context);
 
     public override Task<OperationReply> Stop(ComponentRequest request, ServerCallContext context) =>
-        DoneAsync(services.Control.StopAsync(Label.Parse(request.Service), Component(request.Component), Stopping), context);
+        DoneAsync(
+            services.Control.StopAsync(
+                Label.Parse(request.Service),
+                Component(request.Component),
+                Stopping,
+                context.CancellationToken),
+            context);
 
     public override Task<OperationReply> Restart(ComponentRequest request, ServerCallContext context) =>
-        DoneAsync(services.Control.RestartAsync(Label.Parse(request.Service), Component(request.Component), Stopping), context);
+        DoneAsync(
+            services.Control.RestartAsync(
+                Label.Parse(request.Service),
+                Component(request.Component),
+                Stopping,
+                context.CancellationToken),
+            context);
 
     public override Task<OperationReply> Purge(PurgeRequest request, ServerCallContext context) =>
         DoneAsync(services.Control.PurgeAsync(request.DryRun, Stopping), context);
@@ -121,7 +140,9 @@ internal sealed class AgentRpc(
             reply.Instances.AddRange(sorted.Select(i => i.ToWire(runtime.Name)));
         }
 
-        return reply;
+        return service is null || reply.Instances.Count > 0 || registry.Components.List(service).Count > 0
+            ? reply
+            : throw Unknown(service.Text);
     }
 
     public override Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context)
@@ -160,8 +181,16 @@ internal sealed class AgentRpc(
         return reply;
     }
 
-    public override async Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context) =>
-        (await node.View.FactsAsync(context.CancellationToken)).ToWire(time.GetUtcNow());
+    public override async Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context)
+    {
+        if (request.Node.Length > 0 && Label.Parse(request.Node) != node.View.Name)
+        {
+            var what = $"this is {node.View.Name}, and not {Label.Clip(request.Node)}";
+            throw new McpException(ErrorCode.NodeUnknown, what, "ask the master, or that node");
+        }
+
+        return (await node.View.FactsAsync(context.CancellationToken)).ToWire(time.GetUtcNow());
+    }
 
     public override Task<WhoAmIReply> WhoAmI(WhoAmIRequest request, ServerCallContext context)
     {

@@ -91,21 +91,45 @@ internal static class ServiceCommands
             return 0;
         }
 
-        // On a mistake the file stays, and the error names it.
-        var result = await DeployCommands.DeployAsync(file, agent, printer, ct);
+        // On a failure the file stays, and is named.
+        int result;
+        try
+        {
+            result = await DeployCommands.DeployAsync(file, agent, printer, ct);
+        }
+        catch
+        {
+            await Console.Error.WriteLineAsync(Visible.Text($"mcp: your text is in {file}"));
+            throw;
+        }
+
         directory.Delete(recursive: true);
         return result;
     }
 
+    private static Process Started(ProcessStartInfo editor)
+    {
+        try
+        {
+            return Process.Start(editor)!;
+        }
+        catch (System.ComponentModel.Win32Exception e)
+        {
+            var what = $"the editor {editor.FileName} cannot be started; nothing was changed";
+            throw new McpException(ErrorCode.Usage, what, "set EDITOR to one that this machine has", e);
+        }
+    }
+
     private static async Task RunEditorAsync(string file, CancellationToken ct)
     {
-        var editor = (Environment.GetEnvironmentVariable("VISUAL") ?? Environment.GetEnvironmentVariable("EDITOR") ?? "vi")
-            .Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        var named = Environment.GetEnvironmentVariable("VISUAL") ?? Environment.GetEnvironmentVariable("EDITOR") ?? "";
+        var editor = named.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        if (editor.Length == 0)
+            editor = ["vi"];
         var start = new ProcessStartInfo(editor[0]);
         foreach (var argument in (IEnumerable<string>)[.. editor.Skip(1), file])
             start.ArgumentList.Add(argument);
-        using var process = Process.Start(start)
-            ?? throw new McpException(ErrorCode.Usage, $"the editor {editor[0]} did not start", "set EDITOR");
+        using var process = Started(start);
         await process.WaitForExitAsync(ct);
         if (process.ExitCode != 0)
         {

@@ -41,7 +41,7 @@ internal static class AlertKeys
     public static IEnumerable<Problem> Check(AlertOptions alerts, Places places)
     {
         if (alerts.On.Count > 0 && alerts.Command.Count == 0)
-            yield return places.Problem(alerts, "wrong value of 'command'", "", "a command, where there is an 'on'");
+            yield return places.Problem(alerts, "[alerts] needs 'command', where it has an 'on'", "", "");
     }
 
     private static string Advice(string text, IReadOnlyList<EventKind> all)

@@ -14,6 +14,10 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
     /// <summary>The purpose that a client's certificate has (RFC 5280 4.2.1.12).</summary>
     internal const string ClientUse = "1.3.6.1.5.5.7.3.2";
 
+    // Whoever is to trust it reads it.
+    private const UnixFileMode Public =
+        UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+
     // Clocks of nodes differ; a certificate must count at once on one that is behind.
     private static readonly TimeSpan s_skew = TimeSpan.FromHours(1);
 
@@ -35,7 +39,7 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
         var certificate = request.CreateSelfSigned(now - s_skew, now.AddYears(10));
         WholeFile.Create(Path.Combine(directory, "ca.key"), key.ExportPkcs8PrivateKeyPem());
-        File.WriteAllText(Path.Combine(directory, "ca.crt"), certificate.ExportCertificatePem());
+        WholeFile.Replace(Path.Combine(directory, "ca.crt"), certificate.ExportCertificatePem(), Public);
         return new CertificateAuthority(certificate);
     }
 

@@ -1,3 +1,6 @@
+using System.Net;
+using System.Net.Sockets;
+using Mcp.Model.Errors;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.Logging;
@@ -17,6 +20,25 @@ public static class Bare
         builder.WebHost.UseKestrelCore();
         builder.Logging.AddSimpleConsole();
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        // What it says of a start that fails is said by whoever started it.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         return builder;
+    }
+
+    /// <exception cref="McpException">listen.failed: the address cannot be had.</exception>
+    public static async Task ListenAsync(this WebApplication app, IPEndPoint listen, CancellationToken ct)
+    {
+        try
+        {
+            await app.StartAsync(ct);
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            throw new McpException(
+                ErrorCode.ListenFailed,
+                $"cannot listen on {listen}: {(e.InnerException ?? e).Message}",
+                "is 'listen' right in the configuration, and an address of this machine? ss -ltnp shows who has the port",
+                e);
+        }
     }
 }

@@ -72,6 +72,7 @@ public sealed record ErrorCode
     public static readonly ErrorCode ImageTooLarge = New("image.too_large");
     public static readonly ErrorCode ImageUser = New("image.user");
     public static readonly ErrorCode InitExists = New("init.exists");
+    public static readonly ErrorCode InitKeys = New("init.keys");
     public static readonly ErrorCode InitListen = New("init.listen");
     public static readonly ErrorCode InstanceStart = New("instance.start");
     public static readonly ErrorCode InstanceStop = New("instance.stop");
@@ -102,6 +103,7 @@ public sealed record ErrorCode
     public static readonly ErrorCode NodeFailed = New("node.failed");
     public static readonly ErrorCode NodeOther = New("node.other");
     public static readonly ErrorCode NodeRemoved = New("node.removed");
+    public static readonly ErrorCode ListenFailed = New("listen.failed");
     public static readonly ErrorCode NodeUnknown = New("node.unknown", ErrorStatus.NotFound);
     public static readonly ErrorCode NodeUnreachable = New("node.unreachable");
     public static readonly ErrorCode NodeWanted = New("node.wanted");
@@ -132,6 +134,7 @@ public sealed record ErrorCode
     public static readonly ErrorCode RuntimeMissing = New("runtime.missing");
     public static readonly ErrorCode ServiceUnknown = New("service.unknown", ErrorStatus.NotFound);
     public static readonly ErrorCode StateBusy = New("state.busy");
+    public static readonly ErrorCode StateMissing = New("state.missing");
     public static readonly ErrorCode StepFailed = New("step.failed", ErrorStatus.Aborted);
     public static readonly ErrorCode UnikernelBuild = New("unikernel.build");
     public static readonly ErrorCode Usage = New("usage", ErrorStatus.InvalidArgument);

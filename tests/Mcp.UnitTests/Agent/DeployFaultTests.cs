@@ -121,7 +121,7 @@ public sealed class DeployFaultTests : IDisposable
         using var runtime = Runtime();
         using var world = new World(_directory, runtime);
         await world.Deployer.DeployAsync(World.Service("blog", "v1"), new DeployOptions(Number: new(1)), null, default);
-        await world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), default, number: new(3));
+        await world.Undeployer.UndeployAsync(Model.Names.Label.Parse("blog"), new(3), default);
         var second = new DeployOptions(Number: new(2));
         var late = await Assert.ThrowsAsync<McpException>(() => world.Deployer.DeployAsync(
             World.Service("blog", "v1"),
@@ -133,8 +133,8 @@ public sealed class DeployFaultTests : IDisposable
         await world.Deployer.DeployAsync(World.Service("blog", "v2"), new DeployOptions(Number: new(4)), null, default);
         late = await Assert.ThrowsAsync<McpException>(() => world.Undeployer.UndeployAsync(
             Model.Names.Label.Parse("blog"),
-            default,
-            number: new(3)));
+            new(3),
+            default));
         Assert.Equal(ErrorCode.RequestSuperseded, late.Code);
         Assert.Equal(["blog.web.2"], await world.RunningAsync());
         // Who asks the agent itself is always in order.

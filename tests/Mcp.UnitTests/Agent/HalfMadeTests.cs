@@ -81,6 +81,29 @@ public sealed class HalfMadeTests : IDisposable
         Assert.Equal(["member"], Directory.EnumerateFileSystemEntries(State).Select(e => Path.GetFileName(e)!));
     }
 
+    [Theory]
+    [InlineData("agent", "registry.db")]
+    [InlineData("master", "master.db")]
+    public void An_init_where_a_daemon_has_run_keeps_its_keys_or_says_which_are_gone(string program, string database)
+    {
+        Init();
+        var before = Keys();
+        File.WriteAllText(Path.Combine(State, database), "");
+        File.Delete(Path.Combine(State, $"{program}.toml"));
+        Init();
+        Assert.Equal(before, Keys());
+        File.Delete(Path.Combine(State, $"{program}.toml"));
+        File.Delete(Path.Combine(State, "ca.key"));
+        var told = Assert.Throws<McpException>(Init);
+        Assert.Equal((ErrorCode.InitKeys, $"{State} is in use, and has no ca.key"), (told.Code, told.Message));
+
+        void Init() => _ = program == "agent"
+            ? AgentInit.Run(State, "127.0.0.1:7443", "stern", TimeProvider.System, TextWriter.Null)
+            : Mcp.Master.MasterInit.Run(State, "127.0.0.1:7443", "main", TimeProvider.System, TextWriter.Null);
+        string[] Keys() =>
+            [.. ((string[])["ca.crt", "ca.key", "token.key", "admin.token"]).Select(f => File.ReadAllText(Path.Combine(State, f)))];
+    }
+
     [Fact]
     public void An_init_that_was_killed_is_finished_by_the_next_one()
     {

@@ -86,7 +86,7 @@ public sealed class AlertCommandTests : IDisposable
     [InlineData("agent.toml")]
     [InlineData("master.toml")]
     public void An_on_without_a_command_is_refused(string file) =>
-        Assert.Equal("wrong value of 'command'", Refused(file, "on = [\"deploy.failed\"]").Message);
+        Assert.Equal("[alerts] needs 'command', where it has an 'on'", Refused(file, "on = [\"deploy.failed\"]").Message);
 
     private Problem Refused(string file, string alerts) =>
         Assert.Single(Assert.Throws<ServiceFileException>(() => Read(file, alerts)).Problems);

@@ -99,6 +99,24 @@ public sealed class SettingsTests : IDisposable
     }
 
     [Fact]
+    public void Every_service_file_of_the_readme_is_valid()
+    {
+        var blocks = File.ReadAllText(Path.Combine(Repository.Root, "README.md")).Split("```toml\n").Skip(1).Select(b => b.Split("```")[0]);
+        var files = blocks.Where(b => b.StartsWith("name", StringComparison.Ordinal)).ToList();
+        Assert.NotEmpty(files);
+        Assert.All(files, file => ServiceFile.Parse(file, "README.md"));
+    }
+
+    [Theory]
+    [InlineData("[qemu]\nconsole_mb = \"10\"", "a whole number from 1 to 1024, without quotes")]
+    [InlineData("[edge]\naccess_log = \"true\"", "true or false, without quotes")]
+    public void A_number_in_quotes_is_told_as_such(string line, string allowed)
+    {
+        var text = $"name = \"rift\"\nlisten = \"127.0.0.1:7443\"\nstate = \"/var/lib/mcp\"\n{line}\n";
+        Assert.Equal(allowed, Assert.Single(Assert.Throws<ServiceFileException>(() => ReadAgent(text)).Problems).Allowed);
+    }
+
+    [Fact]
     public void A_file_beyond_measure_is_refused() => Assert.Contains(
         "too large",
         Assert.Throws<ServiceFileException>(() => ReadMaster(new string('#', (1024 * 1024) + 1))).Message,

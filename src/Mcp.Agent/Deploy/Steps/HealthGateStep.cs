@@ -12,8 +12,12 @@ public sealed class HealthGateStep(HealthGate gate) : IStep<Deployment>
     {
         if (state.Service.Active)
         {
-            foreach (var rolling in state.Rolling().Where(r => !r.StopsFirst))
+            var beside = state.Rolling().Where(r => !r.StopsFirst).ToList();
+            foreach (var rolling in beside)
                 await gate.WaitAsync(rolling.Component, rolling.New, progress, ct);
+            // While the others were waited for, one that was well may have ended.
+            foreach (var rolling in beside.SkipLast(1))
+                await gate.InsistAsync(rolling.Component, rolling.New, progress, ct);
         }
 
         return state;

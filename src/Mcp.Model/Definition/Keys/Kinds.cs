@@ -56,7 +56,7 @@ internal sealed class IntegerKind(int least, int most) : Kind<int>
         value = node is IntegerNode number && number.Value >= least && number.Value <= most ? (int)number.Value : least - 1;
         if (value >= least)
             return true;
-        reading.Wrong(node, Allowed, key);
+        reading.Wrong(node, node is TextNode ? $"{Allowed}, without quotes" : Allowed, key);
         return false;
     }
 
@@ -101,7 +101,7 @@ internal sealed class BooleanKind : Kind<bool>
         value = node is BooleanNode { Value: true };
         if (node is BooleanNode)
             return true;
-        reading.Wrong(node, Allowed, key);
+        reading.Wrong(node, node is TextNode ? $"{Allowed}, without quotes" : Allowed, key);
         return false;
     }
 
