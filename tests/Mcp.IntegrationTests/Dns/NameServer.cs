@@ -58,7 +58,11 @@ public sealed class NameServer : IAsyncDisposable
             TimeProvider.System);
 
     public async Task<string> DigAsync(params string[] question) =>
-        (await Command.RunAsync("dig", ["+short", "+time=2", "@127.0.0.1", "-p", $"{_address.Port}", .. question])).Output.Trim();
+        Answers((await Command.RunAsync("dig", ["+short", "+time=2", "@127.0.0.1", "-p", $"{_address.Port}", .. question])).Output);
+
+    /// <summary>What dig +short says, without what it says of a packet that was lost and sent again.</summary>
+    public static string Answers(string output) =>
+        string.Join('\n', output.Split('\n').Where(line => !line.StartsWith(";;", StringComparison.Ordinal))).Trim();
 
     public async Task EndAsync()
     {
