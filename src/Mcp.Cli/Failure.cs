@@ -1,3 +1,4 @@
+using System.Security.Authentication;
 using Grpc.Core;
 using Mcp.Cli.Output;
 using Mcp.Model.Definition;
@@ -18,6 +19,11 @@ internal static class Failure
             McpException own => (own.Code.ExitCode, own.Message, own.Hint),
             RpcException { StatusCode: StatusCode.Unimplemented } =>
                 (1, "only the master can do this", "you are talking to a single agent: leave out --direct, or mcp login --master"),
+            RpcException rpc when Cause(rpc) is AuthenticationException cause =>
+            (
+                3,
+                $"{asked} shows no certificate of the ca.crt of this login: {cause.Message}",
+                "log in with the ca.crt of that node or master"),
             RpcException { StatusCode: StatusCode.Unavailable }
                 or RpcException { Status.DebugException: HttpRequestException or IOException } =>
             (
@@ -39,13 +45,7 @@ internal static class Failure
         return code;
     }
 
-    private static string Unreachable(RpcException e, string asked)
-    {
-        var cause = e.Status.DebugException;
-        while (cause?.InnerException is { } inner)
-            cause = inner;
-        return cause is System.Security.Authentication.AuthenticationException
-            ? $"{asked} is not known to the ca.crt that you logged in with: {cause.Message}"
-            : $"{asked} cannot be reached: {cause?.Message ?? e.Status.Detail}";
-    }
+    private static string Unreachable(RpcException e, string asked) => $"{asked} cannot be reached: {Cause(e)?.Message ?? e.Status.Detail}";
+
+    private static Exception? Cause(RpcException e) => e.Status.DebugException?.GetBaseException();
 }

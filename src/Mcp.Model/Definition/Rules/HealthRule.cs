@@ -20,7 +20,7 @@ public sealed class HealthRule : IDefinitionRule
             }
 
             if (health.Host is not null && (health.Tcp || health.Exec.Count > 0))
-                yield return places.Problem(health, "only http and grpc ask for a name", "host", "host with http = \"/path\" or grpc = true");
+                yield return places.Problem(health, "only http and grpc ask for a name", "host", "http = \"/path\" or grpc = true");
             if (health.Exec.Count > 0 && component.Runtime != RuntimeKind.Container)
             {
                 yield return places.Problem(
