@@ -59,21 +59,30 @@ public abstract record RuntimeAvailability
     public sealed record Unusable(string Reason, string Hint) : RuntimeAvailability;
 }
 
-/// <param name="ExitCode">Null while it runs or has never run.</param>
-/// <param name="Definition">The component's canonical text, as it was when the instance was made.</param>
-/// <param name="Ports">Published ports.</param>
-/// <param name="Reason">Why it does not run, where the exit code does not say it.</param>
-public sealed record InstanceInfo(
-    InstanceName Name,
-    string Image,
-    InstanceState State,
-    int? ExitCode,
-    string SpecHash,
-    DateTimeOffset? Started,
-    string Definition,
-    IReadOnlyList<FixedPort> Ports,
-    string Reason = "")
+public sealed record InstanceInfo
 {
+    public required InstanceName Name { get; init; }
+
+    public required string Image { get; init; }
+
+    public required InstanceState State { get; init; }
+
+    /// <summary>Null while it runs or has never run.</summary>
+    public int? ExitCode { get; init; }
+
+    public required string SpecHash { get; init; }
+
+    public DateTimeOffset? Started { get; init; }
+
+    /// <summary>The component's canonical text, as it was when the instance was made.</summary>
+    public required string Definition { get; init; }
+
+    /// <summary>Published ones.</summary>
+    public IReadOnlyList<FixedPort> Ports { get; init; } = [];
+
+    /// <summary>Why it does not run, where the exit code does not say it.</summary>
+    public string Reason { get; init; } = "";
+
     /// <summary>How it ended, in words.</summary>
     public string Ending
     {

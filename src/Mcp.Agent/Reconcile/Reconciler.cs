@@ -8,6 +8,7 @@ using Mcp.Agent.Deploy.Steps;
 using Mcp.Agent.Registry;
 using Mcp.Machine;
 using Mcp.Model.Drift;
+using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
@@ -88,6 +89,19 @@ public sealed class Reconciler(
         var left = (await RefreshAsync(ct)).Select(d => TroubleKey.Of(NameOf(d)));
         _troubles.OverExcept(left.ToHashSet(), "it is as it should be again");
         return drift;
+    }
+
+    /// <summary>The same after an operation, whose outcome it leaves as it is: what cannot be seen now, the next round sees and tells.</summary>
+    public async Task LookAsync(CancellationToken ct)
+    {
+        try
+        {
+            await RefreshAsync(ct);
+        }
+        catch (Exception e) when (e is McpException or OperationCanceledException)
+        {
+            // What was observed before stays.
+        }
     }
 
     public async Task<IReadOnlyList<DriftItem>> RefreshAsync(CancellationToken ct)

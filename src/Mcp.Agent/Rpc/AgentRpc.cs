@@ -41,7 +41,7 @@ internal sealed class AgentRpc(
         _ = deploy.ContinueWith(_ => events.Complete(), TaskScheduler.Default);
         await events.SendAsync(responseStream, context.CancellationToken);
         var changed = await deploy;
-        await node.Reconciler.RefreshAsync(context.CancellationToken);
+        await node.Reconciler.LookAsync(context.CancellationToken);
         var finished = new StepEvent
         {
             Kind = StepEvent.Types.Kind.Finished,
@@ -262,7 +262,7 @@ internal sealed class AgentRpc(
         }
         finally
         {
-            await node.Reconciler.RefreshAsync(context.CancellationToken);
+            await node.Reconciler.LookAsync(context.CancellationToken);
         }
     }
 

@@ -221,8 +221,16 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         try
         {
             var config = JsonSerializer.Deserialize(File.ReadAllText(file.FullName), OciJson.Default.OciConfig)?.Config;
-            return new StoredImage(
-                digest, home, config?.Env ?? [], config?.Entrypoint ?? [], config?.Cmd ?? [], WorkingDir(config), config?.User ?? "");
+            return new StoredImage
+            {
+                Digest = digest,
+                Directory = home,
+                Env = config?.Env ?? [],
+                Entrypoint = config?.Entrypoint ?? [],
+                Cmd = config?.Cmd ?? [],
+                WorkingDir = WorkingDir(config),
+                User = config?.User ?? "",
+            };
         }
         catch (JsonException)
         {

@@ -1,18 +1,25 @@
 namespace Mcp.Runtimes.Images;
 
 /// <summary>An unpacked image of this machine's store.</summary>
-/// <param name="Digest">Hex of its manifest's SHA-256.</param>
-/// <param name="Directory">Its own in the store; what is made of the image is kept there too, and goes with it.</param>
-/// <param name="User">As the image says it; empty: root.</param>
-internal sealed record StoredImage(
-    string Digest,
-    string Directory,
-    IReadOnlyList<string> Env,
-    IReadOnlyList<string> Entrypoint,
-    IReadOnlyList<string> Cmd,
-    string WorkingDir,
-    string User)
+internal sealed record StoredImage
 {
+    /// <summary>Hex of its manifest's SHA-256.</summary>
+    public required string Digest { get; init; }
+
+    /// <summary>Its own in the store; what is made of the image is kept there too, and goes with it.</summary>
+    public required string Directory { get; init; }
+
+    public IReadOnlyList<string> Env { get; init; } = [];
+
+    public IReadOnlyList<string> Entrypoint { get; init; } = [];
+
+    public IReadOnlyList<string> Cmd { get; init; } = [];
+
+    public string WorkingDir { get; init; } = "/";
+
+    /// <summary>As the image says it; empty: root.</summary>
+    public string User { get; init; } = "";
+
     public string Root => Path.Combine(Directory, "rootfs");
 
     /// <summary>The program and its arguments, as container runtimes combine them: the component's cmd takes the place of the

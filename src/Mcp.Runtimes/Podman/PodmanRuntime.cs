@@ -163,15 +163,16 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         var state = container.State ?? new LibpodState(null, 0, default, null);
         var parsed = State(state.Status);
         var labels = container.Config?.Labels;
-        return new InstanceInfo(
-            name,
-            container.ImageName ?? "",
-            parsed,
-            parsed is InstanceState.Exited or InstanceState.Failed ? state.ExitCode : null,
-            labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "",
-            state.StartedAt.Year > 1 ? state.StartedAt : null,
-            labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "",
-            []);
+        return new InstanceInfo
+        {
+            Name = name,
+            Image = container.ImageName ?? "",
+            State = parsed,
+            ExitCode = parsed is InstanceState.Exited or InstanceState.Failed ? state.ExitCode : null,
+            SpecHash = labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "",
+            Started = state.StartedAt.Year > 1 ? state.StartedAt : null,
+            Definition = labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "",
+        };
     }
 
     public async Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct)
@@ -305,15 +306,17 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         if (!InstanceName.TryParse(listed.Names?.FirstOrDefault(), out var name))
             return null;
         var state = State(listed.State);
-        return new InstanceInfo(
-            name,
-            listed.Image ?? "",
-            state,
-            state is InstanceState.Exited or InstanceState.Failed ? listed.ExitCode : null,
-            listed.Labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "",
-            listed.StartedAt > 0 ? DateTimeOffset.FromUnixTimeSeconds(listed.StartedAt) : null,
-            listed.Labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "",
-            [.. (listed.Ports ?? []).Select(Port)]);
+        return new InstanceInfo
+        {
+            Name = name,
+            Image = listed.Image ?? "",
+            State = state,
+            ExitCode = state is InstanceState.Exited or InstanceState.Failed ? listed.ExitCode : null,
+            SpecHash = listed.Labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "",
+            Started = listed.StartedAt > 0 ? DateTimeOffset.FromUnixTimeSeconds(listed.StartedAt) : null,
+            Definition = listed.Labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "",
+            Ports = [.. (listed.Ports ?? []).Select(Port)],
+        };
 
         static FixedPort Port(LibpodPort port)
         {

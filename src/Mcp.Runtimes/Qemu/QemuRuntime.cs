@@ -105,22 +105,22 @@ public sealed class QemuRuntime : IRuntime
             var memory = Vm.MemoryMb(spec) + _guest.KernelMb;
             var boot = await _guest.BuildAsync(image, spec, network, vm.Machine, ct);
             var acceleration = await _accelerator.ChooseAsync(ct);
-            var record = new VmRecord(
-                spec.Name.ToString(),
-                spec.Component.Image.Text,
-                image.Digest,
-                RevisionCodec.Write(spec.Component),
-                spec.SpecHash,
-                spec.Ports,
-                QemuCommandLine.Of(_options, spec, boot, network, acceleration, user, memory),
-                QemuCommandLine.Beside(boot, vm.Path),
-                QemuCommandLine.ReadOnly(boot),
-                boot.ExitFrom,
-                boot.Own,
-                VmLimits.Of(memory, Vm.Cpus(spec)),
-                _options.ConsoleBytes,
-                _options.ConsoleFiles)
+            var record = new VmRecord
             {
+                Name = spec.Name.ToString(),
+                Image = spec.Component.Image.Text,
+                Digest = image.Digest,
+                Definition = RevisionCodec.Write(spec.Component),
+                SpecHash = spec.SpecHash,
+                Ports = spec.Ports,
+                Program = QemuCommandLine.Of(_options, spec, boot, network, acceleration, user, memory),
+                Beside = QemuCommandLine.Beside(boot, vm.Path),
+                ReadOnly = QemuCommandLine.ReadOnly(boot),
+                ExitFrom = boot.ExitFrom,
+                Own = boot.Own,
+                Limits = VmLimits.Of(memory, Vm.Cpus(spec)),
+                ConsoleBytes = _options.ConsoleBytes,
+                ConsoleFiles = _options.ConsoleFiles,
                 User = user,
                 Bridge = network.Bridge,
                 Address = bridged ? network.Address.ToString() : null,

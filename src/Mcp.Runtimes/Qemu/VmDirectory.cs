@@ -71,7 +71,18 @@ internal sealed class VmDirectory(string path)
             : exit is not null ? (exit.Code is null ? InstanceState.Failed : InstanceState.Exited, exit.Code, exit.Reason)
             : run is null ? (InstanceState.Failed, (int?)null, "was never started")
             : (InstanceState.Failed, null, "went away without a word: the machine was restarted, or the VM and its keeper were killed");
-        return new InstanceInfo(name, record.Image, state, code, record.SpecHash, run?.Started, record.Definition, record.Ports, reason);
+        return new InstanceInfo
+        {
+            Name = name,
+            Image = record.Image,
+            State = state,
+            ExitCode = code,
+            SpecHash = record.SpecHash,
+            Started = run?.Started,
+            Definition = record.Definition,
+            Ports = record.Ports,
+            Reason = reason,
+        };
     }
 
     /// <summary>A keeper that was killed takes QEMU and its helpers with it, but not at the same instant.</summary>

@@ -8,28 +8,42 @@ namespace Mcp.Runtimes.Qemu;
 public enum ExitCodeFrom { Disk, Status }
 
 /// <summary>vm.json: all that is needed to run a VM, now or again. A directory without it is no VM.</summary>
-/// <param name="Digest">Of the image, so that its files stay in the store.</param>
-/// <param name="Program">QEMU with its arguments; runs in the VM's machine directory.</param>
-/// <param name="Beside">Programs that QEMU talks to, started before it, each a list.</param>
-/// <param name="ReadOnly">Host directories by the names under which those programs see them: they must not change them, whatever a guest
-/// does.</param>
-/// <param name="Own">Files of the machine directory that belong to this VM alone.</param>
-internal sealed record VmRecord(
-    string Name,
-    string Image,
-    string Digest,
-    string Definition,
-    string SpecHash,
-    IReadOnlyList<FixedPort> Ports,
-    IReadOnlyList<string> Program,
-    IReadOnlyList<IReadOnlyList<string>> Beside,
-    IReadOnlyDictionary<string, string> ReadOnly,
-    ExitCodeFrom ExitFrom,
-    IReadOnlyList<string> Own,
-    VmLimits Limits,
-    long ConsoleBytes,
-    int ConsoleFiles)
+internal sealed record VmRecord
 {
+    public required string Name { get; init; }
+
+    public required string Image { get; init; }
+
+    /// <summary>Of the image, so that its files stay in the store.</summary>
+    public required string Digest { get; init; }
+
+    public required string Definition { get; init; }
+
+    public required string SpecHash { get; init; }
+
+    public required IReadOnlyList<FixedPort> Ports { get; init; }
+
+    /// <summary>QEMU with its arguments; runs in the VM's machine directory.</summary>
+    public required IReadOnlyList<string> Program { get; init; }
+
+    /// <summary>Programs that QEMU talks to, started before it, each a list.</summary>
+    public required IReadOnlyList<IReadOnlyList<string>> Beside { get; init; }
+
+    /// <summary>Host directories by the names under which those programs see them: they must not change them, whatever a guest does.
+    /// </summary>
+    public required IReadOnlyDictionary<string, string> ReadOnly { get; init; }
+
+    public required ExitCodeFrom ExitFrom { get; init; }
+
+    /// <summary>Files of the machine directory that belong to this VM alone.</summary>
+    public required IReadOnlyList<string> Own { get; init; }
+
+    public required VmLimits Limits { get; init; }
+
+    public required long ConsoleBytes { get; init; }
+
+    public required int ConsoleFiles { get; init; }
+
     /// <summary>Whom QEMU runs as; null: as the keeper does.</summary>
     public VmUser? User { get; init; }
 

@@ -32,6 +32,9 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     /// kill -9 does.</summary>
     public Func<string, Task> Hook { get; set; } = _ => Task.CompletedTask;
 
+    /// <summary>Thrown by whatever lists; null: it answers.</summary>
+    public McpException? Mute { get; set; }
+
     public string Name => "fake";
 
     public Task<RuntimeAvailability> ProbeAsync(CancellationToken ct) =>
@@ -99,8 +102,9 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     public Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct) =>
         Task.FromResult(_instances.GetValueOrDefault(name)?.Info());
 
-    public Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct) =>
-        Task.FromResult<IReadOnlyList<InstanceInfo>>([.. _instances.Values.Select(i => i.Info())]);
+    public Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct) => Mute is { } why
+        ? Task.FromException<IReadOnlyList<InstanceInfo>>(why)
+        : Task.FromResult<IReadOnlyList<InstanceInfo>>([.. _instances.Values.Select(i => i.Info())]);
 
     public Task<IReadOnlyList<VolumeHolder>> HoldersAsync(CancellationToken ct) => Task.FromResult<IReadOnlyList<VolumeHolder>>(
         [.. _instances.Values.Select(i => new VolumeHolder(
@@ -188,15 +192,17 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
         }
 
         public InstanceInfo Info() =>
-            new(
-                spec.Name,
-                spec.Component.Image.Text,
-                State,
-                _exitCode,
-                spec.SpecHash,
-                _started,
-                RevisionCodec.Write(spec.Component),
-                spec.Ports);
+            new()
+            {
+                Name = spec.Name,
+                Image = spec.Component.Image.Text,
+                State = State,
+                ExitCode = _exitCode,
+                SpecHash = spec.SpecHash,
+                Started = _started,
+                Definition = RevisionCodec.Write(spec.Component),
+                Ports = spec.Ports,
+            };
 
         private void Listen(FixedPort port)
         {

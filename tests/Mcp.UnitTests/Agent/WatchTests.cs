@@ -124,6 +124,30 @@ public sealed class WatchTests : IDisposable
     }
 
     [Theory]
+    [InlineData("no", false)]
+    [InlineData("unless-stopped", true)]
+    public async Task One_that_ends_while_the_others_are_waited_for_does_not_take_over_as_it_is(string restart, bool isWellAgain)
+    {
+        using var world = new World(_directory, _runtime);
+        await world.DeployAsync(Two("v1", restart));
+        _runtime.Sick.Add("slow");
+        var deploy = world.Deployer.DeployAsync(Two("v2", restart), DeployOptions.Default, (step, mark, detail) =>
+        {
+            // The first one was well; the second is still asked.
+            if (step != "health" || mark != StepMark.Progress || !detail.StartsWith("slow: probe 1", StringComparison.Ordinal))
+                return;
+            Kill(2, 3);
+            _runtime.Sick.Clear();
+        }, default);
+        if (isWellAgain)
+            await deploy;
+        else
+            Assert.Equal("health", (await Assert.ThrowsAsync<StepFailedException>(() => deploy)).Step);
+        var generation = isWellAgain ? 2 : 1;
+        Assert.Equal([$"blog.slow.{generation}", $"blog.web.{generation}"], await world.RunningAsync());
+    }
+
+    [Theory]
     [InlineData(Beside)]
     [InlineData(StopFirst)]
     public async Task An_agent_that_was_killed_watches_for_the_rest_of_the_time(string update)
@@ -153,6 +177,21 @@ public sealed class WatchTests : IDisposable
         await next.Proxy.PushAsync(default);
         await IsAsync(next, 2, "v2");
     }
+
+    private static ServiceDefinition Two(string tag, string restart) => ServiceFile.Parse($$"""
+        name = "blog"
+        [[components]]
+        name = "web"
+        image = "example.com/hello:{{tag}}"
+        restart = "{{restart}}"
+        watch = "0s"
+        health = { http = "/", port = 8080, interval = "20ms", retries = 500 }
+        [[components]]
+        name = "slow"
+        image = "example.com/hello:{{tag}}"
+        watch = "0s"
+        health = { http = "/", port = 8080, interval = "20ms" }
+        """, "test");
 
     private static ServiceDefinition Service(string tag, string extra, string route, string watch = "0s") => ServiceFile.Parse($"""
         name = "blog"

@@ -226,7 +226,7 @@ public sealed class LayerTests : IDisposable
     {
         await UnpackAsync(Text("file", "1"), Link("all", "/"), Link("round", "."), Link("and-round", "."), Link("and-round-again", "."));
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
-        var disk = await RootDisk.MakeAsync(new StoredImage("d", _directory, [], [], [], "/", ""), limit.Token);
+        var disk = await RootDisk.MakeAsync(new StoredImage { Digest = "d", Directory = _directory }, limit.Token);
         Assert.InRange(new FileInfo(disk).Length, 1024 * 1024, 16 * 1024 * 1024);
     }
 
@@ -239,7 +239,7 @@ public sealed class LayerTests : IDisposable
             Link("usr/bin/server", "/usr/bin/real"),
             Text("usr/bin/arm", Elf(183)),
             Text("start.sh", "#!/bin/sh\necho no"));
-        var image = new StoredImage("d", _directory, ["PATH=/nowhere:/bin"], [], [], "/", "");
+        var image = new StoredImage { Digest = "d", Directory = _directory, Env = ["PATH=/nowhere:/bin"] };
         Assert.Equal("/usr/bin/real", ElfFinder.Find(image, "server"));
         Assert.Contains("microvm", Assert.Throws<McpException>(() => ElfFinder.Find(image, "/start.sh")).Hint, StringComparison.Ordinal);
         Assert.Contains(

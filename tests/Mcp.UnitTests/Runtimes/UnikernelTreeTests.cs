@@ -21,7 +21,15 @@ public sealed class UnikernelTreeTests : IDisposable
 
     private string Staging => Path.Combine(_directory, "staging");
 
-    private StoredImage Image => new("d", _directory, ["A=b"], ["h"], ["--x", "two words"], "/work/here", "");
+    private StoredImage Image => new()
+    {
+        Digest = "d",
+        Directory = _directory,
+        Env = ["A=b"],
+        Entrypoint = ["h"],
+        Cmd = ["--x", "two words"],
+        WorkingDir = "/work/here",
+    };
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
