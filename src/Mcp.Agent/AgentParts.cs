@@ -72,13 +72,16 @@ public sealed class AgentParts : IDisposable
         var control = new ServiceControl(Registry, guarded, Ports, Proxy, locks, retire, gate);
         control.Changed += Restarts.Forget;
         var reconciler = new Reconciler(Registry, guarded, control, locks, Restarts, retire);
-        Services = new ServiceParts(
-            new Hostnames(config, Registry.Components),
-            rollouts,
-            deployer,
-            undeployer,
-            control,
-            new Adoption(Registry, guarded, Proxy, locks));
+        Services = new ServiceParts
+        {
+            Hostnames = new Hostnames(config, Registry.Components),
+            Rollouts = rollouts,
+            Deployer = deployer,
+            Undeployer = undeployer,
+            Control = control,
+            Adoption = new Adoption(Registry, guarded, Proxy, locks),
+            Locks = locks,
+        };
         Node = new NodeParts
         {
             View = new NodeView(config, Registry.Components, guarded, Proxy, Endings),

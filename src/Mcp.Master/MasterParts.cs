@@ -37,11 +37,11 @@ public sealed class MasterParts
         Nodes = new NodeDirectory(config, store, time);
         Membership = new Membership(store, identity, config.Zone.Text, time);
         Images = new CommonArchitectures(agents, store);
-        var locks = new ServiceLocks();
+        var locks = Locks = new ServiceLocks();
         var coordinator = new EdgeCoordinator(Nodes, agents, store, config.Zone, config.Dns.Resolver(config.Listen));
         var ways = edge ?? coordinator;
-        var agentStep = new AgentStep(Nodes, agents, store);
         var (names, wayIn, record) = (new DnsStep(Nodes, dns), new EdgeStep(ways), new RecordStep(store));
+        var agentStep = new AgentStep(Nodes, agents, store, new WaysIn(names, ways, store));
         var copies = new OldCopies(agentStep, names, ways, store, config.Settle, time);
         var running = new NodeDefinitions(Nodes, agents, store);
         Place = new PlaceStep(Nodes, Images, running, store);
@@ -53,6 +53,7 @@ public sealed class MasterParts
             running,
             Undeployer,
             locks);
+        Cancellation = new FleetCancellation(locks, Nodes, agents, store);
         Pending = new PendingPlacements(running, store, locks);
         Drainer = new Drainer(Nodes, store, Deployer, Undeployer);
         Dns = dns is null ? null : new DnsReconciler(dns, store, locks, time);
@@ -81,6 +82,9 @@ public sealed class MasterParts
 
     public AgentPool Agents { get; }
 
+    /// <summary>What is being done to each service.</summary>
+    public ServiceLocks Locks { get; }
+
     public NodeDirectory Nodes { get; }
 
     public Membership Membership { get; }
@@ -92,6 +96,8 @@ public sealed class MasterParts
     public FleetDeployer Deployer { get; }
 
     public FleetUndeployer Undeployer { get; }
+
+    public FleetCancellation Cancellation { get; }
 
     public Drainer Drainer { get; }
 

@@ -8,6 +8,7 @@ using Mcp.Model.Events;
 using Mcp.Model.Histories;
 using Mcp.Model.Names;
 using Mcp.Model.Revisions;
+using Mcp.Protocol.V1;
 using Microsoft.Data.Sqlite;
 
 namespace Mcp.Agent.Deploy;
@@ -54,7 +55,14 @@ public sealed class Deployer(
     /// <exception cref="McpException">plan.changed, volume.held, port.in_use, component.unknown: nothing was touched.</exception>
     public async Task<bool> DeployAsync(ServiceDefinition service, DeployOptions options, StepReport? report, CancellationToken ct)
     {
-        using var held = await locks.TakeAsync(service.Name, ct);
+        using var work = new Work(Work.Deploy, options.By, report);
+        return await CarryOutAsync(service, options, work, ct);
+    }
+
+    /// <summary>The same for work that others may follow, and take back.</summary>
+    public async Task<bool> CarryOutAsync(ServiceDefinition service, DeployOptions options, Work work, CancellationToken ct)
+    {
+        using var held = await locks.TakeAsync(service.Name, work, ct);
         registry.Sequences.Pass(service.Name, options.Number);
         // What is half done was begun after that plan was made. The master asks again, after it was killed, for what may be half done here.
         if (options.Plan is not null && !options.IfChanged && registry.Operations.Open().Any(o => o.Subject == service.Name.Text))
@@ -70,18 +78,26 @@ public sealed class Deployer(
         var plan = await rollouts.PlanAsync(service, options, ct);
         plan.Expect(options.Plan);
         var deployment = plan.IsEmpty ? null : rollouts.Begin(plan);
-        report?.Invoke("plan", StepMark.Done, deployment is null ? "nothing changed" : deployment.Summary());
+        work.Report("plan", StepMark.Done, deployment is null ? "nothing changed" : deployment.Summary());
         if (deployment is null)
             return false;
-        await RunAsync(Begin(service.Name, deployment, options), report, ct);
+        await RunAsync(Begin(service.Name, deployment, options), work, ct);
         return true;
     }
 
     /// <summary>Finishes or undoes what a kill or a failed undo left in the journal.</summary>
     public async Task ResumeAsync(JournalEntry entry, CancellationToken ct)
     {
-        using var held = await locks.TakeAsync(Label.Parse(entry.Subject), ct);
-        await ResumeHeldAsync(entry, ct);
+        using var work = new Work(entry.Kind == Kind ? Work.Deploy : entry.Kind, "");
+        using var held = await locks.TakeAsync(Label.Parse(entry.Subject), work, ct);
+        try
+        {
+            await work.RunAsync(async () => await ResumeHeldAsync(entry, work, ct) ? new StepEvent() : throw Undone(entry));
+        }
+        catch (Exception e) when (IsUndone(e))
+        {
+            // Already an event; the generation before stands.
+        }
     }
 
     public bool IsActive(Guid operation) => _active.ContainsKey(operation);
@@ -94,22 +110,45 @@ public sealed class Deployer(
             if (entry.Kind == Undeployer.Kind)
                 await undeployer.RunHeldAsync(entry, ct);
             else
-                await ResumeHeldAsync(entry, ct);
+                await ResumeBeforeAsync(entry, ct);
         }
     }
 
-    private async Task ResumeHeldAsync(JournalEntry entry, CancellationToken ct)
+    // Its steps are not those of what waits for it.
+    private async Task ResumeBeforeAsync(JournalEntry entry, CancellationToken ct)
+    {
+        using var before = new Work(Work.Deploy, "");
+        try
+        {
+            await ResumeHeldAsync(entry, before, ct);
+        }
+        catch (Exception e) when (IsUndone(e))
+        {
+            // Already an event; the generation before stands.
+        }
+    }
+
+    private static bool IsUndone(Exception e) =>
+        e is StepFailedException { Undone: true } || (e is McpException known && known.Code == ErrorCode.DeployUndone);
+
+    private static McpException Undone(JournalEntry entry) => new(
+        ErrorCode.DeployUndone,
+        $"the deploy of {entry.Subject} had failed{(entry.Why.Length > 0 ? $" ({entry.Why})" : "")} and was undone",
+        "mcp events says more");
+
+    // False: it was undone, or came to nothing.
+    private async Task<bool> ResumeHeldAsync(JournalEntry entry, Work work, CancellationToken ct)
     {
         // An undeploy that came first has closed it.
         if (registry.Operations.Open().All(o => o.Id != entry.Id))
-            return;
+            return false;
         // What failed in this run of the agent is undone, also if the disk was too full to write that down.
         if (_undo.ContainsKey(entry.Id))
             entry = entry with { Undoing = true };
         if (Deployment.TryRead(entry.State) is not { } state || entry.Step < 0 || entry.Step >= steps.Count)
         {
             Abandon(entry);
-            return;
+            return false;
         }
 
         entry = LegacyJournal.Translate(entry, Kind, steps);
@@ -117,14 +156,8 @@ public sealed class Deployer(
         foreach (var rollout in state.Rollouts)
             registry.Generations.Give(Label.Parse(entry.Subject), Label.Parse(rollout.Component), rollout.Generation);
         registry.Events.Add(entry.Subject, "", EventKind.DeployResumed, entry.Undoing ? "undoing" : $"from step {steps[entry.Step].Name}");
-        try
-        {
-            await RunAsync(entry, null, ct);
-        }
-        catch (StepFailedException e) when (e.Undone)
-        {
-            // Already an event; the generation before stands.
-        }
+        await RunAsync(entry, work, ct);
+        return !entry.Undoing;
     }
 
     // What it had started is left over beside what the registry says, and goes.
@@ -142,12 +175,12 @@ public sealed class Deployer(
         options.Release,
         _ => new JournalEntry(Guid.NewGuid(), Kind, service.Text, 0, false, Deployment.Write(deployment)));
 
-    private async Task RunAsync(JournalEntry entry, StepReport? report, CancellationToken ct)
+    private async Task RunAsync(JournalEntry entry, Work work, CancellationToken ct)
     {
         _active[entry.Id] = true;
         try
         {
-            var done = await _runner.RunAsync(entry, report, ct);
+            var done = await _runner.CarryOutAsync(entry, work, ct);
             rollouts.Outages.Forget(done.Going().Select(o => o.Instance));
             var kind = entry.Undoing ? EventKind.DeployUndone : EventKind.DeployDone;
             var generations = done.Rollouts.Select(r => $"{r.Component} generation {r.Generation}");

@@ -29,28 +29,15 @@ public sealed class ServiceControl(
     /// <summary>Raised after a person has started, stopped or restarted an instance.</summary>
     public event Action<InstanceName>? Changed;
 
-    /// <param name="patience">Ends the wait for another change of the service, and nothing that has begun.</param>
-    public Task<IReadOnlyList<string>> StartAsync(
-        Label service,
-        Label? component,
-        CancellationToken ct,
-        CancellationToken patience = default) =>
-        ChangeAsync(s_start, service, component, stored => RunAsync(stored, ct), ct, patience);
+    public Task<IReadOnlyList<string>> StartAsync(Label service, Label? component, Work work, CancellationToken ct) =>
+        ChangeAsync(s_start, service, component, stored => RunAsync(stored, ct), work, ct);
 
-    public Task<IReadOnlyList<string>> StopAsync(
-        Label service,
-        Label? component,
-        CancellationToken ct,
-        CancellationToken patience = default) =>
-        ChangeAsync(s_stop, service, component, stored => runtimes.StopAsync(stored.Instance, ct), ct, patience);
+    public Task<IReadOnlyList<string>> StopAsync(Label service, Label? component, Work work, CancellationToken ct) =>
+        ChangeAsync(s_stop, service, component, stored => runtimes.StopAsync(stored.Instance, ct), work, ct);
 
-    public Task<IReadOnlyList<string>> RestartAsync(
-        Label service,
-        Label? component,
-        CancellationToken ct,
-        CancellationToken patience = default)
+    public Task<IReadOnlyList<string>> RestartAsync(Label service, Label? component, Work work, CancellationToken ct)
     {
-        return ChangeAsync(s_restart, service, component, AgainAsync, ct, patience);
+        return ChangeAsync(s_restart, service, component, AgainAsync, work, ct);
 
         async Task AgainAsync(StoredComponent stored)
         {
@@ -120,11 +107,10 @@ public sealed class ServiceControl(
         Label service,
         Label? component,
         Func<StoredComponent, Task> act,
-        CancellationToken ct,
-        CancellationToken patience)
+        Work work,
+        CancellationToken ct)
     {
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(ct, patience);
-        using var held = await locks.TakeAsync(service, both.Token);
+        using var held = await locks.TakeAsync(service, work, ct);
         if (registry.Operations.Open().FirstOrDefault(o => o.Subject == service.Text) is { } open)
         {
             throw new McpException(

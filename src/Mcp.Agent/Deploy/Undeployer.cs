@@ -21,16 +21,10 @@ public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, Port
     public bool IsActive(Guid operation) => _active.ContainsKey(operation);
 
     /// <param name="number">The master's; null: not from it.</param>
-    /// <param name="patience">Ends the wait for another change of the service, and nothing that has begun.</param>
     /// <exception cref="McpException">service.unknown, request.superseded</exception>
-    public async Task<IReadOnlyList<string>> UndeployAsync(
-        Label service,
-        RequestNumber? number,
-        CancellationToken ct,
-        CancellationToken patience = default)
+    public async Task<IReadOnlyList<string>> UndeployAsync(Label service, RequestNumber? number, Work work, CancellationToken ct)
     {
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(ct, patience);
-        using var held = await locks.TakeAsync(service, both.Token);
+        using var held = await locks.TakeAsync(service, work, ct);
         registry.Sequences.Pass(service, number);
         // A first deploy that was interrupted is in the journal only, and would bring the service up later.
         if (registry.Components.List(service).Count == 0 && registry.Operations.Open().All(o => o.Subject != service.Text))
@@ -45,11 +39,18 @@ public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, Port
         return await RunHeldAsync(open ?? new JournalEntry(Guid.NewGuid(), Kind, service.Text, 0, false, ""), ct);
     }
 
+    public async Task<IReadOnlyList<string>> UndeployAsync(Label service, RequestNumber? number, CancellationToken ct)
+    {
+        using var work = new Work(Kind, "");
+        return await UndeployAsync(service, number, work, ct);
+    }
+
     public Task<IReadOnlyList<string>> UndeployAsync(Label service, CancellationToken ct) => UndeployAsync(service, number: null, ct);
 
     public async Task ResumeAsync(JournalEntry entry, CancellationToken ct)
     {
-        using var held = await locks.TakeAsync(Label.Parse(entry.Subject), ct);
+        using var work = new Work(Kind, "");
+        using var held = await locks.TakeAsync(Label.Parse(entry.Subject), work, ct);
         await RunHeldAsync(entry, ct);
     }
 

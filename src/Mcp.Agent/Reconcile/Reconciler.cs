@@ -91,7 +91,8 @@ public sealed class Reconciler(
         return drift;
     }
 
-    /// <summary>The same after an operation, whose outcome it leaves as it is: what cannot be seen now, the next round sees and tells.</summary>
+    /// <summary>The same after an operation, whose outcome it leaves as it is: what cannot be seen now, the next round sees and tells.
+    /// </summary>
     public async Task LookAsync(CancellationToken ct)
     {
         try

@@ -28,33 +28,23 @@ internal sealed class AgentRpc(
     public override async Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
     {
         var service = Wanted(request, context);
-        var events = new StepFeed();
-        var started = time.GetTimestamp();
-        var stepStarted = started;
-        // The deploy goes on when the client goes away: a broken terminal must not undo it.
-        var deploy = services.Deployer.DeployAsync(service, Options(request, context), (step, mark, detail) =>
-        {
-            if (mark == StepMark.Started)
-                stepStarted = time.GetTimestamp();
-            events.Add(new StepEvent { Kind = Kind(mark), Step = step, Detail = detail, DurationMs = MillisecondsSince(stepStarted) });
-        }, Stopping);
-        _ = deploy.ContinueWith(_ => events.Complete(), TaskScheduler.Default);
-        await events.SendAsync(responseStream, context.CancellationToken);
-        var changed = await deploy;
-        await node.Reconciler.LookAsync(context.CancellationToken);
-        var finished = new StepEvent
-        {
-            Kind = StepEvent.Types.Kind.Finished,
-            DurationMs = MillisecondsSince(started),
-            Unchanged = !changed,
-        };
-        if (AuthInterceptor.CallerOf(context).IsMaster && registry.Components.Find(service.Name) is { } kept)
-        {
-            finished.Revision = Revision.Of(kept).ToWire();
-            finished.Release = registry.Releases.Last(service.Name);
-        }
+        var options = Options(request, context);
+        using var work = new Work(Work.Deploy, options.By) { Patience = context.CancellationToken };
+        await StepStream.SendAsync(work, DeployAsync, responseStream, context.CancellationToken);
 
-        await responseStream.WriteAsync(finished, context.CancellationToken);
+        async Task<StepEvent> DeployAsync()
+        {
+            var changed = await services.Deployer.CarryOutAsync(service, options, work, Stopping);
+            await node.Reconciler.LookAsync(Stopping);
+            var finished = new StepEvent { Unchanged = !changed };
+            if (AuthInterceptor.CallerOf(context).IsMaster && registry.Components.Find(service.Name) is { } kept)
+            {
+                finished.Revision = Revision.Of(kept).ToWire();
+                finished.Release = registry.Releases.Last(service.Name);
+            }
+
+            return finished;
+        }
     }
 
     public override Task DeployPlanned(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context) =>
@@ -73,45 +63,41 @@ internal sealed class AgentRpc(
         return SeenPlan.By(AuthInterceptor.CallerOf(context), plan.ToWire());
     }
 
+    public override Task Attach(ServiceRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context) =>
+        StepStream.FollowAsync(Underway(Label.Parse(request.Service)), responseStream, context.CancellationToken);
+
+    public override Task<OperationReply> Cancel(CancelRequest request, ServerCallContext context)
+    {
+        var caller = AuthInterceptor.CallerOf(context);
+        var by = caller.IsMaster && request.By.Length > 0 ? Label.Clip(request.By) : caller.Name;
+        var service = Label.Parse(request.Service);
+        return Cancellation.CancelAsync(service, Underway(service), by, context.CancellationToken);
+    }
+
+    public override Task<UnderwayReply> Underway(ServiceRequest request, ServerCallContext context) =>
+        Task.FromResult(Cancellation.Underway(services.Locks.Of(Label.Parse(request.Service))));
+
     public override Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context)
     {
         var number = numbers.Of(request.Sequence, request.Standing, context);
         var service = Label.Parse(request.Service);
-        return DoneAsync(services.Undeployer.UndeployAsync(service, number, Stopping, context.CancellationToken), context);
+        return DoneAsync("undeploy", work => services.Undeployer.UndeployAsync(service, number, work, Stopping), context);
     }
 
     public override Task<OperationReply> Start(ComponentRequest request, ServerCallContext context) =>
-        DoneAsync(
-            services.Control.StartAsync(
-                Label.Parse(request.Service),
-                Component(request.Component),
-                Stopping,
-                context.CancellationToken),
-            context);
+        ChangedAsync("start", request, services.Control.StartAsync, context);
 
     public override Task<OperationReply> Stop(ComponentRequest request, ServerCallContext context) =>
-        DoneAsync(
-            services.Control.StopAsync(
-                Label.Parse(request.Service),
-                Component(request.Component),
-                Stopping,
-                context.CancellationToken),
-            context);
+        ChangedAsync("stop", request, services.Control.StopAsync, context);
 
     public override Task<OperationReply> Restart(ComponentRequest request, ServerCallContext context) =>
-        DoneAsync(
-            services.Control.RestartAsync(
-                Label.Parse(request.Service),
-                Component(request.Component),
-                Stopping,
-                context.CancellationToken),
-            context);
+        ChangedAsync("restart", request, services.Control.RestartAsync, context);
 
     public override Task<OperationReply> Purge(PurgeRequest request, ServerCallContext context) =>
-        DoneAsync(services.Control.PurgeAsync(request.DryRun, Stopping), context);
+        DoneAsync("purge", _ => services.Control.PurgeAsync(request.DryRun, Stopping), context);
 
     public override Task<OperationReply> Adopt(AdoptRequest request, ServerCallContext context) =>
-        DoneAsync(services.Adoption.AdoptAsync(Service(request.Service), request.DryRun, Stopping), context);
+        DoneAsync("adopt", _ => services.Adoption.AdoptAsync(Service(request.Service), request.DryRun, Stopping), context);
 
     public override Task<PushFileReply> PushFile(IAsyncStreamReader<FileChunk> requestStream, ServerCallContext context) =>
         FileTransfer.PushAsync(node.Files, requestStream, context.CancellationToken);
@@ -252,12 +238,24 @@ internal sealed class AgentRpc(
         ? hostname
         : throw new McpException(ErrorCode.EdgeHostname, $"'{Label.Clip(text)}' is not a hostname", Hostname.Allowed);
 
-    private async Task<OperationReply> DoneAsync(Task<IReadOnlyList<string>> operation, ServerCallContext context)
+    private Task<OperationReply> ChangedAsync(
+        string what,
+        ComponentRequest request,
+        Func<Label, Label?, Work, CancellationToken, Task<IReadOnlyList<string>>> change,
+        ServerCallContext context) =>
+        DoneAsync(what, work => change(Label.Parse(request.Service), Component(request.Component), work, Stopping), context);
+
+    // Of a client that goes away, what has not begun is not done.
+    private async Task<OperationReply> DoneAsync(
+        string what,
+        Func<Work, Task<IReadOnlyList<string>>> operation,
+        ServerCallContext context)
     {
+        using var work = new Work(what, AuthInterceptor.CallerOf(context).Name) { Patience = context.CancellationToken };
         var reply = new OperationReply();
         try
         {
-            reply.Done.AddRange(await operation);
+            reply.Done.AddRange(await operation(work));
             return reply;
         }
         finally
@@ -289,7 +287,7 @@ internal sealed class AgentRpc(
 
     private CancellationToken Stopping => lifetime.ApplicationStopping;
 
-    private long MillisecondsSince(long started) => (long)time.GetElapsedTime(started).TotalMilliseconds;
+    private Work Underway(Label service) => services.Locks.Of(service) ?? throw Cancellation.Nothing(service);
 
     private static McpException Unknown(string service) =>
         new(ErrorCode.ServiceUnknown, $"there is no service {service} on this node", "mcp list shows those that are");
@@ -297,13 +295,4 @@ internal sealed class AgentRpc(
     private static Label? Service(string text) => text.Length == 0 ? null : Label.Parse(text);
 
     private static Label? Component(string text) => text.Length == 0 ? null : Label.Parse(text);
-
-    private static StepEvent.Types.Kind Kind(StepMark mark) => mark switch
-    {
-        StepMark.Started => StepEvent.Types.Kind.Started,
-        StepMark.Progress => StepEvent.Types.Kind.Progress,
-        StepMark.Done => StepEvent.Types.Kind.Done,
-        StepMark.Failed => StepEvent.Types.Kind.Failed,
-        StepMark.Undone => StepEvent.Types.Kind.Undone,
-    };
 }

@@ -24,7 +24,8 @@ internal static class LifecycleCommands
             }
 
             var request = new ServiceRequest { Service = name };
-            return Done(await agent.Client.UndeployAsync(request, agent.Call(AgentCommand.Slow, ct)), printer);
+            using var undeploy = agent.Client.UndeployAsync(request, agent.Call(AgentCommand.Slow, ct));
+            return Done(await Waits.TellAsync(undeploy.ResponseAsync, name, "undeploy", agent, ct), printer);
         });
         yield return Change("start", "Start what was stopped", (client, request, options) => client.StartAsync(request, options));
         yield return Change(
@@ -73,7 +74,8 @@ internal static class LifecycleCommands
         {
             var (service, component) = AgentCommand.Target(parsed.GetValue(target)!);
             var request = new ComponentRequest { Service = service, Component = component };
-            return Done(await call(agent.Client, request, agent.Call(AgentCommand.Slow, ct)), printer);
+            using var change = call(agent.Client, request, agent.Call(AgentCommand.Slow, ct));
+            return Done(await Waits.TellAsync(change.ResponseAsync, service, name, agent, ct), printer);
         });
     }
 

@@ -131,7 +131,7 @@ internal static class NodeCommands
             var name = Label.Parse(parsed.GetValue(drained)!).Text;
             using var call = agent.Nodes.DrainNode(
                 new NodeRequest { Name = name, LeaveData = parsed.GetValue(leaveData) }, agent.Call(null, ct));
-            await LiveSteps.ShowAsync(call.ResponseStream.ReadAllAsync(ct), $"drained {name}", printer);
+            await new LiveSteps().ShowAsync(call.ResponseStream.ReadAllAsync(ct), $"drained {name}", printer);
             return 0;
         });
     }

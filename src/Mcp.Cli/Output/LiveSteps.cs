@@ -1,42 +1,117 @@
+using System.Diagnostics;
 using System.Globalization;
 using Mcp.Protocol.V1;
 using Spectre.Console;
 
 namespace Mcp.Cli.Output;
 
-/// <summary>An operation's steps as they happen: finished ones as lines; on a terminal, below them, what is going on right now.</summary>
-internal static class LiveSteps
+/// <summary>An operation's steps as they happen: finished ones as lines; what is going on right now, on a terminal below them, else as a
+/// line every 10 s.</summary>
+internal sealed class LiveSteps
 {
-    public static async Task ShowAsync(IAsyncEnumerable<StepEvent> steps, string finished, Printer printer)
+    private static readonly TimeSpan s_still = TimeSpan.FromSeconds(10);
+    private readonly Stopwatch _sinceLine = Stopwatch.StartNew();
+    private readonly Stopwatch _step = Stopwatch.StartNew();
+    private string _name = "";
+    private string _detail = "";
+
+    /// <summary>Something has come.</summary>
+    public bool HasAnswered { get; private set; }
+
+    /// <summary>It does more than wait for another change.</summary>
+    public bool HasBegun { get; private set; }
+
+    /// <summary>It serves, and goes on without being followed.</summary>
+    public bool HasLeft { get; private set; }
+
+    /// <param name="finished">The last line, before how long it took.</param>
+    /// <param name="detach">Only until it serves.</param>
+    public async Task ShowAsync(IAsyncEnumerable<StepEvent> steps, string finished, Printer printer, bool detach = false)
     {
+        var wanted = UntilAsync(steps, detach);
         if (printer.Json)
         {
-            await foreach (var step in steps)
+            await foreach (var step in wanted)
                 Printer.Message(step);
         }
         else if (Console.IsOutputRedirected)
         {
-            await WriteAsync(steps, finished, Console.Out.WriteLine, _ => { });
+            await WriteAsync(wanted, finished, Console.Out.WriteLine, now: null);
         }
         else
         {
             await AnsiConsole.Status().Spinner(Spinner.Known.Dots).StartAsync("...",
-                status => WriteAsync(steps, finished, AnsiConsole.WriteLine, doing => status.Status(Markup.Escape(doing))));
+                status => WriteAsync(wanted, finished, AnsiConsole.WriteLine, doing => status.Status(Markup.Escape(doing))));
         }
     }
 
-    private static async Task WriteAsync(IAsyncEnumerable<StepEvent> steps, string finished, Action<string> write, Action<string> now)
+    private async IAsyncEnumerable<StepEvent> UntilAsync(IAsyncEnumerable<StepEvent> steps, bool detach)
     {
         await foreach (var step in steps)
         {
-            if (step.Kind is StepEvent.Types.Kind.Started or StepEvent.Types.Kind.Progress)
-                now(Visible.Text($"{step.Step} {step.Detail}"));
-            else if (Line(step, finished) is { } line)
-                write(Visible.Text(line));
+            HasAnswered = true;
+            HasBegun |= step.Step != "wait";
+            yield return step;
+            HasLeft = detach && step.Kind == StepEvent.Types.Kind.Serving;
+            if (HasLeft)
+                yield break;
         }
     }
 
-    private static string? Line(StepEvent step, string finished) => step.Kind switch
+    // Null: there is no place for what is going on, so it is a line now and then.
+    private async Task WriteAsync(IAsyncEnumerable<StepEvent> steps, string finished, Action<string> write, Action<string>? now)
+    {
+        await using var all = steps.GetAsyncEnumerator();
+        var next = all.MoveNextAsync().AsTask();
+        while (await HasNextAsync(next, write, now is null))
+        {
+            Tell(all.Current, finished, write, now);
+            next = all.MoveNextAsync().AsTask();
+        }
+    }
+
+    private async Task<bool> HasNextAsync(Task<bool> next, Action<string> write, bool isStill)
+    {
+        while (isStill && !next.IsCompleted)
+        {
+            var rest = s_still - _sinceLine.Elapsed;
+            if (rest <= TimeSpan.Zero)
+                Line(write, Doing());
+            else
+                await Task.WhenAny(next, Task.Delay(rest));
+        }
+
+        return await next;
+    }
+
+    private void Tell(StepEvent step, string finished, Action<string> write, Action<string>? now)
+    {
+        if (step.Kind == StepEvent.Types.Kind.Started)
+            _step.Restart();
+        if (step.Kind is StepEvent.Types.Kind.Started or StepEvent.Types.Kind.Progress)
+        {
+            (_name, _detail) = (step.Step, step.Detail);
+            now?.Invoke(Visible.Text($"{step.Step} {step.Detail}"));
+            if (now is null && _sinceLine.Elapsed >= s_still)
+                Line(write, Doing());
+        }
+        else if (Ended(step, finished) is { } line)
+        {
+            Line(write, line);
+        }
+    }
+
+    private void Line(Action<string> write, string line)
+    {
+        write(Visible.Text(line));
+        _sinceLine.Restart();
+    }
+
+    private string Doing() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"  ...     {_name,-8} {_step.ElapsedMilliseconds,6} ms  {_detail}").TrimEnd();
+
+    private static string? Ended(StepEvent step, string finished) => step.Kind switch
     {
         StepEvent.Types.Kind.Done =>
             string.Create(CultureInfo.InvariantCulture, $"  ok      {step.Step,-8} {step.DurationMs,6} ms  {step.Detail}").TrimEnd(),

@@ -8,6 +8,9 @@ public static class RpcRoles
     {
         ["Deploy"] = Role.Deployer,
         ["DeployPlanned"] = Role.Deployer,
+        ["Attach"] = Role.Viewer,
+        ["Cancel"] = Role.Deployer,
+        ["Underway"] = Role.Viewer,
         ["Plan"] = Role.Viewer,
         ["Undeploy"] = Role.Deployer,
         ["Start"] = Role.Deployer,

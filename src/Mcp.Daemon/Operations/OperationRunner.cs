@@ -16,6 +16,22 @@ public interface IStep<TState>
 
     /// <summary>What it came to, for people; empty: nothing to say.</summary>
     string Sum(TState state) => "";
+
+    /// <summary>What becomes of it when somebody takes the operation back.</summary>
+    OnCancel OnCancel => OnCancel.End;
+}
+
+/// <summary>What becomes of a step when somebody takes its operation back.</summary>
+public enum OnCancel
+{
+    /// <summary>It ends, and counts as failed.</summary>
+    End,
+
+    /// <summary>It goes on: whoever takes it back tells those who do it.</summary>
+    Told,
+
+    /// <summary>It goes on, and whatever comes after it: it is too late.</summary>
+    TooLate,
 }
 
 /// <summary>What a failed step means for the operation.</summary>
@@ -50,7 +66,8 @@ public interface IJournal
     IReadOnlyList<JournalEntry> Open();
 }
 
-public enum StepMark { Started, Progress, Done, Failed, Undone }
+/// <remarks>Serving: the new is in the old's place, and is only watched from now on.</remarks>
+public enum StepMark { Started, Progress, Done, Failed, Undone, Serving }
 
 /// <summary>Hears what an operation does: the step, what became of it, and details.</summary>
 public delegate void StepReport(string step, StepMark mark, string detail);
@@ -79,6 +96,12 @@ public sealed class StepFailedException(
     public McpException Reason { get; } = cause;
 }
 
+/// <summary>A step's progress that also hears when what is deployed is in its place.</summary>
+public interface IServing : IProgress<string>
+{
+    void Serves();
+}
+
 /// <summary>Runs steps in order, each journaled before it begins. The one saga engine.</summary>
 /// <param name="undoLimit">How long undoing one step may take; null: 10 minutes.</param>
 public sealed class OperationRunner<TState>(
@@ -96,6 +119,15 @@ public sealed class OperationRunner<TState>(
     /// <exception cref="OperationCanceledException">Cancelled; the operation stays in the journal, at its step.</exception>
     public async Task<TState> RunAsync(JournalEntry entry, StepReport? report, CancellationToken ct)
     {
+        using var work = new Work(entry.Kind, "", report);
+        return await CarryOutAsync(entry, work, ct);
+    }
+
+    /// <summary>The same for work that somebody may take back.</summary>
+    public async Task<TState> CarryOutAsync(JournalEntry entry, Work work, CancellationToken ct)
+    {
+        StepReport report = work.Report;
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(ct, work.Cancelled);
         var state = read(entry.State);
         if (entry.Undoing)
         {
@@ -109,15 +141,19 @@ public sealed class OperationRunner<TState>(
             try
             {
                 journal.Save(entry);
-                report?.Invoke(steps[i].Name, StepMark.Started, "");
-                ct.ThrowIfCancellationRequested();
-                state = await steps[i].RunAsync(state, new StepProgress(steps[i].Name, report), ct);
+                report(steps[i].Name, StepMark.Started, "");
+                // What was cancelled before it is cancelled in it; what it is too late for is not.
+                (steps[i].OnCancel == OnCancel.TooLate ? ct : both.Token).ThrowIfCancellationRequested();
+                state = await steps[i].RunAsync(
+                    state,
+                    new StepProgress(steps[i].Name, report),
+                    steps[i].OnCancel == OnCancel.End ? both.Token : ct);
             }
             // Whoever is told to end leaves it in the journal, at this step.
             catch (Exception e) when (!ct.IsCancellationRequested)
             {
-                var reason = Reason(e);
-                report?.Invoke(steps[i].Name, StepMark.Failed, reason.Message);
+                var reason = work.CancelledBy is { } who && steps[i].OnCancel == OnCancel.End ? Cancelled(who, e) : Reason(e);
+                report(steps[i].Name, StepMark.Failed, reason.Message);
                 if (onFailure == OnFailure.Undo)
                 {
                     entry = entry with { Why = $"step {steps[i].Name}: {reason.Message}" };
@@ -130,7 +166,7 @@ public sealed class OperationRunner<TState>(
                 throw new StepFailedException(steps[i].Name, reason, standing: [.. steps.Take(i).Select(s => s.Name)]);
             }
 
-            report?.Invoke(steps[i].Name, StepMark.Done, steps[i].Sum(state));
+            report(steps[i].Name, StepMark.Done, steps[i].Sum(state));
         }
 
         journal.Close(entry.Id, Outcome.Done);
@@ -145,7 +181,10 @@ public sealed class OperationRunner<TState>(
         _ => new McpException(ErrorCode.StepFailed, FailureText.Of(e), FailureText.IsOurs(e) ? FailureText.OurFault : "", e),
     };
 
-    private async Task<Exception?> TryUndoAsync(JournalEntry entry, TState state, StepReport? report)
+    private static McpException Cancelled(string who, Exception e) =>
+        new(ErrorCode.OperationCancelled, $"cancelled by {who}", "", e);
+
+    private async Task<Exception?> TryUndoAsync(JournalEntry entry, TState state, StepReport report)
     {
         try
         {
@@ -158,7 +197,7 @@ public sealed class OperationRunner<TState>(
         }
     }
 
-    private async Task UndoAsync(JournalEntry entry, TState state, StepReport? report)
+    private async Task UndoAsync(JournalEntry entry, TState state, StepReport report)
     {
         Exception? unwritten = null;
         for (var i = entry.Step; i >= 0; i--)
@@ -167,7 +206,7 @@ public sealed class OperationRunner<TState>(
             unwritten = TrySave(entry with { Step = i, Undoing = true, State = write(state) });
             using var limit = new CancellationTokenSource(undoLimit?.Invoke(state) ?? s_undoLimit);
             await steps[i].UndoAsync(state, limit.Token);
-            report?.Invoke(steps[i].Name, StepMark.Undone, "");
+            report(steps[i].Name, StepMark.Undone, "");
         }
 
         if (unwritten is not null)
@@ -189,8 +228,10 @@ public sealed class OperationRunner<TState>(
     }
 
     // Not Progress<T>, which would report out of order on the thread pool.
-    private sealed class StepProgress(string step, StepReport? report) : IProgress<string>
+    private sealed class StepProgress(string step, StepReport report) : IServing
     {
-        public void Report(string value) => report?.Invoke(step, StepMark.Progress, value);
+        public void Report(string value) => report(step, StepMark.Progress, value);
+
+        public void Serves() => report(step, StepMark.Serving, "");
     }
 }

@@ -5,6 +5,7 @@ namespace Mcp.Daemon.Operations;
 /// <summary>One change of a service at a time; different services side by side. What nobody holds or waits for takes no memory.</summary>
 public sealed class ServiceLocks
 {
+    private static readonly TimeSpan s_tell = TimeSpan.FromSeconds(1);
     private readonly Lock _lock = new();
     private readonly Dictionary<Label, Gate> _gates = [];
 
@@ -16,6 +17,13 @@ public sealed class ServiceLocks
             lock (_lock)
                 return _gates.Count;
         }
+    }
+
+    /// <summary>What is being done to the service; null: nothing, or nothing that anybody asked for.</summary>
+    public Work? Of(Label service)
+    {
+        lock (_lock)
+            return _gates.GetValueOrDefault(service)?.Holder;
     }
 
     public async Task<IDisposable> TakeAsync(Label service, CancellationToken ct)
@@ -32,6 +40,44 @@ public sealed class ServiceLocks
         }
 
         return new Held(this, service, gate);
+    }
+
+    /// <summary>For what is done for somebody, who hears what it waits for.</summary>
+    /// <exception cref="OperationCanceledException">Cancelled, or the patience is at its end: nothing has begun.</exception>
+    public async Task<IDisposable> TakeAsync(Label service, Work work, CancellationToken ct)
+    {
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(ct, work.Patience);
+        var gate = Enter(service);
+        try
+        {
+            await TurnAsync(gate, work, both.Token);
+        }
+        catch
+        {
+            Leave(service, gate);
+            throw;
+        }
+
+        lock (_lock)
+            gate.Holder = work;
+        return new Held(this, service, gate);
+    }
+
+    // In its place in the queue all the while.
+    private static async Task TurnAsync(Gate gate, Work work, CancellationToken ct)
+    {
+        var turn = gate.Turn.WaitAsync(ct);
+        if (turn.IsCompletedSuccessfully)
+            return;
+        work.Report(Work.Waiting, StepMark.Started, "");
+        while (!turn.IsCompleted)
+        {
+            work.Report(Work.Waiting, StepMark.Progress, $"for {gate.Holder?.Told ?? "another change of it"}");
+            await turn.WaitAsync(s_tell, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        await turn;
+        work.Report(Work.Waiting, StepMark.Done, "");
     }
 
     /// <summary>Null: somebody is changing this service right now.</summary>
@@ -71,6 +117,8 @@ public sealed class ServiceLocks
         public SemaphoreSlim Turn { get; } = new(1, 1);
 
         public int Users { get; set; }
+
+        public Work? Holder { get; set; }
     }
 
     private sealed class Held(ServiceLocks locks, Label service, Gate gate) : IDisposable
@@ -82,6 +130,8 @@ public sealed class ServiceLocks
             if (_given)
                 return;
             _given = true;
+            lock (locks._lock)
+                gate.Holder = null;
             gate.Turn.Release();
             locks.Leave(service, gate);
         }

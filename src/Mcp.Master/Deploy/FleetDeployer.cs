@@ -6,6 +6,7 @@ using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Names;
 using Mcp.Model.Revisions;
+using Mcp.Protocol.V1;
 
 namespace Mcp.Master.Deploy;
 
@@ -21,6 +22,7 @@ public sealed class FleetDeployer(
     ServiceLocks locks)
 {
     public const string Kind = "deploy";
+    private const string Drain = "drain";
     private readonly ConcurrentDictionary<Guid, bool> _active = new();
     private readonly OperationRunner<FleetDeployment> _runner = new(
         steps,
@@ -33,11 +35,18 @@ public sealed class FleetDeployer(
     /// <exception cref="StepFailedException">A step failed.</exception>
     public async Task DeployAsync(FleetDeployment deployment, StepReport? report, CancellationToken ct)
     {
+        using var work = new Work(Work.Deploy, deployment.By ?? "", report);
+        await CarryOutAsync(deployment, work, ct);
+    }
+
+    /// <summary>The same for work that others may follow, and take back.</summary>
+    public async Task CarryOutAsync(FleetDeployment deployment, Work work, CancellationToken ct)
+    {
         var service = deployment.Service;
         Check(service);
-        using var held = await locks.TakeAsync(service.Name, ct);
+        using var held = await locks.TakeAsync(service.Name, work, ct);
         await FinishHeldAsync(service.Name, ct);
-        await RunAsync(Begin(deployment), report, ct);
+        await RunAsync(Begin(deployment), work, ct);
     }
 
     /// <summary>Moves a service away from a node, with the definition that runs there; whatever is half of it there is seen to,
@@ -48,7 +57,8 @@ public sealed class FleetDeployer(
     /// <exception cref="StepFailedException">A step failed.</exception>
     public async Task<bool> MoveAwayAsync(Label service, Label away, bool leaveData, string by, StepReport? report, CancellationToken ct)
     {
-        using var held = await locks.TakeAsync(service, ct);
+        using var work = new Work(Drain, by, report);
+        using var held = await locks.TakeAsync(service, work, ct);
         await FinishHeldAsync(service, ct);
         // Only now nobody else changes it: read before, it would bring back what another operator has just replaced.
         if (store.Placements.Find(service) is not { } there || !there.Holds(away))
@@ -63,23 +73,46 @@ public sealed class FleetDeployer(
             LeaveData = leaveData,
             By = by,
         };
-        await RunAsync(Begin(state), report, ct);
+        await RunAsync(Begin(state), work, ct);
         return true;
     }
 
     /// <summary>Goes on with a deploy or an undeploy that a kill interrupted.</summary>
     public async Task ResumeAsync(JournalEntry entry, CancellationToken ct)
     {
-        using var held = await locks.TakeAsync(Label.Parse(entry.Subject), ct);
-        if (store.Operations.Open().FirstOrDefault(o => o.Id == entry.Id) is { } still)
-            await ResumeHeldAsync(still, ct);
+        using var work = new Work(entry.Kind, "");
+        using var held = await locks.TakeAsync(Label.Parse(entry.Subject), work, ct);
+        if (store.Operations.Open().FirstOrDefault(o => o.Id == entry.Id) is not { } still)
+            return;
+        try
+        {
+            await work.RunAsync(async () =>
+            {
+                await ResumeHeldAsync(still, work, ct);
+                return new StepEvent();
+            });
+        }
+        catch (StepFailedException)
+        {
+            // Already an event; the journal is closed.
+        }
     }
 
     /// <summary>Ends what a kill interrupted of a service, before something else is done with it. The caller holds its lock.</summary>
     public async Task FinishHeldAsync(Label service, CancellationToken ct)
     {
         foreach (var entry in store.Operations.Open().Where(o => o.Subject == service.Text))
-            await ResumeHeldAsync(entry, ct);
+        {
+            using var before = new Work(entry.Kind, "");
+            try
+            {
+                await ResumeHeldAsync(entry, before, ct);
+            }
+            catch (StepFailedException)
+            {
+                // Already an event; the journal is closed.
+            }
+        }
     }
 
     public bool IsActive(Guid operation) => _active.ContainsKey(operation);
@@ -100,7 +133,7 @@ public sealed class FleetDeployer(
             false,
             FleetDeployment.Write(state with { Release = number })));
 
-    private async Task ResumeHeldAsync(JournalEntry entry, CancellationToken ct)
+    private async Task ResumeHeldAsync(JournalEntry entry, Work work, CancellationToken ct)
     {
         if (entry.Kind == FleetUndeployer.Kind)
         {
@@ -118,23 +151,16 @@ public sealed class FleetDeployer(
         }
 
         store.Events.Add(entry.Subject, "", EventKind.DeployResumed, $"from step {steps[entry.Step].Name}");
-        try
-        {
-            // What the agent has finished meanwhile is not done again; of a forced one nobody can tell whether it has.
-            await RunAsync(entry with { State = FleetDeployment.Write(state with { IfChanged = !state.Force }) }, null, ct);
-        }
-        catch (StepFailedException)
-        {
-            // Already an event; the journal is closed.
-        }
+        // What the agent has finished meanwhile is not done again; of a forced one nobody can tell whether it has.
+        await RunAsync(entry with { State = FleetDeployment.Write(state with { IfChanged = !state.Force }) }, work, ct);
     }
 
-    private async Task RunAsync(JournalEntry entry, StepReport? report, CancellationToken ct)
+    private async Task RunAsync(JournalEntry entry, Work work, CancellationToken ct)
     {
         _active[entry.Id] = true;
         try
         {
-            var done = await _runner.RunAsync(entry, report, ct);
+            var done = await _runner.CarryOutAsync(entry, work, ct);
             if (done is { Unchanged: true, From: null })
                 store.Releases.Drop(done.Name, done.Release);
             var where = done.From is null ? $"on {done.Node}" : $"moved from {done.From} to {done.Node}";

@@ -31,7 +31,13 @@ public sealed class FleetUndeployer(IReadOnlyList<IStep<FleetDeployment>> steps,
     /// <exception cref="McpException">service.unknown</exception>
     public async Task<IReadOnlyList<string>> UndeployAsync(Label service, CancellationToken ct)
     {
-        using var held = await locks.TakeAsync(service, ct);
+        using var work = new Work(Kind, "");
+        return await UndeployAsync(service, work, ct);
+    }
+
+    public async Task<IReadOnlyList<string>> UndeployAsync(Label service, Work work, CancellationToken ct)
+    {
+        using var held = await locks.TakeAsync(service, work, ct);
         var there = store.Placements.Find(service)
             ?? throw new McpException(
                 ErrorCode.ServiceUnknown,

@@ -1,6 +1,7 @@
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Mcp.Daemon.Identity;
+using Mcp.Daemon.Operations;
 using Mcp.Master.Deploy;
 using Mcp.Master.Deploy.Steps;
 using Mcp.Master.Nodes;
@@ -24,14 +25,49 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     // What waits for instances to end and to be well; the CLI's limit is longer.
     private static readonly TimeSpan s_slow = TimeSpan.FromMinutes(29);
 
-    public override Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
+    public override async Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
     {
         var deployment = Wanted(request, context);
-        return StepStream.SendAsync(
-            report => master.Deployer.DeployAsync(deployment, report, lifetime.ApplicationStopping),
-            responseStream,
-            context.CancellationToken);
+        using var work = new Work(Work.Deploy, deployment.By ?? "") { Patience = context.CancellationToken };
+        await StepStream.SendAsync(work, DeployAsync, responseStream, context.CancellationToken);
+
+        async Task<StepEvent> DeployAsync()
+        {
+            await master.Deployer.CarryOutAsync(deployment, work, lifetime.ApplicationStopping);
+            return new StepEvent();
+        }
     }
+
+    public override async Task Attach(ServiceRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
+    {
+        var service = Label.Parse(request.Service);
+        if (master.Locks.Of(service) is { } work)
+        {
+            await StepStream.FollowAsync(work, responseStream, context.CancellationToken);
+            return;
+        }
+
+        // What was begun with --direct.
+        await ForwardAsync(
+            Placed(request.Service).Home,
+            agent => agent.Attach(request, cancellationToken: context.CancellationToken).ResponseStream,
+            happened => responseStream.WriteAsync(happened, context.CancellationToken),
+            context);
+    }
+
+    public override Task<UnderwayReply> Underway(ServiceRequest request, ServerCallContext context)
+    {
+        var service = Label.Parse(request.Service);
+        return master.Locks.Of(service) is null && master.Store.Placements.Find(service) is { } there
+            ? OnNodeAsync(there.Home, (agent, options) => agent.UnderwayAsync(request, options), s_quick, context)
+            : Task.FromResult(Cancellation.Underway(master.Locks.Of(service)));
+    }
+
+    public override Task<OperationReply> Cancel(CancelRequest request, ServerCallContext context) =>
+        master.Cancellation.CancelAsync(
+            Label.Parse(request.Service),
+            AuthInterceptor.CallerOf(context).Name,
+            context.CancellationToken);
 
     public override async Task DeployPlanned(
         DeployRequest request,
@@ -78,7 +114,8 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     public override async Task<OperationReply> Undeploy(ServiceRequest request, ServerCallContext context)
     {
         var service = Label.Parse(request.Service);
-        var failed = await master.Undeployer.UndeployAsync(service, lifetime.ApplicationStopping);
+        using var work = new Work("undeploy", AuthInterceptor.CallerOf(context).Name) { Patience = context.CancellationToken };
+        var failed = await master.Undeployer.UndeployAsync(service, work, lifetime.ApplicationStopping);
         var reply = new OperationReply { Done = { $"removed {service} from the fleet" } };
         reply.Failed.AddRange(failed.Select(f => $"{f}; it is tried again by itself"));
         return reply;

@@ -2,6 +2,7 @@ using System.Security.Cryptography.X509Certificates;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Mcp.Daemon.Identity;
+using Mcp.Daemon.Operations;
 using Mcp.Master.Nodes;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
@@ -95,16 +96,19 @@ internal sealed class MasterRpc(
         return Task.FromResult(new OperationReply { Done = { $"{(request.Uncordon ? "uncordoned" : "cordoned")} {node.Name}" } });
     }
 
-    public override Task DrainNode(NodeRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context) =>
-        StepStream.SendAsync(
-            report => master.Drainer.DrainAsync(
-                Label.Parse(request.Name),
-                AuthInterceptor.CallerOf(context).Name,
-                report,
-                lifetime.ApplicationStopping,
-                request.LeaveData),
-            responseStream,
-            context.CancellationToken);
+    public override async Task DrainNode(NodeRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
+    {
+        var by = AuthInterceptor.CallerOf(context).Name;
+        using var work = new Work("drain", by);
+        await StepStream.SendAsync(work, DrainAsync, responseStream, context.CancellationToken);
+
+        async Task<StepEvent> DrainAsync()
+        {
+            var node = Label.Parse(request.Name);
+            await master.Drainer.DrainAsync(node, by, work.Report, lifetime.ApplicationStopping, request.LeaveData);
+            return new StepEvent();
+        }
+    }
 
     public override Task<OperationReply> RemoveNode(RemoveNodeRequest request, ServerCallContext context)
     {

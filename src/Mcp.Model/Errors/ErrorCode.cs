@@ -34,6 +34,7 @@ public sealed record ErrorCode
     public static readonly ErrorCode DefinitionNewer = New("definition.newer");
     public static readonly ErrorCode DefinitionUnreadable = New("definition.unreadable");
     public static readonly ErrorCode DeployElsewhere = New("deploy.elsewhere");
+    public static readonly ErrorCode DeployUndone = New("deploy.undone");
     public static readonly ErrorCode DeployUnfinished = New("deploy.unfinished");
     public static readonly ErrorCode DeployUnwatched = New("deploy.unwatched");
     public static readonly ErrorCode Detach = New("detach");
@@ -108,6 +109,8 @@ public sealed record ErrorCode
     public static readonly ErrorCode NodeUnreachable = New("node.unreachable");
     public static readonly ErrorCode NodeWanted = New("node.wanted");
     public static readonly ErrorCode OperationCancelled = New("operation.cancelled");
+    public static readonly ErrorCode OperationLate = New("operation.late");
+    public static readonly ErrorCode OperationNone = New("operation.none", ErrorStatus.NotFound);
     public static readonly ErrorCode PlacementNone = New("placement.none");
     public static readonly ErrorCode PlanChanged = New("plan.changed");
     public static readonly ErrorCode PlanUnsupported = New("plan.unsupported");

@@ -136,8 +136,11 @@ public sealed class FakeAgent(string name)
     /// <summary>The numbers of the master's requests, in the order in which they came.</summary>
     public ConcurrentQueue<(long Sequence, DatabaseStanding? Standing)> Numbers { get; } = new();
 
-    /// <summary>Called before and after each side effect and before each answer: deploy, deployed, undeploy, undeployed, show, status,
-    /// route, routed, unroute, unrouted. May throw, wait, or never return.</summary>
+    /// <summary>The deploys that are watched just now, for whoever takes one back.</summary>
+    internal ConcurrentDictionary<string, TaskCompletionSource<string>> Cancelled { get; } = new();
+
+    /// <summary>Called before and after each side effect and before each answer: deploy, deployed, watch, undeploy, undeployed, show,
+    /// status, route, routed, unroute, unrouted. May throw, wait, or never return.</summary>
     public Func<string, CancellationToken, Task> Hook { get; set; } = (_, _) => Task.CompletedTask;
 
     /// <summary>What it says of a service's definition instead of the truth; null: the truth.</summary>
@@ -148,6 +151,9 @@ public sealed class FakeAgent(string name)
 
     /// <summary>What it tells in a deploy before its end.</summary>
     public Func<IServerStreamWriter<StepEvent>, CancellationToken, Task> Telling { get; set; } = (_, _) => Task.CompletedTask;
+
+    /// <summary>It says when a service serves, and watches over it before it ends the deploy.</summary>
+    public bool Watches { get; set; }
 
     /// <summary>It is of version 0.2: it knows no ids of plans, and definitions are service files.</summary>
     public bool IsOld { get; set; }
@@ -234,6 +240,7 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
         agent.Numbers.Enqueue((request.Sequence, request.Standing));
         await agent.Hook("deploy", context.CancellationToken);
         await agent.Telling(responseStream, context.CancellationToken);
+        var before = agent.Services.GetValueOrDefault(service);
         var changes = request.Force || !wanted.Equals(agent.Services.GetValueOrDefault(service));
         if (changes || !request.IfChanged)
         {
@@ -242,6 +249,8 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
         }
 
         await agent.Hook("deployed", context.CancellationToken);
+        if (agent.Watches && changes)
+            await WatchedAsync(agent, service, before, responseStream, context.CancellationToken);
         var finished = new StepEvent { Kind = StepEvent.Types.Kind.Finished };
         if (!agent.IsOld)
         {
@@ -252,6 +261,53 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
 
         await responseStream.WriteAsync(finished);
     }
+
+    public override Task Attach(ServiceRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context) =>
+        throw Nothing(request.Service);
+
+    public override async Task<OperationReply> Cancel(CancelRequest request, ServerCallContext context)
+    {
+        if (!Of(context).Cancelled.TryRemove(request.Service, out var cancelled))
+            throw Nothing(request.Service);
+        cancelled.SetResult(request.By);
+        // As a real one, which answers when it is undone.
+        await Task.Delay(50, context.CancellationToken);
+        return new OperationReply { Done = { $"cancelled {request.Service}" } };
+    }
+
+    // What fails or is taken back now is undone.
+    private static async Task WatchedAsync(
+        FakeAgent agent,
+        string service,
+        Revision? before,
+        IServerStreamWriter<StepEvent> output,
+        CancellationToken ct)
+    {
+        await output.WriteAsync(new StepEvent { Kind = StepEvent.Types.Kind.Serving, Step = "switch" }, ct);
+        var cancelled = agent.Cancelled[service] = new TaskCompletionSource<string>();
+        try
+        {
+            var watch = agent.Hook("watch", ct);
+            if (await Task.WhenAny(watch, cancelled.Task) == cancelled.Task)
+                throw new McpException(ErrorCode.OperationCancelled, $"cancelled by {await cancelled.Task}");
+            await watch;
+        }
+        catch (McpException)
+        {
+            if (before is null)
+                agent.Services.TryRemove(service, out _);
+            else
+                agent.Services[service] = before;
+            throw;
+        }
+        finally
+        {
+            agent.Cancelled.TryRemove(service, out _);
+        }
+    }
+
+    private static McpException Nothing(string service) =>
+        new(ErrorCode.OperationNone, $"nothing is being done with {service} just now");
 
     public override async Task DeployPlanned(
         DeployRequest request,

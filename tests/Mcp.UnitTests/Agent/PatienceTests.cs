@@ -1,3 +1,4 @@
+using Mcp.Daemon.Operations;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Instances;
@@ -90,11 +91,15 @@ public sealed class PatienceTests : IDisposable
         return goOn;
     }
 
-    private static Task<IReadOnlyList<string>> AskAsync(World world, string what, CancellationToken patience) => what switch
+    private static async Task AskAsync(World world, string what, CancellationToken patience)
     {
-        "undeploy" => world.Undeployer.UndeployAsync(s_blog, number: null, default, patience),
-        "start" => world.Control.StartAsync(s_blog, null, default, patience),
-        "stop" => world.Control.StopAsync(s_blog, null, default, patience),
-        _ => world.Control.RestartAsync(s_blog, null, default, patience),
-    };
+        using var work = new Work(what, "ann") { Patience = patience };
+        await (what switch
+        {
+            "undeploy" => world.Undeployer.UndeployAsync(s_blog, number: null, work, default),
+            "start" => world.Control.StartAsync(s_blog, null, work, default),
+            "stop" => world.Control.StopAsync(s_blog, null, work, default),
+            _ => world.Control.RestartAsync(s_blog, null, work, default),
+        });
+    }
 }

@@ -6,6 +6,7 @@ using Mcp.Agent.Reconcile;
 using Mcp.Agent.Recovery;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Lifecycle;
+using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
@@ -55,6 +56,8 @@ internal sealed class World : IDisposable
     public AgentRegistry Registry => _parts.Registry;
 
     public Rollouts Rollouts => _parts.Services.Rollouts;
+
+    public ServiceLocks Locks => _parts.Services.Locks;
 
     public ServiceControl Control => _parts.Services.Control;
 
@@ -139,4 +142,32 @@ internal sealed class FakeProxy(AgentRegistry registry, FakeRuntime runtime) : I
     public Task<bool> AnswersAsync(CancellationToken ct) => Task.FromResult(true);
 
     public Task KeepAsync(FaultLog log, CancellationToken ct) => PushAsync(ct);
+}
+
+/// <summary>What nobody waits for and nobody follows.</summary>
+internal static class Unwatched
+{
+    public static Task<IReadOnlyList<string>> StartAsync(
+        this ServiceControl control,
+        Label service,
+        Label? component,
+        CancellationToken ct) => DoAsync(work => control.StartAsync(service, component, work, ct));
+
+    public static Task<IReadOnlyList<string>> StopAsync(
+        this ServiceControl control,
+        Label service,
+        Label? component,
+        CancellationToken ct) => DoAsync(work => control.StopAsync(service, component, work, ct));
+
+    public static Task<IReadOnlyList<string>> RestartAsync(
+        this ServiceControl control,
+        Label service,
+        Label? component,
+        CancellationToken ct) => DoAsync(work => control.RestartAsync(service, component, work, ct));
+
+    private static async Task<IReadOnlyList<string>> DoAsync(Func<Work, Task<IReadOnlyList<string>>> change)
+    {
+        using var work = new Work("change", "");
+        return await change(work);
+    }
 }

@@ -3,7 +3,6 @@ using Mcp.Daemon.Doors;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Operations;
 using Mcp.Master.Nodes;
-using Mcp.Master.Rpc;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
@@ -53,7 +52,8 @@ public sealed class LoudAgentTests : IAsyncLifetime
         using var gone = new CancellationTokenSource();
         var watcher = new Deaf();
         Task? deploy = null;
-        var watched = StepStream.SendAsync(report => deploy = world.Node.Deployer.DeployAsync(state, report, default), watcher, gone.Token);
+        using var work = new Work(Work.Deploy, "ann");
+        var watched = StepStream.SendAsync(work, DeployAsync, watcher, gone.Token);
         var failed = await Assert.ThrowsAsync<StepFailedException>(() => deploy!.WaitAsync(TimeSpan.FromMinutes(2)));
         Assert.Equal(ErrorCode.NodeAnswer, failed.Reason.Code);
         Assert.Contains("node loud said more than a node may", failed.Reason.Message, StringComparison.Ordinal);
@@ -64,6 +64,12 @@ public sealed class LoudAgentTests : IAsyncLifetime
         // And the next one, elsewhere, goes as always.
         await world.DeployAsync(MasterWorld.File("shop"), "alder");
         Assert.Equal("alder", world.Home("shop"));
+
+        async Task<StepEvent> DeployAsync()
+        {
+            await (deploy = world.Node.Deployer.CarryOutAsync(state, work, default));
+            return new StepEvent();
+        }
     }
 
     [Fact]

@@ -119,6 +119,9 @@ internal sealed class FakeNames : IDnsProvider, IEdge
 
     public ConcurrentDictionary<string, string> Routes { get; } = new();
 
+    /// <summary>To which node each service's routes led last.</summary>
+    public ConcurrentDictionary<string, string> Nodes { get; } = new();
+
     public Func<string, Task> Hook { get; set; } = _ => Task.CompletedTask;
 
     public string Name => "memory";
@@ -149,6 +152,7 @@ internal sealed class FakeNames : IDnsProvider, IEdge
         await Hook("route");
         foreach (var hostname in hostnames)
             Routes[hostname.Text] = service.Text;
+        Nodes[service.Text] = node.Text;
         foreach (var (gone, _) in Routes.Where(r => r.Value == service.Text && hostnames.All(h => h.Text != r.Key)))
             Routes.TryRemove(gone, out _);
         await Hook("routed");

@@ -18,6 +18,8 @@ public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, INodePr
 
     public string Name => "retire";
 
+    public OnCancel OnCancel => OnCancel.TooLate;
+
     public async Task<Deployment> RunAsync(Deployment state, IProgress<string> progress, CancellationToken ct)
     {
         foreach (var old in state.Going())

@@ -25,6 +25,7 @@ public sealed class SwitchStep(
         components.Store(service, Rows(state, service));
         await certify(service, ct);
         await proxy.PushAsync(ct);
+        (progress as IServing)?.Serves();
         return state with { Switched = time.GetUtcNow(), Run = run };
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Grpc.Core;
 using Mcp.Daemon.Operations;
 using Mcp.Daemon.Revisions;
@@ -16,7 +17,8 @@ namespace Mcp.Master.Deploy.Steps;
 
 /// <summary>Has the node's agent deploy it, and writes down what it has accepted; the agent undoes by itself what fails there. Undone: has
 /// every agent that may have it remove it.</summary>
-public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore store) : IStep<FleetDeployment>
+/// <param name="ways">Led to the new place as soon as it serves.</param>
+public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore store, WaysIn ways) : IStep<FleetDeployment>
 {
     public const string StepName = "deploy";
 
@@ -26,13 +28,32 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(30);
     private static readonly TimeSpan s_quick = TimeSpan.FromSeconds(10);
 
+    // Until an agent that went away in the middle is back: it goes on by itself.
+    private static readonly TimeSpan s_back = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_again = TimeSpan.FromSeconds(1);
+
     public string Name => StepName;
+
+    public OnCancel OnCancel => OnCancel.Told;
 
     public async Task<FleetDeployment> RunAsync(FleetDeployment state, IProgress<string> progress, CancellationToken ct)
     {
         var wanted = (state.Revision ?? throw Revision.Unreadable(state.Name)).ReadWhole(state.Name);
         var agent = agents.Of(nodes.Get(state.At));
-        var finished = await SendAsync(agent, state, wanted, progress, ct);
+        var heard = new Heard(progress, () => state.Component is null ? ways.OpenAsync(wanted, state.At, ct) : Task.CompletedTask);
+        StepEvent finished;
+        try
+        {
+            finished = await SendAsync(agent, state, wanted, heard, ct);
+        }
+        catch (McpException) when (heard.Opening is not null)
+        {
+            await heard.Opening;
+            await ways.BackAsync(state, ct);
+            throw;
+        }
+
+        await (heard.Opening ?? Task.CompletedTask);
         // An older agent does not say what it keeps.
         var kept = RevisionMapping.Read(finished.Revision) ?? await ShowAsync(agent, state, wanted, ct);
         // An agent may be broken, or taken over: what it says must at least be this service.
@@ -114,10 +135,9 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         Protocol.V1.Agent.AgentClient agent,
         FleetDeployment state,
         ServiceDefinition wanted,
-        IProgress<string> progress,
+        Heard heard,
         CancellationToken ct)
     {
-        var finished = new StepEvent();
         var number = store.NextRequest();
         var request = new DeployRequest
         {
@@ -138,15 +158,12 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         {
             var within = agents.Within(s_limit + wanted.StopsWithin + RemovalLimit(state.Name), ct);
             using var call = state.Plan is null ? agent.Deploy(request, within) : agent.DeployPlanned(request, within);
-            await foreach (var step in call.ResponseStream.ReadAllAsync(ct))
-            {
-                if (step.Kind is StepEvent.Types.Kind.Started or StepEvent.Types.Kind.Progress)
-                    progress.Report($"{step.Step} {step.Detail}".TrimEnd());
-                if (step.Kind == StepEvent.Types.Kind.Finished)
-                    finished = step;
-            }
-
-            return finished;
+            return await heard.ReadAsync(call.ResponseStream, ct);
+        }
+        // It has begun there, and goes on without us.
+        catch (RpcException e) when (heard.HasBegun && IsGone(e) && !ct.IsCancellationRequested)
+        {
+            return await AgainAsync(agent, state, heard, e, ct);
         }
         // An older one, which has begun nothing.
         catch (RpcException e) when (e.StatusCode == StatusCode.Unimplemented && state.Plan is not null)
@@ -161,6 +178,62 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
                 await RefusedAsync(agent, state, ct);
             throw AgentPool.Explain(state.At, e);
         }
+    }
+
+    private static bool IsGone(RpcException e) => ErrorTrailers.CodeOf(e) is { } code
+        ? code == ErrorCode.AgentStopping
+        : e.StatusCode is StatusCode.Unavailable or StatusCode.Cancelled || e.Status.DebugException is HttpRequestException or IOException;
+
+    // The agent was ended in the middle, or the way to it is cut: what it has come to is heard when it is there again.
+    private async Task<StepEvent> AgainAsync(
+        Protocol.V1.Agent.AgentClient agent,
+        FleetDeployment state,
+        Heard heard,
+        RpcException gone,
+        CancellationToken ct)
+    {
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < s_back;)
+        {
+            await Task.Delay(s_again, ct);
+            heard.Progress.Report("the agent is gone; it is waited for");
+            try
+            {
+                using var call = agent.Attach(new ServiceRequest { Service = state.Name.Text }, agents.Within(s_limit, ct));
+                return await heard.ReadAsync(call.ResponseStream, ct);
+            }
+            catch (RpcException e) when (ErrorTrailers.CodeOf(e) == ErrorCode.OperationNone)
+            {
+                // It has ended. What it is now is all that counts.
+                if (await HasTakenEffectAsync(agent, state, ct))
+                    return new StepEvent();
+                await RefusedAsync(agent, state, ct);
+                throw AgentPool.Explain(state.At, gone);
+            }
+            catch (RpcException e) when (ErrorTrailers.CodeOf(e) is not null && !IsGone(e))
+            {
+                await RefusedAsync(agent, state, ct);
+                throw AgentPool.Explain(state.At, e);
+            }
+            catch (RpcException) when (!ct.IsCancellationRequested)
+            {
+                // Not there yet.
+            }
+        }
+
+        throw AgentPool.Explain(state.At, gone);
+    }
+
+    private async Task<bool> HasTakenEffectAsync(Protocol.V1.Agent.AgentClient agent, FleetDeployment state, CancellationToken ct)
+    {
+        var kept = RevisionMapping.Read(await agent.ShowServiceAsync(
+            new ServiceRequest { Service = state.Name.Text },
+            agents.Within(s_quick, ct)));
+        if (state.Component is not { } only)
+            return kept.IsSame(state.Revision!);
+        var (now, wanted) = (Of(kept), Of(state.Revision!));
+        return now is not null && wanted is not null && RevisionCodec.Write(now) == RevisionCodec.Write(wanted);
+
+        ComponentDefinition? Of(Revision revision) => revision.TryRead(state.Name)?.Components.FirstOrDefault(c => c.Name == only);
     }
 
     // What fails last of all may fail behind the deploy: a refusal counts only when the agent has not what it refused.
@@ -227,6 +300,41 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         catch (RpcException e) when (!ct.IsCancellationRequested)
         {
             throw AgentPool.Explain(name, e);
+        }
+    }
+
+    // What an agent says of a deploy.
+    private sealed class Heard(IProgress<string> progress, Func<Task> serves)
+    {
+        public IProgress<string> Progress => progress;
+
+        /// <summary>It has answered once.</summary>
+        public bool HasBegun { get; private set; }
+
+        /// <summary>Null: it does not serve yet.</summary>
+        public Task? Opening { get; private set; }
+
+        public async Task<StepEvent> ReadAsync(IAsyncStreamReader<StepEvent> steps, CancellationToken ct)
+        {
+            var finished = new StepEvent();
+            await foreach (var step in steps.ReadAllAsync(ct))
+            {
+                HasBegun = true;
+                if (step.Kind is StepEvent.Types.Kind.Started or StepEvent.Types.Kind.Progress)
+                    progress.Report($"{step.Step} {step.Detail}".TrimEnd());
+                if (step.Kind == StepEvent.Types.Kind.Serving)
+                    Opening ??= OpenAsync();
+                if (step.Kind == StepEvent.Types.Kind.Finished)
+                    finished = step;
+            }
+
+            return finished;
+        }
+
+        private async Task OpenAsync()
+        {
+            await serves();
+            (progress as IServing)?.Serves();
         }
     }
 }

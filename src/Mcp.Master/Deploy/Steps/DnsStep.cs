@@ -13,6 +13,8 @@ public sealed class DnsStep(NodeDirectory nodes, IDnsProvider? dns) : IStep<Flee
 {
     public string Name => "dns";
 
+    public OnCancel OnCancel => OnCancel.TooLate;
+
     public async Task<FleetDeployment> RunAsync(FleetDeployment state, IProgress<string> progress, CancellationToken ct)
     {
         await NameAsync(state.Service, state.At, ct);

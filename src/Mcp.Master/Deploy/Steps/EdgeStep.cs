@@ -8,6 +8,8 @@ public sealed class EdgeStep(IEdge edge) : IStep<FleetDeployment>
 {
     public string Name => "edge";
 
+    public OnCancel OnCancel => OnCancel.TooLate;
+
     public async Task<FleetDeployment> RunAsync(FleetDeployment state, IProgress<string> progress, CancellationToken ct)
     {
         foreach (var later in await edge.SetAsync(state.Name, EdgeCoordinator.PublicOf(state.Service), state.At, ct))

@@ -12,6 +12,8 @@ public sealed class LeaveStep(OldCopies copies, MasterStore store) : IStep<Fleet
 
     public string Name => StepName;
 
+    public OnCancel OnCancel => OnCancel.TooLate;
+
     public async Task<FleetDeployment> RunAsync(FleetDeployment state, IProgress<string> progress, CancellationToken ct)
     {
         Recall(state);

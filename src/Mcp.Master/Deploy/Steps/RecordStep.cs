@@ -9,6 +9,8 @@ public sealed class RecordStep(MasterStore store) : IStep<FleetDeployment>
 {
     public string Name => "record";
 
+    public OnCancel OnCancel => OnCancel.TooLate;
+
     public Task<FleetDeployment> RunAsync(FleetDeployment state, IProgress<string> progress, CancellationToken ct)
     {
         store.Placements.Accept(state.Service, state.At, state.Revision!);
