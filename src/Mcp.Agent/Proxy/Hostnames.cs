@@ -25,6 +25,19 @@ public sealed class Hostnames(AgentConfig config, ComponentsTable components)
         }
     }
 
+    /// <summary>Of what this agent alone is asked for: only a fleet's master has edge nodes let the public in.</summary>
+    /// <exception cref="McpException">route.public</exception>
+    public static void CheckAlone(ServiceDefinition service)
+    {
+        var asked = service.Components.SelectMany(c => c.Routes.Where(r => r.Public).Select(r => $"{c.Name}/{r.Name}")).FirstOrDefault();
+        if (asked is null)
+            return;
+        throw new McpException(
+            ErrorCode.RoutePublic,
+            $"the route {asked} is public, and one agent alone lets nobody in from outside: an edge node does, by the fleet's master",
+            "deploy it through the master (without --direct); or leave out public: this node's proxy answers for the hostname all the same");
+    }
+
     private static IEnumerable<Model.Names.Hostname> Of(IEnumerable<ComponentDefinition> components) =>
         components.SelectMany(c => c.Routes).Select(r => r.Hostname).OfType<Model.Names.Hostname>();
 }

@@ -132,6 +132,7 @@ public sealed record ErrorCode
     public static readonly ErrorCode RequestSuperseded = New("request.superseded");
     public static readonly ErrorCode RolesIncomplete = New("roles.incomplete");
     public static readonly ErrorCode RouteDomain = New("route.domain");
+    public static readonly ErrorCode RoutePublic = New("route.public", ErrorStatus.InvalidArgument);
     public static readonly ErrorCode RouteTaken = New("route.taken");
     public static readonly ErrorCode RouteZone = New("route.zone");
     public static readonly ErrorCode RuntimeMissing = New("runtime.missing");

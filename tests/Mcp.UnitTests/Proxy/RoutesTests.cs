@@ -103,6 +103,18 @@ public sealed class RoutesTests : IDisposable
         hostnames.Check(Service("shop", "shop.example.com", "l7"));
     }
 
+    [Fact]
+    public void A_public_route_is_refused_where_nobody_would_let_the_public_in()
+    {
+        var service = Service("shop", "shop.example.com", "l7");
+        Hostnames.CheckAlone(service);
+        var web = service.Components[0];
+        var open = service with { Components = [web with { Routes = [web.Routes[0] with { Public = true }] }] };
+        var refused = Assert.Throws<McpException>(() => Hostnames.CheckAlone(open));
+        Assert.Equal(ErrorCode.RoutePublic, refused.Code);
+        Assert.Contains("the route web/http is public", refused.Message, StringComparison.Ordinal);
+    }
+
     private int Port(string service) =>
         _ports.HostPort(InstanceName.Parse($"{service}.web.1"), Service(service, "x.example.com", "l7").Components[0], 8080);
 

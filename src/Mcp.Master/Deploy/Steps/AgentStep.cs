@@ -29,7 +29,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
     private static readonly TimeSpan s_quick = TimeSpan.FromSeconds(10);
 
     // Until an agent that went away in the middle is back: it goes on by itself.
-    private static readonly TimeSpan s_back = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_back = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_again = TimeSpan.FromSeconds(1);
 
     public string Name => StepName;
