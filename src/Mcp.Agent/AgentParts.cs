@@ -71,6 +71,7 @@ public sealed class AgentParts : IDisposable
             Registry, rollouts, undeployer, locks);
         var control = new ServiceControl(Registry, guarded, Ports, Proxy, locks, retire, gate);
         control.Changed += Restarts.Forget;
+        var health = Health = new HealthKeeper(Registry, guarded, gate, locks, time);
         var reconciler = new Reconciler(Registry, guarded, control, locks, Restarts, retire);
         Services = new ServiceParts
         {
@@ -85,7 +86,7 @@ public sealed class AgentParts : IDisposable
         Node = new NodeParts
         {
             View = new NodeView(config, Registry.Components, guarded, Proxy, Endings),
-            Services = new ServicesView(config.Name, Registry.Components, Ports, reconciler, Restarts),
+            Services = new ServicesView(config.Name, Registry.Components, Ports, reconciler, Restarts, health),
             Runtimes = guarded,
             Reconciler = reconciler,
             Edge = new EdgeRoutes(config, Registry, KeeperOf(config, time), Proxy, locks, time),
@@ -111,6 +112,9 @@ public sealed class AgentParts : IDisposable
 
     public RestartKeeper Restarts { get; }
 
+    /// <summary>What is asked of components after their deploy.</summary>
+    public HealthKeeper Health { get; }
+
     public Resumer Resumer { get; }
 
     public BootSequence Boot { get; }
@@ -130,6 +134,7 @@ public sealed class AgentParts : IDisposable
             supervise.KeepAsync("journal", t => Resumer.RunAsync(supervise.Log, t), ct),
             supervise.KeepAsync("proxy", t => Proxy.KeepAsync(supervise.Log, t), ct, s_proxy),
             Node.Reconciler.RunAsync(supervise, ct),
+            supervise.KeepAsync("health", Health.RunAsync, ct),
             supervise.KeepAsync("boot sequence", Boot.RunAsync, ct),
             supervise.KeepAsync("alerts", _alerts.RunAsync, ct),
             supervise.KeepAsync("certificates", Certificates.RunAsync, ct),
@@ -152,6 +157,7 @@ public sealed class AgentParts : IDisposable
     {
         Certificates.Dispose();
         (Proxy as IDisposable)?.Dispose();
+        Health.Dispose();
         _probe.Dispose();
         _guarded.Dispose();
         _runtimes.Dispose();

@@ -10,7 +10,11 @@ public sealed record ServicesStatus(Label Node, IReadOnlyList<ComponentView> Com
 
 /// <param name="Observed">Null: there is no such instance.</param>
 /// <param name="Restarts">In a row.</param>
-public sealed record ComponentView(StoredComponent Stored, InstanceInfo? Observed, int Restarts, IReadOnlyList<RouteView> Routes);
+public sealed record ComponentView(StoredComponent Stored, InstanceInfo? Observed, int Restarts, IReadOnlyList<RouteView> Routes)
+{
+    /// <summary>Why its health check is not content; null: it is, or nobody knows.</summary>
+    public string? Unhealthy { get; init; }
+}
 
 /// <param name="HostPort">The port on 127.0.0.1 that leads there; 0: there is none.</param>
 public sealed record RouteView(Model.Definition.Route Route, int HostPort);

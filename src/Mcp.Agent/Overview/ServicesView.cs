@@ -1,4 +1,5 @@
 using Mcp.Agent.Ports;
+using Mcp.Agent.Probes;
 using Mcp.Agent.Reconcile;
 using Mcp.Agent.Registry;
 using Mcp.Model.Names;
@@ -6,7 +7,13 @@ using Mcp.Model.Names;
 namespace Mcp.Agent.Overview;
 
 /// <summary>The node's services as others see them: what is wanted, beside what the reconciler saw last.</summary>
-public sealed class ServicesView(Label node, ComponentsTable components, PortAllocator ports, Reconciler reconciler, RestartKeeper restarts)
+public sealed class ServicesView(
+    Label node,
+    ComponentsTable components,
+    PortAllocator ports,
+    Reconciler reconciler,
+    RestartKeeper restarts,
+    HealthKeeper health)
 {
     /// <param name="service">Only this one; null: all.</param>
     public ServicesStatus Status(Label? service)
@@ -16,7 +23,10 @@ public sealed class ServicesView(Label node, ComponentsTable components, PortAll
             c,
             observed.GetValueOrDefault(c.Instance),
             restarts.Count(c.Instance),
-            [.. c.Definition.Routes.Select(r => new RouteView(r, ports.HostPort(c.Instance, c.Definition, r.Port)))]));
+            [.. c.Definition.Routes.Select(r => new RouteView(r, ports.HostPort(c.Instance, c.Definition, r.Port)))])
+        {
+            Unhealthy = health.Of(c.Service, c.Definition.Name),
+        });
         var drift = reconciler.Drift.Where(d => service is null || d.Service == service);
         return new ServicesStatus(node, [.. all], [.. drift]);
     }

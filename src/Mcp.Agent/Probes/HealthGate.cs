@@ -138,6 +138,7 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
     {
         null or { State: InstanceState.Removed } => "went away",
         _ when HasEnded(info) => $"ended with {info.Ending}",
+        { State: InstanceState.Paused } => "is paused",
         _ => "is in a state that its runtime does not name",
     };
 

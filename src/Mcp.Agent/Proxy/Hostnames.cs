@@ -29,13 +29,15 @@ public sealed class Hostnames(AgentConfig config, ComponentsTable components)
     /// <exception cref="McpException">route.public</exception>
     public static void CheckAlone(ServiceDefinition service)
     {
-        var asked = service.Components.SelectMany(c => c.Routes.Where(r => r.Public).Select(r => $"{c.Name}/{r.Name}")).FirstOrDefault();
+        var asked = service.Components
+            .SelectMany(c => c.Routes.Where(r => r.Public).Select(r => $"{c.Name}/{r.Name}"))
+            .FirstOrDefault();
         if (asked is null)
             return;
         throw new McpException(
             ErrorCode.RoutePublic,
             $"the route {asked} is public, and one agent alone lets nobody in from outside: an edge node does, by the fleet's master",
-            "deploy it through the master (without --direct); or leave out public: this node's proxy answers for the hostname all the same");
+            "deploy it through the master (without --direct); or leave out public: the node's proxy answers for the hostname all the same");
     }
 
     private static IEnumerable<Model.Names.Hostname> Of(IEnumerable<ComponentDefinition> components) =>

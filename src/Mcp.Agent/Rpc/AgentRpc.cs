@@ -273,7 +273,7 @@ internal sealed class AgentRpc(
         var service = ServiceFile.Parse(request.Definition, "service file");
         services.Hostnames.Check(service);
         if (!AuthInterceptor.CallerOf(context).IsMaster)
-            Hostnames.CheckAlone(service);
+            Proxy.Hostnames.CheckAlone(service);
         var wanted = request.Node.Length > 0 ? Label.Parse(request.Node) : service.Node;
         return wanted is null || wanted == node.View.Name || AuthInterceptor.CallerOf(context).IsMaster
             ? service

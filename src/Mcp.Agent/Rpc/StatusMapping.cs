@@ -114,6 +114,7 @@ internal static class StatusMapping
             Since = (observed?.Started ?? stored.Updated).ToTimestamp(),
             Restarts = component.Restarts,
             Flapping = component.Restarts >= RestartBackoff.FlappingFrom,
+            Unhealthy = component.Unhealthy ?? "",
         };
         status.Routes.AddRange(component.Routes.Select(r => new RouteStatus
         {

@@ -21,7 +21,7 @@ public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard) : IRuntime
         if (existing is { State: InstanceState.Running } && existing.SpecHash == spec.SpecHash)
             return;
         // The runtime makes it anew, and would kill what runs.
-        if (existing is { State: InstanceState.Running or InstanceState.Unknown })
+        if (existing is { State: InstanceState.Running or InstanceState.Paused or InstanceState.Unknown })
             await inner.StopAsync(spec.Name, Leaving.Of(existing).Grace, ct);
         using var claim = await guard.ClaimAsync(spec.Name, spec.Component.Volumes, ct);
         await inner.RunAsync(spec, ct);

@@ -74,6 +74,7 @@ internal static class StatusCommands
         { Stale: true } => $"unknown (was {c.Observed})",
         { Misplaced: true } => $"{c.Observed} (not placed here)",
         { Flapping: true } => $"{c.Observed} (flapping)",
+        { Unhealthy.Length: > 0 } => $"{c.Observed} (unhealthy)",
         _ => c.Observed,
     };
 

@@ -56,7 +56,7 @@ internal sealed class Printer(bool json)
             "running" or "ok" or "reachable" => Green,
             "failed" or "missing" or "removed" or "unusable" or "unreachable" => Red,
             "exited" or "stopped" => Yellow,
-            _ => cell.EndsWith("(flapping)", StringComparison.Ordinal) ? Red : 0,
+            _ => cell.EndsWith("(flapping)", StringComparison.Ordinal) || cell.EndsWith("(unhealthy)", StringComparison.Ordinal) ? Red : 0,
         };
         return colour == 0 ? cell.PadRight(width) : $"\e[{colour}m{cell}\e[0m{new string(' ', Math.Max(0, width - cell.Length))}";
     }

@@ -40,6 +40,7 @@ public sealed record ComponentDefinition : IKeepsUnread<ComponentDefinition>
 
     private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_graceOfWriters = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan s_startOfWriters = TimeSpan.FromMinutes(5);
 
     public required Label Name { get; init; }
 
@@ -96,6 +97,10 @@ public sealed record ComponentDefinition : IKeepsUnread<ComponentDefinition>
     public bool HoldsExclusively => Ports.Count > 0 || Network == "host" || Volumes.Any(v => v.Exclusive);
 
     /// <summary>Time from the request to stop to the kill: what writes to a volume has something to finish.</summary>
+    /// <summary>How long after its start bad answers do not count, where its check does not say so: a database may recover.</summary>
+    public TimeSpan StartPeriod(HealthCheck check) =>
+        check.StartPeriod ?? (Volumes.Any(v => !v.ReadOnly) ? s_startOfWriters : check.Interval * check.Retries);
+
     public TimeSpan Grace => StopGrace ?? (Volumes.Any(v => !v.ReadOnly) ? s_graceOfWriters : s_grace);
 
     /// <summary>The old generation ends before the new one starts.</summary>
@@ -163,6 +168,19 @@ public sealed record HealthCheck : IKeepsUnread<HealthCheck>
     /// <summary>Probes before giving up, 1 to 1000.</summary>
     public int Retries { get; init; } = 15;
 
+    /// <summary>After the deploy, from one question to the next; null: <see cref="DefaultEvery"/>.</summary>
+    public TimeSpan? Every { get; init; }
+
+    /// <summary>How long after its start bad answers do not count, unless it has been well once; null: as long as the gate's, 5 minutes
+    /// with a writable volume.</summary>
+    public TimeSpan? StartPeriod { get; init; }
+
+    /// <summary>Null: restart, and report where it has a writable volume.</summary>
+    public OnUnhealthy? OnUnhealthy { get; init; }
+
+    /// <summary>A program that is started for each question costs more than a question.</summary>
+    public TimeSpan DefaultEvery => TimeSpan.FromSeconds(Exec.Count > 0 ? 30 : 10);
+
     public Unread Unread { get; init; } = Unread.None;
 
     HealthCheck IKeepsUnread<HealthCheck>.With(Unread unread) => this with { Unread = unread };
@@ -171,6 +189,9 @@ public sealed record HealthCheck : IKeepsUnread<HealthCheck>
 public enum Tier { Worker, Core }
 
 public enum RuntimeKind { Container, Unikernel, Microvm }
+
+/// <summary>What becomes of a component that was well and is not any more.</summary>
+public enum OnUnhealthy { Restart, Report }
 
 public enum RestartPolicy { UnlessStopped, No, OnFailure, Always }
 

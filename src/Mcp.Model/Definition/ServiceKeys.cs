@@ -53,7 +53,22 @@ internal static class ServiceKeys
         .Value(
             "retries", new IntegerKind(1, 1000),
             h => h.Retries, (h, v) => h with { Retries = v },
-            "How many questions are asked before the deploy fails.");
+            "How many questions are asked before the deploy fails.")
+        .Maybe(
+            "every", s_time,
+            h => h.Every, (h, v) => h with { Every = v },
+            "After the deploy, the time from one question to the next.",
+            "10s; of exec 30s")
+        .Maybe(
+            "start_period", s_time,
+            h => h.StartPeriod, (h, v) => h with { StartPeriod = v },
+            "After the deploy, how long after a start bad answers do not count unless it has been well.",
+            "interval times retries; with a writable volume 5m")
+        .Maybe(
+            "on_unhealthy", new ChoiceKind<OnUnhealthy>(Spellings.Unhealthy),
+            h => h.OnUnhealthy, (h, v) => h with { OnUnhealthy = v },
+            "What is done after three bad answers in a row: it is started again, or only told.",
+            "restart; with a writable volume report");
 
     /// <summary>Of one component, as instances carry it.</summary>
     public static readonly KeyTable<ComponentDefinition> Component =

@@ -20,6 +20,12 @@ public static class Spellings
         ["always"] = RestartPolicy.Always,
     };
 
+    public static readonly IReadOnlyDictionary<string, OnUnhealthy> Unhealthy = new Dictionary<string, OnUnhealthy>
+    {
+        ["restart"] = OnUnhealthy.Restart,
+        ["report"] = OnUnhealthy.Report,
+    };
+
     public static readonly IReadOnlyDictionary<string, RouteMode> Modes = new Dictionary<string, RouteMode>
     {
         ["l7"] = RouteMode.L7,

@@ -60,7 +60,12 @@ public static class DriftRules
     {
         DriftItem Item(string what, Repair repair) => new(want.Service, want.Component, want.Generation, what, repair);
         if (want.State == DesiredState.Stopped)
-            return have?.State is InstanceState.Running ? Item("runs though it should be stopped", Repair.Stop) : null;
+        {
+            return have?.State is InstanceState.Running or InstanceState.Paused
+                ? Item("runs though it should be stopped", Repair.Stop)
+                : null;
+        }
+
         if (have is null)
             return Item("is missing", Repair.Recreate);
         return have.State switch
@@ -70,6 +75,8 @@ public static class DriftRules
             InstanceState.Exited or InstanceState.Failed =>
                 Item($"ended with {have.Ending}", Restarts(want.Restart, have.ExitCode) ? Repair.Restart : Repair.None),
             InstanceState.Removed => Item("is missing", Repair.Recreate),
+            // Whoever did it knows why; mcp restart resumes it.
+            InstanceState.Paused => Item("is paused", Repair.None),
             InstanceState.Unknown => null,
         };
     }

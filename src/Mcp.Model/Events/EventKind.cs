@@ -29,9 +29,14 @@ public sealed record EventKind
         "component.adopted", Agent, "An instance that the registry did not know is in it again.");
     public static readonly EventKind ComponentFlapping = New(
         "component.flapping", Agent, "A component ends again and again.", alerts: true);
+    public static readonly EventKind ComponentHealed = New(
+        "component.healed", Agent, "A component that was not well was stopped and started again.", alerts: true);
     public static readonly EventKind ComponentRestarted = New("component.restarted", Agent, "A person restarted a component.");
     public static readonly EventKind ComponentStarted = New("component.started", Agent, "A person started a component.");
     public static readonly EventKind ComponentStopped = New("component.stopped", Agent, "A person stopped a component.");
+    public static readonly EventKind ComponentUnhealthy = New(
+        "component.unhealthy", Agent, "A component that was deployed answers its health check badly.", alerts: true);
+    public static readonly EventKind ComponentWell = New("component.well", Agent, "A component that was unhealthy is well again.");
     public static readonly EventKind DefinitionUnreadable = New(
         "definition.unreadable", Master, "This version cannot read the stored definition of a service.", alerts: true);
     public static readonly EventKind DefinitionWell = New("definition.well", Master, "A stored definition can be read again.");
@@ -67,6 +72,9 @@ public sealed record EventKind
     public static readonly EventKind NodeReachable = New("node.reachable", Master, "A node that was silent is back.");
     public static readonly EventKind NodeRemoved = New("node.removed", Master, "A node is no member of the fleet any more.");
     public static readonly EventKind NodeUncordoned = New("node.uncordoned", Master, "A node gets services again.");
+    public static readonly EventKind NodeOverloaded = New(
+        "node.overloaded", Agent, "Many components of a node are not well at once; none is started again for that.", alerts: true);
+    public static readonly EventKind NodeSteady = New("node.steady", Agent, "The components of a node are not unwell together any more.");
     public static readonly EventKind NodeUnreachable = New("node.unreachable", Master, "A node is silent.", alerts: true);
     public static readonly EventKind NodeZone = New("node.zone", Master, "The zone in a node's agent.toml is not the master's.");
     public static readonly EventKind NodeZoneWell = New("node.zone.well", Master, "A node's zone is the master's again.");

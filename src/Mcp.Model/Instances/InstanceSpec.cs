@@ -13,6 +13,7 @@ public sealed record InstanceSpec(
     IReadOnlyDictionary<string, string> Env,
     IReadOnlyList<FixedPort> Ports);
 
-public enum InstanceState { Unknown, Running, Exited, Failed, Removed }
+/// <remarks>Paused: it is there and does nothing, since somebody has stopped the clock for it.</remarks>
+public enum InstanceState { Unknown, Running, Exited, Failed, Removed, Paused }
 
 public enum DesiredState { Running, Stopped, Ignore }

@@ -346,7 +346,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     // https://github.com/containers/podman: libpod/define/containerstate.go
     private static InstanceState State(string? status) => status switch
     {
-        "running" or "paused" or "stopping" => InstanceState.Running,
+        "running" or "stopping" => InstanceState.Running,
+        "paused" => InstanceState.Paused,
         "created" or "configured" or "initialized" => InstanceState.Failed,
         "exited" or "stopped" => InstanceState.Exited,
         "removing" => InstanceState.Removed,

@@ -67,7 +67,8 @@ internal sealed class VmDirectory(string path)
         if (Record is not { } record || !InstanceName.TryParse(record.Name, out var name))
             return null;
         var (running, run, exit) = (Keeper() is not null, Run, Exit);
-        var (state, code, reason) = running ? (InstanceState.Running, null, "")
+        var alive = run is not null && IsStopped(run.QemuPid) ? InstanceState.Paused : InstanceState.Running;
+        var (state, code, reason) = running ? (alive, null, "")
             : exit is not null ? (exit.Code is null ? InstanceState.Failed : InstanceState.Exited, exit.Code, exit.Reason)
             : run is null ? (InstanceState.Failed, (int?)null, "was never started")
             : (InstanceState.Failed, null, "went away without a word: the machine was restarted, or the VM and its keeper were killed");
@@ -83,6 +84,21 @@ internal sealed class VmDirectory(string path)
             Ports = record.Ports,
             Reason = reason,
         };
+    }
+
+    // By a signal: it does nothing until it is continued.
+    private static bool IsStopped(int pid)
+    {
+        try
+        {
+            var stat = File.ReadAllText($"/proc/{pid}/stat");
+            var state = stat.AsSpan(stat.LastIndexOf(')') + 1).TrimStart();
+            return state.Length > 0 && state[0] is 'T' or 't';
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
     }
 
     /// <summary>A keeper that was killed takes QEMU and its helpers with it, but not at the same instant.</summary>

@@ -135,6 +135,9 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
         Happened(name, "died");
     }
 
+    /// <summary>The instance runs on, and listens no more.</summary>
+    public void Deafen(InstanceName name) => _instances[name].Close();
+
     public void Dispose()
     {
         foreach (var instance in _instances.Values)
@@ -184,11 +187,16 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
         {
             if (State != InstanceState.Running)
                 return;
+            Close();
+            Lines.Enqueue(new LogLine(time.GetUtcNow(), false, "stopping"));
+            (State, _exitCode) = (InstanceState.Exited, exitCode);
+        }
+
+        public void Close()
+        {
             foreach (var listener in _listeners)
                 listener.Stop();
             _listeners.Clear();
-            Lines.Enqueue(new LogLine(time.GetUtcNow(), false, "stopping"));
-            (State, _exitCode) = (InstanceState.Exited, exitCode);
         }
 
         public InstanceInfo Info() =>

@@ -1,6 +1,7 @@
 using Mcp.Agent;
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Ports;
+using Mcp.Agent.Probes;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Reconcile;
 using Mcp.Agent.Recovery;
@@ -54,6 +55,8 @@ internal sealed class World : IDisposable
     public PortAllocator Ports => _parts.Ports;
 
     public AgentRegistry Registry => _parts.Registry;
+
+    public HealthKeeper Health => _parts.Health;
 
     public Rollouts Rollouts => _parts.Services.Rollouts;
 

@@ -39,14 +39,14 @@ public sealed class StoredDefinitionTests
             name = "web"
             image = "x.lan/y:1"
             nice = 5
-            health = { tcp = true, port = 1, every = "1s" }
+            health = { tcp = true, port = 1, mood = "1s" }
             [[components.routes]]
             name = "http"
             port = 80
             idle_timeout = "1h"
             """);
         var read = stored.Read(Label.Parse("s"));
-        Assert.Equal(["colour", "every", "idle_timeout", "nice"], read.UnreadKeys.Order());
+        Assert.Equal(["colour", "idle_timeout", "mood", "nice"], read.UnreadKeys.Order());
         Assert.Equal(80, read.Components[0].Routes[0].Port);
         Assert.Equal(ErrorCode.DefinitionNewer, Assert.Throws<McpException>(() => stored.ReadWhole(Label.Parse("s"))).Code);
         // It is one service's, and no other's.

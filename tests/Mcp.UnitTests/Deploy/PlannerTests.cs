@@ -30,7 +30,15 @@ public sealed class PlannerTests
         update = "stop-first"
         stop_grace = "20s"
         drain = "3s"
-        health = { http = "/healthz", port = 8080, host = "up.example.com", interval = "500ms", timeout = "3s", retries = 9 }
+        health.http = "/healthz"
+        health.port = 8080
+        health.host = "up.example.com"
+        health.interval = "500ms"
+        health.timeout = "3s"
+        health.retries = 9
+        health.every = "20s"
+        health.start_period = "1m"
+        health.on_unhealthy = "report"
         [[components.routes]]
         name = "http"
         port = 8080

@@ -82,7 +82,7 @@ public sealed class ReplaceStep(
         if (await runtimes.FindAsync(old.Instance, ct) is not { } runtime)
             return;
         // Never stopped, or started already by an undo that was cut off.
-        var runs = await runtime.InspectAsync(old.Instance, ct) is { State: InstanceState.Running };
+        var runs = await runtime.InspectAsync(old.Instance, ct) is { State: InstanceState.Running or InstanceState.Paused };
         if (runs && !parts.Outages.IsStopped(old.Instance))
             return;
         var verdict = await StartedAsync(runtime, old, ct);

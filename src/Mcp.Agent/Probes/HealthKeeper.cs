@@ -1,0 +1,250 @@
+using System.Collections.Concurrent;
+using Mcp.Agent.Deploy;
+using Mcp.Agent.Registry;
+using Mcp.Daemon.Errors;
+using Mcp.Daemon.Events;
+using Mcp.Daemon.Lifecycle;
+using Mcp.Daemon.Operations;
+using Mcp.Model.Definition;
+using Mcp.Model.Errors;
+using Mcp.Model.Events;
+using Mcp.Model.Instances;
+using Mcp.Model.Names;
+
+namespace Mcp.Agent.Probes;
+
+/// <summary>Goes on asking what a deploy has asked. What answers badly three times in a row is unhealthy: that is told, and where its file
+/// says so, or has a check of its own and no data that a restart could harm, it is stopped with its grace and started again. Nothing is
+/// while much of the node fails at once, or the questions themselves come late: then the node is at fault.</summary>
+public sealed class HealthKeeper : IDisposable
+{
+    /// <summary>Bad answers in a row.</summary>
+    public const int MostBad = 3;
+
+    /// <summary>Restarts without having been well in between; then it is told only.</summary>
+    public const int MostRestarts = 5;
+
+    private const int AtOnce = 8;
+
+    // A third of what is checked, and no fewer than this many.
+    private const int LeastMany = 3;
+    private static readonly TimeSpan s_round = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_late = TimeSpan.FromSeconds(5);
+    private static readonly TroubleKey s_node = TroubleKey.Of("");
+    private readonly AgentRegistry _registry;
+    private readonly RuntimeSet _runtimes;
+    private readonly HealthGate _gate;
+    private readonly ServiceLocks _locks;
+    private readonly TimeProvider _time;
+    private readonly Troubles _troubles;
+    private readonly Troubles _overload;
+    private readonly SemaphoreSlim _turns = new(AtOnce, AtOnce);
+    private readonly SemaphoreSlim _exec = new(1, 1);
+    private readonly ConcurrentDictionary<(Label Service, Label Component), Watched> _watched = new();
+    private long _lastRound;
+
+    public HealthKeeper(AgentRegistry registry, RuntimeSet runtimes, HealthGate gate, ServiceLocks locks, TimeProvider time)
+    {
+        (_registry, _runtimes, _gate, _locks, _time) = (registry, runtimes, gate, locks, time);
+        _troubles = new Troubles(registry.Events, over: EventKind.ComponentWell, EventKind.ComponentUnhealthy);
+        _overload = new Troubles(registry.Events, over: EventKind.NodeSteady, EventKind.NodeOverloaded);
+        _lastRound = time.GetTimestamp();
+    }
+
+    /// <summary>Why it is not well; null: it is, or nobody knows.</summary>
+    public string? Of(Label service, Label component) => _watched.GetValueOrDefault((service, component))?.Why;
+
+    public Task RunAsync(CancellationToken ct) => Supervise.EachAsync(s_round, RoundAsync, _time, ct);
+
+    /// <summary>Begins the questions that are due, and waits for none of them beyond this round's.</summary>
+    public async Task RoundAsync(CancellationToken ct)
+    {
+        var isLate = _time.GetElapsedTime(_lastRound) > s_late;
+        _lastRound = _time.GetTimestamp();
+        var wanted = _registry.Components.List()
+            .Where(c => c.Desired == DesiredState.Running && HealthGate.Effective(c.Definition) is not null)
+            .ToDictionary(c => (c.Service, c.Definition.Name));
+        foreach (var gone in _watched.Keys.Where(k => !wanted.ContainsKey(k)).ToList())
+        {
+            _watched.TryRemove(gone, out _);
+            _troubles.Forget(Key(gone.Service, gone.Component));
+        }
+
+        var due = wanted.Values.Select(Of).Where(w => w.IsDue(_time.GetUtcNow())).ToList();
+        if (isLate)
+            due.ForEach(w => w.Bad = 0);
+        foreach (var watched in due)
+            watched.Begin(AskedAsync(watched, isLate, ct));
+        await Task.WhenAny(Task.WhenAll(due.Select(w => w.Asking)), Task.Delay(s_round, _time, ct));
+        IsOverloaded();
+    }
+
+    public void Dispose()
+    {
+        _turns.Dispose();
+        _exec.Dispose();
+    }
+
+    private static TroubleKey Key(Label service, Label component) => new(service.Text, component.Text, "");
+
+    private Watched Of(StoredComponent stored)
+    {
+        var watched = _watched.GetOrAdd((stored.Service, stored.Definition.Name), _ => new Watched(stored));
+        watched.Become(stored);
+        return watched;
+    }
+
+    private async Task AskedAsync(Watched watched, bool isLate, CancellationToken ct)
+    {
+        var check = HealthGate.Effective(watched.Stored.Definition)!;
+        var turns = check.Exec.Count > 0 ? _exec : _turns;
+        await turns.WaitAsync(ct);
+        try
+        {
+            await AskAsync(watched, check, isLate, ct);
+        }
+        catch (Exception e) when (e is McpException or TimeoutException && !ct.IsCancellationRequested)
+        {
+            // Its runtime does not answer, which says nothing of it.
+        }
+        finally
+        {
+            turns.Release();
+            watched.Next = _time.GetUtcNow() + (check.Every ?? check.DefaultEvery);
+        }
+
+        if (watched.Bad >= MostBad)
+            await HealAsync(watched, ct);
+    }
+
+    private async Task AskAsync(Watched watched, HealthCheck check, bool isLate, CancellationToken ct)
+    {
+        var stored = watched.Stored;
+        var info = await _runtimes.For(stored.Definition).InspectAsync(stored.Instance, ct);
+        watched.Started(info?.Started);
+        var verdict = await _gate.AskAsync(stored.Definition, stored.Instance, ct);
+        if (verdict.Healthy)
+        {
+            watched.Well();
+            _troubles.Over(Key(stored.Service, stored.Definition.Name));
+            return;
+        }
+
+        // What has ended is the reconciler's; what has never been well has its time to get there; a late prober blames nobody.
+        var counts = !verdict.Ended && !isLate && (watched.WasWell || IsOver(stored.Definition, check, info?.Started));
+        if (!counts)
+            return;
+        watched.Bad++;
+        if (watched.Bad < MostBad)
+            return;
+        watched.Why = $"{verdict.Probed}: {verdict.Answered}";
+        _troubles.Tell(
+            Key(stored.Service, stored.Definition.Name),
+            $"{stored.Instance} is not well ({MostBad} times in a row): {watched.Why}");
+    }
+
+    private bool IsOver(ComponentDefinition component, HealthCheck check, DateTimeOffset? started) =>
+        started is { } since && _time.GetUtcNow() - since > component.StartPeriod(check);
+
+    private async Task HealAsync(Watched watched, CancellationToken ct)
+    {
+        var stored = watched.Stored;
+        if (IsOverloaded() || watched.Restarts >= MostRestarts || Mode(stored.Definition) != OnUnhealthy.Restart)
+            return;
+        // An operation knows better what is to become of it.
+        using var held = _locks.TryTake(stored.Service);
+        if (held is null
+            || _registry.Operations.Open().Any(o => o.Subject == stored.Service.Text)
+            || _registry.Components.List(stored.Service).Find(c => c.Definition.Name == stored.Definition.Name) is not { } now
+            || now.Instance != stored.Instance
+            || now.Desired != DesiredState.Running)
+        {
+            return;
+        }
+
+        // Somebody has paused it, and knows why.
+        if (await _runtimes.For(stored.Definition).InspectAsync(stored.Instance, ct) is not { State: InstanceState.Running })
+            return;
+        await RestartAsync(watched, ct);
+    }
+
+    private async Task RestartAsync(Watched watched, CancellationToken ct)
+    {
+        var stored = watched.Stored;
+        watched.Restarts++;
+        var why = watched.Why;
+        watched.Again();
+        try
+        {
+            await _runtimes.StopAsync(stored.Instance, ct);
+            await _runtimes.For(stored.Definition).StartAsync(stored.Instance, ct);
+            Note($"{stored.Instance} was started again ({watched.Restarts} of at most {MostRestarts} times): {why}");
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            // What ended and did not start again, the reconciler starts.
+            Note($"{stored.Instance} was to be started again: {FailureText.Of(e)}");
+        }
+
+        void Note(string what) =>
+            _registry.Events.Add(stored.Service.Text, stored.Definition.Name.Text, EventKind.ComponentHealed, what);
+    }
+
+    private bool IsOverloaded()
+    {
+        var failing = _watched.Values.Count(w => w.Bad > 0);
+        var isSo = failing >= LeastMany && failing * 3 >= _watched.Count;
+        if (isSo)
+            _overload.Tell(s_node, "many components of this node are not well at once: nothing is started again for that");
+        else
+            _overload.Over(s_node, "the components of this node are not unwell together any more");
+        return isSo;
+    }
+
+    private static OnUnhealthy Mode(ComponentDefinition component) =>
+        component.Health?.OnUnhealthy
+        ?? (component.Health is not null && component.Volumes.All(v => v.ReadOnly) ? OnUnhealthy.Restart : OnUnhealthy.Report);
+
+    // One component, over its generations and starts.
+    private sealed class Watched(StoredComponent stored)
+    {
+        private DateTimeOffset? _started;
+
+        public StoredComponent Stored { get; private set; } = stored;
+
+        public DateTimeOffset Next { get; set; }
+
+        public Task Asking { get; private set; } = Task.CompletedTask;
+
+        public bool WasWell { get; private set; }
+
+        public int Bad { get; set; }
+
+        public int Restarts { get; set; }
+
+        public string? Why { get; set; }
+
+        public bool IsDue(DateTimeOffset now) => now >= Next && Asking.IsCompleted;
+
+        public void Begin(Task asking) => Asking = asking;
+
+        public void Become(StoredComponent now)
+        {
+            if (now.Instance != Stored.Instance)
+                (WasWell, Bad, Restarts, Why, _started) = (false, 0, 0, null, null);
+            Stored = now;
+        }
+
+        /// <summary>What it was before its last start does not count.</summary>
+        public void Started(DateTimeOffset? at)
+        {
+            if (_started != at)
+                (WasWell, Bad) = (false, 0);
+            _started = at;
+        }
+
+        public void Well() => (WasWell, Bad, Restarts, Why) = (true, 0, 0, null);
+
+        public void Again() => (WasWell, Bad) = (false, 0);
+    }
+}
