@@ -158,6 +158,7 @@ public sealed class AgentParts : IDisposable
         Certificates.Dispose();
         (Proxy as IDisposable)?.Dispose();
         Health.Dispose();
+        Node.Reconciler.Dispose();
         _probe.Dispose();
         _guarded.Dispose();
         _runtimes.Dispose();

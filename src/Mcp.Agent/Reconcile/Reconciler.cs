@@ -23,15 +23,20 @@ public sealed class Reconciler(
     ServiceControl control,
     ServiceLocks locks,
     RestartKeeper restarts,
-    RetireStep retire)
+    RetireStep retire) : IDisposable
 {
     private static readonly TimeSpan s_settle = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan s_watchAgain = TimeSpan.FromSeconds(1);
+    // One that takes longer goes on beside the next rounds.
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
+    private const int AtOnce = 8;
     private static readonly Pace s_pace = new(s_watchAgain, TimeSpan.FromSeconds(5));
     private readonly Troubles _troubles = new(registry.Events, over: EventKind.DriftMended, EventKind.DriftFailed);
     private readonly Channel<bool> _triggers = Channel.CreateBounded<bool>(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
+    private readonly SemaphoreSlim _turns = new(AtOnce, AtOnce);
+    private readonly Dictionary<Label, Task> _repairs = [];
     private volatile IReadOnlyList<InstanceInfo> _observed = [];
     private volatile IReadOnlyList<DriftItem> _drift = [];
 
@@ -54,7 +59,7 @@ public sealed class Reconciler(
     {
         while (!ct.IsCancellationRequested)
         {
-            await MendAsync(dryRun: false, ct);
+            await RoundAsync(ct);
             using var wait = new Within(restarts.NextWithin(s_period), ct);
             try
             {
@@ -71,24 +76,65 @@ public sealed class Reconciler(
         }
     }
 
+    /// <summary>Lists, compares, begins to mend, and waits for none that takes long: one slow stop delays nobody else.</summary>
+    /// <remarks>One caller at a time.</remarks>
+    public async Task RoundAsync(CancellationToken ct)
+    {
+        var drift = await RefreshAsync(ct);
+        foreach (var service in Mendable(drift).Where(s => !_repairs.ContainsKey(s)))
+            _repairs[service] = MendAsync(service, ct);
+        await Task.WhenAny(Task.WhenAll(_repairs.Values), Task.Delay(s_patience, ct));
+        foreach (var (service, repair) in _repairs.Where(r => r.Value.IsCompleted).ToList())
+        {
+            _repairs.Remove(service);
+            await repair;
+        }
+
+        await TellAsync(ct);
+    }
+
     /// <summary>Lists, compares, mends; returns the drift that was found.</summary>
     public async Task<IReadOnlyList<DriftItem>> MendAsync(bool dryRun, CancellationToken ct)
     {
         var drift = await RefreshAsync(ct);
         if (dryRun)
             return drift;
-        foreach (var service in drift.Where(d => d.Repair is not (Repair.None or Repair.Report)).Select(d => d.Service).Distinct())
-        {
-            using var held = locks.TryTake(service);
-            if (held is null)
-                continue;
-            foreach (var item in (await RefreshAsync(ct)).Where(d => d.Service == service))
-                await MendAsync(item, ct);
-        }
+        await Task.WhenAll(Mendable(drift).Select(s => MendAsync(s, ct)));
+        await TellAsync(ct);
+        return drift;
+    }
 
+    public void Dispose() => _turns.Dispose();
+
+    private static List<Label> Mendable(IEnumerable<DriftItem> drift) =>
+        [.. drift.Where(d => d.Repair is not (Repair.None or Repair.Report)).Select(d => d.Service).Distinct()];
+
+    // Its components side by side; what is wrong with one of them in the order in which it was found.
+    private async Task MendAsync(Label service, CancellationToken ct)
+    {
+        using var held = locks.TryTake(service);
+        if (held is null)
+            return;
+        var components = (await RefreshAsync(ct)).Where(d => d.Service == service).GroupBy(d => d.Component);
+        await Task.WhenAll(components.Select(async items =>
+        {
+            await _turns.WaitAsync(ct);
+            try
+            {
+                foreach (var item in items)
+                    await MendAsync(item, ct);
+            }
+            finally
+            {
+                _turns.Release();
+            }
+        }));
+    }
+
+    private async Task TellAsync(CancellationToken ct)
+    {
         var left = (await RefreshAsync(ct)).Select(d => TroubleKey.Of(NameOf(d)));
         _troubles.OverExcept(left.ToHashSet(), "it is as it should be again");
-        return drift;
     }
 
     /// <summary>The same after an operation, whose outcome it leaves as it is: what cannot be seen now, the next round sees and tells.

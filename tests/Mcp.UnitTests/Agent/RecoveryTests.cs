@@ -2,6 +2,7 @@ using Mcp.Agent.Recovery;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Health;
+using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.TestKit.Fakes;
 using Microsoft.Extensions.Time.Testing;
@@ -41,6 +42,24 @@ public sealed class RecoveryTests : IDisposable
         Assert.Equal(InstanceName.Parse("blog.web.1"), Assert.Single(after.Registry.Ports.All()).Instance);
         Assert.Equal(started, (await _runtime.InspectAsync(InstanceName.Parse("blog.web.1"), default))!.Started);
         Assert.Empty(await after.Adoption.AdoptAsync(null, dryRun: false, default));
+    }
+
+    [Fact]
+    public async Task One_that_takes_long_to_stop_delays_no_repair_of_another()
+    {
+        using var agent = new World(_directory, _runtime);
+        await agent.DeployAsync(World.Service("slow", "v1"));
+        await agent.DeployAsync(World.Service("blog", "v1"));
+        agent.Registry.Components.SetDesired(Label.Parse("slow"), Label.Parse("web"), DesiredState.Stopped);
+        var goOn = new TaskCompletionSource();
+        _runtime.Hook = what => what == "stop" ? goOn.Task : Task.CompletedTask;
+        await agent.Reconciler.RoundAsync(default);
+        _runtime.Kill(InstanceName.Parse("blog.web.1"), 1);
+        await agent.Reconciler.RoundAsync(default);
+        Assert.Equal(["blog.web.1", "slow.web.1"], await agent.RunningAsync());
+        goOn.SetResult();
+        await agent.Reconciler.RoundAsync(default);
+        Assert.Equal(["blog.web.1"], await agent.RunningAsync());
     }
 
     [Fact]
