@@ -48,8 +48,14 @@ public interface IRuntime
     /// <summary>Yields whenever an instance of mcp's may have changed; ends when the runtime goes away.</summary>
     IAsyncEnumerable<RuntimeEvent> WatchAsync(CancellationToken ct);
 
-    /// <summary>Runs an argument list inside; the exit code and the last of its output.</summary>
-    Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct);
+    /// <summary>Runs an argument list inside, as the instance's own program runs; the exit code and what it printed.</summary>
+    /// <param name="limit">Up to 10 min.</param>
+    /// <exception cref="McpException">exec.unsupported, program.hangs: it did not end within the limit.</exception>
+    Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, TimeSpan limit, CancellationToken ct);
+
+    /// <summary>Whether something inside listens on a TCP port, where a connection to the published port would not tell: somebody else takes
+    /// it for the instance. Null: a connection tells, or nobody can.</summary>
+    Task<bool?> ListensAsync(InstanceName name, int port, CancellationToken ct);
 }
 
 public abstract record RuntimeAvailability

@@ -24,6 +24,8 @@ public sealed class HealthProbe : IDisposable
         Timeout = Timeout.InfiniteTimeSpan,
     };
 
+    /// <remarks>A runtime that takes connections before the instance does is asked first: for tcp it is the only truth, and http and grpc
+    /// need not wait for an answer that cannot come.</remarks>
     /// <param name="hostPort">The port on 127.0.0.1 that leads to the checked port.</param>
     public async Task<HealthVerdict> ProbeAsync(
         HealthCheck check,
@@ -36,6 +38,8 @@ public sealed class HealthProbe : IDisposable
         var probed = Describe(check, hostPort);
         try
         {
+            if (check is { Exec.Count: 0, Port: { } port } && await runtime.ListensAsync(instance, port, limit.Token) is false)
+                return new HealthVerdict(false, probed, "nothing listens on it inside");
             return check switch
             {
                 { Http: { } path } => await HttpAsync(new Uri($"http://127.0.0.1:{hostPort}{path}"), check.Host, probed, limit.Token),
@@ -97,7 +101,7 @@ public sealed class HealthProbe : IDisposable
 
     private static async Task<HealthVerdict> ExecAsync(HealthCheck check, InstanceName instance, IRuntime runtime, CancellationToken ct)
     {
-        var (exitCode, output) = await runtime.ExecAsync(instance, check.Exec, ct);
+        var (exitCode, output) = await runtime.ExecAsync(instance, check.Exec, check.Timeout, ct);
         return new HealthVerdict(exitCode == 0, $"exec {string.Join(' ', check.Exec)}", $"exit code {exitCode} {Label.Clip(output)}");
     }
 

@@ -48,6 +48,12 @@ public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard) : IRuntime
 
     public IAsyncEnumerable<RuntimeEvent> WatchAsync(CancellationToken ct) => inner.WatchAsync(ct);
 
-    public Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct) =>
-        inner.ExecAsync(name, command, ct);
+    public Task<(int ExitCode, string Output)> ExecAsync(
+        InstanceName name,
+        IReadOnlyList<string> command,
+        TimeSpan limit,
+        CancellationToken ct) =>
+        inner.ExecAsync(name, command, limit, ct);
+
+    public Task<bool?> ListensAsync(InstanceName name, int port, CancellationToken ct) => inner.ListensAsync(name, port, ct);
 }

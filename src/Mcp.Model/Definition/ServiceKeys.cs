@@ -41,7 +41,7 @@ internal static class ServiceKeys
         .List(
             "exec", TextKinds.Any,
             h => h.Exec, (h, v) => h with { Exec = v },
-            "A program in the container, with its arguments, that must exit with 0.")
+            "A program in the container or microvm, with its arguments, that must exit with 0.")
         .Maybe("port", s_port, h => h.Port, (h, v) => h with { Port = v }, "The port that is asked.", "the first route's")
         .Optional(
             "host", TextKinds.Hostname,

@@ -62,6 +62,7 @@ public sealed record ErrorCode
     public static readonly ErrorCode FileOutside = New("file.outside");
     public static readonly ErrorCode FilePath = New("file.path");
     public static readonly ErrorCode FileUnknown = New("file.unknown", ErrorStatus.NotFound);
+    public static readonly ErrorCode GuestSilent = New("guest.silent");
     public static readonly ErrorCode HealthFailed = New("health.failed");
     public static readonly ErrorCode ImageArchitecture = New("image.architecture");
     public static readonly ErrorCode ImageArchitectures = New("image.architectures");

@@ -15,6 +15,7 @@ namespace Mcp.Runtimes.Podman;
 public sealed class PodmanRuntime : IRuntime, IDisposable
 {
     private static readonly TimeSpan s_startLimit = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_longestExec = TimeSpan.FromMinutes(10);
     private const string OwnedFilter = "%7B%22label%22%3A%5B%22mcp.service%22%5D%7D";
     // podman 4.3 matches no event by a label without a value, so the label is looked at here.
     private const string WatchFilter = "%7B%22type%22%3A%5B%22container%22%5D%7D";
@@ -245,23 +246,53 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
     }
 
-    public Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct) =>
+    public Task<(int ExitCode, string Output)> ExecAsync(
+        InstanceName name,
+        IReadOnlyList<string> command,
+        TimeSpan limit,
+        CancellationToken ct) =>
         ToldAsync($"cannot run {command[0]} inside {name}", async () =>
         {
-            var request = new LibpodExecCreate(command, true, true);
-            var answer = await _client.PostAsync(
-                $"/containers/{name}/exec", request, LibpodJson.Default.LibpodExecCreate, s_startLimit, ct);
-            var created = JsonSerializer.Deserialize(answer, LibpodJson.Default.LibpodExecCreated);
-            var start = new LibpodExecStart(false, false);
-            var output = await _client.PostAsync($"/exec/{created!.Id}/start", start, LibpodJson.Default.LibpodExecStart, s_startLimit, ct);
-            var state = await _client.GetAsync($"/exec/{created.Id}/json", LibpodJson.Default.LibpodExecState, ct);
-            return (state?.ExitCode ?? -1, output);
+            using var over = new Within(limit, ct);
+            try
+            {
+                return await ExecAsync(name, command, over.Token);
+            }
+            catch (OperationCanceledException e) when (over.IsOver)
+            {
+                throw new McpException(
+                    ErrorCode.ProgramHangs,
+                    $"{Label.Clip(command[0])} in {name} did not end within {Durations.Format(limit)}",
+                    "",
+                    e);
+            }
         });
+
+    public Task<bool?> ListensAsync(InstanceName name, int port, CancellationToken ct) => Task.FromResult<bool?>(null);
 
     public void Dispose()
     {
         _client.Dispose();
         _socket.Dispose();
+    }
+
+    private async Task<(int ExitCode, string Output)> ExecAsync(
+        InstanceName name,
+        IReadOnlyList<string> command,
+        CancellationToken ct)
+    {
+        var request = new LibpodExecCreate(command, true, true);
+        var answer = await _client.PostAsync($"/containers/{name}/exec", request, LibpodJson.Default.LibpodExecCreate, s_startLimit, ct);
+        var created = JsonSerializer.Deserialize(answer, LibpodJson.Default.LibpodExecCreated);
+        var start = new LibpodExecStart(false, false);
+        var output = await _client.PostAsync(
+            $"/exec/{created!.Id}/start",
+            start,
+            LibpodJson.Default.LibpodExecStart,
+            s_longestExec,
+            ct);
+        var state = await _client.GetAsync($"/exec/{created.Id}/json", LibpodJson.Default.LibpodExecState, ct);
+        return (state?.ExitCode ?? -1, output);
     }
 
     // podman takes connections on an address of a family that the network does not have, and passes no byte.

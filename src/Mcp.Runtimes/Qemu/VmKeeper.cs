@@ -4,6 +4,7 @@ using System.Net;
 using System.Runtime.InteropServices;
 using System.Text;
 using Mcp.Machine;
+using Mcp.Runtimes.Qemu.Control;
 using Mcp.Runtimes.Qemu.Network;
 using Mcp.Runtimes.Qemu.Qmp;
 
@@ -60,6 +61,7 @@ public static class VmKeeper
         [
             QmpClient.CommandSocket,
             QmpClient.EventSocket,
+            GuestChannel.SocketName,
             .. record.Beside.Select((_, i) => QemuCommandLine.VolumeSocket(i)),
         ];
         string[] left = [vm["exit.json"], vm["run.json"], .. sockets.Append(ExitDisk).Select(f => Path.Combine(vm.Machine, f))];

@@ -35,6 +35,9 @@ internal sealed record VmRecord
 
     public required ExitCodeFrom ExitFrom { get; init; }
 
+    /// <summary>Of the channel into the guest; 0: it has none, as VMs of older versions.</summary>
+    public int Channel { get; init; }
+
     /// <summary>Files of the machine directory that belong to this VM alone.</summary>
     public required IReadOnlyList<string> Own { get; init; }
 

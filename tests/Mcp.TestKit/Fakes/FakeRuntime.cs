@@ -125,8 +125,17 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
 
     public IAsyncEnumerable<RuntimeEvent> WatchAsync(CancellationToken ct) => _events.Reader.ReadAllAsync(ct);
 
-    public Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, CancellationToken ct) =>
+    public Task<(int ExitCode, string Output)> ExecAsync(
+        InstanceName name,
+        IReadOnlyList<string> command,
+        TimeSpan limit,
+        CancellationToken ct) =>
         Task.FromResult((0, ""));
+
+    /// <summary>What it says of every port; null: it need not be asked.</summary>
+    public bool? Listens { get; set; }
+
+    public Task<bool?> ListensAsync(InstanceName name, int port, CancellationToken ct) => Task.FromResult(Listens);
 
     /// <summary>The instance dies by itself.</summary>
     public void Kill(InstanceName name, int exitCode)

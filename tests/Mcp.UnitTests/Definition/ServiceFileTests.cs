@@ -99,7 +99,9 @@ public class ServiceFileTests
     [InlineData("unikernel", "volumes = [\"/srv/a:/a\"]", "a unikernel cannot write to a volume")]
     [InlineData("unikernel", "user = \"1\"", "'user' is for containers")]
     [InlineData("microvm", "network = \"host\"", "a VM has no such network")]
-    [InlineData("microvm", "health = { exec = [\"true\"] }", "no program can be run inside a microvm")]
+    [InlineData("unikernel", "health = { exec = [\"true\"] }", "no program can be run inside a unikernel")]
+    [InlineData("unikernel", "health = { tcp = true, port = 80 }", "QEMU takes connections for a unikernel")]
+    [InlineData("unikernel", "network = \"user\"\nhealth = { tcp = true, port = 80 }", "grpc = true, or network = \"bridge\"")]
     public void What_a_VM_cannot_have_is_refused(
         string runtime,
         string line,
@@ -111,6 +113,20 @@ public class ServiceFileTests
         runtime = "{runtime}"
         {line}
         """, "vm.toml")).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("microvm", "health = { exec = [\"true\"] }")]
+    [InlineData("microvm", "health = { tcp = true, port = 80 }")]
+    [InlineData("unikernel", "network = \"bridge\"\nhealth = { tcp = true, port = 80 }")]
+    public void What_can_be_asked_of_a_VM_is_accepted(string runtime, string lines) =>
+        Assert.NotNull(ServiceFile.Parse($"""
+            name = "vm"
+            [[components]]
+            name = "web"
+            image = "x.lan/y:1"
+            runtime = "{runtime}"
+            {lines}
+            """, "vm.toml").Components[0].Health);
 
     [Theory]
     [InlineData("a.b")]

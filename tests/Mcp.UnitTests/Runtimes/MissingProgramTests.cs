@@ -32,7 +32,7 @@ public sealed class MissingProgramTests : IDisposable
         ["holders"] = r => r.HoldersAsync(default),
         ["logs"] = r => r.LogsAsync(s_name, new LogOptions(), default).GetAsyncEnumerator().MoveNextAsync().AsTask(),
         ["watch"] = r => r.WatchAsync(default).GetAsyncEnumerator().MoveNextAsync().AsTask(),
-        ["exec"] = r => r.ExecAsync(s_name, ["/bin/true"], default),
+        ["exec"] = r => r.ExecAsync(s_name, ["/bin/true"], TimeSpan.FromSeconds(1), default),
     };
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);

@@ -21,13 +21,22 @@ public sealed class HealthRule : IDefinitionRule
 
             if (health.Host is not null && (health.Tcp || health.Exec.Count > 0))
                 yield return places.Problem(health, "only http and grpc ask for a name", "host", "http = \"/path\" or grpc = true");
-            if (health.Exec.Count > 0 && component.Runtime != RuntimeKind.Container)
+            if (health.Exec.Count > 0 && component.Runtime == RuntimeKind.Unikernel)
             {
                 yield return places.Problem(
                     health,
-                    $"no program can be run inside a {Spellings.Runtimes.Spell(component.Runtime)}",
+                    "no program can be run inside a unikernel",
                     "exec",
-                    "http = \"/path\", tcp = true or grpc = true");
+                    "http = \"/path\" or grpc = true");
+            }
+
+            if (health.Tcp && component is { Runtime: RuntimeKind.Unikernel, Network: not "bridge" })
+            {
+                yield return places.Problem(
+                    health,
+                    "QEMU takes connections for a unikernel, whether it listens or not",
+                    "tcp",
+                    "http = \"/path\", grpc = true, or network = \"bridge\"");
             }
 
             if (health.Exec.Count == 0 && health.Port is null && component.Routes.Count == 0)

@@ -24,10 +24,12 @@ internal interface IGuest
 /// <param name="Machine">QEMU's machine type with its properties.</param>
 /// <param name="Arguments">Kernel and disks; names are relative to the machine directory.</param>
 /// <param name="Volumes">Host directories that the guest sees live, in the order of its tags volume0, volume1, ...</param>
+/// <param name="Channel">The version of the channel into the guest, see <see cref="Control.GuestChannel"/>; 0: it has none.</param>
 /// <param name="Own">Files of the machine directory that are this VM's alone: QEMU's user gets them.</param>
 internal sealed record GuestBoot(
     string Machine,
     IReadOnlyList<string> Arguments,
     IReadOnlyList<VolumeMount> Volumes,
     ExitCodeFrom ExitFrom,
+    int Channel,
     IReadOnlyList<string> Own);

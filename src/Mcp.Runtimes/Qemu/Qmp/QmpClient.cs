@@ -1,7 +1,5 @@
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
-using Mcp.Machine;
 
 namespace Mcp.Runtimes.Qemu.Qmp;
 
@@ -21,31 +19,23 @@ internal sealed class QmpClient : IAsyncDisposable
         _reader = new StreamReader(stream, Encoding.UTF8);
     }
 
-    /// <param name="directory">The machine directory. Its socket is reached through an open handle: a Unix address has 108 bytes, a state
-    /// directory any number.</param>
+    /// <param name="directory">The machine directory.</param>
     /// <exception cref="IOException">Nobody listens, or not QEMU.</exception>
     public static async Task<QmpClient> ConnectAsync(string directory, string name, CancellationToken ct)
     {
-        using var handle = Posix.Directory(directory);
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        var stream = await MachineSocket.ConnectAsync(directory, name, ct);
         try
         {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint($"/proc/self/fd/{handle.DangerousGetHandle()}/{name}"), ct);
-            var client = new QmpClient(new NetworkStream(socket, ownsSocket: true));
+            var client = new QmpClient(stream);
             using var greeting = await client.ReadAsync(ct);
             if (!greeting.RootElement.TryGetProperty("QMP", out _))
                 throw new IOException("the monitor does not speak QMP");
             await client.CallAsync("qmp_capabilities", ct);
             return client;
         }
-        catch (SocketException e)
-        {
-            socket.Dispose();
-            throw new IOException($"the monitor does not answer: {e.Message}", e);
-        }
         catch
         {
-            socket.Dispose();
+            await stream.DisposeAsync();
             throw;
         }
     }

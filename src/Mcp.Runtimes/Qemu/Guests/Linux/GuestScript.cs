@@ -6,7 +6,7 @@ using Mcp.Runtimes.Qemu.Network;
 
 namespace Mcp.Runtimes.Qemu.Guests.Linux;
 
-/// <summary>What one instance is, for init.sh: a tar with two files of shell text, every value quoted. It runs inside the guest
+/// <summary>What one instance is, for init.sh: a tar with three files of shell text, every value quoted. It runs inside the guest
 /// only.</summary>
 internal static class GuestScript
 {
@@ -23,7 +23,8 @@ internal static class GuestScript
         using (var tar = new TarWriter(output, TarEntryFormat.Ustar, leaveOpen: true))
         {
             Put(tar, "guest", Settings(spec, network, user));
-            Put(tar, "run", Run(image, spec, user));
+            Put(tar, "run", $"set -- {Words(image.Command(spec.Component.Cmd))}\n{Run(image, spec, user)}");
+            Put(tar, "exec", Run(image, spec, user));
         }
 
         // A disk has whole sectors.
@@ -32,6 +33,12 @@ internal static class GuestScript
 
     /// <summary>A word of the shell, whatever it holds.</summary>
     public static string Quote(string text) => $"'{text.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+
+    /// <summary>Runs an argument list in the guest as its component's program runs.</summary>
+    public static string Exec(IReadOnlyList<string> command) =>
+        $"echo 0 > /proc/self/oom_score_adj\nexec /bin/busybox chroot /root /.mcp/busybox sh /.mcp/exec {Words(command)}\n";
+
+    private static string Words(IEnumerable<string> words) => string.Join(' ', words.Select(Quote));
 
     private static string Settings(InstanceSpec spec, GuestNetwork network, GuestUser user) => $"""
         HOSTNAME={Quote(spec.Name.Component.Text)}
@@ -45,30 +52,37 @@ internal static class GuestScript
 
         """;
 
+    // Becomes the program that its arguments name, as the instance's own program runs. busybox is made to prefer its own programs to
+    // those of the image, and its start-stop-daemon tells nobody what is missing: so the program is looked for here.
     private static string Run(StoredImage image, InstanceSpec spec, GuestUser user)
     {
-        var command = image.Command(spec.Component.Cmd);
         var environment = new Dictionary<string, string>(image.Environment(spec.Env));
         environment.TryAdd("HOME", user.Home);
         environment.TryAdd("HOSTNAME", spec.Name.Component.Text);
-        var words = new List<string> { "exec", "/.mcp/busybox", "env", "-i" };
-        words.AddRange(environment.Select(v => Quote($"{v.Key}={v.Value}")));
         // busybox has no other program that takes a user by number; -p a file that is not there, or it looks for one that runs already.
-        words.AddRange(user is { Uid: 0, Gid: 0 } ? [] :
-        [
-            "/.mcp/busybox",
-            "start-stop-daemon",
-            "-S",
-            "-c",
-            $"{user.Uid}:{user.Gid}",
-            "-p",
-            "/.mcp/none",
-            "-x",
-            Quote(command[0]),
-            "--"
-        ]);
-        words.AddRange((user is { Uid: 0, Gid: 0 } ? command : command.Skip(1)).Select(Quote));
-        return $"cd {Quote(image.WorkingDir)} || exit 126\n{string.Join(' ', words)}\n";
+        var become = user is { Uid: 0, Gid: 0 }
+            ? "\"$program\""
+            : $"/.mcp/busybox start-stop-daemon -S -c {user.Uid}:{user.Gid} -p /.mcp/none -x \"$program\" --";
+        return $$"""
+            cd {{Quote(image.WorkingDir)}} || exit 126
+            path={{Quote(environment["PATH"])}}
+            case $1 in
+            */*) program=$1 ;;
+            *)
+              program=''
+              set -f
+              IFS=:
+              for directory in $path; do
+                [ ! -f "$directory/$1" ] || [ ! -x "$directory/$1" ] || { program=$directory/$1; break; }
+              done
+              ;;
+            esac
+            [ -e "$program" ] || { echo "$1: not found" >&2; exit 127; }
+            [ -f "$program" ] && [ -x "$program" ] || { echo "$1: cannot be run" >&2; exit 126; }
+            shift
+            exec /.mcp/busybox env -i {{Words(environment.Select(v => $"{v.Key}={v.Value}"))}} {{become}} "$@"
+
+            """;
     }
 
     private static void Put(TarWriter tar, string name, string text) =>

@@ -10,31 +10,32 @@ internal static class Initramfs
     /// <returns>The file.</returns>
     public static string Make(GuestKernel kernel, string busybox, string directory)
     {
-        var init = Init();
+        var (init, channel) = (Script("init.sh"), Script("channel.sh"));
         var key = Convert.ToHexStringLower(SHA256.HashData(
-            [.. init, .. Encoding.UTF8.GetBytes($"{kernel.Release} {busybox} {File.GetLastWriteTimeUtc(busybox):O}")]))[..16];
+            [.. init, .. channel, .. Encoding.UTF8.GetBytes($"{kernel.Release} {busybox} {File.GetLastWriteTimeUtc(busybox):O}")]))[..16];
         return SharedFile.Make(directory, "initrd", $"{kernel.Release}-{key}", to =>
         {
             using var output = File.Create(to);
-            Write(new Cpio(output), kernel, File.ReadAllBytes(busybox), init);
+            Write(new Cpio(output), kernel, File.ReadAllBytes(busybox), init, channel);
         });
     }
 
-    private static void Write(Cpio cpio, GuestKernel kernel, byte[] busybox, byte[] init)
+    private static void Write(Cpio cpio, GuestKernel kernel, byte[] busybox, byte[] init, byte[] channel)
     {
-        foreach (var name in (string[])["bin", "dev", "proc", "sys", "modules", "config", "lower", "upper", "root"])
+        foreach (var name in (string[])["bin", "dev", "proc", "sys", "modules", "config", "lower", "upper", "root", "run"])
             cpio.Directory(name);
         cpio.Program("bin/busybox", busybox);
         cpio.Program("init", init);
+        cpio.Program("channel", channel);
         foreach (var module in kernel.Modules)
             cpio.Program($"modules/{Path.GetFileName(module)}", File.ReadAllBytes(module));
         cpio.Program("modules/order", Encoding.ASCII.GetBytes(string.Concat(kernel.Modules.Select(m => Path.GetFileName(m) + '\n'))));
         cpio.End();
     }
 
-    private static byte[] Init()
+    private static byte[] Script(string name)
     {
-        using var stream = typeof(Initramfs).Assembly.GetManifestResourceStream("init.sh")!;
+        using var stream = typeof(Initramfs).Assembly.GetManifestResourceStream(name)!;
         using var bytes = new MemoryStream();
         stream.CopyTo(bytes);
         return bytes.ToArray();

@@ -4,6 +4,7 @@ using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Runtimes.Images;
 using Mcp.Runtimes.Qemu.Accel;
+using Mcp.Runtimes.Qemu.Control;
 using Mcp.Runtimes.Qemu.Network;
 
 namespace Mcp.Runtimes.Qemu.Guests.Linux;
@@ -70,8 +71,9 @@ internal sealed class LinuxGuest(QemuOptions options, Accelerator accelerator) :
                 .. Disk("root", "root.ext4", readOnly: true),
                 .. Disk("guest", "guest.tar", readOnly: true),
                 .. Disk("exit", VmKeeper.ExitDisk, readOnly: false),
+                .. GuestChannel.Arguments,
             ],
-            spec.Component.Volumes, ExitCodeFrom.Disk, ["guest.tar", VmKeeper.ExitDisk]);
+            spec.Component.Volumes, ExitCodeFrom.Disk, GuestChannel.Version, ["guest.tar", VmKeeper.ExitDisk]);
     }
 
     private static string[] Disk(string id, string file, bool readOnly) =>

@@ -35,11 +35,12 @@ printf '127.0.0.1 localhost\n::1 localhost\n%s %s\n' "${ADDRESS%/*}" "$HOSTNAME"
 [ -z "$NAMESERVER" ] || echo "nameserver $NAMESERVER" > /root/etc/resolv.conf
 [ -z "$ADD_USER" ] || echo "$ADD_USER" >> /root/etc/passwd
 $b cp $b /root/.mcp/busybox
-$b cp /config/run /root/.mcp/run
-$b chmod 0700 /root/.mcp/run
+$b cp /config/run /config/exec /root/.mcp
+$b chmod 0700 /root/.mcp/run /root/.mcp/exec
 $b rm -rf /config
 $b chroot /root /.mcp/busybox sh /.mcp/run < /dev/null &
 program=$!
+( until $b sh /channel; do $b sleep 1; done ) < /dev/null &
 # The power button asks for an orderly end.
 ( $b dd if=/dev/input/event0 bs=24 count=1 > /dev/null 2>&1; kill -TERM $program ) &
 wait $program

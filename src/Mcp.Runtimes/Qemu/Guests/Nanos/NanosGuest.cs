@@ -64,6 +64,7 @@ internal sealed class NanosGuest : IGuest
             ["-drive", $"if=none,id=disk,file={Overlay},format=qcow2", "-device", "virtio-blk-pci,drive=disk", "-device", "isa-debug-exit"],
             [],
             ExitCodeFrom.Status,
+            Channel: 0,
             [Overlay]);
     }
 
