@@ -121,6 +121,15 @@ public abstract class RuntimeContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_port_that_is_listened_on_is_not_denied_for_long()
+    {
+        await RunAsync();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        while (await Runtime.ListensAsync(_name, 8080, limit.Token) is false)
+            await Task.Delay(50, limit.Token);
+    }
+
+    [Fact]
     public async Task Its_log_has_times_and_can_be_cut_to_its_tail()
     {
         var before = TimeProvider.System.GetUtcNow();
