@@ -53,8 +53,8 @@ public interface IRuntime
     /// <exception cref="McpException">exec.unsupported, program.hangs: it did not end within the limit.</exception>
     Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, TimeSpan limit, CancellationToken ct);
 
-    /// <summary>Whether something inside listens on a TCP port, where a connection to the published port would not tell: somebody else takes
-    /// it for the instance. Null: a connection tells, or nobody can.</summary>
+    /// <summary>Whether something inside listens on a TCP port, where a connection to the published port would not tell, since somebody
+    /// else takes it for the instance. Null: a connection tells, or nobody can.</summary>
     Task<bool?> ListensAsync(InstanceName name, int port, CancellationToken ct);
 }
 

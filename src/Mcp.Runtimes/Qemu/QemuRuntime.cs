@@ -1,7 +1,5 @@
 using System.Diagnostics;
-using System.Net.Sockets;
 using System.Runtime.CompilerServices;
-using System.Text;
 using Mcp.Machine;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
@@ -31,7 +29,7 @@ public sealed class QemuRuntime : IRuntime
     private readonly QemuOptions _options;
     private readonly IsolatedBridge _bridge;
     private readonly IGuest _guest;
-    private readonly GuestChannels _channels = new();
+    private readonly GuestQuestions _questions = new();
     private readonly Accelerator _accelerator;
     private readonly ImageStore _images;
     private readonly string _vms;
@@ -269,54 +267,17 @@ public sealed class QemuRuntime : IRuntime
         }
     }
 
-    public async Task<(int ExitCode, string Output)> ExecAsync(
+    public Task<(int ExitCode, string Output)> ExecAsync(
         InstanceName name,
         IReadOnlyList<string> command,
         TimeSpan limit,
-        CancellationToken ct)
-    {
-        var text = GuestScript.Exec(command);
-        (string Why, string Hint)? problem = _guest.Kind == RuntimeKind.Unikernel ? ("it is a unikernel", "use an http or grpc health check")
-            : Directory(name).Record is not { } record ? ("there is no such instance", "mcp ps shows those that there are")
-            : record.Channel == 0 ? ("an older version of mcp started it", "start it anew: mcp deploy FILE --force")
-            : text.Length > GuestChannel.MostText ? ("its arguments are too long", $"all of them may have {GuestChannel.MostText >> 10} KiB")
-            : null;
-        if (problem is var (why, hint))
-            throw new McpException(ErrorCode.ExecUnsupported, $"no program can be run inside {name}: {why}", hint);
+        CancellationToken ct) =>
+        _questions.ExecAsync(Directory(name), command, limit, ct);
 
-        var answer = await AskAsync(name, channel => channel.RunAsync(text, limit, ct), ct);
-        return answer.Code is { } code
-            ? (code, Encoding.UTF8.GetString(answer.Output))
-            : throw new McpException(
-                ErrorCode.ProgramHangs,
-                $"{Label.Clip(command[0])} in {name} did not end within {Durations.Format(limit)}");
-    }
-
-    public async Task<bool?> ListensAsync(InstanceName name, int port, CancellationToken ct) => Directory(name).Record switch
-    {
-        { Channel: > 0 } => await AskAsync(name, channel => channel.ListensAsync(port, ct), ct),
-        // On a bridge the guest itself says yes or no.
-        { Address: { } address } => await AcceptsAsync(address, port, ct),
-        _ => null,
-    };
+    public Task<bool?> ListensAsync(InstanceName name, int port, CancellationToken ct) =>
+        _questions.ListensAsync(Directory(name), port, ct);
 
     private VmDirectory Directory(InstanceName name) => new(Path.Combine(_vms, name.ToString()));
-
-    private async Task<T> AskAsync<T>(InstanceName name, Func<GuestChannel, Task<T>> ask, CancellationToken ct)
-    {
-        try
-        {
-            return await _channels.AskAsync(Directory(name).Machine, ask, ct);
-        }
-        catch (IOException e)
-        {
-            throw new McpException(
-                ErrorCode.GuestSilent,
-                $"{name} cannot be asked: {e.Message}",
-                "does it run, and has it memory left? mcp ps and mcp logs say",
-                e);
-        }
-    }
 
     // Which run of each VM is under way; null: none is.
     private Dictionary<InstanceName, string?> Seen() =>
@@ -330,20 +291,6 @@ public sealed class QemuRuntime : IRuntime
     // Of all kinds: they share images and the bridge.
     private IEnumerable<VmDirectory> EveryVm() =>
         System.IO.Directory.Exists(_options.Vms) ? System.IO.Directory.EnumerateDirectories(_options.Vms).SelectMany(VmDirectory.All) : [];
-
-    private static async Task<bool> AcceptsAsync(string address, int port, CancellationToken ct)
-    {
-        using var client = new TcpClient();
-        try
-        {
-            await client.ConnectAsync(address, port, ct);
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
-    }
 
     private static async Task<bool> StartedAsync(VmDirectory vm, string run, CancellationToken ct)
     {

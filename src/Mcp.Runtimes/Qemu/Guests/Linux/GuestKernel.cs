@@ -6,7 +6,8 @@ internal sealed record GuestKernel(string Image, string Release, IReadOnlyList<s
     private const string Boot = "/boot";
     private const string ImagePrefix = "vmlinuz-";
     // Built into some kernels, and then absent from modules.dep.
-    private static readonly string[] s_needed = ["virtio_pci", "virtio_blk", "virtio_net", "overlay", "virtiofs", "button", "evdev", "virtio_console"];
+    private static readonly string[] s_needed =
+        ["virtio_pci", "virtio_blk", "virtio_net", "overlay", "virtiofs", "button", "evdev", "virtio_console"];
 
     /// <param name="image">A kernel of the configuration; null: the newest in /boot with modules, one made for VMs first.</param>
     /// <returns>Null and why, if there is none.</returns>
