@@ -71,6 +71,9 @@ public sealed record AgentConfig
     /// <summary>Here an ACME client puts its answers for the proxy to give.</summary>
     public string AcmeRoot => Path.Combine(EdgeDirectory, "acme", "root");
 
+    /// <summary>Named volumes of services.</summary>
+    public VolumeRoot Volumes => new(Path.Combine(State, "volumes"));
+
     public string Registry => Path.Combine(State, "registry.db");
 
     /// <exception cref="McpException">config.missing</exception>

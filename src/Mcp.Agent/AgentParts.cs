@@ -43,7 +43,7 @@ public sealed class AgentParts : IDisposable
     {
         _runtimes = runtimes;
         Registry = AgentRegistry.Open(config.Registry, time);
-        var guarded = _guarded = new RuntimeSet(runtimes.ByKind, Registry.Components.AreTogether);
+        var guarded = _guarded = new RuntimeSet(runtimes.ByKind, new NamedVolumes(config.Volumes), Registry.Components.AreTogether);
         Ports = new PortAllocator(Registry.Ports, config.Ports.First, config.Ports.Last);
         Proxy = proxy(Registry, Ports);
         Restarts = new RestartKeeper(time);
@@ -52,7 +52,7 @@ public sealed class AgentParts : IDisposable
         var locks = new ServiceLocks();
         var gate = new HealthGate(guarded, Ports, _probe);
         var retire = new RetireStep(guarded, Ports, Proxy, Registry.Events);
-        var planner = new Planner(HostPaths.Overlap);
+        var planner = new Planner(HostPaths.Overlap, config.Volumes);
         var outages = new Outages(time);
         var starter = new Starter(guarded, Ports);
         var rollouts = new Rollouts(config.Name, Registry, guarded, planner, outages);
@@ -88,6 +88,7 @@ public sealed class AgentParts : IDisposable
             View = new NodeView(config, Registry.Components, guarded, Proxy, Endings),
             Services = new ServicesView(config.Name, Registry.Components, Ports, reconciler, Restarts, health),
             Runtimes = guarded,
+            Volumes = new KeptVolumes(Registry, guarded, locks),
             Reconciler = reconciler,
             Edge = new EdgeRoutes(config, Registry, KeeperOf(config, time), Proxy, locks, time),
             Files = new ServiceFiles(config.Files),

@@ -3,6 +3,7 @@ using Mcp.Agent.Edge;
 using Mcp.Agent.Files;
 using Mcp.Agent.Overview;
 using Mcp.Agent.Reconcile;
+using Mcp.Agent.Volumes;
 using Mcp.Runtimes.Images;
 
 namespace Mcp.Agent;
@@ -15,6 +16,8 @@ public sealed record NodeParts
     public required ServicesView Services { get; init; }
 
     public required RuntimeSet Runtimes { get; init; }
+
+    public required KeptVolumes Volumes { get; init; }
 
     public required Reconciler Reconciler { get; init; }
 

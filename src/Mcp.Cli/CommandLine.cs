@@ -19,6 +19,7 @@ internal static class CommandLine
         LogsCommand.Create(),
         EventsCommand.Create(),
         .. FileCommands.All(),
+        VolumeCommands.Create(),
         ServiceCommands.Create(),
         .. LoginCommands.All(),
         .. LocalCommands.All(),

@@ -13,7 +13,7 @@ internal static class HostSide
     /// <exception cref="McpException">volume.missing, port.address: this host has no such directory, no such address.</exception>
     public static void Check(InstanceSpec spec)
     {
-        foreach (var volume in spec.Component.Volumes.Where(v => !Path.Exists(v.Source)))
+        foreach (var volume in spec.Mounts.Where(v => !Path.Exists(v.Source)))
         {
             throw new McpException(
                 ErrorCode.VolumeMissing,

@@ -23,6 +23,13 @@ public interface IRuntime
     /// <exception cref="McpException">port.in_use, instance.start</exception>
     Task RunAsync(InstanceSpec spec, CancellationToken ct);
 
+    /// <summary>Copies what the instance's image, which is present, has at the path, with owners, modes and links.</summary>
+    /// <param name="path">A directory inside the instance.</param>
+    /// <param name="directory">On this host. It is made here; what a failure leaves of it counts for nothing.</param>
+    /// <returns>False: the image has no directory there, and nothing was made.</returns>
+    /// <exception cref="McpException">volume.fill</exception>
+    Task<bool> FillAsync(InstanceSpec spec, string path, string directory, CancellationToken ct);
+
     /// <summary>Starts an instance that exists and stands still.</summary>
     Task StartAsync(InstanceName name, CancellationToken ct);
 

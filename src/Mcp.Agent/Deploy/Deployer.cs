@@ -78,7 +78,7 @@ public sealed class Deployer(
         var plan = await rollouts.PlanAsync(service, options, ct);
         plan.Expect(options.Plan);
         var deployment = plan.IsEmpty ? null : rollouts.Begin(plan);
-        work.Report("plan", StepMark.Done, deployment is null ? "nothing changed" : deployment.Summary());
+        work.Report("plan", StepMark.Done, deployment is null ? "nothing changed" : Told(plan, deployment));
         if (deployment is null)
             return false;
         await RunAsync(Begin(service.Name, deployment, options), work, ct);
@@ -101,6 +101,10 @@ public sealed class Deployer(
     }
 
     public bool IsActive(Guid operation) => _active.ContainsKey(operation);
+
+    private static string Told(RolloutPlan plan, Deployment deployment) => string.Join(
+        "; ",
+        [deployment.Summary(), .. plan.Changes.Where(c => c.Finds is not null).Select(c => $"{c.Component} {c.Finds}")]);
 
     // A new deploy builds on what the registry says, so nothing may be half done before it.
     private async Task SettleAsync(Label service, CancellationToken ct)

@@ -35,7 +35,10 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
             c.Desired == DesiredState.Running,
             !sick.Contains(c.Definition.Name)));
         var next = service.Components.Select(c => c.Name).Distinct().ToDictionary(c => c, c => Next(service.Name, c, observed));
-        var there = new CurrentService(node, registry.Components.Find(service.Name), [.. current], next);
+        var there = new CurrentService(node, registry.Components.Find(service.Name), [.. current], next)
+        {
+            Volumes = runtimes.Volumes.Of(service.Name),
+        };
         var plan = planner.Plan(new RolloutRequest(service, options.Only, options.Force), there);
         await CheckVolumesAsync(plan, ct);
         return plan;
@@ -69,12 +72,12 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
     private void CheckWanted(Label service, ComponentDefinition component)
     {
         var wanted = registry.Components.List().Where(c => c.Service != service && c.Desired == DesiredState.Running);
-        if (wanted.FirstOrDefault(c => planner.Clash(component, c.Definition) is not null) is not { } holder)
+        if (wanted.FirstOrDefault(c => planner.Clash(service, component, c.Service, c.Definition) is not null) is not { } holder)
             return;
         throw new McpException(
             ErrorCode.VolumeHeld,
             $"{service}.{component.Name} is not started beside {holder.Instance} of service {holder.Service}: "
-                + $"{planner.Clash(component, holder.Definition)}",
+                + $"{planner.Clash(service, component, holder.Service, holder.Definition)}",
             $"stop it first (mcp stop {holder.Service}); where several writers of a volume are meant, say :shared on both");
     }
 
@@ -89,7 +92,7 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
         foreach (var change in plan.Changes.Where(c => c.Rolls))
         {
             var component = plan.Target.Components.First(c => c.Name == change.Component);
-            if (component.Volumes.FirstOrDefault(v => !Path.Exists(v.Source)) is { } missing)
+            if (component.Volumes.FirstOrDefault(v => !v.IsNamed && !Path.Exists(v.Source)) is { } missing)
             {
                 throw new McpException(
                     ErrorCode.VolumeMissing,
@@ -100,7 +103,7 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
             CheckWanted(plan.Target.Name, component);
             await runtimes.Guard.CheckAsync(
                 $"{plan.Target.Name}.{component.Name}",
-                component.Volumes,
+                runtimes.Volumes.Root.Mounts(plan.Target.Name, component),
                 h => h.Instance is { } instance && goes.Contains(instance),
                 ct);
         }

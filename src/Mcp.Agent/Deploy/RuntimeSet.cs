@@ -15,14 +15,20 @@ public sealed class RuntimeSet : IDisposable
     private readonly Dictionary<RuntimeKind, IRuntime> _byKind;
 
     /// <param name="together">See <see cref="VolumeGuard"/>.</param>
-    public RuntimeSet(IReadOnlyDictionary<RuntimeKind, IRuntime> byKind, Func<InstanceName, InstanceName, bool>? together = null)
+    public RuntimeSet(
+        IReadOnlyDictionary<RuntimeKind, IRuntime> byKind,
+        NamedVolumes volumes,
+        Func<InstanceName, InstanceName, bool>? together = null)
     {
+        Volumes = volumes;
         Guard = new VolumeGuard([.. byKind.Values.Distinct()], together);
-        var guarded = byKind.Values.Distinct().ToDictionary(r => r, r => new GuardedRuntime(r, Guard));
+        var guarded = byKind.Values.Distinct().ToDictionary(r => r, r => new GuardedRuntime(r, Guard, volumes));
         _byKind = byKind.ToDictionary(r => r.Key, r => (IRuntime)guarded[r.Value]);
     }
 
     public VolumeGuard Guard { get; }
+
+    public NamedVolumes Volumes { get; }
 
     public IEnumerable<IRuntime> All => _byKind.Values.Distinct();
 

@@ -168,7 +168,7 @@ public sealed class ServiceControl(
 
     private async Task CheckAsync(StoredComponent stored, CancellationToken ct)
     {
-        if (stored.Definition.Volumes.FirstOrDefault(v => !Path.Exists(v.Source)) is { } missing)
+        if (stored.Definition.Volumes.FirstOrDefault(v => !v.IsNamed && !Path.Exists(v.Source)) is { } missing)
         {
             throw new McpException(
                 ErrorCode.VolumeMissing,
@@ -178,7 +178,7 @@ public sealed class ServiceControl(
 
         await runtimes.Guard.CheckAsync(
             $"{stored.Instance}",
-            stored.Definition.Volumes,
+            runtimes.Volumes.Root.Mounts(stored.Service, stored.Definition),
             holder => holder.Instance is { } other && (other == stored.Instance || registry.Components.AreTogether(stored.Instance, other)),
             ct);
     }

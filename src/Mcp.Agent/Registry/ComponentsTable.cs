@@ -100,8 +100,8 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
             return false;
         var stored = List(one.Service);
         return stored.Find(c => c.Instance == one) is { } a && stored.Find(c => c.Instance == other) is { } b
-            && a.Definition.Volumes.Any(v => !v.ReadOnly
-                && b.Definition.Volumes.Any(w => !w.ReadOnly && VolumePaths.Overlap(v.Source, w.Source)));
+            && a.Definition.Volumes.Any(v => v is { ReadOnly: false, IsNamed: false }
+                && b.Definition.Volumes.Any(w => w is { ReadOnly: false, IsNamed: false } && VolumePaths.Overlap(v.Source, w.Source)));
     }
 
     private static bool IsSame(ComponentRow one, ComponentRow other) =>

@@ -222,6 +222,19 @@ internal sealed class AgentRpc(
         return Task.FromResult(reply);
     }
 
+    public override async Task<VolumesReply> ListVolumes(VolumesRequest request, ServerCallContext context)
+    {
+        var reply = new VolumesReply();
+        reply.Volumes.AddRange((await node.Volumes.ListAsync(Service(request.Service), context.CancellationToken)).Select(v => v.ToWire()));
+        return reply;
+    }
+
+    public override Task<OperationReply> RemoveVolume(VolumeRequest request, ServerCallContext context) =>
+        DoneAsync(
+            "the removal of a volume",
+            _ => node.Volumes.RemoveAsync(Label.Parse(request.Service), request.Name, context.CancellationToken),
+            context);
+
     private DeployOptions Options(DeployRequest request, ServerCallContext context)
     {
         var caller = AuthInterceptor.CallerOf(context);

@@ -6,8 +6,8 @@ using Mcp.Runtimes;
 namespace Mcp.Agent.Volumes;
 
 /// <summary>A runtime that starts nothing whose volumes somebody else may be writing to: whoever asks, deploy, undo, reconciler or a
-/// person.</summary>
-public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard) : IRuntime
+/// person. It makes and fills the named ones.</summary>
+public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard, NamedVolumes volumes) : IRuntime
 {
     public string Name => inner.Name;
 
@@ -23,9 +23,15 @@ public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard) : IRuntime
         // The runtime makes it anew, and would kill what runs.
         if (existing is { State: InstanceState.Running or InstanceState.Paused or InstanceState.Unknown })
             await inner.StopAsync(spec.Name, Leaving.Of(existing).Grace, ct);
-        using var claim = await guard.ClaimAsync(spec.Name, spec.Component.Volumes, ct);
-        await inner.RunAsync(spec, ct);
+        var placed = spec with { Mounts = volumes.Root.Mounts(spec.Name.Service, spec.Component) };
+        using var claim = await guard.ClaimAsync(spec.Name, placed.Mounts, ct);
+        await volumes.PrepareAsync(
+            spec.Name.Service, spec.Component, (path, directory, token) => inner.FillAsync(placed, path, directory, token), ct);
+        await inner.RunAsync(placed, ct);
     }
+
+    public Task<bool> FillAsync(InstanceSpec spec, string path, string directory, CancellationToken ct) =>
+        inner.FillAsync(spec, path, directory, ct);
 
     public async Task StartAsync(InstanceName name, CancellationToken ct)
     {

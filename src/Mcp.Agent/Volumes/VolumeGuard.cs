@@ -16,11 +16,12 @@ public sealed class VolumeGuard(
     private readonly SemaphoreSlim _asking = new(1, 1);
     private readonly List<VolumeHolder> _claims = [];
 
+    /// <param name="volumes">As directories of this host (<see cref="VolumeRoot.Mounts"/>).</param>
     /// <summary>The right to start this instance, until it is disposed.</summary>
     /// <exception cref="McpException">volume.held: another may write there; volume.unsure: a runtime does not answer.</exception>
     public async Task<IDisposable?> ClaimAsync(InstanceName name, IReadOnlyList<VolumeMount> volumes, CancellationToken ct)
     {
-        var writable = volumes.Where(v => !v.ReadOnly).ToList();
+        var writable = volumes.Where(v => v.Writable).ToList();
         if (writable.Count == 0)
             return null;
         await _asking.WaitAsync(ct);
@@ -47,7 +48,7 @@ public sealed class VolumeGuard(
     /// <exception cref="McpException">volume.held, volume.unsure</exception>
     public async Task CheckAsync(string who, IReadOnlyList<VolumeMount> volumes, Func<VolumeHolder, bool> ends, CancellationToken ct)
     {
-        var writable = volumes.Where(v => !v.ReadOnly).ToList();
+        var writable = volumes.Where(v => v.Writable).ToList();
         if (writable.Count == 0)
             return;
         foreach (var holder in (await HoldersAsync(ct)).Where(h => !h.Ended && !ends(h)))
@@ -61,6 +62,16 @@ public sealed class VolumeGuard(
                 }
             }
         }
+    }
+
+    /// <summary>Whoever may be writing to one of these directories, and what has ended and would.</summary>
+    /// <exception cref="McpException">volume.unsure</exception>
+    public async Task<ILookup<string, VolumeHolder>> HoldersAsync(IReadOnlyCollection<string> directories, CancellationToken ct)
+    {
+        var holders = await HoldersAsync(ct);
+        return directories
+            .SelectMany(d => holders.Where(h => h.Writable.Any(w => HostPaths.Overlap(w.Source, d))).Select(h => (d, h)))
+            .ToLookup(pair => pair.d, pair => pair.h);
     }
 
     /// <summary>What the instance itself may write to, as its runtime has it.</summary>

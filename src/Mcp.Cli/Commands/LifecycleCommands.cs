@@ -12,7 +12,10 @@ internal static class LifecycleCommands
     public static IEnumerable<Command> All()
     {
         var service = new Argument<string>("service");
-        yield return AgentCommand.Create("undeploy", "Stop and remove a service", [service], async (parsed, agent, printer, ct) =>
+        var volumes = new Option<bool>("--volumes") { Description = "remove its named volumes with their data, too; asks first" };
+        var yes = new Option<bool>("--yes") { Description = "with --volumes: do not ask" };
+        yield return AgentCommand.Create(
+            "undeploy", "Stop and remove a service; its volumes stay", [service, volumes, yes], async (parsed, agent, printer, ct) =>
         {
             var (name, component) = AgentCommand.Target(parsed.GetValue(service)!);
             if (component.Length > 0)
@@ -24,8 +27,12 @@ internal static class LifecycleCommands
             }
 
             var request = new ServiceRequest { Service = name };
+            var going = parsed.GetValue(volumes) ? await VolumeCommands.OfAsync(name, agent, ct) : [];
+            VolumeCommands.Confirm(going, parsed.GetValue(yes));
             using var undeploy = agent.Client.UndeployAsync(request, agent.Call(AgentCommand.Slow, ct));
-            return Done(await Waits.TellAsync(undeploy.ResponseAsync, name, "undeploy", agent, ct), printer);
+            var told = await Waits.TellAsync(undeploy.ResponseAsync, name, "undeploy", agent, ct);
+            await VolumeCommands.RemoveAsync(going, told, agent, ct);
+            return Done(told, printer);
         });
         yield return Change("start", "Start what was stopped", (client, request, options) => client.StartAsync(request, options));
         yield return Change(

@@ -35,6 +35,8 @@ public static class RpcRoles
         ["SetupEdgeRoute"] = Role.Admin,
         ["RemoveEdgeRoute"] = Role.Admin,
         ["ListEdgeRoutes"] = Role.Viewer,
+        ["ListVolumes"] = Role.Viewer,
+        ["RemoveVolume"] = Role.Deployer,
     };
 
     public static readonly IReadOnlyDictionary<string, Role> Master = new Dictionary<string, Role>

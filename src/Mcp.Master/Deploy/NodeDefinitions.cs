@@ -67,7 +67,7 @@ public sealed class NodeDefinitions(NodeDirectory nodes, AgentPool agents, Maste
     private static IEnumerable<Label> Nodes(Placement there) => new[] { there.Target, there.Node }.OfType<Label>().Distinct();
 
     private static IEnumerable<LeftData> Of(Label node, ServiceDefinition service) =>
-        service.Components.SelectMany(c => c.Volumes.Where(v => !v.ReadOnly).Select(v => new LeftData(node, c.Name, v.Source)));
+        service.Components.SelectMany(c => c.Volumes.Where(v => v.Writable).Select(v => new LeftData(node, c.Name, v.Source)));
 
     /// <returns>As the node's agent keeps it, unread; null: it is silent, or has no such service.</returns>
     public async Task<Revision?> OnAsync(Label name, Label service, CancellationToken ct)

@@ -15,6 +15,9 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(2);
 
+    // An agent counts for 5 s at most.
+    private static readonly TimeSpan s_counting = TimeSpan.FromSeconds(9);
+
     /// <param name="service">Only this one: only its node is asked.</param>
     /// <exception cref="McpException">service.unknown</exception>
     public async Task<StatusReply> StatusAsync(Label? service, CancellationToken ct)
@@ -94,6 +97,54 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
         }
 
         return reply;
+    }
+
+    public async Task<VolumesReply> VolumesAsync(VolumesRequest request, CancellationToken ct)
+    {
+        var reply = new VolumesReply();
+        foreach (var (node, answer, problem) in await AskAsync(
+            Joined(),
+            (agent, options) => agent.ListVolumesAsync(request, options),
+            s_counting,
+            ct))
+        {
+            if (problem is not null)
+                reply.Unreachable.Add(new NodeProblem { Node = node.Name.Text, What = Since(node, problem) });
+            foreach (var volume in answer?.Volumes ?? [])
+            {
+                volume.Node = node.Name.Text;
+                reply.Volumes.Add(volume);
+            }
+        }
+
+        return reply;
+    }
+
+    /// <summary>The only node that has the volume.</summary>
+    /// <exception cref="McpException">volume.unknown: none of them has it, or several; volume.unsure: one does not say.</exception>
+    public async Task<Label> WithVolumeAsync(Label service, string name, CancellationToken ct)
+    {
+        var told = await VolumesAsync(new VolumesRequest { Service = service.Text }, ct);
+        var nodes = told.Volumes.Where(v => v.Name == name).Select(v => v.Node).ToList();
+        if (nodes.Count > 1)
+        {
+            throw new McpException(
+                ErrorCode.VolumeUnknown,
+                $"several nodes have a volume {service}/{Label.Clip(name)}: {string.Join(", ", nodes)}; nothing was removed",
+                "say which one: --node NODE");
+        }
+
+        if (nodes.Count == 1 && told.Unreachable.Count == 0)
+            return Label.Parse(nodes[0]);
+        throw told.Unreachable.Count > 0
+            ? new McpException(
+                ErrorCode.VolumeUnsure,
+                $"{told.Unreachable[0].Node} does not say whether it has a volume {service}/{Label.Clip(name)}; nothing was removed",
+                "say which node is meant: --node NODE")
+            : new McpException(
+                ErrorCode.VolumeUnknown,
+                $"no node has a volume {service}/{Label.Clip(name)}",
+                "mcp volume list shows those that are");
     }
 
     /// <summary>The same of every node; what each has done, after its name.</summary>

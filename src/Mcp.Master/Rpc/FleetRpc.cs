@@ -244,6 +244,17 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     public override Task<ListEdgeRoutesReply> ListEdgeRoutes(ListEdgeRoutesRequest request, ServerCallContext context) =>
         master.Routes.ListAsync(context.CancellationToken);
 
+    public override Task<VolumesReply> ListVolumes(VolumesRequest request, ServerCallContext context) =>
+        master.View.VolumesAsync(request, context.CancellationToken);
+
+    public override async Task<OperationReply> RemoveVolume(VolumeRequest request, ServerCallContext context)
+    {
+        var node = request.Node.Length > 0
+            ? Label.Parse(request.Node)
+            : await master.View.WithVolumeAsync(Label.Parse(request.Service), request.Name, context.CancellationToken);
+        return await OnNodeAsync(node, (agent, options) => agent.RemoveVolumeAsync(request, options), s_slow, context);
+    }
+
     // Which hostname goes where follows from the services.
     public override Task<EdgeRoute> SetupEdgeRoute(EdgeRouteRequest request, ServerCallContext context) =>
         throw new McpException(ErrorCode.EdgeMaster, "the master sets up edge routes by itself", "deploy a service with a public route");

@@ -99,9 +99,9 @@ public sealed record ComponentDefinition : IKeepsUnread<ComponentDefinition>
     /// <summary>Time from the request to stop to the kill: what writes to a volume has something to finish.</summary>
     /// <summary>How long after its start bad answers do not count, where its check does not say so: a database may recover.</summary>
     public TimeSpan StartPeriod(HealthCheck check) =>
-        check.StartPeriod ?? (Volumes.Any(v => !v.ReadOnly) ? s_startOfWriters : check.Interval * check.Retries);
+        check.StartPeriod ?? (Volumes.Any(v => v.Writable) ? s_startOfWriters : check.Interval * check.Retries);
 
-    public TimeSpan Grace => StopGrace ?? (Volumes.Any(v => !v.ReadOnly) ? s_graceOfWriters : s_grace);
+    public TimeSpan Grace => StopGrace ?? (Volumes.Any(v => v.Writable) ? s_graceOfWriters : s_grace);
 
     /// <summary>The old generation ends before the new one starts.</summary>
     public bool StopFirst => Update is { } asked ? asked == UpdateMode.StopFirst : HoldsExclusively;
@@ -109,12 +109,21 @@ public sealed record ComponentDefinition : IKeepsUnread<ComponentDefinition>
     ComponentDefinition IKeepsUnread<ComponentDefinition>.With(Unread unread) => this with { Unread = unread };
 }
 
-/// <summary>A host path seen inside the instance.</summary>
+/// <summary>A directory of the host seen inside the instance.</summary>
+/// <param name="Source">A path on the host, or the name of a volume of the service's own.</param>
 /// <param name="Shared">Several instances may write to it at once. Never together with <paramref name="ReadOnly"/>.</param>
 public sealed record VolumeMount(string Source, string Target, bool ReadOnly, bool Shared = false)
 {
+    /// <summary>The service's own: <see cref="VolumeRoot"/> says where it lies.</summary>
+    public bool IsNamed => !Source.StartsWith('/');
+
+    public bool Writable => !ReadOnly;
+
     /// <summary>One instance at a time may have it.</summary>
-    public bool Exclusive => !ReadOnly && !Shared;
+    public bool Exclusive => Writable && !Shared;
+
+    /// <summary>For people.</summary>
+    public string What => IsNamed ? $"the volume {Source}" : Source;
 
     /// <summary>As in a file.</summary>
     public override string ToString() => $"{Source}:{Target}{(ReadOnly ? ":ro" : Shared ? ":shared" : "")}";

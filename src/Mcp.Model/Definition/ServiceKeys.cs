@@ -96,7 +96,7 @@ internal static class ServiceKeys
         .List(
             "volumes", s_volume,
             c => c.Volumes, (c, v) => c with { Volumes = v },
-            "Directories of the node. One instance at a time may write to one, unless all say :shared.")
+            "Volumes of the service by name, and directories of the node. One instance at a time may write to one, unless all say :shared.")
         .List("ports", s_fixed, c => c.Ports, (c, v) => c with { Ports = v }, "Fixed ports of the node.")
         .Optional(
             "network", TextKinds.Of(ShortTexts.AllowedNetwork, ShortTexts.IsNetwork),

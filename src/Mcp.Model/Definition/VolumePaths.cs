@@ -1,11 +1,12 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text.RegularExpressions;
 
 namespace Mcp.Model.Definition;
 
 /// <summary>Which host paths are one: a directory holds everything below it.</summary>
-public static class VolumePaths
+public static partial class VolumePaths
 {
-    internal const string Allowed = "/host/path:/path/inside[:ro|:rw|:shared]";
+    internal const string Allowed = "/host/path:/path/inside[:ro|:rw|:shared], or name:/path/inside[:ro|:rw|:shared] of a named volume";
 
     /// <summary>A mount as it is written in a file.</summary>
     public static bool TryParse(string text, [NotNullWhen(true)] out VolumeMount? mount)
@@ -13,23 +14,31 @@ public static class VolumePaths
         var parts = text.Split(':');
         var option = parts.Length == 3 ? parts[2] : "rw";
         var isMount = parts.Length is 2 or 3
-            && ShortTexts.IsPath(parts[0])
+            && (ShortTexts.IsPath(parts[0]) || IsName(parts[0]))
             && ShortTexts.IsPath(parts[1])
             && option is "ro" or "rw" or "shared";
         mount = isMount ? new VolumeMount(parts[0], parts[1], option == "ro", option == "shared") : null;
         return isMount;
     }
 
+    /// <summary>Of a volume of the service's own. It is a directory's name, too. No volume is called "none".</summary>
+    public static bool IsName(string text) => text != "none" && Name().IsMatch(text);
+
     /// <summary>Without doubled and trailing slashes and without '.'; links are not resolved here.</summary>
     public static string Normal(string path) =>
         "/" + string.Join('/', path.Split('/', StringSplitOptions.RemoveEmptyEntries).Where(part => part != "."));
 
-    /// <summary>One is the other, or lies below it.</summary>
+    /// <summary>One is the other, or lies below it; names are of one service.</summary>
     public static bool Overlap(string one, string other)
     {
+        if (IsName(one) || IsName(other))
+            return one == other;
         var (a, b) = (Below(one), Below(other));
         return a.StartsWith(b, StringComparison.Ordinal) || b.StartsWith(a, StringComparison.Ordinal);
     }
 
     private static string Below(string path) => Normal(path) is var normal && normal == "/" ? normal : normal + "/";
+
+    [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\z")]
+    private static partial Regex Name();
 }

@@ -7,7 +7,8 @@ namespace Mcp.Model.Deploy;
 
 /// <summary>What is wanted and what is there, to a plan. What did not change is kept. Pure.</summary>
 /// <param name="overlap">Whether two host paths are one, or one lies below the other, on this node.</param>
-public sealed class Planner(Func<string, string, bool> overlap)
+/// <param name="root">Where this node keeps named volumes.</param>
+public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
 {
     /// <exception cref="McpException">component.unknown; volume.held, port.in_use: two components have one volume or port.</exception>
     public RolloutPlan Plan(RolloutRequest asked, CurrentService there)
@@ -17,7 +18,7 @@ public sealed class Planner(Func<string, string, bool> overlap)
         var current = there.Components.ToDictionary(c => c.Definition.Name);
         var changes = target.Components
             .Where(c => asked.Only is null || c.Name == asked.Only)
-            .Select(c => Change(c, current.GetValueOrDefault(c.Name), there, target.Active, asked.Force))
+            .Select(c => Change(target, c, current.GetValueOrDefault(c.Name), there, asked.Force))
             .ToList();
         // A file that says that the service is not active stops all of it, also where one component alone was asked for.
         if (!target.Active)
@@ -49,13 +50,18 @@ public sealed class Planner(Func<string, string, bool> overlap)
     }
 
     /// <summary>Why the two cannot run at once; null: they can.</summary>
-    public string? Clash(ComponentDefinition one, ComponentDefinition other) => VolumeClash(one, other) ?? PortClash(one, other);
+    public string? Clash(Label service, ComponentDefinition one, ComponentDefinition other) =>
+        Clash(service, one, service, other);
 
-    private string? VolumeClash(ComponentDefinition one, ComponentDefinition other)
+    /// <summary>The same of components of two services.</summary>
+    public string? Clash(Label service, ComponentDefinition one, Label others, ComponentDefinition other) =>
+        VolumeClash(service, one, others, other) ?? PortClash(one, other);
+
+    private string? VolumeClash(Label service, ComponentDefinition one, Label others, ComponentDefinition other)
     {
-        var volume = one.Volumes.FirstOrDefault(v => !v.ReadOnly
-            && other.Volumes.Any(o => !o.ReadOnly && (o.Exclusive || v.Exclusive) && overlap(o.Source, v.Source)));
-        return volume is null ? null : $"only one instance at a time may write to {volume.Source}";
+        var volume = one.Volumes.FirstOrDefault(v => v.Writable
+            && other.Volumes.Any(o => o.Writable && (o.Exclusive || v.Exclusive) && overlap(root.Of(others, o), root.Of(service, v))));
+        return volume is null ? null : $"only one instance at a time may write to {volume.What}";
     }
 
     private static string? PortClash(ComponentDefinition one, ComponentDefinition other)
@@ -91,7 +97,7 @@ public sealed class Planner(Func<string, string, bool> overlap)
             var component = target.Components[i];
             foreach (var other in target.Components.Take(i))
             {
-                if (VolumeClash(other, component) is { } volume)
+                if (VolumeClash(target.Name, other, target.Name, component) is { } volume)
                 {
                     throw new McpException(
                         ErrorCode.VolumeHeld,
@@ -110,25 +116,32 @@ public sealed class Planner(Func<string, string, bool> overlap)
         }
     }
 
-    private ComponentChange Change(ComponentDefinition wanted, CurrentComponent? before, CurrentService there, bool active, bool force)
+    private ComponentChange Change(
+        ServiceDefinition target,
+        ComponentDefinition wanted,
+        CurrentComponent? before,
+        CurrentService there,
+        bool force)
     {
+        var (service, active) = (target.Name, target.Active);
         if (before is null)
         {
-            var taken = active ? TakenOver(wanted, there.Components) : null;
+            var taken = active ? TakenOver(service, wanted, there.Components) : null;
             return new ComponentChange
             {
                 Component = wanted.Name,
                 Kind = ChangeKind.Create,
                 New = there.Next.GetValueOrDefault(wanted.Name, 1),
                 StopsFirst = taken is not null,
-                Why = Sentence("new", active ? taken : "not started: active = false"),
+                Finds = Found(wanted, there),
+                Why = Sentence(Sentence("new", Found(wanted, there)), active ? taken : "not started: active = false"),
                 Fields = FieldChanges.Of(null, wanted),
             };
         }
 
         if (Reason(wanted, before, active, force) is not { } reason)
             return Kept(before, active);
-        var first = StopsFirst(wanted, before) ?? TakenOver(wanted, there.Components);
+        var first = StopsFirst(service, wanted, before) ?? TakenOver(service, wanted, there.Components);
         return new ComponentChange
         {
             Component = wanted.Name,
@@ -137,9 +150,21 @@ public sealed class Planner(Func<string, string, bool> overlap)
             OldWanted = before.Wanted,
             New = there.Next.GetValueOrDefault(wanted.Name, before.Generation + 1),
             StopsFirst = first is not null,
-            Why = Sentence(reason, first),
+            Finds = Found(wanted, there),
+            Why = Sentence(Sentence(reason, Found(wanted, there)), first),
             Fields = FieldChanges.Of(before.Definition, wanted),
         };
+    }
+
+    // Whoever writes a name for the first time may not know that there is such a volume.
+    private static string? Found(ComponentDefinition wanted, CurrentService there)
+    {
+        var found = wanted.Volumes.Where(v => v.IsNamed
+            && there.Volumes.Contains(v.Source)
+            && there.Components.All(c => c.Definition.Volumes.All(o => o.Source != v.Source)));
+        return string.Join(" and ", found.Select(v => v.Source).Distinct()) is { Length: > 0 } names
+            ? $"takes over what is kept in its volume {names}"
+            : null;
     }
 
     private static ComponentChange Kept(CurrentComponent there, bool active)
@@ -174,23 +199,23 @@ public sealed class Planner(Func<string, string, bool> overlap)
         return there.Wanted ? "it does not run" : "it is stopped";
     }
 
-    private string? StopsFirst(ComponentDefinition wanted, CurrentComponent there)
+    private string? StopsFirst(Label service, ComponentDefinition wanted, CurrentComponent there)
     {
         if (wanted.Update == UpdateMode.StopFirst)
             return "stops first: update = \"stop-first\"";
-        if (Clash(wanted, there.Definition) is { } why)
+        if (Clash(service, wanted, there.Definition) is { } why)
             return $"stops first: {why}";
         // A program does not look at data that its older generation is writing.
-        if (there.Definition.Volumes.Any(v => v.Exclusive && wanted.Volumes.Any(w => overlap(v.Source, w.Source))))
+        if (there.Definition.Volumes.Any(v => v.Exclusive && wanted.Volumes.Any(w => overlap(root.Of(service, v), root.Of(service, w)))))
             return "stops first: the old instance alone writes to its volume";
         return wanted.StopFirst
             ? $"stops first: {(wanted.Network == "host" ? "it is on the host network" : "it holds a port or a volume alone")}"
             : null;
     }
 
-    private string? TakenOver(ComponentDefinition wanted, IReadOnlyList<CurrentComponent> current)
+    private string? TakenOver(Label service, ComponentDefinition wanted, IReadOnlyList<CurrentComponent> current)
     {
-        var loser = current.FirstOrDefault(c => c.Definition.Name != wanted.Name && Clash(wanted, c.Definition) is not null);
-        return loser is null ? null : $"component {loser.Definition.Name} stops first: {Clash(wanted, loser.Definition)}";
+        var loser = current.FirstOrDefault(c => c.Definition.Name != wanted.Name && Clash(service, wanted, c.Definition) is not null);
+        return loser is null ? null : $"component {loser.Definition.Name} stops first: {Clash(service, wanted, loser.Definition)}";
     }
 }

@@ -34,6 +34,9 @@ public sealed record ComponentChange
     /// <summary>A sentence for people: what makes it change, or stop first.</summary>
     public required string Why { get; init; }
 
+    /// <summary>Data of before that it finds in a volume that nothing of the service had until now, in words; null: none.</summary>
+    public string? Finds { get; init; }
+
     /// <summary>Of what comes: each key that is not as it was.</summary>
     public IReadOnlyList<FieldChange> Fields { get; init; } = [];
 
@@ -101,7 +104,11 @@ public sealed record RolloutRequest(ServiceDefinition Wanted, Label? Only = null
 /// <param name="Definition">Null: it is not there.</param>
 /// <param name="Next">The number that each component's next generation would get; 1 where none is named.</param>
 public sealed record CurrentService(
-    Label Node, ServiceDefinition? Definition, IReadOnlyList<CurrentComponent> Components, IReadOnlyDictionary<Label, int> Next);
+    Label Node, ServiceDefinition? Definition, IReadOnlyList<CurrentComponent> Components, IReadOnlyDictionary<Label, int> Next)
+{
+    /// <summary>Its named volumes that are there, whoever made them.</summary>
+    public IReadOnlyCollection<string> Volumes { get; init; } = [];
+}
 
 /// <summary>A component as it is on the node.</summary>
 /// <param name="Wanted">It is meant to run.</param>

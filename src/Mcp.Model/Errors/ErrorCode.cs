@@ -143,9 +143,12 @@ public sealed record ErrorCode
     public static readonly ErrorCode StepFailed = New("step.failed", ErrorStatus.Aborted);
     public static readonly ErrorCode UnikernelBuild = New("unikernel.build");
     public static readonly ErrorCode Usage = New("usage", ErrorStatus.InvalidArgument);
+    public static readonly ErrorCode VolumeFill = New("volume.fill");
     public static readonly ErrorCode VolumeHeld = New("volume.held");
+    public static readonly ErrorCode VolumeInUse = New("volume.in_use");
     public static readonly ErrorCode VolumeMissing = New("volume.missing");
     public static readonly ErrorCode VolumeUnsupported = New("volume.unsupported");
+    public static readonly ErrorCode VolumeUnknown = New("volume.unknown", ErrorStatus.NotFound);
     public static readonly ErrorCode VolumeUnsure = New("volume.unsure");
 
     private ErrorCode(string text, ErrorStatus status) => (Text, Status) = (text, status);

@@ -11,7 +11,11 @@ public sealed record InstanceSpec(
     ComponentDefinition Component,
     string SpecHash,
     IReadOnlyDictionary<string, string> Env,
-    IReadOnlyList<FixedPort> Ports);
+    IReadOnlyList<FixedPort> Ports)
+{
+    /// <summary>The component's volumes as directories of this host.</summary>
+    public IReadOnlyList<VolumeMount> Mounts { get; init; } = [.. Component.Volumes.Where(v => !v.IsNamed)];
+}
 
 /// <remarks>Paused: it is there and does nothing, since somebody has stopped the clock for it.</remarks>
 public enum InstanceState { Unknown, Running, Exited, Failed, Removed, Paused }

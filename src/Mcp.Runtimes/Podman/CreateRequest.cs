@@ -31,7 +31,7 @@ internal static class CreateRequest
                 [SpecLabel] = spec.SpecHash,
                 [DefinitionLabel] = RevisionCodec.Write(component),
             },
-            Mounts = [.. component.Volumes.Select(v => new LibpodMount(v.Target, v.Source, "bind", ["rbind", v.ReadOnly ? "ro" : "rw"]))],
+            Mounts = [.. spec.Mounts.Select(v => new LibpodMount(v.Target, v.Source, "bind", ["rbind", v.ReadOnly ? "ro" : "rw"]))],
             PortMappings = host ? null : [.. spec.Ports.Select(p => new LibpodMapping(HostIp(p.Address), p.Host, p.Instance))],
             NetNs = new LibpodNamespace(host ? "host" : "bridge"),
             Networks = host || component.Network is null or "bridge"

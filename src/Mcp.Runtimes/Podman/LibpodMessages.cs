@@ -54,6 +54,18 @@ internal sealed record LibpodExecCreate(
 
 internal sealed record LibpodExecStart([property: JsonPropertyName("Detach")] bool Detach, [property: JsonPropertyName("Tty")] bool Tty);
 
+/// <summary>A container that never starts: its image's files are looked at.</summary>
+internal sealed record LibpodShown(
+    [property: JsonPropertyName("name")] string Name,
+    [property: JsonPropertyName("image")] string Image,
+    [property: JsonPropertyName("labels")] IReadOnlyDictionary<string, string> Labels)
+{
+    // Some program has to be named.
+    [JsonPropertyName("command")] public IReadOnlyList<string> Command { get; } = ["none"];
+
+    [JsonPropertyName("image_volume_mode")] public string ImageVolumeMode { get; } = "ignore";
+}
+
 internal sealed record LibpodNamespace([property: JsonPropertyName("nsmode")] string Mode);
 
 internal sealed record LibpodMount(
@@ -105,6 +117,7 @@ internal sealed record LibpodCreate
 [JsonSerializable(typeof(LibpodNetwork))]
 [JsonSerializable(typeof(LibpodEvent))]
 [JsonSerializable(typeof(LibpodCreate))]
+[JsonSerializable(typeof(LibpodShown))]
 [JsonSerializable(typeof(LibpodExecCreate))]
 [JsonSerializable(typeof(LibpodExecCreated))]
 [JsonSerializable(typeof(LibpodExecStart))]

@@ -46,21 +46,23 @@ internal static class PodmanHolders
         var instance = owned && InstanceName.TryParse(who, out var name) ? name : null;
         if (ended && instance is null)
             return null;
-        if (instance is not null && Declared(listed.Labels!.GetValueOrDefault(CreateRequest.DefinitionLabel)) is { } declared)
+        var declared = instance is null ? null : Declared(listed.Labels!.GetValueOrDefault(CreateRequest.DefinitionLabel));
+        if (declared is not null && !declared.Any(v => v.IsNamed))
             return new VolumeHolder(who, instance, ended, declared);
         // Gone meanwhile: it has ended.
         var container = await client.GetAsync(
             $"/containers/{Uri.EscapeDataString(listed.Id ?? who)}/json", LibpodJson.Default.LibpodContainer, ct);
         var mounts = (container?.Mounts ?? []).Where(m => m is { Writable: true, Source.Length: > 0 });
+        // Of somebody else nothing says whether several writers are meant: our side does.
+        bool IsShared(LibpodMounted m) => instance is null || declared?.Any(d => d.Shared && d.Target == m.Destination) == true;
         return container is null
             ? null
             : new VolumeHolder(
-                instance is null ? $"container {who}" : who, instance, ended, [.. mounts.Select(m => Mount(m, foreign: instance is null))]);
+                instance is null ? $"container {who}" : who,
+                instance,
+                ended,
+                [.. mounts.Select(m => new VolumeMount(m.Source!, m.Destination ?? "", false, IsShared(m)))]);
     }
-
-    // Of somebody else nothing says whether several writers are meant: our side does.
-    private static VolumeMount Mount(LibpodMounted mounted, bool foreign) =>
-        new(mounted.Source!, mounted.Destination ?? "", false, Shared: foreign);
 
     // Null: another version wrote it, and podman knows better what is mounted.
     private static IReadOnlyList<VolumeMount>? Declared(string? definition)
@@ -68,7 +70,7 @@ internal static class PodmanHolders
         try
         {
             var component = RevisionCodec.Carried(definition ?? "");
-            return component.UnreadKeys.Any() ? null : [.. component.Volumes.Where(v => !v.ReadOnly)];
+            return component.UnreadKeys.Any() ? null : [.. component.Volumes.Where(v => v.Writable)];
         }
         catch (McpException)
         {

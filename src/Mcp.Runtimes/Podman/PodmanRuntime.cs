@@ -24,12 +24,15 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     private readonly PodmanOptions _options;
     private readonly PodmanSocket _socket;
     private readonly LibpodClient _client;
+    private readonly ShownImage _shown;
+    private bool _isSwept;
 
     public PodmanRuntime(PodmanOptions options)
     {
         _options = options;
         _socket = new PodmanSocket(options);
         _client = new LibpodClient(_socket);
+        _shown = new ShownImage(_client);
     }
 
     public string Name => "podman";
@@ -111,6 +114,9 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
     }
 
+    public Task<bool> FillAsync(InstanceSpec spec, string path, string directory, CancellationToken ct) =>
+        _shown.CopyAsync(spec.Component.Image.Text, path, directory, ct);
+
     public async Task StartAsync(InstanceName name, CancellationToken ct)
     {
         try
@@ -180,6 +186,15 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     {
         var path = $"/containers/json?all=true&filters={OwnedFilter}";
         var told = await ToldAsync("cannot list the containers", () => _client.GetAsync(path, LibpodJson.Default.LibpodListedArray, ct));
+        if (!_isSwept)
+        {
+            await ToldAsync("cannot remove what was left", async () =>
+            {
+                await _shown.SweepIdleAsync(ct);
+                return _isSwept = true;
+            });
+        }
+
         var listed = told ?? [];
         return [.. listed.Select(Info).OfType<InstanceInfo>()];
     }
@@ -272,6 +287,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
 
     public void Dispose()
     {
+        _shown.Dispose();
         _client.Dispose();
         _socket.Dispose();
     }

@@ -113,6 +113,7 @@ public sealed class QemuRuntime : IRuntime
                 Image = spec.Component.Image.Text,
                 Digest = image.Digest,
                 Definition = RevisionCodec.Write(spec.Component),
+                Mounts = spec.Mounts,
                 SpecHash = spec.SpecHash,
                 Ports = spec.Ports,
                 Program = QemuCommandLine.Of(_options, spec, boot, network, acceleration, user, memory),
@@ -147,6 +148,16 @@ public sealed class QemuRuntime : IRuntime
         }
 
         await StartAsync(spec.Name, ct);
+    }
+
+    public async Task<bool> FillAsync(InstanceSpec spec, string path, string directory, CancellationToken ct)
+    {
+        var image = _images.Find(spec.Component.Image) ?? await _images.RenewAsync(spec.Component.Image, _options.PullLimit, null, ct);
+        var from = RootedPath.Resolve(image.Root, path, followLast: true);
+        if (!System.IO.Directory.Exists(from))
+            return false;
+        await FileCopy.DirectoryAsync(from, directory, ct);
+        return true;
     }
 
     public async Task StartAsync(InstanceName name, CancellationToken ct)

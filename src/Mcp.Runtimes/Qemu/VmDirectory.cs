@@ -115,11 +115,13 @@ internal sealed class VmDirectory(string path)
     {
         if (Record is not { } record)
             return null;
+        if (record.Mounts is { } mounts)
+            return [.. mounts.Where(m => m.Writable)];
         try
         {
             var component = RevisionCodec.Carried(record.Definition);
             if (!component.UnreadKeys.Any())
-                return [.. component.Volumes.Where(v => !v.ReadOnly)];
+                return [.. component.Volumes.Where(v => v.Writable)];
         }
         catch (McpException)
         {

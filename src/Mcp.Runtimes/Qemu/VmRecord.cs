@@ -19,6 +19,9 @@ internal sealed record VmRecord
 
     public required string Definition { get; init; }
 
+    /// <summary>Host directories that the guest sees; null: written by a version before named volumes.</summary>
+    public IReadOnlyList<VolumeMount>? Mounts { get; init; }
+
     public required string SpecHash { get; init; }
 
     public required IReadOnlyList<FixedPort> Ports { get; init; }

@@ -121,6 +121,9 @@ public sealed class FakeAgent(string name)
     /// <summary>By name, as deployed.</summary>
     public ConcurrentDictionary<string, Revision> Services { get; } = new();
 
+    /// <summary>Named volumes, as SERVICE/NAME.</summary>
+    public ConcurrentDictionary<string, Volume> Volumes { get; } = new();
+
     /// <summary>Public hostnames that it lets in, as an edge node.</summary>
     public ConcurrentDictionary<string, EdgeRoute> Routes { get; } = new();
 
@@ -221,7 +224,7 @@ public sealed class FakeAgent(string name)
         var there = Services.TryGetValue(wanted.Name.Text, out var kept) ? kept.TryRead() : null;
         var components = (there?.Components ?? []).Select(c => new CurrentComponent(c, 1, Wanted: true, Runs: true));
         var only = request.Component.Length == 0 ? null : Label.Parse(request.Component);
-        return new Planner(string.Equals).Plan(
+        return new Planner(string.Equals, new VolumeRoot("/volumes")).Plan(
             new RolloutRequest(wanted, only, request.Force),
             new CurrentService(Label.Parse(name), there, [.. components], new Dictionary<Label, int>()));
     }
@@ -350,6 +353,20 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
             ? new OperationReply { Done = { $"removed {request.Service}" } }
             : throw new McpException(ErrorCode.ServiceUnknown, $"there is no service {request.Service} on this node");
     }
+
+    public override async Task<VolumesReply> ListVolumes(VolumesRequest request, ServerCallContext context)
+    {
+        var agent = Of(context);
+        await agent.Hook("volumes", context.CancellationToken);
+        var reply = new VolumesReply();
+        reply.Volumes.AddRange(agent.Volumes.Values.Where(v => request.Service.Length == 0 || v.Service == request.Service));
+        return reply;
+    }
+
+    public override Task<OperationReply> RemoveVolume(VolumeRequest request, ServerCallContext context) =>
+        Of(context).Volumes.TryRemove($"{request.Service}/{request.Name}", out _)
+            ? Task.FromResult(new OperationReply { Done = { $"removed the volume {request.Service}/{request.Name} with its data" } })
+            : throw new McpException(ErrorCode.VolumeUnknown, $"service {request.Service} has no volume {request.Name} on this node");
 
     public override async Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context)
     {

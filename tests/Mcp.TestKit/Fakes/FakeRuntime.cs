@@ -22,6 +22,9 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     /// <summary>Images that exist; others fail to pull.</summary>
     public HashSet<string> Images { get; } = [];
 
+    /// <summary>What images have in directories, by image and path: files by name.</summary>
+    public Dictionary<(string Image, string Path), Dictionary<string, string>> Contents { get; } = [];
+
     /// <summary>Components whose instances end with exit code 1 as soon as they run.</summary>
     public HashSet<string> Crashing { get; } = [];
 
@@ -64,6 +67,18 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
         Crash(instance);
         Happened(spec.Name, "start");
         await Hook("ran");
+    }
+
+    public async Task<bool> FillAsync(InstanceSpec spec, string path, string directory, CancellationToken ct)
+    {
+        await Hook("fill");
+        if (!Contents.TryGetValue((spec.Component.Image.Text, path), out var files))
+            return false;
+        Directory.CreateDirectory(directory);
+        foreach (var (name, text) in files)
+            await File.WriteAllTextAsync(Path.Combine(directory, name), text, ct);
+        await Hook("filled");
+        return true;
     }
 
     public async Task StartAsync(InstanceName name, CancellationToken ct)
@@ -111,7 +126,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
             i.Spec.Name.ToString(),
             i.Spec.Name,
             i.State == InstanceState.Exited,
-            [.. i.Spec.Component.Volumes.Where(v => !v.ReadOnly)]))]);
+            [.. i.Spec.Mounts.Where(v => v.Writable)]))]);
 
     public async IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, [EnumeratorCancellation] CancellationToken ct)
     {

@@ -256,7 +256,7 @@ public sealed class OneWriterTests : IDisposable
                     [.. names.Select(n => Component(
                         n,
                         Pick("v1", "v2"),
-                        Pick("a", "a/b", "c", "link", "link/b") + Pick("", "", ":shared", ":ro"),
+                        Pick("a", "a/b", "c", "link", "link/b", "=data", "=data") + Pick("", "", ":shared", ":ro"),
                         Pick("container", "microvm")))]);
             }
             catch (ServiceFileException)
@@ -275,12 +275,18 @@ public sealed class OneWriterTests : IDisposable
     private static ServiceDefinition Service(string name, params string[] components) =>
         ServiceFile.Parse($"name = \"{name}\"\n{string.Join('\n', components)}", "test");
 
-    private string Component(string name, string tag, string volume, string runtime = "container") => $"""
-        [[components]]
-        name = "{name}"
-        image = "example.com/hello:{tag}"
-        runtime = "{runtime}"
-        watch = "0s"
-        volumes = ["{_root}/{volume.Split(':')[0]}:/data{(volume.Contains(':', StringComparison.Ordinal) ? volume[volume.IndexOf(':', StringComparison.Ordinal)..] : "")}"]
-        """;
+    // A directory, or a volume of the service's own: "=name".
+    private string Component(string name, string tag, string volume, string runtime = "container")
+    {
+        var parts = volume.Split(':');
+        var source = parts[0].StartsWith('=') ? parts[0][1..] : $"{_root}/{parts[0]}";
+        return $"""
+            [[components]]
+            name = "{name}"
+            image = "example.com/hello:{tag}"
+            runtime = "{runtime}"
+            watch = "0s"
+            volumes = ["{source}:/data{(parts.Length > 1 ? $":{parts[1]}" : "")}"]
+            """;
+    }
 }

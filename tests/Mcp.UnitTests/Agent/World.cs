@@ -6,6 +6,7 @@ using Mcp.Agent.Proxy;
 using Mcp.Agent.Reconcile;
 using Mcp.Agent.Recovery;
 using Mcp.Agent.Registry;
+using Mcp.Agent.Volumes;
 using Mcp.Daemon.Lifecycle;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
@@ -69,6 +70,8 @@ internal sealed class World : IDisposable
     public Undeployer Undeployer => _parts.Services.Undeployer;
 
     public Adoption Adoption => _parts.Services.Adoption;
+
+    public KeptVolumes Volumes => _parts.Node.Volumes;
 
     public Reconciler Reconciler => _parts.Node.Reconciler;
 

@@ -20,6 +20,7 @@ internal sealed class WritersWorld : IDisposable
         foreach (var runtime in (FakeRuntime[])[Containers, Vms])
         {
             runtime.Images.UnionWith(["example.com/hello:v1", "example.com/hello:v2"]);
+            runtime.Contents[("example.com/hello:v1", "/data")] = new() { ["seed"] = "1" };
             runtime.Hook = OnChangeAsync;
         }
     }

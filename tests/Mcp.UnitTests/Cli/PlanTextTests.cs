@@ -308,6 +308,6 @@ public sealed class PlanTextTests
             [.. (old?.Components ?? []).Select(c => new CurrentComponent(c, Generation: 1, Wanted: true, Runs: true))],
             new Dictionary<Label, int>());
         var asked = new RolloutRequest(ServiceFile.Parse(after, "after"), only is null ? null : Label.Parse(only));
-        return new Planner(string.Equals).Plan(asked, there).ToWire();
+        return new Planner(string.Equals, new VolumeRoot("/volumes")).Plan(asked, there).ToWire();
     }
 }

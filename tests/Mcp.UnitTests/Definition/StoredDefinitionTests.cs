@@ -55,7 +55,7 @@ public sealed class StoredDefinitionTests
     }
 
     [Theory]
-    [InlineData("volumes = [\"data:/x\"]")]
+    [InlineData("volumes = [\"pool/data:/x\"]")]
     [InlineData("restart = \"sometimes\"")]
     [InlineData("volumes = 7")]
     [InlineData("cmd = [")]

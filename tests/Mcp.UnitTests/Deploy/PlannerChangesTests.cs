@@ -11,6 +11,7 @@ public sealed class PlannerChangesTests
     private const string Takes = "only one instance at a time may write to /srv/data";
     private const string TakesPort = "only one instance at a time can have port 80 of the node";
 
+    private static readonly Label s_shop = Label.Parse("shop");
     private static readonly CurrentService s_nothing = new(Label.Parse("alder"), null, [], new Dictionary<Label, int>());
 
     [Fact]
@@ -120,8 +121,50 @@ public sealed class PlannerChangesTests
     public void Two_write_to_one_volume_at_once_only_where_both_say_shared(string one, string other, bool clash)
     {
         var (left, right) = (With(Web(), one), With(Named("db"), other));
-        Assert.Equal(clash ? Takes : null, Planner().Clash(left, right));
-        Assert.Equal(clash ? Takes : null, Planner().Clash(right, left));
+        Assert.Equal(clash ? Takes : null, Planner().Clash(s_shop, left, right));
+        Assert.Equal(clash ? Takes : null, Planner().Clash(s_shop, right, left));
+    }
+
+    [Theory]
+    [InlineData("data", "data", true)]
+    [InlineData("data:shared", "data:shared", false)]
+    [InlineData("data", "data:ro", false)]
+    [InlineData("data", "logs", false)]
+    [InlineData("data", "/data", false)]
+    // The directory of that name on this node.
+    [InlineData("data", "/volumes/shop/data", true)]
+    public void A_named_volume_is_its_directory(string one, string other, bool clash)
+    {
+        var (left, right) = (With(Web(), one), With(Named("db"), other));
+        Assert.Equal(clash ? "only one instance at a time may write to the volume data" : null, Planner().Clash(s_shop, left, right));
+        Assert.Equal(clash, Planner().Clash(s_shop, right, left) is not null);
+        // Another service's is another one.
+        Assert.Equal(clash && other[0] == '/', Planner().Clash(s_shop, left, Label.Parse("mail"), right) is not null);
+    }
+
+    [Fact]
+    public void A_component_with_a_named_volume_stops_first_unless_it_is_shared_or_only_read()
+    {
+        var old = With(Web(), "data");
+        var change = Only(Plan(Service(With(Web("2"), "data")), There(old)));
+        Assert.Equal(
+            ("changed; stops first: only one instance at a time may write to the volume data", true),
+            (change.Why, change.StopsFirst));
+        var shared = With(Web(), "data:shared");
+        Assert.False(Only(Plan(Service(With(Web("2"), "data:shared")), There(shared))).StopsFirst);
+        Assert.True(Only(Plan(Service(With(Web("2"), "data:ro")), There(old))).StopsFirst);
+    }
+
+    [Fact]
+    public void Data_that_is_found_in_a_volume_is_told_once()
+    {
+        var there = s_nothing with { Volumes = ["data", "logs"] };
+        var found = Only(Plan(Service(With(Web(), "data other")), there));
+        Assert.Equal("new; takes over what is kept in its volume data", found.Why);
+        Assert.Equal("takes over what is kept in its volume data", found.Finds);
+        var added = Only(Plan(Service(With(Web(), "data logs")), There(With(Web(), "data")) with { Volumes = ["data", "logs"] }));
+        Assert.Equal("takes over what is kept in its volume logs", added.Finds);
+        Assert.Null(Only(Plan(Service(With(Web("2"), "data")), There(With(Web(), "data")) with { Volumes = ["data"] })).Finds);
     }
 
     [Fact]
@@ -130,9 +173,9 @@ public sealed class PlannerChangesTests
         var (inner, outer) = (With(Web(), "/srv/data/inner"), With(Named("db"), "/srv/data"));
         bool Overlap(string one, string two) =>
             one.StartsWith(two, StringComparison.Ordinal) || two.StartsWith(one, StringComparison.Ordinal);
-        var below = new Planner(Overlap);
-        Assert.Equal("only one instance at a time may write to /srv/data/inner", below.Clash(inner, outer));
-        Assert.Null(Planner().Clash(inner, outer));
+        var below = new Planner(Overlap, new VolumeRoot("/volumes"));
+        Assert.Equal("only one instance at a time may write to /srv/data/inner", below.Clash(s_shop, inner, outer));
+        Assert.Null(Planner().Clash(s_shop, inner, outer));
     }
 
     [Theory]
@@ -146,8 +189,8 @@ public sealed class PlannerChangesTests
     public void A_port_is_one_components_on_each_address(string one, string other, bool clash)
     {
         var (left, right) = (Ports(Web(), one), Ports(Named("db"), other));
-        Assert.Equal(clash ? TakesPort : null, Planner().Clash(left, right));
-        Assert.Equal(clash ? TakesPort : null, Planner().Clash(right, left));
+        Assert.Equal(clash ? TakesPort : null, Planner().Clash(s_shop, left, right));
+        Assert.Equal(clash ? TakesPort : null, Planner().Clash(s_shop, right, left));
     }
 
     [Fact]
@@ -266,7 +309,7 @@ public sealed class PlannerChangesTests
         Assert.Equal("changed; stops first: update = \"stop-first\"", asked.Why);
     }
 
-    private static Planner Planner() => new(string.Equals);
+    private static Planner Planner() => new(string.Equals, new VolumeRoot("/volumes"));
 
     private static RolloutPlan Plan(ServiceDefinition wanted, CurrentService there) => Plan(new RolloutRequest(wanted), there);
 
@@ -291,7 +334,7 @@ public sealed class PlannerChangesTests
         [
             .. paths.Split(' ', StringSplitOptions.RemoveEmptyEntries)
                 .Select(p => p.Split(':'))
-                .Select(p => new VolumeMount(p[0], "/in" + p[0], ReadOnly: p[^1] == "ro", Shared: p[^1] == "shared")),
+                .Select(p => new VolumeMount(p[0], "/in/" + p[0].TrimStart('/'), ReadOnly: p[^1] == "ro", Shared: p[^1] == "shared")),
         ],
     };
 

@@ -264,7 +264,8 @@ public sealed class PlannerTests
     private static RolloutPlan Plan(ServiceDefinition after, ServiceDefinition? before) =>
         Plan(new RolloutRequest(after), There(before, 1));
 
-    private static RolloutPlan Plan(RolloutRequest asked, CurrentService there) => new Planner(string.Equals).Plan(asked, there);
+    private static RolloutPlan Plan(RolloutRequest asked, CurrentService there) =>
+        new Planner(string.Equals, new VolumeRoot("/volumes")).Plan(asked, there);
 
     private static CurrentService There(ServiceDefinition? before, int generation) => new(
         Label.Parse("alder"),

@@ -26,7 +26,10 @@ public sealed class ReplaceStep(
 
     // What a start fails of that is nobody's fault of ours.
     private static readonly ErrorCode[] s_startFailures =
-        [ErrorCode.VolumeHeld, ErrorCode.InstanceStart, ErrorCode.PortInUse, ErrorCode.VolumeMissing, ErrorCode.PortAddress];
+    [
+        ErrorCode.VolumeHeld, ErrorCode.VolumeMissing, ErrorCode.VolumeFill,
+        ErrorCode.InstanceStart, ErrorCode.PortInUse, ErrorCode.PortAddress,
+    ];
 
     public string Name => StepName;
 
@@ -115,7 +118,7 @@ public sealed class ReplaceStep(
     // Its own old one, and whoever else has what it alone may have.
     private IEnumerable<Going> Losing(Deployment state, Rolling rolling) => state.Going().Where(old =>
         old.Instance == rolling.Old
-            || (old.Definition is { } definition && parts.Planner.Clash(rolling.Component, definition) is not null));
+            || (old.Definition is { } definition && parts.Planner.Clash(state.Service.Name, rolling.Component, definition) is not null));
 }
 
 /// <summary>What the step needs besides.</summary>

@@ -19,7 +19,16 @@ public sealed class RuntimeRule : IDefinitionRule
 
             if (vm.Network is not (null or "user" or "bridge"))
                 yield return places.Problem(vm, "a VM has no such network", vm.Network, "user | bridge");
-            foreach (var volume in vm.Volumes.Where(v => vm.Runtime == RuntimeKind.Unikernel && !v.ReadOnly))
+            foreach (var volume in vm.Volumes.Where(v => vm.Runtime == RuntimeKind.Unikernel && v.IsNamed))
+            {
+                yield return places.Problem(
+                    volume,
+                    "a unikernel has no named volumes",
+                    $"{volume.Source}:{volume.Target}",
+                    "a directory of the node with :ro, or use runtime = \"microvm\"");
+            }
+
+            foreach (var volume in vm.Volumes.Where(v => vm.Runtime == RuntimeKind.Unikernel && v is { IsNamed: false, ReadOnly: false }))
             {
                 yield return places.Problem(
                     volume,

@@ -21,7 +21,7 @@ public sealed class WritersRule : IDefinitionRule
                     "update = \"stop-first\"");
         }
 
-        var writers = service.Components.SelectMany(c => c.Volumes.Where(v => !v.ReadOnly).Select(v => (Component: c, Volume: v))).ToList();
+        var writers = service.Components.SelectMany(c => c.Volumes.Where(v => v.Writable).Select(v => (Component: c, Volume: v))).ToList();
         for (var i = 1; i < writers.Count; i++)
         {
             var (component, volume) = writers[i];
@@ -33,7 +33,7 @@ public sealed class WritersRule : IDefinitionRule
             {
                 yield return places.Problem(
                     volume,
-                    $"component {other.Component.Name} writes to {other.Volume.Source}, too",
+                    $"component {other.Component.Name} writes to {other.Volume.What}, too",
                     volume.Source,
                     ":shared on both where several writers are meant, or :ro");
             }

@@ -1,5 +1,7 @@
 using System.Formats.Tar;
+using System.Globalization;
 using System.Text;
+using Mcp.Model.Definition;
 using Mcp.Model.Instances;
 using Mcp.Runtimes.Images;
 using Mcp.Runtimes.Qemu.Network;
@@ -22,7 +24,7 @@ internal static class GuestScript
         });
         using (var tar = new TarWriter(output, TarEntryFormat.Ustar, leaveOpen: true))
         {
-            Put(tar, "guest", Settings(spec, network, user));
+            Put(tar, "guest", Settings(image, spec, network, user));
             Put(tar, "run", $"set -- {Words(image.Command(spec.Component.Cmd))}\n{Run(image, spec, user)}");
             Put(tar, "exec", Run(image, spec, user));
         }
@@ -40,17 +42,24 @@ internal static class GuestScript
 
     private static string Words(IEnumerable<string> words) => string.Join(' ', words.Select(Quote));
 
-    private static string Settings(InstanceSpec spec, GuestNetwork network, GuestUser user) => $"""
+    private static string Settings(StoredImage image, InstanceSpec spec, GuestNetwork network, GuestUser user) => $"""
         HOSTNAME={Quote(spec.Name.Component.Text)}
         ADDRESS={Quote($"{network.Address}/{network.PrefixLength}")}
         GATEWAY={Quote($"{network.Gateway}")}
         NAMESERVER={Quote($"{network.NameServer}")}
         ADD_USER={Quote(user.Known || user.Uid == 0 ? "" : $"user{user.Uid}:x:{user.Uid}:{user.Gid}::{user.Home}:/sbin/nologin")}
-        VOLUMES={Quote(string.Join('\n', spec.Component.Volumes.Select((v, i) => $"volume{i}:{(v.ReadOnly ? "ro" : "rw")}:{v.Target}")))}
+        VOLUMES={Quote(string.Join('\n', spec.Mounts.Select((v, i) => Volume(image, v, i))))}
         IFS='
         '
 
         """;
+
+    // Links of the image lead to places in it; init would follow them before it is there.
+    private static string Volume(StoredImage image, VolumeMount volume, int number)
+    {
+        var inside = RootedPath.Resolve(image.Root, volume.Target, followLast: true)[image.Root.Length..].TrimStart('/');
+        return string.Create(CultureInfo.InvariantCulture, $"volume{number}:{(volume.ReadOnly ? "ro" : "rw")}:/{inside}");
+    }
 
     // Becomes the program that its arguments name, as the instance's own program runs. busybox is made to prefer its own programs to
     // those of the image, and its start-stop-daemon tells nobody what is missing: so the program is looked for here.

@@ -48,7 +48,7 @@ internal sealed class LinuxGuest(QemuOptions options, Accelerator accelerator) :
                 "give one: cmd = [\"/bin/server\"]");
         }
 
-        if (spec.Component.Volumes.Count > 0 && Virtiofsd is null)
+        if (spec.Mounts.Count > 0 && Virtiofsd is null)
         {
             throw new McpException(
                 ErrorCode.VolumeUnsupported,
@@ -73,7 +73,7 @@ internal sealed class LinuxGuest(QemuOptions options, Accelerator accelerator) :
                 .. Disk("exit", VmKeeper.ExitDisk, readOnly: false),
                 .. GuestChannel.Arguments,
             ],
-            spec.Component.Volumes, ExitCodeFrom.Disk, GuestChannel.Version, ["guest.tar", VmKeeper.ExitDisk]);
+            spec.Mounts, ExitCodeFrom.Disk, GuestChannel.Version, ["guest.tar", VmKeeper.ExitDisk]);
     }
 
     private static string[] Disk(string id, string file, bool readOnly) =>

@@ -71,7 +71,7 @@ internal sealed class NanosGuest : IGuest
     // Cached by what goes in: the image, the configuration, the volumes' files.
     private async Task<string> MadeAsync(StoredImage image, InstanceSpec spec, GuestNetwork network, string program, CancellationToken ct)
     {
-        var inputs = StagingTree.Fingerprint(spec.Component.Volumes)
+        var inputs = StagingTree.Fingerprint(spec.Mounts)
             .Prepend(OpsConfig.Of(image, spec, network, program, StagedTree.Unknown).Text())
             .Prepend(image.Digest);
         var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', inputs))))[..16];
@@ -104,7 +104,7 @@ internal sealed class NanosGuest : IGuest
         var staging = Path.Combine(half, "staging");
         try
         {
-            var tree = StagingTree.Make(staging, image, spec.Component.Volumes);
+            var tree = StagingTree.Make(staging, image, spec.Mounts);
             ElfNeeds.Check(staging, program);
             new DiskRoom(image.Directory).Need(tree.Bytes);
             var stub = StubProgram.Write(staging);

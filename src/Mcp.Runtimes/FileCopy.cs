@@ -1,0 +1,36 @@
+using Mcp.Model.Errors;
+
+namespace Mcp.Runtimes;
+
+/// <summary>Whole directories, with owners, modes, links and extended attributes.</summary>
+public static class FileCopy
+{
+    /// <summary>Of one copy: there may be a database to copy.</summary>
+    public static readonly TimeSpan Limit = TimeSpan.FromHours(1);
+
+    /// <param name="from">A directory.</param>
+    /// <param name="to">Made here, and on the disk when this returns.</param>
+    /// <exception cref="McpException">volume.fill</exception>
+    public static async Task DirectoryAsync(string from, string to, CancellationToken ct)
+    {
+        await RunAsync("cp", ["--archive", "--no-target-directory", "--reflink=auto", "--", from, to], ct);
+        await RunAsync("sync", ["--file-system", "--", to], ct);
+    }
+
+    /// <summary>Owner, modes and the like of the directory itself.</summary>
+    /// <exception cref="McpException">volume.fill</exception>
+    public static Task AttributesAsync(string from, string to, CancellationToken ct) =>
+        RunAsync("cp", ["--archive", "--attributes-only", "--no-target-directory", "--", from, to], ct);
+
+    private static async Task RunAsync(string program, IReadOnlyList<string> arguments, CancellationToken ct)
+    {
+        var (code, said) = await Programs.RunAsync(Programs.Start(program, arguments), Limit, ct);
+        if (code != 0)
+        {
+            throw new McpException(
+                ErrorCode.VolumeFill,
+                $"a volume cannot be filled: {said}",
+                "is the node's disk full? mcp node show says");
+        }
+    }
+}
