@@ -29,7 +29,7 @@ internal sealed class AgentRpc(
     {
         var service = Wanted(request, context);
         var options = Options(request, context);
-        using var work = new Work(Work.Deploy, options.By) { Patience = context.CancellationToken };
+        var work = new Work(Work.Deploy, options.By) { Patience = context.CancellationToken };
         await StepStream.SendAsync(work, DeployAsync, responseStream, context.CancellationToken);
 
         async Task<StepEvent> DeployAsync()

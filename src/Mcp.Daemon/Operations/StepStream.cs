@@ -7,12 +7,12 @@ namespace Mcp.Daemon.Operations;
 /// stop it.</summary>
 public static class StepStream
 {
-    /// <summary>Begins it.</summary>
+    /// <summary>Begins it. The work is disposed of when it has ended, whenever its client goes away.</summary>
     /// <param name="run">Gives the last event.</param>
     public static async Task SendAsync(Work work, Func<Task<StepEvent>> run, IServerStreamWriter<StepEvent> output, CancellationToken ct)
     {
         var feed = work.Follow();
-        var operation = work.RunAsync(run);
+        var operation = EndAsync(work, run);
         await SendAsync(work, feed, output, ct);
         await output.WriteAsync(await operation, ct);
     }
@@ -25,6 +25,12 @@ public static class StepStream
         // To the master alone: a service's definition may hold secrets.
         end.Revision = Google.Protobuf.ByteString.Empty;
         await output.WriteAsync(end, ct);
+    }
+
+    private static async Task<StepEvent> EndAsync(Work work, Func<Task<StepEvent>> run)
+    {
+        using (work)
+            return await work.RunAsync(run);
     }
 
     private static async Task SendAsync(Work work, StepFeed feed, IServerStreamWriter<StepEvent> output, CancellationToken ct)

@@ -28,7 +28,7 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     public override async Task Deploy(DeployRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
     {
         var deployment = Wanted(request, context);
-        using var work = new Work(Work.Deploy, deployment.By ?? "") { Patience = context.CancellationToken };
+        var work = new Work(Work.Deploy, deployment.By ?? "") { Patience = context.CancellationToken };
         await StepStream.SendAsync(work, DeployAsync, responseStream, context.CancellationToken);
 
         async Task<StepEvent> DeployAsync()

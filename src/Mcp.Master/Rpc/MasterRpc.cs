@@ -99,7 +99,7 @@ internal sealed class MasterRpc(
     public override async Task DrainNode(NodeRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
     {
         var by = AuthInterceptor.CallerOf(context).Name;
-        using var work = new Work("drain", by);
+        var work = new Work("drain", by);
         await StepStream.SendAsync(work, DrainAsync, responseStream, context.CancellationToken);
 
         async Task<StepEvent> DrainAsync()

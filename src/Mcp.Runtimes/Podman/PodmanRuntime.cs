@@ -168,7 +168,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         if (container is null)
             return null;
         var state = container.State ?? new LibpodState(null, 0, default, null);
-        var parsed = State(state.Status);
+        var parsed = PodmanStates.Of(state.Status);
         var labels = container.Config?.Labels;
         return new InstanceInfo
         {
@@ -352,7 +352,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     {
         if (!InstanceName.TryParse(listed.Names?.FirstOrDefault(), out var name))
             return null;
-        var state = State(listed.State);
+        var state = PodmanStates.Of(listed.State);
         return new InstanceInfo
         {
             Name = name,
@@ -389,15 +389,4 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         $"{what}: {e.Message}",
         e.Status == 0 ? "mcp doctor says what is wrong with podman" : "run podman ps -a on the node",
         e);
-
-    // https://github.com/containers/podman: libpod/define/containerstate.go
-    private static InstanceState State(string? status) => status switch
-    {
-        "running" or "stopping" => InstanceState.Running,
-        "paused" => InstanceState.Paused,
-        "created" or "configured" or "initialized" => InstanceState.Failed,
-        "exited" or "stopped" => InstanceState.Exited,
-        "removing" => InstanceState.Removed,
-        _ => InstanceState.Unknown,
-    };
 }

@@ -52,6 +52,34 @@ public sealed class WorkTests : IDisposable
     }
 
     [Fact]
+    public async Task It_goes_on_when_whoever_began_it_goes_away_and_is_taken_back_by_somebody_else()
+    {
+        using var world = new World(_directory, _runtime);
+        await world.DeployAsync(World.Service("blog", "v1"));
+        var (begun, goOn) = Hold("run");
+        var work = new Work(Work.Deploy, "ann");
+        using var client = new Reader();
+        using var gone = new CancellationTokenSource();
+        var sent = StepStream.SendAsync(work, DeployAsync, client, gone.Token);
+        await begun;
+        await gone.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sent);
+        using var late = new Reader();
+        var followed = StepStream.FollowAsync(world.Locks.Of(s_blog)!, late, late.Token);
+        var cancelled = Cancellation.CancelAsync(s_blog, world.Locks.Of(s_blog)!, "bob", TestContext.Current.CancellationToken);
+        goOn.SetResult();
+        Assert.StartsWith("cancelled the deploy", Assert.Single((await cancelled).Done), StringComparison.Ordinal);
+        await Assert.ThrowsAsync<StepFailedException>(() => followed);
+        Assert.Equal(["blog.web.1"], await world.InstancesAsync());
+
+        async Task<StepEvent> DeployAsync()
+        {
+            await world.Deployer.CarryOutAsync(World.Service("blog", "v2"), DeployOptions.Default, work, default);
+            return new StepEvent();
+        }
+    }
+
+    [Fact]
     public async Task Who_follows_hears_why_it_failed()
     {
         using var world = new World(_directory, _runtime);
