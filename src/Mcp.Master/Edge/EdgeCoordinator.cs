@@ -138,8 +138,10 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
             // It refused, and has nothing. Silence says nothing: it may have it.
             if (there is null && problem.Code != ErrorCode.NodeUnreachable)
                 store.EdgeRoutes.Remove(hostname);
-            // A dead edge node must not keep services from moving: it follows their names by itself when it is back.
-            return there?.Node == edge && problem.Code == ErrorCode.NodeUnreachable ? problem.Message : throw problem;
+            // A dead edge node must not keep services from moving: it follows their names by itself when it is back. What it never
+            // had, nobody is let in by.
+            var had = there is { CertificateExpires: not null } && there.Node == edge;
+            return had && problem.Code == ErrorCode.NodeUnreachable ? problem.Message : throw problem;
         }
     }
 

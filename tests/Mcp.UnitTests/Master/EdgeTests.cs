@@ -141,10 +141,15 @@ public sealed class EdgeTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("route")]
-    [InlineData("routed")]
-    public async Task One_that_falls_silent_keeps_the_hostname_and_gets_it_later(string when)
+    [InlineData("route", false)]
+    [InlineData("routed", false)]
+    [InlineData("route", true)]
+    [InlineData("routed", true)]
+    public async Task One_that_falls_silent_keeps_the_hostname_and_gets_it_later(string when, bool watches)
     {
+        // It is asked while the service is watched, and once more after that.
+        foreach (var agent in _agents.All)
+            agent.Watches = watches;
         Silent(when);
         await Assert.ThrowsAsync<StepFailedException>(() => _world.DeployAsync(MasterWorld.File("blog")));
         Assert.Equal("elder", Assert.Single(_world.Store.EdgeRoutes.List()).Node.Text);
