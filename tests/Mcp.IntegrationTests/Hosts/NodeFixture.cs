@@ -105,7 +105,9 @@ public sealed class NodeFixture : IAsyncLifetime
         IReadOnlyDictionary<string, string> environment) =>
         Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, _environment.Concat(environment).ToDictionary());
 
-    public Process StartMcp(params string[] arguments) => Command.Start(Path.Combine(Command.Bin, "mcp"), arguments, _environment);
+    /// <summary>It hears ^C, also where these tests run in the background of a shell, which has its programs ignore it.</summary>
+    public Process StartMcp(params string[] arguments) =>
+        Command.Start("env", ["--default-signal=INT", Path.Combine(Command.Bin, "mcp"), .. arguments], _environment);
 
     public Task<(int ExitCode, string Output, string Error)> PodmanAsync(params string[] arguments) =>
         Command.RunAsync(
