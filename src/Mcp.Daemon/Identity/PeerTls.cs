@@ -30,7 +30,7 @@ public static class PeerTls
     private static readonly TimeSpan s_ping = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_pingLimit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(1);
 
     /// <summary>gRPC over TLS. A client may show a certificate of the CA that is for clients; any other ends the connection.</summary>
     /// <param name="certificate">Asked at each handshake, so that a renewed one counts at once.</param>
