@@ -17,6 +17,7 @@ using Mcp.Daemon.Identity;
 using Mcp.Daemon.Lifecycle;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Deploy;
+using Mcp.Model.Events;
 using Mcp.Runtimes.Images;
 
 namespace Mcp.Agent;
@@ -72,7 +73,8 @@ public sealed class AgentParts : IDisposable
         var control = new ServiceControl(Registry, guarded, Ports, Proxy, locks, retire, gate);
         control.Changed += Restarts.Forget;
         var health = Health = new HealthKeeper(Registry, guarded, gate, locks, time);
-        var reconciler = new Reconciler(Registry, guarded, control, locks, Restarts, retire);
+        var reconciler = new Reconciler(
+            Registry, guarded, control, locks, Restarts, retire, new Sight(guarded, Registry.Events, time));
         Services = new ServiceParts
         {
             Hostnames = new Hostnames(config, Registry.Components),
@@ -133,6 +135,7 @@ public sealed class AgentParts : IDisposable
         // The resumer first: unfinished operations hold their services' locks, so the reconciler leaves those alone.
         return Task.WhenAll(
             supervise.KeepAsync("journal", t => Resumer.RunAsync(supervise.Log, t), ct),
+            supervise.KeepAsync("runtimes", KeepRuntimesAsync, ct),
             supervise.KeepAsync("proxy", t => Proxy.KeepAsync(supervise.Log, t), ct, s_proxy),
             Node.Reconciler.RunAsync(supervise, ct),
             supervise.KeepAsync("health", Health.RunAsync, ct),
@@ -142,6 +145,9 @@ public sealed class AgentParts : IDisposable
             supervise.KeepAsync("edge", Node.Edge.RunAsync, ct),
             supervise.KeepAsync("endings", Endings.RunAsync, ct));
     }
+
+    private Task KeepRuntimesAsync(CancellationToken ct) =>
+        _runtimes.KeepAsync(what => Registry.Events.Add("", "", EventKind.RuntimeReplaced, what), ct);
 
     private CertificateKeeper? KeeperOf(AgentConfig config, TimeProvider time) => config.Edge is { } edge
         ? new CertificateKeeper(new CertificateStore(config.EdgeCertificates, time), Source(config, edge, time), Registry.Events, time)

@@ -60,8 +60,8 @@ public interface IRuntime
     /// <exception cref="McpException">exec.unsupported, program.hangs: it did not end within the limit.</exception>
     Task<(int ExitCode, string Output)> ExecAsync(InstanceName name, IReadOnlyList<string> command, TimeSpan limit, CancellationToken ct);
 
-    /// <summary>Whether something inside listens on a TCP port, where a connection to the published port would not tell, since somebody
-    /// else takes it for the instance. Null: a connection tells, or nobody can.</summary>
+    /// <summary>Whether something of the instance listens on a TCP port, where a connection to the published port would not tell, since
+    /// somebody else may take it. Null: a connection tells, or nobody can.</summary>
     Task<bool?> ListensAsync(InstanceName name, int port, CancellationToken ct);
 }
 
@@ -92,6 +92,9 @@ public sealed record InstanceInfo
 
     /// <summary>Published ones.</summary>
     public IReadOnlyList<FixedPort> Ports { get; init; } = [];
+
+    /// <summary>What its image says that it should be asked; null: nothing, or this runtime cannot. Not in listings.</summary>
+    public HealthCheck? OwnCheck { get; init; }
 
     /// <summary>Why it does not run, where the exit code does not say it.</summary>
     public string Reason { get; init; } = "";

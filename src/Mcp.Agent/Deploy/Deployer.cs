@@ -40,7 +40,7 @@ public sealed class Deployer(
     Undeployer undeployer,
     ServiceLocks locks)
 {
-    private const string Kind = "rollout";
+    internal const string Kind = "rollout";
     private readonly ConcurrentDictionary<Guid, bool> _active = new();
     private readonly ConcurrentDictionary<Guid, bool> _undo = new();
     private readonly OperationRunner<Deployment> _runner = new(
@@ -184,6 +184,8 @@ public sealed class Deployer(
         _active[entry.Id] = true;
         try
         {
+            // A repair beside the operation before read what that one kept.
+            await locks.QuietAsync(Label.Parse(entry.Subject), ct);
             var done = await _runner.CarryOutAsync(entry, work, ct);
             rollouts.Outages.Forget(done.Going().Select(o => o.Instance));
             var kind = entry.Undoing ? EventKind.DeployUndone : EventKind.DeployDone;

@@ -26,6 +26,11 @@ public sealed class NodeRuntimes(IReadOnlyDictionary<RuntimeKind, IRuntime> byKi
         return new NodeRuntimes(byKind, podman, bridge);
     }
 
+    /// <summary>Sees to what runs behind them, until cancelled.</summary>
+    /// <param name="replaced">Told what hung and was started anew.</param>
+    public Task KeepAsync(Action<string> replaced, CancellationToken ct) =>
+        Task.WhenAll(ByKind.Values.OfType<PodmanRuntime>().Select(p => p.KeepAsync(replaced, ct)));
+
     public void Dispose()
     {
         foreach (var part in owned)

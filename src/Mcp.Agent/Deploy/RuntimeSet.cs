@@ -40,6 +40,9 @@ public sealed class RuntimeSet : IDisposable
             $"component {component.Name} wants the runtime {Spellings.Runtimes.Spell(component.Runtime)}, which this node does not offer",
             $"offered: {string.Join(", ", _byKind.Keys.Select(k => Spellings.Runtimes.Spell(k)))}");
 
+    /// <summary>Null: this node does not offer it.</summary>
+    public IRuntime? Find(RuntimeKind kind) => _byKind.GetValueOrDefault(kind);
+
     public async Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct)
     {
         var all = new List<InstanceInfo>();

@@ -1,3 +1,4 @@
+using Mcp.Agent.Reconcile;
 using Mcp.Agent.Registry;
 using Mcp.Model.Drift;
 using Mcp.Model.Names;
@@ -6,7 +7,12 @@ using Mcp.Runtimes;
 namespace Mcp.Agent.Overview;
 
 /// <summary>How a node's services are.</summary>
-public sealed record ServicesStatus(Label Node, IReadOnlyList<ComponentView> Components, IReadOnlyList<DriftItem> Drift);
+/// <param name="Silent">Runtimes that do not answer.</param>
+public sealed record ServicesStatus(
+    Label Node,
+    IReadOnlyList<ComponentView> Components,
+    IReadOnlyList<DriftItem> Drift,
+    IReadOnlyList<RuntimeSight> Silent);
 
 /// <param name="Observed">Null: there is no such instance.</param>
 /// <param name="Restarts">In a row.</param>
@@ -14,6 +20,9 @@ public sealed record ComponentView(StoredComponent Stored, InstanceInfo? Observe
 {
     /// <summary>Why its health check is not content; null: it is, or nobody knows.</summary>
     public string? Unhealthy { get; init; }
+
+    /// <summary>What its runtime said last; null: nothing yet.</summary>
+    public RuntimeSight? Sight { get; init; }
 }
 
 /// <param name="HostPort">The port on 127.0.0.1 that leads there; 0: there is none.</param>

@@ -18,7 +18,7 @@ public sealed class ServicesView(
     /// <param name="service">Only this one; null: all.</param>
     public ServicesStatus Status(Label? service)
     {
-        var observed = reconciler.Observed.ToDictionary(o => o.Name);
+        var observed = reconciler.Sight.Instances.ToDictionary(o => o.Name);
         var all = components.List(service).Select(c => new ComponentView(
             c,
             observed.GetValueOrDefault(c.Instance),
@@ -26,8 +26,9 @@ public sealed class ServicesView(
             [.. c.Definition.Routes.Select(r => new RouteView(r, ports.HostPort(c.Instance, c.Definition, r.Port)))])
         {
             Unhealthy = health.Of(c.Service, c.Definition.Name),
+            Sight = reconciler.Sight.Of(c.Definition.Runtime),
         });
         var drift = reconciler.Drift.Where(d => service is null || d.Service == service);
-        return new ServicesStatus(node, [.. all], [.. drift]);
+        return new ServicesStatus(node, [.. all], [.. drift], [.. reconciler.Sight.All.Where(s => s.Silent is not null)]);
     }
 }

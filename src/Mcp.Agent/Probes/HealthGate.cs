@@ -14,8 +14,9 @@ using Mcp.Runtimes;
 
 namespace Mcp.Agent.Probes;
 
-/// <summary>Says whether an instance is well: before the switch, and for a while after it. Without a health check a routed component must
-/// accept connections, and any other must have run for as long as its <see cref="ComponentDefinition.Watch"/>.</summary>
+/// <summary>Says whether an instance is well: before the switch, and for a while after it. Without a health check its image's
+/// HEALTHCHECK is asked; without that a routed component must accept connections, and any other must have run for as long as its
+/// <see cref="ComponentDefinition.Watch"/>.</summary>
 public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthProbe probe)
 {
     private const int LastLines = 20;
@@ -37,8 +38,8 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         var info = await runtime.InspectAsync(instance, ct);
         if (!Runs(info))
             return new HealthVerdict(false, "its state", Ending(info), Ended: HasEnded(info));
-        return Effective(component) is { } check
-            ? await probe.ProbeAsync(check, ports.HostPort(instance, component, check.Port ?? 0), instance, runtime, ct)
+        return Effective(component, info) is { } check
+            ? await ProbeAsync(component, check, instance, ct)
             : new HealthVerdict(true, "its state", "running");
     }
 
@@ -47,7 +48,7 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
     /// last log lines.</exception>
     public async Task WaitAsync(ComponentDefinition component, InstanceName instance, IProgress<string> progress, CancellationToken ct)
     {
-        var check = Effective(component);
+        var check = await CheckAsync(component, instance, ct);
         var budget = check is null ? Longer(s_leastBudget, component.Watch * Watches) : check.Interval * check.Retries;
         var life = new Life(component, instance, progress, budget);
         var wellSince = TimeSpan.Zero;
@@ -60,12 +61,7 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
                 return;
             if (check is not null && !isFresh)
             {
-                life.Last = await probe.ProbeAsync(
-                    check,
-                    ports.HostPort(instance, component, check.Port ?? 0),
-                    instance,
-                    runtimes.For(component),
-                    ct);
+                life.Last = await ProbeAsync(component, check, instance, ct);
                 if (life.Last.Healthy)
                     return;
                 progress.Report(string.Create(
@@ -92,7 +88,7 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
     /// <exception cref="McpException">health.failed</exception>
     public async Task WatchAsync(ComponentDefinition component, InstanceName instance, TimeSpan left, CancellationToken ct)
     {
-        var every = Effective(component)?.Interval ?? s_acceptEvery;
+        var every = (await CheckAsync(component, instance, ct))?.Interval ?? s_acceptEvery;
         var most = Math.Clamp((int)Math.Min(left / every, MostBad), LeastBad, MostBad);
         var life = new Life(component, instance, progress: null, left);
         for (var bad = 0; life.Clock.Elapsed < left;)
@@ -118,7 +114,7 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
     /// <summary>Asks until it is well, it has ended, or the limit is over; says what it was at last.</summary>
     public async Task<HealthVerdict> SettleAsync(ComponentDefinition component, InstanceName instance, TimeSpan limit, CancellationToken ct)
     {
-        var check = Effective(component);
+        var check = await CheckAsync(component, instance, ct);
         for (var clock = Stopwatch.StartNew(); ;)
         {
             var verdict = await AskAsync(component, instance, ct);
@@ -146,8 +142,9 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
 
     private static string Since(Life life) => string.Create(CultureInfo.InvariantCulture, $"{life.Clock.Elapsed.TotalSeconds:0.0} s");
 
-    /// <summary>What is asked of a component; null: nothing, it must have run for a while.</summary>
-    internal static HealthCheck? Effective(ComponentDefinition component)
+    /// <summary>What is asked of a component: what its file says, or its image, or whether its first route accepts connections; null:
+    /// nothing, it must have run for a while.</summary>
+    internal static HealthCheck? Effective(ComponentDefinition component, InstanceInfo? info)
     {
         var firstPort = component.Routes.Count > 0 ? component.Routes[0].Port : (int?)null;
         if (component.Health is { } health)
@@ -156,6 +153,8 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
             return health with { Port = port, Host = health.Host ?? component.Routes.FirstOrDefault(r => r.Port == port)?.Hostname };
         }
 
+        if (info?.OwnCheck is { } own)
+            return own;
         return firstPort is null
             ? null
             : new HealthCheck
@@ -166,6 +165,22 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
                 Timeout = TimeSpan.FromSeconds(1),
                 Retries = AcceptTries,
             };
+    }
+
+    private async Task<HealthCheck?> CheckAsync(ComponentDefinition component, InstanceName instance, CancellationToken ct) =>
+        Effective(component, component.Health is null ? await runtimes.For(component).InspectAsync(instance, ct) : null);
+
+    private async Task<HealthVerdict> ProbeAsync(
+        ComponentDefinition component,
+        HealthCheck check,
+        InstanceName instance,
+        CancellationToken ct)
+    {
+        var verdict = await probe.ProbeAsync(
+            check, ports.HostPort(instance, component, check.Port ?? 0), instance, runtimes.For(component), ct);
+        return component.Health is null && check.Exec.Count > 0
+            ? verdict with { Probed = $"the image's HEALTHCHECK: {verdict.Probed}" }
+            : verdict;
     }
 
     // Null: the runtime does not answer, which says nothing of the instance.

@@ -10,6 +10,7 @@ using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
+using Mcp.Runtimes;
 
 namespace Mcp.Agent.Probes;
 
@@ -29,6 +30,7 @@ public sealed class HealthKeeper : IDisposable
     // A third of what is checked, and no fewer than this many.
     private const int LeastMany = 3;
     private static readonly TimeSpan s_round = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_again = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_late = TimeSpan.FromSeconds(5);
     private static readonly TroubleKey s_node = TroubleKey.Of("");
     private readonly AgentRegistry _registry;
@@ -62,7 +64,7 @@ public sealed class HealthKeeper : IDisposable
         var isLate = _time.GetElapsedTime(_lastRound) > s_late;
         _lastRound = _time.GetTimestamp();
         var wanted = _registry.Components.List()
-            .Where(c => c.Desired == DesiredState.Running && HealthGate.Effective(c.Definition) is not null)
+            .Where(c => c.Desired == DesiredState.Running)
             .ToDictionary(c => (c.Service, c.Definition.Name));
         foreach (var gone in _watched.Keys.Where(k => !wanted.ContainsKey(k)).ToList())
         {
@@ -96,12 +98,9 @@ public sealed class HealthKeeper : IDisposable
 
     private async Task AskedAsync(Watched watched, bool isLate, CancellationToken ct)
     {
-        var check = HealthGate.Effective(watched.Stored.Definition)!;
-        var turns = check.Exec.Count > 0 ? _exec : _turns;
-        await turns.WaitAsync(ct);
         try
         {
-            await AskAsync(watched, check, isLate, ct);
+            await AskAsync(watched, isLate, ct);
         }
         catch (Exception e) when (e is McpException or TimeoutException && !ct.IsCancellationRequested)
         {
@@ -109,29 +108,58 @@ public sealed class HealthKeeper : IDisposable
         }
         finally
         {
-            turns.Release();
-            watched.Next = _time.GetUtcNow() + (check.Every ?? check.DefaultEvery);
+            watched.Next = _time.GetUtcNow() + (watched.Check is { } check ? check.Every ?? check.DefaultEvery : s_again);
         }
 
         if (watched.Bad >= MostBad)
             await HealAsync(watched, ct);
     }
 
-    private async Task AskAsync(Watched watched, HealthCheck check, bool isLate, CancellationToken ct)
+    private async Task AskAsync(Watched watched, bool isLate, CancellationToken ct)
     {
         var stored = watched.Stored;
-        var info = await _runtimes.For(stored.Definition).InspectAsync(stored.Instance, ct);
-        watched.Started(info?.Started);
-        var verdict = await _gate.AskAsync(stored.Definition, stored.Instance, ct);
-        if (verdict.Healthy)
+        if (await InspectAsync(stored, ct) is not { } info)
+            return;
+        watched.Started(info.Started);
+        if (HealthGate.Effective(stored.Definition, info) is not { } check)
         {
-            watched.Well();
-            _troubles.Over(Key(stored.Service, stored.Definition.Name));
+            watched.IsUnchecked = true;
             return;
         }
 
+        watched.Check = check;
+        if (await InTurnAsync(check.Exec.Count > 0 ? _exec : _turns, () => _gate.AskAsync(stored.Definition, stored.Instance, ct), ct)
+            is { Healthy: false } verdict)
+        {
+            Count(watched, check, verdict, isLate, info.Started);
+            return;
+        }
+
+        watched.Well();
+        _troubles.Over(Key(stored.Service, stored.Definition.Name));
+    }
+
+    private Task<InstanceInfo?> InspectAsync(StoredComponent stored, CancellationToken ct) =>
+        InTurnAsync(_turns, () => _runtimes.For(stored.Definition).InspectAsync(stored.Instance, ct), ct);
+
+    private static async Task<T> InTurnAsync<T>(SemaphoreSlim turns, Func<Task<T>> act, CancellationToken ct)
+    {
+        await turns.WaitAsync(ct);
+        try
+        {
+            return await act();
+        }
+        finally
+        {
+            turns.Release();
+        }
+    }
+
+    private void Count(Watched watched, HealthCheck check, HealthVerdict verdict, bool isLate, DateTimeOffset? started)
+    {
+        var stored = watched.Stored;
         // What has ended is the reconciler's; what has never been well has its time to get there; a late prober blames nobody.
-        var counts = !verdict.Ended && !isLate && (watched.WasWell || IsOver(stored.Definition, check, info?.Started));
+        var counts = !verdict.Ended && !isLate && (watched.WasWell || IsOver(stored.Definition, check, started));
         if (!counts)
             return;
         watched.Bad++;
@@ -193,7 +221,7 @@ public sealed class HealthKeeper : IDisposable
     private bool IsOverloaded()
     {
         var failing = _watched.Values.Count(w => w.Bad > 0);
-        var isSo = failing >= LeastMany && failing * 3 >= _watched.Count;
+        var isSo = failing >= LeastMany && failing * 3 >= _watched.Values.Count(w => w.Check is not null);
         if (isSo)
             _overload.Tell(s_node, "many components of this node are not well at once: nothing is started again for that");
         else
@@ -224,14 +252,20 @@ public sealed class HealthKeeper : IDisposable
 
         public string? Why { get; set; }
 
-        public bool IsDue(DateTimeOffset now) => now >= Next && Asking.IsCompleted;
+        /// <summary>As it was asked last; null: not yet.</summary>
+        public HealthCheck? Check { get; set; }
+
+        /// <summary>Neither its file nor its image says what to ask.</summary>
+        public bool IsUnchecked { get; set; }
+
+        public bool IsDue(DateTimeOffset now) => now >= Next && Asking.IsCompleted && !IsUnchecked;
 
         public void Begin(Task asking) => Asking = asking;
 
         public void Become(StoredComponent now)
         {
             if (now.Instance != Stored.Instance)
-                (WasWell, Bad, Restarts, Why, _started) = (false, 0, 0, null, null);
+                (WasWell, Bad, Restarts, Why, _started, Check, IsUnchecked) = (false, 0, 0, null, null, null, false);
             Stored = now;
         }
 

@@ -39,7 +39,7 @@ public sealed class HealthProbe : IDisposable
         try
         {
             if (check is { Exec.Count: 0, Port: { } port } && await runtime.ListensAsync(instance, port, limit.Token) is false)
-                return new HealthVerdict(false, probed, "nothing listens on it inside");
+                return new HealthVerdict(false, probed, "nothing of it listens there");
             return check switch
             {
                 { Http: { } path } => await HttpAsync(new Uri($"http://127.0.0.1:{hostPort}{path}"), check.Host, probed, limit.Token),

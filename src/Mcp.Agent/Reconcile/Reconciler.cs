@@ -23,7 +23,8 @@ public sealed class Reconciler(
     ServiceControl control,
     ServiceLocks locks,
     RestartKeeper restarts,
-    RetireStep retire) : IDisposable
+    RetireStep retire,
+    Sight sight) : IDisposable
 {
     private static readonly TimeSpan s_settle = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_period = TimeSpan.FromSeconds(15);
@@ -37,11 +38,9 @@ public sealed class Reconciler(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
     private readonly SemaphoreSlim _turns = new(AtOnce, AtOnce);
     private readonly Dictionary<Label, Task> _repairs = [];
-    private volatile IReadOnlyList<InstanceInfo> _observed = [];
     private volatile IReadOnlyList<DriftItem> _drift = [];
 
-    /// <summary>The last listing.</summary>
-    public IReadOnlyList<InstanceInfo> Observed => _observed;
+    public Sight Sight => sight;
 
     public IReadOnlyList<DriftItem> Drift => _drift;
 
@@ -94,14 +93,17 @@ public sealed class Reconciler(
     }
 
     /// <summary>Lists, compares, mends; returns the drift that was found.</summary>
+    /// <exception cref="McpException">A runtime does not answer; what could be seen has been mended.</exception>
     public async Task<IReadOnlyList<DriftItem>> MendAsync(bool dryRun, CancellationToken ct)
     {
         var drift = await RefreshAsync(ct);
-        if (dryRun)
-            return drift;
-        await Task.WhenAll(Mendable(drift).Select(s => MendAsync(s, ct)));
-        await TellAsync(ct);
-        return drift;
+        if (!dryRun)
+        {
+            await Task.WhenAll(Mendable(drift).Select(s => MendAsync(s, ct)));
+            await TellAsync(ct);
+        }
+
+        return sight.All.FirstOrDefault(s => s.Silent is not null) is { Silent: { } why } ? throw why : drift;
     }
 
     public void Dispose() => _turns.Dispose();
@@ -113,9 +115,14 @@ public sealed class Reconciler(
     private async Task MendAsync(Label service, CancellationToken ct)
     {
         using var held = locks.TryTake(service);
-        if (held is null)
+        using var beside = held is null ? locks.TryBeside(service) : null;
+        if (held is null && beside is null)
             return;
-        var components = (await RefreshAsync(ct)).Where(d => d.Service == service).GroupBy(d => d.Component);
+        // While a deploy holds the service, what it keeps is as it was, whatever becomes of the rest.
+        var kept = held is null ? KeptNow(service) : null;
+        var components = (await RefreshAsync(ct))
+            .Where(d => d.Service == service && (kept is null || (kept.Contains(NameOf(d)) && Starts(d.Repair))))
+            .GroupBy(d => d.Component);
         await Task.WhenAll(components.Select(async items =>
         {
             await _turns.WaitAsync(ct);
@@ -129,6 +136,18 @@ public sealed class Reconciler(
                 _turns.Release();
             }
         }));
+    }
+
+    private static bool Starts(Repair repair) => repair is Repair.Recreate or Repair.Restart or Repair.Redeploy;
+
+    private HashSet<InstanceName> KeptNow(Label service)
+    {
+        var open = registry.Operations.Open().FirstOrDefault(o => o.Subject == service.Text && o.Kind == Deployer.Kind);
+        return locks.Of(service) is { What: Work.Deploy }
+            && open is not null
+            && Deployment.TryRead(open.State) is { Service.Active: true } deployment
+                ? [.. deployment.Kept()]
+                : [];
     }
 
     private async Task TellAsync(CancellationToken ct)
@@ -145,20 +164,22 @@ public sealed class Reconciler(
         {
             await RefreshAsync(ct);
         }
-        catch (Exception e) when (e is McpException or OperationCanceledException)
+        catch (OperationCanceledException)
         {
             // What was observed before stays.
         }
     }
 
+    /// <summary>Lists and compares.</summary>
     public async Task<IReadOnlyList<DriftItem>> RefreshAsync(CancellationToken ct)
     {
-        var observed = await runtimes.ListAsync(ct);
+        await sight.LookAsync(ct);
+        var observed = sight.All.Where(s => s.Silent is null).SelectMany(s => s.Instances);
         var stored = registry.Components.List();
-        var desired = stored.Select(
+        // Of a runtime that does not answer nothing is missing and nothing is left over.
+        var desired = stored.Where(c => sight.Of(c.Definition.Runtime)?.Silent is null).Select(
             c => new Desired(c.Service, c.Definition.Name, c.Generation, c.SpecHash, c.Desired, c.Definition.Restart))
             .ToList();
-        _observed = observed;
         var drift = DriftRules.Compare(desired, [.. observed.Select(o => new Observed(o.Name, o.State, o.ExitCode, o.SpecHash, o.Ending))]);
         var troubles = stored.Where(c => c.Trouble.Length > 0)
             .Select(c => new DriftItem(c.Service, c.Definition.Name, c.Generation, c.Trouble, Repair.Report));

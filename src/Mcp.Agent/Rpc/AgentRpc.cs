@@ -118,12 +118,19 @@ internal sealed class AgentRpc(
     {
         var service = Service(request.Service);
         var reply = new LiveCheckReply();
-        foreach (var runtime in node.Runtimes.All)
+        var sight = node.Reconciler.Sight;
+        await sight.LookAsync(context.CancellationToken);
+        foreach (var runtime in sight.All)
         {
-            var all = await runtime.ListAsync(context.CancellationToken);
-            var wanted = all.Where(i => service is null || i.Name.Service == service);
+            if (runtime.Silent is not null)
+            {
+                reply.Unreachable.Add(runtime.ToWire(node.View.Name));
+                continue;
+            }
+
+            var wanted = runtime.Instances.Where(i => service is null || i.Name.Service == service);
             var sorted = wanted.OrderBy(i => i.Name.ToString(), StringComparer.Ordinal);
-            reply.Instances.AddRange(sorted.Select(i => i.ToWire(runtime.Name)));
+            reply.Instances.AddRange(sorted.Select(i => i.ToWire(runtime.Runtime)));
         }
 
         return service is null || reply.Instances.Count > 0 || registry.Components.List(service).Count > 0

@@ -2,6 +2,7 @@ using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
 using Mcp.Agent.Edge;
 using Mcp.Agent.Overview;
+using Mcp.Agent.Reconcile;
 using Mcp.Model.Definition;
 using Mcp.Model.Drift;
 using Mcp.Model.Health;
@@ -50,7 +51,16 @@ internal static class StatusMapping
         var reply = new StatusReply { Node = status.Node.Text };
         reply.Components.AddRange(status.Components.Select(ToWire));
         reply.Drift.AddRange(status.Drift.Select(ToWire));
+        reply.Unreachable.AddRange(status.Silent.Select(s => s.ToWire(status.Node)));
         return reply;
+    }
+
+    public static NodeProblem ToWire(this RuntimeSight silent, Label node)
+    {
+        var told = silent.At is { } at
+            ? string.Create(CultureInfo.InvariantCulture, $"it was told last at {at:yyyy-MM-dd HH:mm:ss}Z")
+            : "nothing is known of it yet";
+        return new NodeProblem { Node = node.Text, What = $"{silent.Runtime} on {node}: {silent.Silent?.Message}; {told}" };
     }
 
     public static Protocol.V1.EdgeRoute ToWire(this Model.Routes.EdgeRoute route, Label node, EdgeRoutes edge)
@@ -115,6 +125,8 @@ internal static class StatusMapping
             Restarts = component.Restarts,
             Flapping = component.Restarts >= RestartBackoff.FlappingFrom,
             Unhealthy = component.Unhealthy ?? "",
+            Stale = component.Sight is { Silent: not null },
+            Seen = component.Sight?.At?.ToTimestamp(),
         };
         status.Routes.AddRange(component.Routes.Select(r => new RouteStatus
         {

@@ -32,6 +32,7 @@ public sealed class ServiceLocks
         try
         {
             await gate.Turn.WaitAsync(ct);
+            await QuietOrGiveBackAsync(gate, ct);
         }
         catch
         {
@@ -51,6 +52,7 @@ public sealed class ServiceLocks
         try
         {
             await TurnAsync(gate, work, both.Token);
+            await QuietOrGiveBackAsync(gate, both.Token);
         }
         catch
         {
@@ -85,9 +87,58 @@ public sealed class ServiceLocks
     {
         var gate = Enter(service);
         if (gate.Turn.Wait(0))
-            return new Held(this, service, gate);
+        {
+            if (gate.Beside.CurrentCount > 0)
+                return new Held(this, service, gate);
+            gate.Turn.Release();
+        }
+
         Leave(service, gate);
         return null;
+    }
+
+    /// <summary>For what the holder leaves alone: whoever holds the service next waits until this is given back. Null: somebody is beside
+    /// it already.</summary>
+    public IDisposable? TryBeside(Label service)
+    {
+        var gate = Enter(service);
+        if (gate.Beside.Wait(0))
+            return new BesideHeld(this, service, gate);
+        Leave(service, gate);
+        return null;
+    }
+
+    /// <summary>The holder waits for whoever is beside it just now.</summary>
+    public async Task QuietAsync(Label service, CancellationToken ct)
+    {
+        var gate = Enter(service);
+        try
+        {
+            await QuietAsync(gate, ct);
+        }
+        finally
+        {
+            Leave(service, gate);
+        }
+    }
+
+    private static async Task QuietOrGiveBackAsync(Gate gate, CancellationToken ct)
+    {
+        try
+        {
+            await QuietAsync(gate, ct);
+        }
+        catch
+        {
+            gate.Turn.Release();
+            throw;
+        }
+    }
+
+    private static async Task QuietAsync(Gate gate, CancellationToken ct)
+    {
+        await gate.Beside.WaitAsync(ct);
+        gate.Beside.Release();
     }
 
     private Gate Enter(Label service)
@@ -109,6 +160,7 @@ public sealed class ServiceLocks
                 return;
             _gates.Remove(service);
             gate.Turn.Dispose();
+            gate.Beside.Dispose();
         }
     }
 
@@ -116,9 +168,25 @@ public sealed class ServiceLocks
     {
         public SemaphoreSlim Turn { get; } = new(1, 1);
 
+        public SemaphoreSlim Beside { get; } = new(1, 1);
+
         public int Users { get; set; }
 
         public Work? Holder { get; set; }
+    }
+
+    private sealed class BesideHeld(ServiceLocks locks, Label service, Gate gate) : IDisposable
+    {
+        private bool _given;
+
+        public void Dispose()
+        {
+            if (_given)
+                return;
+            _given = true;
+            gate.Beside.Release();
+            locks.Leave(service, gate);
+        }
     }
 
     private sealed class Held(ServiceLocks locks, Label service, Gate gate) : IDisposable

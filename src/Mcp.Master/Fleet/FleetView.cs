@@ -36,6 +36,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
             var told = answer ?? store.Nodes.LastStatus(node.Name) ?? new StatusReply();
             if (problem is not null)
                 reply.Unreachable.Add(new NodeProblem { Node = node.Name.Text, What = Since(node, problem) });
+            reply.Unreachable.AddRange(answer?.Unreachable ?? []);
             reply.Components.AddRange(told.Components.Where(c => service is null || c.Service == service.Text)
                 .Select(c => Marked(c, node, problem is not null, homes)));
             reply.Drift.AddRange((answer?.Drift ?? []).Select(d => Marked(d, node)));
@@ -72,6 +73,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
         {
             if (problem is not null)
                 reply.Unreachable.Add(new NodeProblem { Node = node.Name.Text, What = Since(node, problem) });
+            reply.Unreachable.AddRange(answer?.Unreachable ?? []);
             foreach (var instance in answer?.Instances ?? [])
             {
                 instance.Node = node.Name.Text;
@@ -216,8 +218,9 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
 
     private static ComponentStatus Marked(ComponentStatus component, StoredNode node, bool stale, Dictionary<string, string> homes)
     {
-        (component.Node, component.Stale, component.Misplaced) = (node.Name.Text, stale, homes.TryGetValue(component.Service, out var home)
-            && home != node.Name.Text);
+        component.Node = node.Name.Text;
+        component.Stale |= stale;
+        component.Misplaced = homes.TryGetValue(component.Service, out var home) && home != node.Name.Text;
         return component;
     }
 

@@ -79,6 +79,11 @@ public sealed record EventKind
     public static readonly EventKind NodeZone = New("node.zone", Master, "The zone in a node's agent.toml is not the master's.");
     public static readonly EventKind NodeZoneWell = New("node.zone.well", Master, "A node's zone is the master's again.");
     public static readonly EventKind ProxyRestarted = New("proxy.restarted", Agent, "The node proxy was started again.");
+    public static readonly EventKind RuntimeAnswers = New("runtime.answers", Agent, "A runtime that did not answer does again.");
+    public static readonly EventKind RuntimeReplaced = New(
+        "runtime.replaced", Agent, "podman's service did not answer and was started anew; containers run on.");
+    public static readonly EventKind RuntimeSilent = New(
+        "runtime.silent", Agent, "A runtime does not answer; what it runs is not known.", alerts: true);
     public static readonly EventKind RetireFailed = New(
         "retire.failed", Agent, "An old instance could not be ended; it is tried again.", alerts: true);
     public static readonly EventKind TokenExpiring = New("token.expiring", Both, "Somebody uses a token that ends soon.");

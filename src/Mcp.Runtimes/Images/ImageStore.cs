@@ -230,6 +230,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
                 Cmd = config?.Cmd ?? [],
                 WorkingDir = WorkingDir(config),
                 User = config?.User ?? "",
+                Check = config?.Healthcheck,
             };
         }
         catch (JsonException)

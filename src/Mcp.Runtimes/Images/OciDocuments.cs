@@ -23,7 +23,8 @@ internal sealed record OciImageConfig(
     [property: JsonPropertyName("Entrypoint")] IReadOnlyList<string>? Entrypoint,
     [property: JsonPropertyName("Cmd")] IReadOnlyList<string>? Cmd,
     [property: JsonPropertyName("WorkingDir")] string? WorkingDir,
-    [property: JsonPropertyName("User")] string? User);
+    [property: JsonPropertyName("User")] string? User,
+    [property: JsonPropertyName("Healthcheck")] ImageCheck? Healthcheck = null);
 
 internal sealed record TokenReply(string? Token, [property: JsonPropertyName("access_token")] string? AccessToken);
 
@@ -34,6 +35,7 @@ internal sealed record AuthFile(IReadOnlyDictionary<string, AuthEntry?>? Auths);
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(OciManifest))]
 [JsonSerializable(typeof(OciConfig))]
+[JsonSerializable(typeof(ImageCheck))]
 [JsonSerializable(typeof(TokenReply))]
 [JsonSerializable(typeof(AuthFile))]
 internal sealed partial class OciJson : JsonSerializerContext;

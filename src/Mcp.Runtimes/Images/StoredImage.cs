@@ -20,6 +20,9 @@ internal sealed record StoredImage
     /// <summary>As the image says it; empty: root.</summary>
     public string User { get; init; } = "";
 
+    /// <summary>Its HEALTHCHECK; null: none, or an older version unpacked it.</summary>
+    public ImageCheck? Check { get; init; }
+
     public string Root => Path.Combine(Directory, "rootfs");
 
     /// <summary>The program and its arguments, as container runtimes combine them: the component's cmd takes the place of the

@@ -8,6 +8,8 @@ namespace Mcp.Runtimes.Podman;
 internal static class CreateRequest
 {
     public const string ServiceLabel = "mcp.service";
+    public const string ComponentLabel = "mcp.component";
+    public const string GenerationLabel = "mcp.generation";
     public const string SpecLabel = "mcp.spec";
     public const string DefinitionLabel = "mcp.definition";
     private const long LogBytes = 10 * 1024 * 1024;
@@ -26,8 +28,8 @@ internal static class CreateRequest
             Labels = new Dictionary<string, string>
             {
                 [ServiceLabel] = spec.Name.Service.Text,
-                ["mcp.component"] = spec.Name.Component.Text,
-                ["mcp.generation"] = spec.Name.Generation.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                [ComponentLabel] = spec.Name.Component.Text,
+                [GenerationLabel] = spec.Name.Generation.ToString(System.Globalization.CultureInfo.InvariantCulture),
                 [SpecLabel] = spec.SpecHash,
                 [DefinitionLabel] = RevisionCodec.Write(component),
             },

@@ -31,8 +31,11 @@ internal sealed class LibpodClient : IDisposable
         _http = new HttpClient(handler, disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
     }
 
-    public async Task<T?> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken ct)
-        where T : class => await WithinAsync(s_question, async token =>
+    public Task<T?> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken ct)
+        where T : class => GetAsync(path, type, s_question, ct);
+
+    public async Task<T?> GetAsync<T>(string path, JsonTypeInfo<T> type, TimeSpan time, CancellationToken ct)
+        where T : class => await WithinAsync(time, async token =>
     {
         using var response = await SendAsync(HttpMethod.Get, path, null, HttpCompletionOption.ResponseContentRead, token);
         if (response.StatusCode == HttpStatusCode.NotFound)

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Mcp.Runtimes.Images;
 
 namespace Mcp.Runtimes.Podman;
 
@@ -9,18 +10,33 @@ internal sealed record LibpodVersion(string? Version);
 
 internal sealed record LibpodPull(string? Stream, string? Error);
 
-internal sealed record LibpodState(string? Status, int ExitCode, DateTimeOffset StartedAt, string? Error);
+internal sealed record LibpodState(string? Status, int ExitCode, DateTimeOffset StartedAt, string? Error, int Pid = 0);
+
+internal sealed record LibpodHostConfig(string? NetworkMode);
 
 internal sealed record LibpodConfig(Dictionary<string, string>? Labels);
 
 internal sealed record LibpodMounted(string? Source, string? Destination, [property: JsonPropertyName("RW")] bool Writable);
 
-internal sealed record LibpodContainer(
-    string? Name,
-    string? ImageName,
-    LibpodState? State,
-    LibpodConfig? Config,
-    LibpodMounted[]? Mounts = null);
+internal sealed record LibpodContainer
+{
+    public string? Id { get; init; }
+
+    /// <summary>Its image's id.</summary>
+    public string? Image { get; init; }
+
+    public string? ImageName { get; init; }
+
+    public LibpodState? State { get; init; }
+
+    public LibpodConfig? Config { get; init; }
+
+    public LibpodHostConfig? HostConfig { get; init; }
+
+    public LibpodMounted[]? Mounts { get; init; }
+}
+
+internal sealed record LibpodImage(ImageCheck? HealthCheck);
 
 internal sealed record LibpodPort(
     [property: JsonPropertyName("host_ip")] string? HostIp,
@@ -89,6 +105,8 @@ internal sealed record LibpodLimits(
 
 internal sealed record LibpodLog([property: JsonPropertyName("driver")] string Driver, [property: JsonPropertyName("size")] long Size);
 
+internal sealed record LibpodCheck([property: JsonPropertyName("Test")] string[] Test);
+
 internal sealed record LibpodCreate
 {
     [JsonPropertyName("name")] public required string Name { get; init; }
@@ -106,6 +124,8 @@ internal sealed record LibpodCreate
     [JsonPropertyName("log_configuration")] public LibpodLog? Log { get; init; }
     [JsonPropertyName("restart_policy")] public string RestartPolicy { get; init; } = "no";
     [JsonPropertyName("image_volume_mode")] public string ImageVolumeMode { get; init; } = "anonymous";
+    // We ask it ourselves; podman would too, by timers of systemd.
+    [JsonPropertyName("healthconfig")] public LibpodCheck Check { get; init; } = new(["NONE"]);
 }
 
 [JsonSourceGenerationOptions(PropertyNameCaseInsensitive = true, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
@@ -113,6 +133,7 @@ internal sealed record LibpodCreate
 [JsonSerializable(typeof(LibpodVersion))]
 [JsonSerializable(typeof(LibpodPull))]
 [JsonSerializable(typeof(LibpodContainer))]
+[JsonSerializable(typeof(LibpodImage))]
 [JsonSerializable(typeof(LibpodListed[]))]
 [JsonSerializable(typeof(LibpodNetwork))]
 [JsonSerializable(typeof(LibpodEvent))]

@@ -1,6 +1,5 @@
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
-using Mcp.Model.Names;
 using Mcp.Model.Revisions;
 
 namespace Mcp.Runtimes.Podman;
@@ -42,8 +41,7 @@ internal static class PodmanHolders
     {
         var who = listed.Names?.FirstOrDefault() ?? listed.Id ?? "";
         var ended = listed.State is { } state && s_ended.Contains(state);
-        var owned = listed.Labels?.ContainsKey(CreateRequest.ServiceLabel) == true;
-        var instance = owned && InstanceName.TryParse(who, out var name) ? name : null;
+        var instance = PodmanNames.Of(listed);
         if (ended && instance is null)
             return null;
         var declared = instance is null ? null : Declared(listed.Labels!.GetValueOrDefault(CreateRequest.DefinitionLabel));

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
@@ -15,16 +14,18 @@ namespace Mcp.Runtimes.Podman;
 public sealed class PodmanRuntime : IRuntime, IDisposable
 {
     private static readonly TimeSpan s_startLimit = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_listLimit = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_longestExec = TimeSpan.FromMinutes(10);
     private const string OwnedFilter = "%7B%22label%22%3A%5B%22mcp.service%22%5D%7D";
     // podman 4.3 matches no event by a label without a value, so the label is looked at here.
     private const string WatchFilter = "%7B%22type%22%3A%5B%22container%22%5D%7D";
     private const string DefaultNetwork = "podman";
-    private static readonly HashSet<string> s_changes = ["start", "died", "remove"];
+    private static readonly HashSet<string> s_changes = ["start", "died", "remove", "pause", "unpause", "rename"];
     private readonly PodmanOptions _options;
     private readonly PodmanSocket _socket;
     private readonly LibpodClient _client;
     private readonly ShownImage _shown;
+    private readonly PodmanChecks _checks;
     private bool _isSwept;
 
     public PodmanRuntime(PodmanOptions options)
@@ -33,6 +34,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         _socket = new PodmanSocket(options);
         _client = new LibpodClient(_socket);
         _shown = new ShownImage(_client);
+        _checks = new PodmanChecks(_client);
     }
 
     public string Name => "podman";
@@ -41,7 +43,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     {
         try
         {
-            var version = await _client.GetAsync("/version", LibpodJson.Default.LibpodVersion, ct);
+            var version = await _client.GetAsync("/version", LibpodJson.Default.LibpodVersion, s_listLimit, ct);
             return new RuntimeAvailability.Usable(version?.Version ?? "unknown");
         }
         catch (Exception e) when (e is LibpodException or McpException or JsonException or IOException
@@ -52,10 +54,14 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
     }
 
+    /// <summary>Sees to it that podman answers, until cancelled. Its service is replaced where the agent started it.</summary>
+    /// <param name="replaced">Told why.</param>
+    public Task KeepAsync(Action<string> replaced, CancellationToken ct) => new PodmanKeeper(_socket, _client).RunAsync(replaced, ct);
+
     public async Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
     {
         var exists = $"/images/{Uri.EscapeDataString(image.Text)}/exists";
-        var here = await ToldAsync(
+        var here = await PodmanFaults.ToldAsync(
             $"cannot look for {image}",
             () => _client.CallAsync(HttpMethod.Get, exists, s_startLimit, ct, HttpStatusCode.NotFound)) == HttpStatusCode.NoContent;
         if (here && (!image.Floats || image.Text.StartsWith("localhost/", StringComparison.Ordinal)))
@@ -129,23 +135,22 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
         catch (LibpodException e)
         {
-            throw Failed($"cannot start {name}", e);
+            throw PodmanFaults.Of($"cannot start {name}", e);
         }
     }
 
     public async Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct)
     {
-        var path = $"/containers/{name}/json";
-        var container = await ToldAsync($"cannot look at {name}", () => _client.GetAsync(path, LibpodJson.Default.LibpodContainer, ct));
+        var container = await LookAsync(name, ct);
         // podman stops nothing that is paused.
         if (container?.State?.Status == "paused")
         {
-            await ToldAsync(
+            await PodmanFaults.ToldAsync(
                 $"cannot resume {name}",
                 () => _client.CallAsync(HttpMethod.Post, $"/containers/{name}/unpause", s_startLimit, ct, HttpStatusCode.NotFound));
         }
 
-        await ToldAsync($"cannot stop {name}", () => _client.CallAsync(
+        await PodmanFaults.ToldAsync($"cannot stop {name}", () => _client.CallAsync(
             HttpMethod.Post,
             $"/containers/{name}/stop?timeout={(int)Math.Ceiling(grace.TotalSeconds)}",
             grace + s_startLimit,
@@ -154,18 +159,16 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
             HttpStatusCode.NotFound));
     }
 
-    public Task RemoveAsync(InstanceName name, CancellationToken ct) => ToldAsync($"cannot remove {name}", () => _client.CallAsync(
-        HttpMethod.Delete,
-        $"/containers/{name}?force=true&v=true&timeout=0",
-        s_startLimit,
-        ct,
-        HttpStatusCode.NotFound));
+    public Task RemoveAsync(InstanceName name, CancellationToken ct)
+    {
+        var path = $"/containers/{name}?force=true&v=true&timeout=0";
+        return PodmanFaults.ToldAsync(
+            $"cannot remove {name}", () => _client.CallAsync(HttpMethod.Delete, path, s_startLimit, ct, HttpStatusCode.NotFound));
+    }
 
     public async Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct)
     {
-        var container = await ToldAsync(
-            $"cannot look at {name}", () => _client.GetAsync($"/containers/{name}/json", LibpodJson.Default.LibpodContainer, ct));
-        if (container is null)
+        if (await LookAsync(name, ct) is not { } container)
             return null;
         var state = container.State ?? new LibpodState(null, 0, default, null);
         var parsed = PodmanStates.Of(state.Status);
@@ -179,82 +182,55 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
             SpecHash = labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "",
             Started = state.StartedAt.Year > 1 ? state.StartedAt : null,
             Definition = labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "",
+            OwnCheck = await PodmanFaults.ToldAsync($"cannot look at the image of {name}", () => _checks.OfAsync(container.Image, ct)),
         };
     }
 
     public async Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct)
     {
         var path = $"/containers/json?all=true&filters={OwnedFilter}";
-        var told = await ToldAsync("cannot list the containers", () => _client.GetAsync(path, LibpodJson.Default.LibpodListedArray, ct));
+        var told = await PodmanFaults.ToldAsync(
+            "cannot list the containers",
+            () => _client.GetAsync(path, LibpodJson.Default.LibpodListedArray, s_listLimit, ct));
         if (!_isSwept)
         {
-            await ToldAsync("cannot remove what was left", async () =>
+            await PodmanFaults.ToldAsync("cannot remove what was left", async () =>
             {
                 await _shown.SweepIdleAsync(ct);
                 return _isSwept = true;
             });
         }
 
-        var listed = told ?? [];
-        return [.. listed.Select(Info).OfType<InstanceInfo>()];
+        var all = new List<InstanceInfo>();
+        foreach (var listed in told ?? [])
+        {
+            if (PodmanNames.Of(listed) is { } name
+                && await PodmanFaults.ToldAsync($"cannot rename {name}", () => PodmanNames.HasItsOwnAsync(_client, listed, name, ct)))
+            {
+                all.Add(Info(listed, name));
+            }
+        }
+
+        return all;
     }
 
     public Task<IReadOnlyList<VolumeHolder>> HoldersAsync(CancellationToken ct) => PodmanHolders.AskAsync(_client, ct);
 
-    public async IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, [EnumeratorCancellation] CancellationToken ct)
-    {
-        // Whoever wants only the tail has seen nothing of what was before.
-        var last = options.Tail is null ? options.Since ?? DateTimeOffset.MinValue : TimeProvider.System.GetUtcNow();
-        await foreach (var line in ReadLogAsync(name, options, ct))
-        {
-            last = line.Time;
-            yield return line;
-        }
-
-        // podman stops following when the container ends, sometimes before it has sent the last lines.
-        if (options.Follow && await InspectAsync(name, ct) is not null)
-        {
-            await foreach (var line in ReadLogAsync(name, new LogOptions(Since: last), ct))
-            {
-                if (line.Time > last)
-                    yield return line;
-            }
-        }
-    }
-
-    private async IAsyncEnumerable<LogLine> ReadLogAsync(
-        InstanceName name,
-        LogOptions options,
-        [EnumeratorCancellation] CancellationToken ct)
-    {
-        var follow = options.Follow ? "true" : "false";
-        var tail = options.Tail?.ToString(CultureInfo.InvariantCulture) ?? "all";
-        var query = $"?stdout=true&stderr=true&timestamps=true&follow={follow}&tail={tail}";
-        if (options.Since is { } since && since > DateTimeOffset.UnixEpoch)
-            query += $"&since={since.ToUnixTimeSeconds()}";
-        var path = $"/containers/{name}/logs{query}";
-        using var response = await ToldAsync($"cannot read the log of {name}", () => _client.StreamAsync(HttpMethod.Get, path, ct));
-        await using var stream = await response.Content.ReadAsStreamAsync(ct);
-        await foreach (var (stderr, text) in LibpodStreams.FramesAsync(stream, ct))
-        {
-            var line = LibpodStreams.Stamped(stderr, text);
-            if (options.Since is null || line.Time >= options.Since)
-                yield return line;
-        }
-    }
+    public IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, CancellationToken ct) =>
+        PodmanLogs.ReadAsync(_client, name, options, ct);
 
     public async IAsyncEnumerable<RuntimeEvent> WatchAsync([EnumeratorCancellation] CancellationToken ct)
     {
         var path = $"/events?stream=true&filters={WatchFilter}";
-        using var response = await ToldAsync("cannot hear of the containers' changes", () => _client.StreamAsync(HttpMethod.Get, path, ct));
+        using var response = await PodmanFaults.ToldAsync(
+            "cannot hear of the containers' changes", () => _client.StreamAsync(HttpMethod.Get, path, ct));
         await using var stream = await response.Content.ReadAsStreamAsync(ct);
         await foreach (var line in LibpodStreams.LinesAsync(stream, ct))
         {
             var happened = JsonSerializer.Deserialize(line, LibpodJson.Default.LibpodEvent);
             if (happened is { Action: { } action, Actor.Attributes: { } about }
                 && s_changes.Contains(action)
-                && about.ContainsKey(CreateRequest.ServiceLabel)
-                && InstanceName.TryParse(about.GetValueOrDefault("name"), out var name))
+                && PodmanNames.Of(about, about.GetValueOrDefault("name")) is { } name)
             {
                 yield return new RuntimeEvent(name, action);
             }
@@ -266,7 +242,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         IReadOnlyList<string> command,
         TimeSpan limit,
         CancellationToken ct) =>
-        ToldAsync($"cannot run {command[0]} inside {name}", async () =>
+        PodmanFaults.ToldAsync($"cannot run {command[0]} inside {name}", async () =>
         {
             using var over = new Within(limit, ct);
             try
@@ -283,7 +259,13 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
             }
         });
 
-    public Task<bool?> ListensAsync(InstanceName name, int port, CancellationToken ct) => Task.FromResult<bool?>(null);
+    public async Task<bool?> ListensAsync(InstanceName name, int port, CancellationToken ct)
+    {
+        var container = await LookAsync(name, ct);
+        return container is { HostConfig.NetworkMode: "host", State: { Status: "running", Pid: > 0 and var pid } }
+            ? HostListeners.AreOf(pid, port)
+            : null;
+    }
 
     public void Dispose()
     {
@@ -320,7 +302,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
             return;
         var network = spec.Component.Network is null or "bridge" ? DefaultNetwork : spec.Component.Network;
         var path = $"/networks/{Uri.EscapeDataString(network)}/json";
-        var about = await ToldAsync(
+        var about = await PodmanFaults.ToldAsync(
             $"cannot look at the network {network}", () => _client.GetAsync(path, LibpodJson.Default.LibpodNetwork, ct));
         if (about is { Ipv6: true })
             return;
@@ -348,10 +330,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
     }
 
-    private static InstanceInfo? Info(LibpodListed listed)
+    private static InstanceInfo Info(LibpodListed listed, InstanceName name)
     {
-        if (!InstanceName.TryParse(listed.Names?.FirstOrDefault(), out var name))
-            return null;
         var state = PodmanStates.Of(listed.State);
         return new InstanceInfo
         {
@@ -372,21 +352,6 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
     }
 
-    private static async Task<T> ToldAsync<T>(string what, Func<Task<T>> call)
-    {
-        try
-        {
-            return await call();
-        }
-        catch (LibpodException e)
-        {
-            throw Failed(what, e);
-        }
-    }
-
-    private static McpException Failed(string what, LibpodException e) => new(
-        ErrorCode.PodmanFailed,
-        $"{what}: {e.Message}",
-        e.Status == 0 ? "mcp doctor says what is wrong with podman" : "run podman ps -a on the node",
-        e);
+    private Task<LibpodContainer?> LookAsync(InstanceName name, CancellationToken ct) => PodmanFaults.ToldAsync(
+        $"cannot look at {name}", () => _client.GetAsync($"/containers/{name}/json", LibpodJson.Default.LibpodContainer, ct));
 }

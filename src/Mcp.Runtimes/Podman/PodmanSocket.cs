@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 using System.Net.Sockets;
 using Mcp.Machine;
 using Mcp.Model.Errors;
@@ -32,7 +33,52 @@ public sealed class PodmanSocket(PodmanOptions options) : IDisposable
         }
     }
 
+    /// <summary>Ends the service behind the socket; whoever connects next starts another one.</summary>
+    /// <returns>False: there is none of ours.</returns>
+    public async Task<bool> EndServiceAsync(CancellationToken ct)
+    {
+        if (!options.StartService)
+            return false;
+        await _starting.WaitAsync(ct);
+        try
+        {
+            var services = Services();
+            foreach (var service in services)
+                Posix.Signal(service, Posix.KillSignal);
+            if (services.Count > 0)
+                File.Delete(options.Socket);
+            return services.Count > 0;
+        }
+        finally
+        {
+            _starting.Release();
+        }
+    }
+
     public void Dispose() => _starting.Dispose();
+
+    // Its socket is in its arguments, and nobody else's.
+    private List<int> Services()
+    {
+        var found = new List<int>();
+        foreach (var directory in Directory.EnumerateDirectories("/proc"))
+        {
+            if (!int.TryParse(Path.GetFileName(directory), NumberStyles.None, CultureInfo.InvariantCulture, out var process))
+                continue;
+            try
+            {
+                var arguments = File.ReadAllText(Path.Combine(directory, "cmdline")).Split('\0');
+                if (arguments.Contains("service") && arguments.Contains($"unix://{options.Socket}"))
+                    found.Add(process);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // It has ended.
+            }
+        }
+
+        return found;
+    }
 
     private async Task<Stream> StartAsync(CancellationToken ct)
     {

@@ -121,6 +121,7 @@ public sealed class QemuRuntime : IRuntime
                 ReadOnly = QemuCommandLine.ReadOnly(boot),
                 ExitFrom = boot.ExitFrom,
                 Channel = boot.Channel,
+                Check = boot.Channel > 0 ? image.Check : null,
                 Own = boot.Own,
                 Limits = VmLimits.Of(memory, Vm.Cpus(spec)),
                 ConsoleBytes = _options.ConsoleBytes,
@@ -242,9 +243,13 @@ public sealed class QemuRuntime : IRuntime
             using var limit = new Within(s_answer, ct);
             await using var monitor = await QmpClient.ConnectAsync(vm.Machine, QmpClient.CommandSocket, limit.Token);
             var status = (await monitor.CallAsync("query-status", limit.Token)).GetProperty("status").GetString();
-            return status is "guest-panicked" or "internal-error" or "io-error"
-                ? info with { State = InstanceState.Failed, Reason = $"QEMU says {status}" }
-                : info;
+            return status switch
+            {
+                "guest-panicked" or "internal-error" or "io-error" =>
+                    info with { State = InstanceState.Failed, Reason = $"QEMU says {status}" },
+                "paused" => info with { State = InstanceState.Paused },
+                _ => info,
+            };
         }
         catch (Exception e) when (e is IOException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {

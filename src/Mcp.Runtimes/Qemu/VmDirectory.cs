@@ -1,3 +1,4 @@
+using Mcp.Runtimes.Images;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -82,6 +83,7 @@ internal sealed class VmDirectory(string path)
             Started = run?.Started,
             Definition = record.Definition,
             Ports = record.Ports,
+            OwnCheck = ImageCheck.Of(record.Check),
             Reason = reason,
         };
     }

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Mcp.Model.Definition;
+using Mcp.Runtimes.Images;
 
 namespace Mcp.Runtimes.Qemu;
 
@@ -40,6 +41,9 @@ internal sealed record VmRecord
 
     /// <summary>Of the channel into the guest; 0: it has none, as VMs of older versions.</summary>
     public int Channel { get; init; }
+
+    /// <summary>The image's HEALTHCHECK, where the channel can ask it; null: there is none.</summary>
+    public ImageCheck? Check { get; init; }
 
     /// <summary>Files of the machine directory that belong to this VM alone.</summary>
     public required IReadOnlyList<string> Own { get; init; }

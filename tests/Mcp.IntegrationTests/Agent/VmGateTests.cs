@@ -29,7 +29,7 @@ public sealed class VmGateTests(NodeFixture node)
         {
             var (exitCode, _, error) = await node.McpAsync("deploy", Written("deaf", "echo deaf; busybox sleep 1000", health + route));
             Assert.Equal(1, exitCode);
-            Assert.Contains("nothing listens on it inside", error, StringComparison.Ordinal);
+            Assert.Contains("nothing of it listens there", error, StringComparison.Ordinal);
             Assert.Contains("deaf", error, StringComparison.Ordinal);
         }
         finally

@@ -28,8 +28,11 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     /// <summary>Components whose instances end with exit code 1 as soon as they run.</summary>
     public HashSet<string> Crashing { get; } = [];
 
-    /// <summary>Components whose instances answer 500.</summary>
+    /// <summary>Components whose instances answer 500, and exit code 1 inside.</summary>
     public HashSet<string> Sick { get; } = [];
+
+    /// <summary>What images say that they should be asked, by component.</summary>
+    public Dictionary<string, HealthCheck> OwnChecks { get; } = [];
 
     /// <summary>Called before and after each change with what it is; throws to make it fail, never returns to make the caller as dead as
     /// kill -9 does.</summary>
@@ -38,7 +41,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     /// <summary>Thrown by whatever lists; null: it answers.</summary>
     public McpException? Mute { get; set; }
 
-    public string Name => "fake";
+    public string Name { get; init; } = "fake";
 
     public Task<RuntimeAvailability> ProbeAsync(CancellationToken ct) =>
         Task.FromResult<RuntimeAvailability>(new RuntimeAvailability.Usable("1"));
@@ -115,7 +118,9 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     }
 
     public Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct) =>
-        Task.FromResult(_instances.GetValueOrDefault(name)?.Info());
+        Task.FromResult(_instances.GetValueOrDefault(name)?.Info() is { } info
+            ? info with { OwnCheck = OwnChecks.GetValueOrDefault(name.Component.Text) }
+            : null);
 
     public Task<IReadOnlyList<InstanceInfo>> ListAsync(CancellationToken ct) => Mute is { } why
         ? Task.FromException<IReadOnlyList<InstanceInfo>>(why)
@@ -145,7 +150,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
         IReadOnlyList<string> command,
         TimeSpan limit,
         CancellationToken ct) =>
-        Task.FromResult((0, ""));
+        Task.FromResult((Sick.Contains(name.Component.Text) ? 1 : 0, ""));
 
     /// <summary>What it says of every port; null: it need not be asked.</summary>
     public bool? Listens { get; set; }

@@ -53,7 +53,7 @@ public sealed class HealthHostTests
             port = 8080
             {{hostname}}
             """, "test");
-        var check = HealthGate.Effective(service.Components[0])!;
+        var check = HealthGate.Effective(service.Components[0], info: null)!;
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         using var probe = new HealthProbe();

@@ -1,3 +1,4 @@
+using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
@@ -44,6 +45,28 @@ public sealed class HealthKeeperTests : IDisposable
         await RoundsAsync(world, 1);
         Assert.Null(world.Health.Of(s_blog, s_web));
         Assert.Equal([EventKind.ComponentUnhealthy, EventKind.ComponentHealed, EventKind.ComponentWell], Told(world));
+    }
+
+    [Fact]
+    public async Task What_the_image_asks_is_asked_before_the_switch_and_after_it_and_only_told()
+    {
+        _runtime.OwnChecks["web"] = new HealthCheck
+        {
+            Exec = ["ask"],
+            Interval = TimeSpan.FromMilliseconds(20),
+            Retries = 3,
+            Every = TimeSpan.FromSeconds(10),
+        };
+        using var world = await DeployedAsync("");
+        await RoundsAsync(world, 1);
+        _runtime.Sick.Add("web");
+        var failure = await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(World.Service("blog", "v2")));
+        Assert.Contains("the image's HEALTHCHECK: exec ask", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(["blog.web.1"], await world.RunningAsync());
+        var stops = _runtime.Graces.Count;
+        await RoundsAsync(world, 5);
+        Assert.Contains("the image's HEALTHCHECK", world.Health.Of(s_blog, s_web), StringComparison.Ordinal);
+        Assert.Equal(stops, _runtime.Graces.Count);
     }
 
     [Theory]

@@ -1,5 +1,6 @@
 using Mcp.Agent;
 using Mcp.Agent.Deploy;
+using Mcp.Agent.Overview;
 using Mcp.Agent.Ports;
 using Mcp.Agent.Probes;
 using Mcp.Agent.Proxy;
@@ -64,6 +65,8 @@ internal sealed class World : IDisposable
     public ServiceLocks Locks => _parts.Services.Locks;
 
     public ServiceControl Control => _parts.Services.Control;
+
+    public ServicesView Services => _parts.Node.Services;
 
     public Deployer Deployer => _parts.Services.Deployer;
 

@@ -1,0 +1,115 @@
+using System.Net;
+using System.Net.Sockets;
+using Mcp.IntegrationTests.Hosts;
+
+namespace Mcp.IntegrationTests.Agent;
+
+/// <summary>What people and images do with containers beside the agent, on real podman.</summary>
+[Collection("node")]
+public class OddContainerTests(NodeFixture node)
+{
+    [Fact]
+    public async Task One_that_was_renamed_is_found_by_its_labels_and_gets_its_name_back()
+    {
+        NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("renamed", "v1")));
+        var id = await IdAsync("renamed.web.1");
+        NodeFixture.Succeeded(await node.PodmanAsync("rename", "renamed.web.1", "mine"));
+        await NodeFixture.UntilAsync(
+            async () => await node.ContainersAsync("renamed") is ["renamed.web.1"], "it has its name again");
+        Assert.Equal(id, await IdAsync("renamed.web.1"));
+        Assert.Equal("hello from v1", await node.GetAsync("renamed"));
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "renamed"));
+        Assert.Empty(await node.ContainersAsync("renamed"));
+    }
+
+    [Fact]
+    public async Task A_paused_one_is_told_as_paused_at_once()
+    {
+        NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("paused", "v1")));
+        NodeFixture.Succeeded(await node.PodmanAsync("pause", "paused.web.1"));
+        await NodeFixture.UntilAsync(
+            async () => (await node.McpAsync("status", "paused")).Output.Contains("paused (unhealthy)", StringComparison.Ordinal)
+                || (await node.McpAsync("status", "paused")).Output.Contains(" paused ", StringComparison.Ordinal),
+            "status says that it is paused");
+        NodeFixture.Succeeded(await node.PodmanAsync("unpause", "paused.web.1"));
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "paused"));
+    }
+
+    [Theory]
+    [InlineData("test -e /tmp/ready", false)]
+    [InlineData("touch /tmp/asked", true)]
+    public async Task What_an_image_says_that_it_should_be_asked_is_asked(string check, bool isWell)
+    {
+        var image = await CheckedAsync(check);
+        var file = node.Write("checked", $"""
+            name = "checked"
+            [[components]]
+            name = "web"
+            image = "{image}"
+            [[components.routes]]
+            name = "http"
+            port = 8080
+            hostname = "checked.example.com"
+            """);
+        var (exitCode, output, error) = await node.McpAsync("deploy", file);
+        Assert.Equal(isWell ? 0 : 1, exitCode);
+        if (isWell)
+        {
+            NodeFixture.Succeeded(await node.PodmanAsync("exec", "checked.web.1", "busybox", "test", "-e", "/tmp/asked"));
+            // podman itself does not ask beside it.
+            Assert.DoesNotContain(
+                "touch", NodeFixture.Succeeded(await node.PodmanAsync("inspect", "checked.web.1", "--format", "{{.Config.Healthcheck}}")),
+                StringComparison.Ordinal);
+        }
+        else
+        {
+            Assert.Contains("the image's HEALTHCHECK: exec /bin/sh -c busybox test", output + error, StringComparison.Ordinal);
+            Assert.Contains("exit code 1", output + error, StringComparison.Ordinal);
+        }
+
+        await node.McpAsync("undeploy", "checked");
+        NodeFixture.Succeeded(await node.PodmanAsync("rmi", "-f", image));
+    }
+
+    [Fact]
+    public async Task On_the_host_network_a_strangers_answer_is_not_its_own()
+    {
+        using var stranger = new TcpListener(IPAddress.Loopback, 0);
+        stranger.Start();
+        var port = ((IPEndPoint)stranger.LocalEndpoint).Port;
+        var other = NodeFixture.FreePort();
+        string File(int asked) => node.Write("onhost", $$"""
+            name = "onhost"
+            [[components]]
+            name = "web"
+            image = "{{node.Image("v1")}}"
+            network = "host"
+            env = { PORT = "{{other}}" }
+            health = { tcp = true, port = {{asked}}, interval = "100ms", retries = 10 }
+            """);
+        var (exitCode, output, error) = await node.McpAsync("deploy", File(port));
+        Assert.Equal(1, exitCode);
+        Assert.Contains($"connect to port {port}", output + error, StringComparison.Ordinal);
+        Assert.Contains("nothing of it listens there", output + error, StringComparison.Ordinal);
+        NodeFixture.Succeeded(await node.McpAsync("deploy", File(other)));
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "onhost"));
+    }
+
+    private async Task<string> IdAsync(string name) =>
+        NodeFixture.Succeeded(await node.PodmanAsync("inspect", name, "--format", "{{.Id}}")).Trim();
+
+    // Built as Dockerfiles are, of an image that the registry has.
+    private async Task<string> CheckedAsync(string check)
+    {
+        var directory = Directory.CreateTempSubdirectory("mcp-image").FullName;
+        NodeFixture.Succeeded(await node.PodmanAsync("pull", "-q", "--tls-verify=false", node.Image("v1")));
+        await System.IO.File.WriteAllTextAsync(Path.Combine(directory, "Dockerfile"), $"""
+            FROM {node.Image("v1")}
+            HEALTHCHECK --interval=1s --retries=3 CMD busybox {check}
+            """);
+        var image = $"localhost/checked:{Guid.NewGuid():N}";
+        NodeFixture.Succeeded(await node.PodmanAsync("build", "-q", "--format", "docker", "-t", image, directory));
+        Directory.Delete(directory, recursive: true);
+        return image;
+    }
+}
