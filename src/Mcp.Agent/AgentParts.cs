@@ -56,20 +56,21 @@ public sealed class AgentParts : IDisposable
         var planner = new Planner(HostPaths.Overlap, config.Volumes);
         var outages = new Outages(time);
         var starter = new Starter(guarded, Ports);
+        var staying = new Staying(guarded, gate, planner);
         var rollouts = new Rollouts(config.Name, Registry, guarded, planner, outages);
         var undeployer = new Undeployer(Registry, guarded, Ports, Proxy, locks);
         var deployer = new Deployer(
             [
                 new PullStep(guarded),
-                new PortsStep(Ports),
+                new PortsStep(Ports, Registry.Components),
                 new StartStep(starter, guarded, Proxy),
                 new HealthGateStep(gate),
-                new ReplaceStep(Registry, guarded, Proxy, gate, new ReplaceParts(starter, planner, outages)),
+                new ReplaceStep(Registry, guarded, Proxy, gate, new ReplaceParts(starter, planner, outages, staying)),
                 new SwitchStep(Registry.Components, Registry.Holds, Proxy, Certificates.EnsureAsync, run, time),
                 new WatchStep(gate, run, time),
                 retire,
             ],
-            Registry, rollouts, undeployer, locks);
+            Registry, rollouts, undeployer, locks, staying);
         var control = new ServiceControl(Registry, guarded, Ports, Proxy, locks, retire, gate);
         control.Changed += Restarts.Forget;
         var health = Health = new HealthKeeper(Registry, guarded, gate, locks, time);

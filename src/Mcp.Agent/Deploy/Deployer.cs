@@ -38,7 +38,8 @@ public sealed class Deployer(
     AgentRegistry registry,
     Rollouts rollouts,
     Undeployer undeployer,
-    ServiceLocks locks)
+    ServiceLocks locks,
+    Staying staying)
 {
     internal const string Kind = "rollout";
     private readonly ConcurrentDictionary<Guid, bool> _active = new();
@@ -48,7 +49,8 @@ public sealed class Deployer(
         registry.Operations,
         Deployment.Write,
         Deployment.Read,
-        undoLimit: d => d.UndoLimit);
+        undoLimit: d => d.UndoLimit,
+        failed: staying.After);
 
     /// <returns>Whether anything had to be done.</returns>
     /// <exception cref="StepFailedException">A step failed; its hint says what became of what was before.</exception>

@@ -4,6 +4,7 @@ using Mcp.Agent.Registry;
 using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
 using Mcp.Model.Errors;
+using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Model.Revisions;
 
@@ -32,6 +33,10 @@ public sealed record Deployment(
 
     /// <summary>The run of the machine in which it took over.</summary>
     public string? Run { get; init; }
+
+    /// <summary>Of an undo: components that stopped first and need not go back with the one that failed, as far as they are well. Null: all
+    /// go back.</summary>
+    public IReadOnlyList<string>? Stays { get; init; }
 
     /// <summary>How long the new generation is watched: as long as the longest of its components.</summary>
     [JsonIgnore]
@@ -106,6 +111,16 @@ public sealed record Deployment(
     public IEnumerable<InstanceName> Kept() => Before
         .Where(row => Rollouts.Concat(Removals).All(r => r.Component != row.Name))
         .Select(row => new InstanceName(Service.Name, Label.Parse(row.Name), row.Generation));
+
+    /// <summary>The registry's rows as an undo leaves them.</summary>
+    /// <param name="stays">Components that do not go back.</param>
+    public IReadOnlyList<ComponentRow> RowsBack(IReadOnlyCollection<Label> stays)
+    {
+        var rolling = Rolling().Where(r => stays.Contains(r.Component.Name)).ToDictionary(r => r.Component.Name.Text);
+        return [.. Before.Select(row => rolling.GetValueOrDefault(row.Name) is { } stayed
+            ? ComponentRow.Of(stayed.Component, stayed.New.Generation, DesiredState.Running) with { SpecHash = stayed.Revision }
+            : row)];
+    }
 
     /// <summary>Every instance of before that goes, with its definition as far as it can be read.</summary>
     public IReadOnlyList<Going> Going()

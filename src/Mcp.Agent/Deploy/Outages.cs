@@ -23,6 +23,10 @@ public sealed class Outages(TimeProvider time)
             Verdict = verdict,
         };
 
+    /// <summary>It is not started again: what took its place is well, and stays.</summary>
+    public void Stays(InstanceName old, InstanceName by) =>
+        _outages[old] = (_outages.GetValueOrDefault(old) ?? new Outage(null, null, null)) with { By = by };
+
     public void Forget(IEnumerable<InstanceName> olds)
     {
         foreach (var old in olds)
@@ -41,6 +45,8 @@ public sealed class Outages(TimeProvider time)
         if (!_outages.TryGetValue(old, out var outage))
             return $"{old} was not touched";
         var stopped = outage.Stopped is { } at ? $"{old} was stopped at {Clock(at)}" : $"{old} had been stopped";
+        if (outage.By is { } by)
+            return $"{stopped}; {by}, which took its place, is well and stays";
         if (outage.Started is not { } again || outage.Verdict is not { } verdict)
             return $"{stopped} and does not run";
         var health = verdict.Healthy ? "it is well" : $"it is NOT well: {verdict.Probed}: {verdict.Answered}";
@@ -49,5 +55,8 @@ public sealed class Outages(TimeProvider time)
 
     private static string Clock(DateTimeOffset at) => at.ToString("HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
-    private sealed record Outage(DateTimeOffset? Stopped, DateTimeOffset? Started, HealthVerdict? Verdict);
+    private sealed record Outage(DateTimeOffset? Stopped, DateTimeOffset? Started, HealthVerdict? Verdict)
+    {
+        public InstanceName? By { get; init; }
+    }
 }

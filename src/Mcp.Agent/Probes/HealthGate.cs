@@ -240,7 +240,10 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         }
 
         text.Append(lines.Count == 0 ? "\n  it logged nothing" : $"\n  its last log lines:\n{string.Join('\n', lines)}");
-        return new McpException(ErrorCode.HealthFailed, text.ToString(), "correct the component or its health check");
+        return new McpException(ErrorCode.HealthFailed, text.ToString(), "correct the component or its health check")
+        {
+            Component = life.Component.Name,
+        };
     }
 
     // What is known of an instance while it is looked at.

@@ -104,13 +104,15 @@ public interface IServing : IProgress<string>
 
 /// <summary>Runs steps in order, each journaled before it begins. The one saga engine.</summary>
 /// <param name="undoLimit">How long undoing one step may take; null: 10 minutes.</param>
+/// <param name="failed">What the undo shall know of the failure.</param>
 public sealed class OperationRunner<TState>(
     IReadOnlyList<IStep<TState>> steps,
     IJournal journal,
     Func<TState, string> write,
     Func<string, TState> read,
     OnFailure onFailure = OnFailure.Undo,
-    Func<TState, TimeSpan>? undoLimit = null)
+    Func<TState, TimeSpan>? undoLimit = null,
+    Func<TState, McpException, TState>? failed = null)
 {
     private static readonly TimeSpan s_undoLimit = TimeSpan.FromMinutes(10);
 
@@ -157,6 +159,7 @@ public sealed class OperationRunner<TState>(
                 if (onFailure == OnFailure.Undo)
                 {
                     entry = entry with { Why = $"step {steps[i].Name}: {reason.Message}" };
+                    state = failed is null ? state : failed(state, reason);
                     throw new StepFailedException(steps[i].Name, reason, await TryUndoAsync(entry, state, report));
                 }
 

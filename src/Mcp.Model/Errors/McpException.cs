@@ -1,3 +1,5 @@
+using Mcp.Model.Names;
+
 namespace Mcp.Model.Errors;
 
 /// <summary>An expected failure, told in three parts: what happened, why, and what to do.</summary>
@@ -10,4 +12,7 @@ public sealed class McpException(ErrorCode code, string what, string hint = "", 
     public ErrorCode Code { get; } = code;
 
     public string Hint { get; } = hint;
+
+    /// <summary>Whose failure it is; null: of none in particular.</summary>
+    public Label? Component { get; init; }
 }

@@ -1,10 +1,11 @@
 using Mcp.Agent.Ports;
+using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
 
 namespace Mcp.Agent.Deploy.Steps;
 
 /// <summary>Gives each new instance its host ports.</summary>
-public sealed class PortsStep(PortAllocator ports) : IStep<Deployment>
+public sealed class PortsStep(PortAllocator ports, ComponentsTable components) : IStep<Deployment>
 {
     public string Name => "ports";
 
@@ -17,7 +18,8 @@ public sealed class PortsStep(PortAllocator ports) : IStep<Deployment>
 
     public Task UndoAsync(Deployment state, CancellationToken ct)
     {
-        foreach (var rolling in state.Rolling())
+        var stay = components.List(state.Service.Name).Select(c => c.Instance).ToHashSet();
+        foreach (var rolling in state.Rolling().Where(r => !stay.Contains(r.New)))
             ports.Release(rolling.New);
         return Task.CompletedTask;
     }

@@ -13,7 +13,7 @@ namespace Mcp.Agent.Deploy.Steps;
 
 /// <summary>Stop-first, one component after the other, once all others are well: clients wait at the node proxy, the old instance and
 /// whoever loses a volume or a port to the new one end, the new one starts and goes through its gate. Undone: the new one ends, the old
-/// ones start again.</summary>
+/// ones start again; see <see cref="Staying"/> for those that need not.</summary>
 public sealed class ReplaceStep(
     AgentRegistry registry,
     RuntimeSet runtimes,
@@ -51,8 +51,26 @@ public sealed class ReplaceStep(
 
     public async Task UndoAsync(Deployment state, CancellationToken ct)
     {
+        var stays = await parts.Staying.NowAsync(state, ct);
+        await BackAsync(state, state.Rolling().Where(r => stays.All(s => s.New != r.New)), ct);
+        if (stays.Count > 0 && !await parts.Staying.GetOnAsync(state, stays, ct))
+        {
+            await BackAsync(state, stays, ct);
+            stays = [];
+        }
+
+        foreach (var stayed in stays)
+            parts.Outages.Stays(stayed.Old!, stayed.New);
+        if (state.Stays is { Count: > 0 } && state.PreviousService is { } previous)
+            registry.Components.Store(previous, state.RowsBack([.. stays.Select(s => s.Component.Name)]), holds: true);
+        registry.Holds.Clear(state.Service.Name);
+        await proxy.PushAsync(ct);
+    }
+
+    private async Task BackAsync(Deployment state, IEnumerable<Rolling> all, CancellationToken ct)
+    {
         var back = new List<Going>();
-        foreach (var rolling in state.Rolling().Where(r => r.StopsFirst).Reverse())
+        foreach (var rolling in all.Where(r => r.StopsFirst).Reverse())
         {
             // It may have served for a while. Seen ended before anything of before starts.
             await proxy.DrainAsync(rolling.New, rolling.Component.Drain, ct);
@@ -62,8 +80,6 @@ public sealed class ReplaceStep(
 
         foreach (var old in back)
             await StartAgainAsync(old, ct);
-        registry.Holds.Clear(state.Service.Name);
-        await proxy.PushAsync(ct);
     }
 
     private async Task StopAsync(InstanceName old, IProgress<string> progress, CancellationToken ct)
@@ -122,4 +138,4 @@ public sealed class ReplaceStep(
 }
 
 /// <summary>What the step needs besides.</summary>
-public sealed record ReplaceParts(Starter Starter, Planner Planner, Outages Outages);
+public sealed record ReplaceParts(Starter Starter, Planner Planner, Outages Outages, Staying Staying);

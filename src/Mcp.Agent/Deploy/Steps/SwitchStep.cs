@@ -3,6 +3,7 @@ using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Instances;
+using Mcp.Model.Names;
 
 namespace Mcp.Agent.Deploy.Steps;
 
@@ -38,9 +39,14 @@ public sealed class SwitchStep(
         }
         else
         {
-            foreach (var rolling in state.Rolling().Where(r => r is { StopsFirst: true, OldWanted: true }))
+            var stays = state.Stays ?? [];
+            foreach (var rolling in state.Rolling()
+                .Where(r => r is { StopsFirst: true, OldWanted: true } && !stays.Contains(r.Component.Name.Text)))
+            {
                 holds.Set(state.Service.Name, rolling.Component.Name);
-            components.Store(previous, state.Before, holds: true);
+            }
+
+            components.Store(previous, state.RowsBack([.. stays.Select(s => Label.Parse(s))]), holds: true);
         }
 
         await proxy.PushAsync(ct);
