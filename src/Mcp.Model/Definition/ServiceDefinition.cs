@@ -77,6 +77,9 @@ public sealed record ComponentDefinition : IKeepsUnread<ComponentDefinition>
     /// <summary>Time from the request to stop to the kill, as the file says; null: <see cref="Grace"/> decides.</summary>
     public TimeSpan? StopGrace { get; init; }
 
+    /// <summary>What asks it to end; null: what the image says, or SIGTERM.</summary>
+    public StopSignal? StopSignal { get; init; }
+
     /// <summary>How long requests under way have before an old instance is stopped.</summary>
     public TimeSpan Drain { get; init; } = UsualDrain;
 
@@ -96,11 +99,11 @@ public sealed record ComponentDefinition : IKeepsUnread<ComponentDefinition>
     /// writer.</summary>
     public bool HoldsExclusively => Ports.Count > 0 || Network == "host" || Volumes.Any(v => v.Exclusive);
 
-    /// <summary>Time from the request to stop to the kill: what writes to a volume has something to finish.</summary>
     /// <summary>How long after its start bad answers do not count, where its check does not say so: a database may recover.</summary>
     public TimeSpan StartPeriod(HealthCheck check) =>
         check.StartPeriod ?? (Volumes.Any(v => v.Writable) ? s_startOfWriters : check.Interval * check.Retries);
 
+    /// <summary>Time from the request to stop to the kill: what writes to a volume has something to finish.</summary>
     public TimeSpan Grace => StopGrace ?? (Volumes.Any(v => v.Writable) ? s_graceOfWriters : s_grace);
 
     /// <summary>The old generation ends before the new one starts.</summary>
@@ -201,6 +204,9 @@ public enum RuntimeKind { Container, Unikernel, Microvm }
 
 /// <summary>What becomes of a component that was well and is not any more.</summary>
 public enum OnUnhealthy { Restart, Report }
+
+/// <summary>Linux's, with their numbers.</summary>
+public enum StopSignal { Hup = 1, Int = 2, Quit = 3, Kill = 9, Usr1 = 10, Usr2 = 12, Term = 15, Winch = 28, RtMin3 = 37 }
 
 public enum RestartPolicy { UnlessStopped, No, OnFailure, Always }
 

@@ -121,6 +121,11 @@ internal static class ServiceKeys
             c => c.StopGrace, (c, v) => c with { StopGrace = v },
             "How long it may take to end before it is killed.",
             "10s; with a writable volume 60s")
+        .Maybe(
+            "stop_signal", new ChoiceKind<StopSignal>(Spellings.Signals),
+            c => c.StopSignal, (c, v) => c with { StopSignal = v },
+            "What asks its program to end. Not for unikernels.",
+            "the image's own, or SIGTERM")
         .Value(
             "drain", s_time,
             c => c.Drain, (c, v) => c with { Drain = v },

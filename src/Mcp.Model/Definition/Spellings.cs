@@ -38,6 +38,19 @@ public static class Spellings
         ["stop-first"] = UpdateMode.StopFirst,
     };
 
+    public static readonly IReadOnlyDictionary<string, StopSignal> Signals = new Dictionary<string, StopSignal>
+    {
+        ["SIGTERM"] = StopSignal.Term,
+        ["SIGINT"] = StopSignal.Int,
+        ["SIGQUIT"] = StopSignal.Quit,
+        ["SIGHUP"] = StopSignal.Hup,
+        ["SIGUSR1"] = StopSignal.Usr1,
+        ["SIGUSR2"] = StopSignal.Usr2,
+        ["SIGWINCH"] = StopSignal.Winch,
+        ["SIGRTMIN+3"] = StopSignal.RtMin3,
+        ["SIGKILL"] = StopSignal.Kill,
+    };
+
     public static string Spell<T>(this IReadOnlyDictionary<string, T> spellings, T value)
         where T : struct, Enum =>
         spellings.First(pair => EqualityComparer<T>.Default.Equals(pair.Value, value)).Key;

@@ -231,6 +231,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
                 WorkingDir = WorkingDir(config),
                 User = config?.User ?? "",
                 Check = config?.Healthcheck,
+                StopSignal = config?.StopSignal ?? "",
             };
         }
         catch (JsonException)

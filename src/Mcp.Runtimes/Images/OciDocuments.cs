@@ -24,7 +24,8 @@ internal sealed record OciImageConfig(
     [property: JsonPropertyName("Cmd")] IReadOnlyList<string>? Cmd,
     [property: JsonPropertyName("WorkingDir")] string? WorkingDir,
     [property: JsonPropertyName("User")] string? User,
-    [property: JsonPropertyName("Healthcheck")] ImageCheck? Healthcheck = null);
+    [property: JsonPropertyName("Healthcheck")] ImageCheck? Healthcheck = null,
+    [property: JsonPropertyName("StopSignal")] string? StopSignal = null);
 
 internal sealed record TokenReply(string? Token, [property: JsonPropertyName("access_token")] string? AccessToken);
 

@@ -23,6 +23,9 @@ internal sealed record StoredImage
     /// <summary>Its HEALTHCHECK; null: none, or an older version unpacked it.</summary>
     public ImageCheck? Check { get; init; }
 
+    /// <summary>As the image says it, a name or a number; empty: it says nothing.</summary>
+    public string StopSignal { get; init; } = "";
+
     public string Root => Path.Combine(Directory, "rootfs");
 
     /// <summary>The program and its arguments, as container runtimes combine them: the component's cmd takes the place of the

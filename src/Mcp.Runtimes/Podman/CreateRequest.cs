@@ -40,6 +40,7 @@ internal static class CreateRequest
                 ? null
                 : new Dictionary<string, Dictionary<string, string>> { [component.Network] = [] },
             User = component.User,
+            StopSignal = (int?)component.StopSignal,
             Hostname = host ? null : $"{component.Name}",
             Limits = Limits(component),
             Log = new LibpodLog("k8s-file", LogBytes),

@@ -122,6 +122,7 @@ internal sealed record LibpodCreate
     [JsonPropertyName("hostname")] public string? Hostname { get; init; }
     [JsonPropertyName("resource_limits")] public LibpodLimits? Limits { get; init; }
     [JsonPropertyName("log_configuration")] public LibpodLog? Log { get; init; }
+    [JsonPropertyName("stop_signal")] public int? StopSignal { get; init; }
     [JsonPropertyName("restart_policy")] public string RestartPolicy { get; init; } = "no";
     [JsonPropertyName("image_volume_mode")] public string ImageVolumeMode { get; init; } = "anonymous";
     // We ask it ourselves; podman would too, by timers of systemd.

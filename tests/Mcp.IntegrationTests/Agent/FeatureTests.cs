@@ -57,6 +57,31 @@ public class FeatureTests(NodeFixture node)
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "vol"));
     }
 
+    [Theory]
+    [InlineData("container")]
+    [InlineData("microvm")]
+    public async Task A_program_is_asked_to_end_by_the_signal_that_its_file_names(string runtime)
+    {
+        var name = $"signal-{runtime}";
+        NodeFixture.Succeeded(await node.McpAsync("deploy", node.Write(name, $"""
+            name = "{name}"
+            [[components]]
+            name = "worker"
+            runtime = "{runtime}"
+            image = "{node.Image("shell")}"
+            stop_signal = "SIGUSR1"
+            cmd = ["-c", "trap 'echo asked nicely; exit 0' USR1; trap '' TERM; echo ready; while :; do busybox sleep 0.1; done"]
+            restart = "no"
+            """)));
+        async Task<string> LogAsync() => (await node.McpAsync("logs", name)).Output;
+        await NodeFixture.UntilAsync(async () => (await LogAsync()).Contains("ready", StringComparison.Ordinal), "it is ready", LogAsync);
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        NodeFixture.Succeeded(await node.McpAsync("stop", name));
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(9), $"it took {clock.Elapsed}, so it was killed");
+        Assert.Contains("asked nicely", await LogAsync(), StringComparison.Ordinal);
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", name));
+    }
+
     [Fact]
     public async Task One_component_is_deployed_alone()
     {

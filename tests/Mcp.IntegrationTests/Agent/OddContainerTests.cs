@@ -36,30 +36,29 @@ public class OddContainerTests(NodeFixture node)
     }
 
     [Theory]
-    [InlineData("test -e /tmp/ready", false)]
-    [InlineData("touch /tmp/asked", true)]
-    public async Task What_an_image_says_that_it_should_be_asked_is_asked(string check, bool isWell)
+    [InlineData("ill", "test -e /tmp/ready", false)]
+    [InlineData("asked", "touch /tmp/asked", true)]
+    public async Task What_an_image_says_that_it_should_be_asked_is_asked(string service, string check, bool isWell)
     {
         var image = await CheckedAsync(check);
-        var file = node.Write("checked", $"""
-            name = "checked"
+        var file = node.Write(service, $"""
+            name = "{service}"
             [[components]]
             name = "web"
             image = "{image}"
             [[components.routes]]
             name = "http"
             port = 8080
-            hostname = "checked.example.com"
+            hostname = "{service}.example.com"
             """);
         var (exitCode, output, error) = await node.McpAsync("deploy", file);
         Assert.Equal(isWell ? 0 : 1, exitCode);
         if (isWell)
         {
-            NodeFixture.Succeeded(await node.PodmanAsync("exec", "checked.web.1", "busybox", "test", "-e", "/tmp/asked"));
+            NodeFixture.Succeeded(await node.PodmanAsync("exec", $"{service}.web.1", "busybox", "test", "-e", "/tmp/asked"));
             // podman itself does not ask beside it.
-            Assert.DoesNotContain(
-                "touch", NodeFixture.Succeeded(await node.PodmanAsync("inspect", "checked.web.1", "--format", "{{.Config.Healthcheck}}")),
-                StringComparison.Ordinal);
+            string[] inspect = ["inspect", $"{service}.web.1", "--format", "{{.Config.Healthcheck}}"];
+            Assert.DoesNotContain("touch", NodeFixture.Succeeded(await node.PodmanAsync(inspect)), StringComparison.Ordinal);
         }
         else
         {
@@ -67,7 +66,7 @@ public class OddContainerTests(NodeFixture node)
             Assert.Contains("exit code 1", output + error, StringComparison.Ordinal);
         }
 
-        await node.McpAsync("undeploy", "checked");
+        await node.McpAsync("undeploy", service);
         NodeFixture.Succeeded(await node.PodmanAsync("rmi", "-f", image));
     }
 

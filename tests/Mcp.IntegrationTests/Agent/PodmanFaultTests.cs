@@ -21,7 +21,7 @@ public class PodmanFaultTests
                 && said.Contains("unreachable: podman on spare", StringComparison.Ordinal),
             "status says that podman does not answer");
         await NodeFixture.UntilAsync(
-            async () => (await agent.McpAsync("status")).Output.Contains(" running ", StringComparison.Ordinal), "it answers again");
+            async () => Runs((await agent.McpAsync("status")).Output), "it answers again");
         Assert.NotEqual(service, await ServiceAsync(agent));
         Assert.Equal(before, await PidAsync(agent));
         var events = (await agent.McpAsync("events")).Output;
@@ -32,13 +32,16 @@ public class PodmanFaultTests
             async () =>
             {
                 await ShellAsync(agent);
-                return (await agent.McpAsync("status")).Output.Contains(" running ", StringComparison.Ordinal)
+                return Runs((await agent.McpAsync("status")).Output)
                     && await PidAsync(agent) is { Length: > 0 } now
                     && now != before;
             },
             "it runs anew",
             async () => (await agent.McpAsync("status")).Output + (await agent.McpAsync("events")).Output);
     }
+
+    private static bool Runs(string status) => status.Contains("  running  ", StringComparison.Ordinal)
+        && !status.Contains("unknown", StringComparison.Ordinal);
 
     // Into the store itself: no registry has it.
     private static async Task<string> ShellAsync(SpareAgent agent)

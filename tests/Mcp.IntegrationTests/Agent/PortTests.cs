@@ -42,6 +42,44 @@ public sealed class PortTests(NodeFixture node) : IAsyncLifetime
         Assert.Equal("hello from v1", await node.GetAsync("ports"));
     }
 
+    // Each pair of an address, a runtime, a check, and a route or none.
+    [Theory]
+    [InlineData("", "container", "tcp = true, port = 8080", true)]
+    [InlineData("0.0.0.0", "container", "http = \"/\", port = 8080", false)]
+    [InlineData("127.0.0.1", "container", "", true)]
+    [InlineData("127.0.0.2", "container", "tcp = true, port = 8080", false)]
+    [InlineData("127.0.0.2", "container", "http = \"/\", port = 8080", true)]
+    [InlineData(Here, "container", "", false)]
+    [InlineData(Here, "container", "tcp = true, port = 8080", true)]
+    [InlineData("", "microvm", "http = \"/\", port = 8080", false)]
+    [InlineData("127.0.0.1", "microvm", "tcp = true, port = 8080", false)]
+    [InlineData("127.0.0.2", "microvm", "", true)]
+    [InlineData(Here, "microvm", "http = \"/\", port = 8080", true)]
+    [InlineData("0.0.0.0", "microvm", "tcp = true, port = 8080", true)]
+    public async Task Whatever_address_its_port_is_on_it_is_found_well_and_its_route_leads_to_it(
+        string address, string runtime, string check, bool isRouted)
+    {
+        var port = NodeFixture.FreePort();
+        var health = check.Length == 0 ? "" : $"health = {{ {check}, interval = \"300ms\", retries = 100 }}";
+        var route = isRouted ? "[[components.routes]]\nname = \"http\"\nport = 8080\nhostname = \"ports.example.com\"" : "";
+        NodeFixture.Succeeded(await node.McpAsync("deploy", node.Write("ports", $"""
+            name = "ports"
+            [[components]]
+            name = "web"
+            runtime = "{runtime}"
+            image = "{node.Image("v1")}"
+            ports = ["{(address.Length == 0 ? "" : $"{address}:")}{port}:8080"]
+            {health}
+            {route}
+            """)));
+        var there = address is "" or "0.0.0.0" ? Here : address;
+        await NodeFixture.UntilAsync(
+            async () => (await Command.RunAsync("curl", ["-fsS", "-m", "5", $"http://{there}:{port}/"])).Output.Trim() == "hello from v1",
+            "its port answers");
+        if (isRouted)
+            Assert.Equal("hello from v1", await node.GetAsync("ports"));
+    }
+
     [Theory]
     [InlineData("203.0.113.9:", "203.0.113.9", "is not an address of this host")]
     [InlineData("[fe80::1]:", "fe80::1", "is not an address of this host")]

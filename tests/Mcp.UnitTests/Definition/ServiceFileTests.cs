@@ -99,6 +99,7 @@ public class ServiceFileTests
     [InlineData("unikernel", "volumes = [\"/srv/a:/a\"]", "a unikernel cannot write to a volume")]
     [InlineData("unikernel", "volumes = [\"data:/a\"]", "a unikernel has no named volumes")]
     [InlineData("unikernel", "volumes = [\"data:/a:ro\"]", "a unikernel has no named volumes")]
+    [InlineData("unikernel", "stop_signal = \"SIGINT\"", "a unikernel has no signals")]
     [InlineData("unikernel", "user = \"1\"", "'user' is for containers")]
     [InlineData("microvm", "network = \"host\"", "a VM has no such network")]
     [InlineData("unikernel", "health = { exec = [\"true\"] }", "no program can be run inside a unikernel")]

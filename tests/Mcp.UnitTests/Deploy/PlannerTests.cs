@@ -29,6 +29,7 @@ public sealed class PlannerTests
         restart = "on-failure"
         update = "stop-first"
         stop_grace = "20s"
+        stop_signal = "SIGINT"
         drain = "3s"
         health.http = "/healthz"
         health.port = 8080

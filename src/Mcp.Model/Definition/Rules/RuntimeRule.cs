@@ -19,6 +19,15 @@ public sealed class RuntimeRule : IDefinitionRule
 
             if (vm.Network is not (null or "user" or "bridge"))
                 yield return places.Problem(vm, "a VM has no such network", vm.Network, "user | bridge");
+            if (vm is { Runtime: RuntimeKind.Unikernel, StopSignal: { } signal })
+            {
+                yield return places.Problem(
+                    vm,
+                    "a unikernel has no signals; it is told to end by its power button",
+                    Spellings.Signals.Spell(signal),
+                    "leave out stop_signal");
+            }
+
             foreach (var volume in vm.Volumes.Where(v => vm.Runtime == RuntimeKind.Unikernel && v.IsNamed))
             {
                 yield return places.Problem(

@@ -48,11 +48,26 @@ internal static class GuestScript
         GATEWAY={Quote($"{network.Gateway}")}
         NAMESERVER={Quote($"{network.NameServer}")}
         ADD_USER={Quote(user.Known || user.Uid == 0 ? "" : $"user{user.Uid}:x:{user.Uid}:{user.Gid}::{user.Home}:/sbin/nologin")}
+        STOP_SIGNAL={StopSignal(image, spec.Component)}
         VOLUMES={Quote(string.Join('\n', spec.Mounts.Select((v, i) => Volume(image, v, i))))}
         IFS='
         '
 
         """;
+
+    /// <summary>The number of what asks the program to end: what the component says, or else its image.</summary>
+    internal static int StopSignal(StoredImage image, ComponentDefinition component)
+    {
+        const int term = (int)Model.Definition.StopSignal.Term;
+        if (component.StopSignal is { } asked)
+            return (int)asked;
+        var said = image.StopSignal.ToUpperInvariant();
+        if (int.TryParse(said, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+            return number is > 0 and <= 64 ? number : term;
+        return Spellings.Signals.TryGetValue(said.StartsWith("SIG", StringComparison.Ordinal) ? said : $"SIG{said}", out var signal)
+            ? (int)signal
+            : term;
+    }
 
     // Links of the image lead to places in it; init would follow them before it is there.
     private static string Volume(StoredImage image, VolumeMount volume, int number)

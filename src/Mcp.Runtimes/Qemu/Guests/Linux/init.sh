@@ -42,7 +42,7 @@ $b chroot /root /.mcp/busybox sh /.mcp/run < /dev/null &
 program=$!
 ( until $b sh /channel; do $b sleep 1; done ) < /dev/null &
 # The power button asks for an orderly end.
-( $b dd if=/dev/input/event0 bs=24 count=1 > /dev/null 2>&1; kill -TERM $program ) &
+( $b dd if=/dev/input/event0 bs=24 count=1 > /dev/null 2>&1; kill -${STOP_SIGNAL:-15} $program ) &
 wait $program
 echo $? > /dev/vdc
 $b sync
