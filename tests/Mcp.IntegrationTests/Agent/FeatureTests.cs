@@ -136,14 +136,15 @@ public class FeatureTests(NodeFixture node)
         await using var server = builder.Build();
         server.MapGrpcService<HealthServiceImpl>();
         await server.StartAsync();
+        var port = NodeFixture.FreePort();
         var file = node.Write("grpc", $$"""
             name = "grpc"
             [[components]]
             name = "web"
-            image = "{{node.Image("v1")}}"
+            image = "{{node.Image("shell")}}"
             network = "host"
-            env = { PORT = "{{NodeFixture.FreePort()}}" }
-            health = { grpc = true, port = {{new Uri(server.Urls.First()).Port}}, interval = "100ms", retries = 3 }
+            {{Relay(port, server)}}
+            health = { grpc = true, port = {{port}}, interval = "100ms", retries = 3 }
             """);
         health.SetStatus("", HealthCheckResponse.Types.ServingStatus.NotServing);
         var (exitCode, _, error) = await node.McpAsync("deploy", file);
@@ -169,16 +170,17 @@ public class FeatureTests(NodeFixture node)
         builder.Logging.ClearProviders();
         await using var server = builder.Build();
         await server.StartAsync();
+        var port = NodeFixture.FreePort();
         NodeFixture.Succeeded(await node.McpAsync("deploy", node.Write("deep", $"""
             name = "deep"
             [[components]]
             name = "web"
-            image = "{node.Image("v1")}"
+            image = "{node.Image("shell")}"
             network = "host"
-            env = {"{"} PORT = "{NodeFixture.FreePort()}" {"}"}
+            {Relay(port, server)}
             [[components.routes]]
             name = "tls"
-            port = {new Uri(server.Urls.First()).Port}
+            port = {port}
             mode = "l4"
             hostname = "deep.example.com"
             """)));
@@ -193,6 +195,10 @@ public class FeatureTests(NodeFixture node)
         Assert.Equal(certificate.Thumbprint, ((X509Certificate2)tls.RemoteCertificate!).Thumbprint);
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "deep"));
     }
+
+    // On the host network only what the instance itself listens on counts: it passes all on to the test's server.
+    private static string Relay(int port, WebApplication server) =>
+        $"cmd = [\"-c\", \"exec busybox nc -ll -p {port} -e busybox nc 127.0.0.1 {new Uri(server.Urls.First()).Port}\"]";
 
     [Fact]
     public async Task Logs_are_followed_into_the_next_generation_and_cut_by_time()

@@ -43,6 +43,35 @@ public sealed class DeployFaultTests : IDisposable
             Assert.Empty(after.Registry.Operations.Open());
         });
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("volumes = [\"/tmp:/data\"]")]
+    [InlineData("runtime = \"microvm\"\nvolumes = [\"/tmp:/data\"]")]
+    public Task A_machine_that_is_rebooted_at_any_side_effect_of_an_upgrade_ends_with_one_generation_that_serves(string extra) =>
+        FaultMatrix.RunAsync(Fault.Kill, atLeast: 10, async point =>
+        {
+            using var runtime = Runtime();
+            var directory = Directory.CreateDirectory(Path.Combine(_directory, $"{point.Number}")).FullName;
+            using var before = new World(directory, runtime, vms: runtime);
+            await before.DeployAsync(World.Service("blog", "v1", $"watch = \"20ms\"\n{extra}"));
+            runtime.Hook = point.Hook;
+            if (!await point.BreaksAsync(() => before.DeployAsync(World.Service("blog", "v2", $"watch = \"20ms\"\n{extra}"))))
+                return;
+            runtime.Hook = _ => Task.CompletedTask;
+            foreach (var instance in await runtime.ListAsync(default))
+                runtime.Kill(instance.Name, 137);
+            using var after = new World(directory, runtime, vms: runtime, run: "two");
+            await after.RecoverAsync();
+            // As every agent does at its start.
+            await after.Proxy.PushAsync(default);
+            var stored = Assert.Single(after.Registry.Components.List());
+            Assert.Equal([stored.Instance.ToString()], await after.InstancesAsync());
+            Assert.Equal([stored.Instance.ToString()], await after.RunningAsync());
+            Assert.Equal(stored.Instance, after.Proxy.Targets["blog"]);
+            Assert.Empty(after.Registry.Operations.Open());
+            Assert.Empty(after.Registry.Holds.All());
+        });
+
     [Fact]
     public Task An_upgrade_that_fails_at_any_side_effect_leaves_the_old_generation_or_finishes() =>
         FaultMatrix.RunAsync(Fault.Fail, atLeast: 10, async point =>
