@@ -28,7 +28,7 @@ public sealed class ServicesView(
             Unhealthy = health.Of(c.Service, c.Definition.Name),
             Sight = reconciler.Sight.Of(c.Definition.Runtime),
         });
-        var drift = reconciler.Drift.Where(d => service is null || d.Service == service);
+        var drift = reconciler.Unexpected.Where(d => service is null || d.Service == service);
         return new ServicesStatus(node, [.. all], [.. drift], [.. reconciler.Sight.All.Where(s => s.Silent is not null)]);
     }
 }

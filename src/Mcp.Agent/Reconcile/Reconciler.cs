@@ -44,6 +44,10 @@ public sealed class Reconciler(
 
     public IReadOnlyList<DriftItem> Drift => _drift;
 
+    /// <summary>The same without what an operation under way is about: both generations of a component may be there, or none.</summary>
+    public IEnumerable<DriftItem> Unexpected =>
+        _drift.Where(d => locks.Of(d.Service) is null || KeptNow(d.Service).Contains(NameOf(d)));
+
     /// <summary>Looks at everything now.</summary>
     public void Trigger() => _triggers.Writer.TryWrite(true);
 

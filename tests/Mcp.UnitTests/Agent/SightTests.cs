@@ -80,7 +80,8 @@ public sealed class SightTests : IDisposable
         _containers.Kill(InstanceName.Parse("blog.db.1"), 1);
         _containers.Kill(InstanceName.Parse("blog.web.1"), 1);
         await world.Reconciler.RoundAsync(default);
-        // The one that is being replaced is the deploy's.
+        // The one that is being replaced is the deploy's, and no drift.
+        Assert.Empty(world.Services.Status(null).Drift);
         Assert.Equal(["blog.db.1"], await world.RunningAsync());
         goOn.SetResult();
         await deploy;
