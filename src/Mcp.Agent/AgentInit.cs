@@ -1,6 +1,7 @@
 using System.Net;
 using Mcp.Agent.Edge;
 using Mcp.Agent.Membership;
+using Mcp.Agent.Proxy;
 using Mcp.Daemon.Identity;
 using Mcp.Machine;
 using Mcp.Model.Definition.Keys;
@@ -34,6 +35,8 @@ internal static class AgentInit
 
         // Written last: a directory with agent.toml is complete.
         WriteConfig(config, state, endpoint, label, overlay: null);
+        foreach (var taken in PortsTaken.Of(AgentConfig.Read(config)))
+            output.WriteLine($"note: {taken}; give one of them another address before the agent is started");
         output.WriteLine($"""
             {state} is set up. Start the agent:
               mcp-agent run --config {config}

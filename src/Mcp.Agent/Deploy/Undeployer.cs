@@ -75,7 +75,7 @@ public sealed class Undeployer(AgentRegistry registry, RuntimeSet runtimes, Port
                 await runtimes.EndAsync(instance, ct);
             ports.ReleaseAll(service);
             registry.Components.Delete(service);
-            await proxy.PushAsync(ct);
+            await proxy.PushIfThereAsync(ct);
             registry.Operations.Close(entry.Id, Outcome.Done);
             registry.Events.Add(service.Text, "", EventKind.UndeployDone, "");
             return [.. components.Select(c => $"removed {c.Instance}")];

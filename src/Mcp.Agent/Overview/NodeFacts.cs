@@ -23,6 +23,9 @@ public sealed record NodeFacts
 
     public required bool ProxyAnswers { get; init; }
 
+    /// <summary>Why it does not; null: it does, or nobody knows.</summary>
+    public required string? ProxyFault { get; init; }
+
     public required IReadOnlyList<RuntimeFacts> Runtimes { get; init; }
 
     public required MachineFacts Machine { get; init; }

@@ -25,6 +25,7 @@ public sealed class NodeView(AgentConfig config, ComponentsTable components, Run
             Overlay = config.Proxy.Overlay?.ToString(),
             IsEdge = config.Edge is not null,
             ProxyAnswers = await proxy.AnswersAsync(ct),
+            ProxyFault = proxy.Fault,
             Runtimes = found,
             Machine = MachineFacts.Read(config.State),
             Services = CountServices(),

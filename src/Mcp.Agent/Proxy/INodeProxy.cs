@@ -11,11 +11,28 @@ public interface INodeProxy
     /// <exception cref="McpException">proxy.unreachable, proxy.start</exception>
     Task PushAsync(CancellationToken ct);
 
+    /// <summary>Why it is not there; null: it is, as far as is known.</summary>
+    string? Fault { get; }
+
     /// <summary>Returns when no request is on its way to this instance, or after the limit.</summary>
     Task DrainAsync(InstanceName instance, TimeSpan limit, CancellationToken ct);
 
     /// <summary>Somebody listens there.</summary>
     Task<bool> AnswersAsync(CancellationToken ct);
+
+    /// <summary>The same for what takes something back: a proxy that cannot be started passes nothing on, and takes what the registry says
+    /// then when it can.</summary>
+    async Task PushIfThereAsync(CancellationToken ct)
+    {
+        try
+        {
+            await PushAsync(ct);
+        }
+        catch (McpException e) when (e.Code == ErrorCode.ProxyStart)
+        {
+            // Its keeper tells why, and tries again.
+        }
+    }
 
     /// <summary>Starts it with the routes in force, and again where it is gone, until cancelled.</summary>
     Task KeepAsync(FaultLog log, CancellationToken ct);

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
 using System.Net.Sockets;
 using Mcp.Agent.Edge.Certificates;
 using Mcp.Agent.Ports;
@@ -19,10 +18,13 @@ namespace Mcp.Agent.Proxy;
 public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAllocator ports) : INodeProxy, IDisposable
 {
     private static readonly TimeSpan s_lookAgainAfter = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(5);
+    private const string Gone = "the node proxy was gone";
     private const int PushTries = 5;
     private static readonly TimeSpan s_retryAfter = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
     private readonly SemaphoreSlim _pushing = new(1, 1);
+    private readonly ProxyWatch _watch = new(config);
     private bool _pushed;
     private readonly HttpClient _http = new(new SocketsHttpHandler { ConnectCallback = (_, ct) => ConnectAsync(config.ProxySocket, ct) })
     {
@@ -30,6 +32,8 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         BaseAddress = new Uri("http://proxy/"),
     };
 
+    /// <inheritdoc/>
+    public string? Fault { get; private set; }
 
     /// <inheritdoc/>
     public async Task PushAsync(CancellationToken ct)
@@ -50,17 +54,49 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
     public async Task KeepAsync(FaultLog log, CancellationToken ct)
     {
         await EndOutdatedAsync(log, ct);
-        while (!ct.IsCancellationRequested)
+        for (var (why, pause) = (Gone, s_lookAgainAfter); !ct.IsCancellationRequested; await Task.Delay(pause, ct))
         {
-            var gone = !await AnswersAsync(ct);
-            if (!_pushed || gone)
-                await PushAsync(ct);
-            if (_pushed && gone)
-                registry.Events.Add("", "", EventKind.ProxyRestarted, "the node proxy was gone");
-            _pushed = true;
-            await GoneAsync(ct);
-            await Task.Delay(s_lookAgainAfter, ct);
+            try
+            {
+                var gone = !await AnswersAsync(ct);
+                if (!_pushed || gone)
+                    await PushAsync(ct);
+                if (_pushed && gone)
+                    registry.Events.Add("", "", EventKind.ProxyRestarted, why);
+                (_pushed, Fault, pause) = (true, null, s_lookAgainAfter);
+                log.Over("node proxy");
+                why = await EndsAsync(ct);
+            }
+            catch (McpException e)
+            {
+                Fault = e.Message;
+                log.WriteOnce("node proxy", e);
+                pause = pause * 2 < s_longestPause ? pause * 2 : s_longestPause;
+            }
         }
+    }
+
+    // Why it is not there any more.
+    private async Task<string> EndsAsync(CancellationToken ct)
+    {
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var (gone, hangs) = (GoneAsync(both.Token), _watch.HangsAsync(both.Token));
+        var first = await Task.WhenAny(gone, hangs);
+        await both.CancelAsync();
+        await Task.WhenAll(gone, hangs).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        ct.ThrowIfCancellationRequested();
+        if (first != hangs)
+        {
+            // It may be another reason than that it is gone.
+            await gone.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return Gone;
+        }
+
+        _watch.Kill();
+        using var limit = new Within(s_limit, ct);
+        while (await AnswersAsync(limit.Token))
+            await Task.Delay(20, limit.Token);
+        return $"it hung and was ended: {await hangs}";
     }
 
     // The proxy outlives the agent, and agent.toml may have changed meanwhile.
@@ -236,20 +272,16 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
 
     private McpException Ended(int exitCode)
     {
-        IPEndPoint?[] wanted =
-        [
-            config.Proxy.Http,
-            config.Proxy.Tls,
-            config.Proxy.H2c,
-            config.Proxy.Overlay,
-            config.Edge?.Http,
-            config.Edge?.Https,
-            config.Edge?.Metrics,
-        ];
+        if (PortsTaken.Of(config).ToList() is { Count: > 0 } taken)
+        {
+            return new McpException(
+                ErrorCode.ProxyStart,
+                $"the node proxy cannot listen: {string.Join("; ", taken)}",
+                $"end that program, or write another address into {config.File}");
+        }
+
         var what = string.Create(CultureInfo.InvariantCulture, $"the node proxy ended with exit code {exitCode}");
-        var log = Path.Combine(config.State, "proxy.log");
-        var hint = $"{log} says why; are {string.Join(" and ", wanted.OfType<IPEndPoint>())} free? ss -ltnp shows who has them";
-        return new McpException(ErrorCode.ProxyStart, what, hint);
+        return new McpException(ErrorCode.ProxyStart, what, $"{Path.Combine(config.State, "proxy.log")} says why");
     }
 
     private static async ValueTask<Stream> ConnectAsync(string path, CancellationToken ct)

@@ -26,6 +26,7 @@ internal static class StatusMapping
             Overlay = facts.Overlay ?? "",
             Edge = facts.IsEdge,
             Proxy = facts.ProxyAnswers,
+            ProxyFault = facts.ProxyFault ?? "",
             Services = facts.Services,
             Architecture = facts.Machine.Architecture,
             Cpus = facts.Machine.Cpus,

@@ -87,7 +87,7 @@ internal static class StatusCommands
         var checks = new List<string[]>
         {
             new[] { "ok", "connection", $"TLS to node {me.Node} as {me.Name} ({me.Role})" },
-            new[] { node.Proxy ? "ok" : "failed", "node proxy", node.Proxy ? "answers" : "does not answer; the agent's log says why" },
+            new[] { node.Proxy ? "ok" : "failed", "node proxy", ProxyTold(node) },
             new[]
             {
                 node.DiskFreeBytes > node.DiskBytes / 20 ? "ok" : "failed",
@@ -101,6 +101,9 @@ internal static class StatusCommands
         printer.Show(node, ["RESULT", "CHECK", "DETAIL"], checks, "");
         return checks.Any(c => c[0] == "failed") ? 1 : 0;
     }
+
+    private static string ProxyTold(NodeStatusReply node) =>
+        node.Proxy ? "answers" : node.ProxyFault.Length > 0 ? node.ProxyFault : "does not answer; the agent's log says why";
 
     // The text: masters before the field "master". To go with the release after the one that has it.
     private static bool IsMaster(WhoAmIReply me) => me.Master || me.Node.EndsWith(" (master)", StringComparison.Ordinal);

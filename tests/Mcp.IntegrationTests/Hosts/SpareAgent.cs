@@ -33,7 +33,7 @@ internal sealed class SpareAgent : IAsyncDisposable
         var toml = NodeFixture.WithStandIn(await File.ReadAllTextAsync(agent.Config))
             .Replace(
                 "127.0.0.1:8080",
-                $"127.0.0.1:{NodeFixture.FreePort()}",
+                $"127.0.0.1:{agent.ProxyPort}",
                 StringComparison.Ordinal).Replace(
                 "127.0.0.1:8443",
                 $"127.0.0.1:{NodeFixture.FreePort()}",
@@ -49,6 +49,8 @@ internal sealed class SpareAgent : IAsyncDisposable
     }
 
     public string Address { get; private set; } = "";
+
+    public int ProxyPort { get; } = NodeFixture.FreePort();
 
     /// <summary>Another one is the same machine after an upgrade, or back.</summary>
     public string Bin { get; set; } = "";

@@ -88,6 +88,8 @@ public sealed class ServiceCertificatesTests : IDisposable
 
     private sealed class NoProxy : INodeProxy
     {
+        public string? Fault => null;
+
         public Task PushAsync(CancellationToken ct) => Task.CompletedTask;
 
         public Task DrainAsync(InstanceName instance, TimeSpan limit, CancellationToken ct) => Task.CompletedTask;

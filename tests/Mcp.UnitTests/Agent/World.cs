@@ -133,6 +133,8 @@ internal sealed class FakeProxy(AgentRegistry registry, FakeRuntime runtime) : I
 {
     public Dictionary<string, InstanceName> Targets { get; private set; } = [];
 
+    public string? Fault => null;
+
     public async Task PushAsync(CancellationToken ct)
     {
         await runtime.Hook("push");

@@ -64,7 +64,7 @@ public sealed class ReplaceStep(
         if (state.Stays is { Count: > 0 } && state.PreviousService is { } previous)
             registry.Components.Store(previous, state.RowsBack([.. stays.Select(s => s.Component.Name)]), holds: true);
         registry.Holds.Clear(state.Service.Name);
-        await proxy.PushAsync(ct);
+        await proxy.PushIfThereAsync(ct);
     }
 
     private async Task BackAsync(Deployment state, IEnumerable<Rolling> all, CancellationToken ct)

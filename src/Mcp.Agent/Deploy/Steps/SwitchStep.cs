@@ -49,7 +49,7 @@ public sealed class SwitchStep(
             components.Store(previous, state.RowsBack([.. stays.Select(s => Label.Parse(s))]), holds: true);
         }
 
-        await proxy.PushAsync(ct);
+        await proxy.PushIfThereAsync(ct);
     }
 
     // What is kept keeps its row, as whatever version wrote it.
