@@ -57,7 +57,7 @@ public sealed record AgentConfig
 
     /// <summary>Everything of this file that the proxy reads at its start.</summary>
     // The number: what the agent tells the proxy. 2: held routes.
-    public string ProxyFingerprint => $"2 {AgentKeys.OfProxy(this)}";
+    public string ProxyFingerprint => $"3 {AgentKeys.OfProxy(this)}";
 
     /// <summary>The certificate and key of a service's names, in PEM, 0600.</summary>
     public string CertificateOf(Label service) => Path.Combine(State, "member", "services", $"{service}.pem");

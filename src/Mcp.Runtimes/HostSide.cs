@@ -10,8 +10,9 @@ namespace Mcp.Runtimes;
 internal static class HostSide
 {
     /// <summary>Before anything is made of it.</summary>
+    /// <param name="coming">Addresses that are there as soon as the instance is.</param>
     /// <exception cref="McpException">volume.missing, port.address: this host has no such directory, no such address.</exception>
-    public static void Check(InstanceSpec spec)
+    public static void Check(InstanceSpec spec, IReadOnlyCollection<string>? coming = null)
     {
         foreach (var volume in spec.Mounts.Where(v => !Path.Exists(v.Source)))
         {
@@ -21,7 +22,8 @@ internal static class HostSide
                 $"create it on the node: mkdir -p {volume.Source}");
         }
 
-        foreach (var port in spec.Ports.DistinctBy(p => p.Address).Where(p => !IsHere(IPAddress.Parse(p.Address))))
+        var needed = spec.Ports.DistinctBy(p => p.Address).Where(p => coming?.Contains(p.Address) != true);
+        foreach (var port in needed.Where(p => !IsHere(IPAddress.Parse(p.Address))))
         {
             throw new McpException(
                 ErrorCode.PortAddress,

@@ -14,8 +14,9 @@ public interface INodeProxy
     /// <summary>Why it is not there; null: it is, as far as is known.</summary>
     string? Fault { get; }
 
-    /// <summary>Returns when no request is on its way to this instance, or after the limit.</summary>
-    Task DrainAsync(InstanceName instance, TimeSpan limit, CancellationToken ct);
+    /// <summary>Returns when nothing is on its way to this instance, or after the limit.</summary>
+    /// <param name="what">What is waited for.</param>
+    Task DrainAsync(InstanceName instance, TimeSpan limit, Draining what, CancellationToken ct);
 
     /// <summary>Somebody listens there.</summary>
     Task<bool> AnswersAsync(CancellationToken ct);
@@ -36,4 +37,14 @@ public interface INodeProxy
 
     /// <summary>Starts it with the routes in force, and again where it is gone, until cancelled.</summary>
     Task KeepAsync(FaultLog log, CancellationToken ct);
+}
+
+/// <summary>What an instance may finish before it is stopped.</summary>
+public enum Draining
+{
+    /// <summary>Requests and WebSockets.</summary>
+    All,
+
+    /// <summary>Requests alone: others wait meanwhile, and a WebSocket does not end by itself.</summary>
+    Requests,
 }

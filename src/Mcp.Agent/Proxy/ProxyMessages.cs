@@ -29,5 +29,12 @@ internal sealed record ProxyRoutes(
     IReadOnlyList<ProxyCertificate>? Certificates = null,
     IReadOnlyList<PublicRoute>? Public = null);
 
+/// <summary>What the control socket is asked, before a port.</summary>
+internal static class ProxyControlPaths
+{
+    public const string InFlight = "/in-flight/";
+    public const string Requests = "/requests/";
+}
+
 [JsonSerializable(typeof(ProxyRoutes))]
 internal sealed partial class ProxyJson : JsonSerializerContext;

@@ -149,14 +149,15 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
     }
 
     /// <inheritdoc/>
-    public async Task DrainAsync(InstanceName instance, TimeSpan limit, CancellationToken ct)
+    public async Task DrainAsync(InstanceName instance, TimeSpan limit, Draining what, CancellationToken ct)
     {
         using var timer = new Within(limit, ct);
+        var question = what == Draining.All ? ProxyControlPaths.InFlight : ProxyControlPaths.Requests;
         try
         {
             foreach (var port in PortsOf(instance))
             {
-                while (await _http.GetStringAsync(new Uri($"in-flight/{port}", UriKind.Relative), timer.Token) != "0")
+                while (await _http.GetStringAsync(new Uri($"{question}{port}", UriKind.Relative), timer.Token) != "0")
                     await Task.Delay(20, timer.Token);
             }
         }

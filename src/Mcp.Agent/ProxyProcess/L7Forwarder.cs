@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using Microsoft.AspNetCore.Http.Features;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Mcp.Agent.ProxyProcess;
@@ -52,6 +53,9 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
             return;
         }
 
+        var isSocket = context.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true };
+        if (isSocket)
+            backend.BeginSocket();
         try
         {
             var error = await forwarder.SendAsync(context, backend.Prefix, _backends, IsGrpc(context.Request) ? s_grpc : s_http, headers);
@@ -60,6 +64,8 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
         }
         finally
         {
+            if (isSocket)
+                backend.EndSocket();
             backend.Leave();
         }
     }

@@ -88,7 +88,7 @@ internal sealed record ProxyTables(RouteTable Local, CertificateTable Certificat
     public void Dispose() => Public.Dispose();
 }
 
-/// <summary>Answers the agent on the control socket: PUT /routes, GET /in-flight/PORT, POST /end.</summary>
+/// <summary>Answers the agent on the control socket: PUT /routes, GET /in-flight/PORT, GET /requests/PORT, POST /end.</summary>
 internal sealed class ProxyControl(ProxyTables tables, string file, IHostApplicationLifetime lifetime) : IDisposable
 {
     private readonly SemaphoreSlim _writing = new(1, 1);
@@ -112,9 +112,13 @@ internal sealed class ProxyControl(ProxyTables tables, string file, IHostApplica
                 _writing.Release();
             }
         }
-        else if (context.Request.Method == "GET" && IsInFlight(path, out var port))
+        else if (context.Request.Method == "GET" && IsOf(path, ProxyControlPaths.InFlight, out var port))
         {
             await context.Response.WriteAsync(tables.Local.InFlight(port).ToString(CultureInfo.InvariantCulture));
+        }
+        else if (context.Request.Method == "GET" && IsOf(path, ProxyControlPaths.Requests, out var asked))
+        {
+            await context.Response.WriteAsync(tables.Local.Requests(asked).ToString(CultureInfo.InvariantCulture));
         }
         else if (context.Request.Method == "POST" && path == "/end")
         {
@@ -127,11 +131,10 @@ internal sealed class ProxyControl(ProxyTables tables, string file, IHostApplica
         }
     }
 
-    private static bool IsInFlight(string path, out int port)
+    private static bool IsOf(string path, string question, out int port)
     {
-        const string Question = "/in-flight/";
         port = 0;
-        return path.StartsWith(Question, StringComparison.Ordinal)
-            && int.TryParse(path.AsSpan(Question.Length), CultureInfo.InvariantCulture, out port);
+        return path.StartsWith(question, StringComparison.Ordinal)
+            && int.TryParse(path.AsSpan(question.Length), CultureInfo.InvariantCulture, out port);
     }
 }

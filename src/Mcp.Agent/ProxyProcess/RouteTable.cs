@@ -8,12 +8,20 @@ namespace Mcp.Agent.ProxyProcess;
 internal sealed class Backend(int port)
 {
     private int _inFlight;
+    private int _sockets;
 
     public int Port => port;
 
     public string Prefix { get; } = $"http://127.0.0.1:{port}";
 
     public int InFlight => Volatile.Read(ref _inFlight);
+
+    /// <summary>The same without WebSockets.</summary>
+    public int Requests => InFlight - Volatile.Read(ref _sockets);
+
+    public void BeginSocket() => Interlocked.Increment(ref _sockets);
+
+    public void EndSocket() => Interlocked.Decrement(ref _sockets);
 
     public void Enter() => Interlocked.Increment(ref _inFlight);
 
@@ -83,6 +91,15 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
         lock (_lock)
         {
             return _backends.GetValueOrDefault(port)?.InFlight ?? 0;
+        }
+    }
+
+    /// <summary>Without WebSockets.</summary>
+    public int Requests(int port)
+    {
+        lock (_lock)
+        {
+            return _backends.GetValueOrDefault(port)?.Requests ?? 0;
         }
     }
 

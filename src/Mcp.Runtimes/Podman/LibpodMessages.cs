@@ -53,7 +53,9 @@ internal sealed record LibpodListed(
     Dictionary<string, string>? Labels,
     LibpodPort[]? Ports);
 
-internal sealed record LibpodNetwork([property: JsonPropertyName("ipv6_enabled")] bool Ipv6);
+internal sealed record LibpodSubnet(string? Gateway);
+
+internal sealed record LibpodNetwork([property: JsonPropertyName("ipv6_enabled")] bool Ipv6, LibpodSubnet[]? Subnets = null);
 
 internal sealed record LibpodActor(Dictionary<string, string>? Attributes);
 

@@ -296,15 +296,21 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     // podman takes connections on an address of a family that the network does not have, and passes no byte.
     private async Task CheckHostAsync(InstanceSpec spec, CancellationToken ct)
     {
-        HostSide.Check(spec);
-        var sixth = spec.Ports.FirstOrDefault(p => IPAddress.Parse(p.Address).AddressFamily == AddressFamily.InterNetworkV6);
-        if (sixth is null || spec.Component.Network == "host")
+        var own = spec.Ports.Where(p => p.Address is not (FixedPorts.EveryAddress or FixedPorts.Loopback)).ToList();
+        if (own.Count == 0 || spec.Component.Network == "host")
+        {
+            HostSide.Check(spec);
             return;
+        }
+
         var network = spec.Component.Network is null or "bridge" ? DefaultNetwork : spec.Component.Network;
         var path = $"/networks/{Uri.EscapeDataString(network)}/json";
         var about = await PodmanFaults.ToldAsync(
             $"cannot look at the network {network}", () => _client.GetAsync(path, LibpodJson.Default.LibpodNetwork, ct));
-        if (about is { Ipv6: true })
+        // Its bridge may come with the first container.
+        HostSide.Check(spec, [.. (about?.Subnets ?? []).Select(s => s.Gateway).OfType<string>()]);
+        var sixth = own.Find(p => IPAddress.Parse(p.Address).AddressFamily == AddressFamily.InterNetworkV6);
+        if (sixth is null || about is { Ipv6: true })
             return;
         throw new McpException(
             ErrorCode.PortAddress,

@@ -51,6 +51,7 @@ public sealed class PortTests(NodeFixture node) : IAsyncLifetime
     [InlineData("127.0.0.2", "container", "http = \"/\", port = 8080", true)]
     [InlineData(Here, "container", "", false)]
     [InlineData(Here, "container", "tcp = true, port = 8080", true)]
+    [InlineData("10.88.0.1", "container", "", true)]
     [InlineData("", "microvm", "http = \"/\", port = 8080", false)]
     [InlineData("127.0.0.1", "microvm", "tcp = true, port = 8080", false)]
     [InlineData("127.0.0.2", "microvm", "", true)]

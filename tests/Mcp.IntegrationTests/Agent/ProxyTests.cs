@@ -77,6 +77,9 @@ public sealed class ProxyTests : IAsyncLifetime
         var buffer = new byte[100];
         var read = await client.ReceiveAsync(buffer.AsMemory(), default);
         Assert.Equal("over and out", Encoding.UTF8.GetString(buffer, 0, read.Count));
+        // It is on its way, and no request that ends by itself.
+        Assert.Equal("1", await _proxy.InFlightAsync(ProxyProcess.Port(backend)));
+        Assert.Equal("0", await _proxy.InFlightAsync(ProxyProcess.Port(backend), "requests"));
         await client.CloseAsync(WebSocketCloseStatus.NormalClosure, null, default);
     }
 

@@ -56,10 +56,10 @@ internal sealed class ProxyProcess : IAsyncDisposable
         response.EnsureSuccessStatusCode();
     }
 
-    public async Task<string> InFlightAsync(int port)
+    public async Task<string> InFlightAsync(int port, string question = "in-flight")
     {
         using var control = Control();
-        return await control.GetStringAsync(new Uri($"in-flight/{port}", UriKind.Relative));
+        return await control.GetStringAsync(new Uri($"{question}/{port}", UriKind.Relative));
     }
 
     public async ValueTask DisposeAsync()

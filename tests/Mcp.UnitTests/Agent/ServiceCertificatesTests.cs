@@ -92,7 +92,7 @@ public sealed class ServiceCertificatesTests : IDisposable
 
         public Task PushAsync(CancellationToken ct) => Task.CompletedTask;
 
-        public Task DrainAsync(InstanceName instance, TimeSpan limit, CancellationToken ct) => Task.CompletedTask;
+        public Task DrainAsync(InstanceName instance, TimeSpan limit, Draining what, CancellationToken ct) => Task.CompletedTask;
 
         public Task<bool> AnswersAsync(CancellationToken ct) => Task.FromResult(false);
 

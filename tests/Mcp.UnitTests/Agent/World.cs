@@ -144,7 +144,7 @@ internal sealed class FakeProxy(AgentRegistry registry, FakeRuntime runtime) : I
 
     public List<TimeSpan> Drains { get; } = [];
 
-    public Task DrainAsync(InstanceName instance, TimeSpan limit, CancellationToken ct)
+    public Task DrainAsync(InstanceName instance, TimeSpan limit, Draining what, CancellationToken ct)
     {
         Drains.Add(limit);
         return runtime.Hook("drain");

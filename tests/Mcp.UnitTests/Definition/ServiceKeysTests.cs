@@ -24,7 +24,7 @@ public sealed class ServiceKeysTests
             name    = "db"
             image   = "docker.io/library/postgres:17"
             volumes = ["/srv/notes/data:/var/lib/postgresql/data"]
-            ports   = ["127.0.0.1:5432:5432"]
+            ports   = ["10.88.0.1:5432:5432"]
             health  = { exec = ["pg_isready", "-U", "postgres"], interval = "2s" }
 
             [[components]]

@@ -73,7 +73,7 @@ public sealed class ReplaceStep(
         foreach (var rolling in all.Where(r => r.StopsFirst).Reverse())
         {
             // It may have served for a while. Seen ended before anything of before starts.
-            await proxy.DrainAsync(rolling.New, rolling.Component.Drain, ct);
+            await proxy.DrainAsync(rolling.New, rolling.Component.Drain, Draining.Requests, ct);
             await runtimes.EndAsync(rolling.New, ct);
             back.AddRange(Losing(state, rolling).Where(o => o.Wanted && back.All(b => b.Instance != o.Instance)));
         }
@@ -89,7 +89,7 @@ public sealed class ReplaceStep(
         registry.Holds.Set(old.Service, old.Component);
         await proxy.PushAsync(ct);
         progress.Report($"{old.Component}: waits for requests under way");
-        await proxy.DrainAsync(old, await runtimes.DrainOfAsync(old, ct), ct);
+        await proxy.DrainAsync(old, await runtimes.DrainOfAsync(old, ct), Draining.Requests, ct);
         progress.Report($"{old.Component}: stops");
         await runtimes.StopAsync(old, ct);
         parts.Outages.Stopped(old);

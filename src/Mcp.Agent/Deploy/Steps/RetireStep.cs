@@ -34,7 +34,7 @@ public sealed class RetireStep(RuntimeSet runtimes, PortAllocator ports, INodePr
     /// <summary>False: it could not be ended; an event says why.</summary>
     public Task<bool> RetireAsync(InstanceName old, CancellationToken ct) => TryAsync(old, async () =>
     {
-        await proxy.DrainAsync(old, await runtimes.DrainOfAsync(old, ct), ct);
+        await proxy.DrainAsync(old, await runtimes.DrainOfAsync(old, ct), Draining.All, ct);
         await runtimes.EndAsync(old, ct);
         ports.Release(old);
     }, ct);

@@ -22,7 +22,7 @@ public sealed class StartStep(Starter starter, RuntimeSet runtimes, INodeProxy p
         foreach (var rolling in state.Rolling().Where(r => !r.StopsFirst))
         {
             // It may have served for a while.
-            await proxy.DrainAsync(rolling.New, rolling.Component.Drain, ct);
+            await proxy.DrainAsync(rolling.New, rolling.Component.Drain, Draining.All, ct);
             await runtimes.EndAsync(rolling.New, ct);
         }
     }
