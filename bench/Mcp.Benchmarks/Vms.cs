@@ -7,6 +7,7 @@ using Mcp.Model.Definition;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Model.Revisions;
+using Mcp.Runtimes;
 using Mcp.Runtimes.Qemu;
 using Mcp.Runtimes.Qemu.Network;
 
@@ -29,7 +30,7 @@ internal sealed class Vms(QemuOptions options, ImageReference image) : IDisposab
         using var vms = new Vms(options, ImageReference.Parse(image));
         foreach (var runtime in (QemuRuntime[])[QemuRuntime.Microvms(options, vms._bridge), QemuRuntime.Unikernels(options, vms._bridge)])
         {
-            await runtime.PullAsync(vms.Image, null, default);
+            await runtime.PullAsync(vms.Image, new ImageWish(), null, default);
             if (what == "starts")
                 await vms.StartsAsync(runtime, times);
             else if (what == "boots")

@@ -55,13 +55,14 @@ public sealed class AgentParts : IDisposable
         var retire = new RetireStep(guarded, Ports, Proxy, Registry.Events);
         var planner = new Planner(HostPaths.Overlap, config.Volumes);
         var outages = new Outages(time);
-        var starter = new Starter(guarded, Ports);
+        var starter = new Starter(guarded, Ports, Registry.KeptImages);
         var staying = new Staying(guarded, gate, planner);
-        var rollouts = new Rollouts(config.Name, Registry, guarded, planner, outages);
+        var rollouts = new Rollouts(
+            config.Name, Registry, guarded, planner, outages, new NewImages(guarded, new ImageDigests(config.Qemu.AuthFile)));
         var undeployer = new Undeployer(Registry, guarded, Ports, Proxy, locks);
         var deployer = new Deployer(
             [
-                new PullStep(guarded),
+                new PullStep(guarded, Registry.KeptImages),
                 new PortsStep(Ports, Registry.Components),
                 new StartStep(starter, guarded, Proxy),
                 new HealthGateStep(gate),

@@ -14,10 +14,14 @@ public interface IRuntime
     /// <summary>Is it usable here, and if not, why. Never throws for an unusable runtime.</summary>
     Task<RuntimeAvailability> ProbeAsync(CancellationToken ct);
 
-    /// <summary>Makes the image present; a floating reference is looked up again, but a copy already here serves where the registry does
-    /// not.</summary>
+    /// <summary>Makes the image present. A copy that is here serves where the registry does not.</summary>
+    /// <param name="wish">Whether the registry is asked although there is a copy.</param>
+    /// <returns>What the reference means here now, in the runtime's own words; later wishes and specs may name it.</returns>
     /// <exception cref="McpException">image.pull</exception>
-    Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct);
+    Task<string> PullAsync(ImageReference image, ImageWish wish, IProgress<string>? progress, CancellationToken ct);
+
+    /// <summary>Digests by which registries may know the image of an instance; none: there is no instance, or nobody knows.</summary>
+    Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct);
 
     /// <summary>Creates and starts. Safe to repeat: an instance of this name and spec that already runs is left as it is.</summary>
     /// <exception cref="McpException">port.in_use, instance.start</exception>
@@ -64,6 +68,11 @@ public interface IRuntime
     /// somebody else may take it. Null: a connection tells, or nobody can.</summary>
     Task<bool?> ListensAsync(InstanceName name, int port, CancellationToken ct);
 }
+
+/// <param name="Ask">The registry, also where there is a copy.</param>
+/// <param name="Kept">What an earlier <see cref="IRuntime.PullAsync"/> told: it serves, if it is still here and the registry is not to be
+/// asked. Empty: nothing.</param>
+public sealed record ImageWish(bool Ask = false, string Kept = "");
 
 public abstract record RuntimeAvailability
 {

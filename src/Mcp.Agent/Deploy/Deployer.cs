@@ -25,6 +25,12 @@ public sealed record DeployOptions(Label? Only = null, bool Force = false, bool 
     /// <summary>The number that its release has in the fleet; 0: none.</summary>
     public long Release { get; init; }
 
+    /// <summary>Components that take the image that their registry has now.</summary>
+    public IReadOnlyCollection<Label> Pull { get; init; } = [];
+
+    /// <summary>Registries are asked for newer images also where nothing is done about them.</summary>
+    public bool Looks { get; init; }
+
     /// <summary>The id of the plan that was agreed to: nothing else is done. Null: whatever the plan is.</summary>
     public string? Plan { get; init; }
 

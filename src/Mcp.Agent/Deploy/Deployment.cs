@@ -87,7 +87,8 @@ public sealed record Deployment(
             r.OldGeneration > 0 ? new InstanceName(service.Name, Label.Parse(r.Component), r.OldGeneration) : null,
             r.StopsFirst,
             r.OldWanted,
-            r.Revision))];
+            r.Revision,
+            r.Pulls))];
     }
 
     /// <summary>For people: what becomes of each component.</summary>
@@ -137,13 +138,15 @@ public sealed record Deployment(
 /// <param name="Old">Null: there was none.</param>
 /// <param name="OldWanted">The old one was meant to run.</param>
 /// <param name="Revision">What the new instance carries.</param>
+/// <param name="Pulls">The registry is asked for its image.</param>
 public sealed record Rolling(
     ComponentDefinition Component,
     InstanceName New,
     InstanceName? Old,
     bool StopsFirst,
     bool OldWanted,
-    string Revision);
+    string Revision,
+    bool Pulls = false);
 
 /// <param name="Definition">Null: it is not known.</param>
 /// <param name="Wanted">It was meant to run.</param>
@@ -153,13 +156,15 @@ public sealed record Going(InstanceName Instance, ComponentDefinition? Definitio
 /// <param name="StopsFirst">The old instance ends before the new one starts.</param>
 /// <param name="OldWanted">False: it was stopped, and an undo does not start it.</param>
 /// <param name="Revision">Names the component's body (<see cref="RevisionId"/>); an instance that has been started carries it.</param>
+/// <param name="Pulls">The registry is asked for its image, also where there is a copy.</param>
 public sealed record Rollout(
     string Component,
     int OldGeneration,
     int Generation,
     bool StopsFirst = false,
     bool OldWanted = true,
-    string Revision = "")
+    string Revision = "",
+    bool Pulls = false)
 {
     /// <param name="target">The service as it is to be.</param>
     public static Rollout Of(ComponentChange change, ServiceDefinition target) => new(
@@ -168,7 +173,8 @@ public sealed record Rollout(
         change.New,
         change.StopsFirst,
         change.OldWanted,
-        target.Components.FirstOrDefault(c => c.Name == change.Component) is { } component ? RevisionId.Of(component) : "");
+        target.Components.FirstOrDefault(c => c.Name == change.Component) is { } component ? RevisionId.Of(component) : "",
+        change.Pulls);
 }
 
 [JsonSerializable(typeof(Deployment))]

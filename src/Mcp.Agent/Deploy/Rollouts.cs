@@ -12,7 +12,7 @@ namespace Mcp.Agent.Deploy;
 /// <summary>From what is wanted to the state that a deploy journals. The plan is made by the same code for `mcp plan` and `mcp
 /// deploy`.</summary>
 /// <param name="node">This one.</param>
-public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runtimes, Planner planner, Outages outages)
+public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runtimes, Planner planner, Outages outages, NewImages images)
 {
     public Outages Outages => outages;
 
@@ -29,17 +29,21 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
             .Where(d => d.Repair is Repair.Recreate or Repair.Restart or Repair.Redeploy)
             .Select(d => d.Component)
             .ToHashSet();
+        var news = await images.OfAsync(stored, service, options.Looks, ct);
         var current = stored.Select(c => new CurrentComponent(
             c.Definition,
             c.Generation,
             c.Desired == DesiredState.Running,
-            !sick.Contains(c.Definition.Name)));
+            !sick.Contains(c.Definition.Name))
+        {
+            News = news.GetValueOrDefault(c.Definition.Name),
+        });
         var next = service.Components.Select(c => c.Name).Distinct().ToDictionary(c => c, c => Next(service.Name, c, observed));
         var there = new CurrentService(node, registry.Components.Find(service.Name), [.. current], next)
         {
             Volumes = runtimes.Volumes.Of(service.Name),
         };
-        var plan = planner.Plan(new RolloutRequest(service, options.Only, options.Force), there);
+        var plan = planner.Plan(new RolloutRequest(service, options.Only, options.Force) { Pull = options.Pull }, there);
         await CheckVolumesAsync(plan, ct);
         return plan;
     }

@@ -8,6 +8,7 @@ using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
+using Mcp.Runtimes;
 
 namespace Mcp.Agent.Deploy;
 
@@ -93,12 +94,13 @@ public sealed class ServiceControl(
         }
 
         var runtime = runtimes.For(stored.Definition);
-
-        await runtime.PullAsync(stored.Definition.Image, null, ct);
+        var kept = registry.KeptImages.Of(stored.Instance, stored.Definition.Image);
+        var image = await runtime.PullAsync(stored.Definition.Image, new ImageWish(Kept: kept), null, ct);
+        registry.KeptImages.Keep(stored.Instance, stored.Definition.Image, image);
         // Fresh ports: rules that a vanished container left behind would lead the old ones nowhere.
         ports.Release(stored.Instance);
         ports.Allocate(stored.Instance, stored.Definition);
-        await runtime.RunAsync(ports.Spec(stored.Instance, stored.Definition, stored.SpecHash), ct);
+        await runtime.RunAsync(ports.Spec(stored.Instance, stored.Definition, stored.SpecHash) with { KeptImage = image }, ct);
         await proxy.PushAsync(ct);
     }
 

@@ -1,10 +1,11 @@
 using Mcp.Agent.Ports;
+using Mcp.Agent.Registry;
 using Mcp.Model.Errors;
 
 namespace Mcp.Agent.Deploy;
 
 /// <summary>Starts a new instance, with other host ports where somebody took one between allocation and start.</summary>
-public sealed class Starter(RuntimeSet runtimes, PortAllocator ports)
+public sealed class Starter(RuntimeSet runtimes, PortAllocator ports, KeptImagesTable images)
 {
     private const int PortTries = 5;
 
@@ -17,7 +18,8 @@ public sealed class Starter(RuntimeSet runtimes, PortAllocator ports)
         {
             try
             {
-                await runtimes.For(component).RunAsync(ports.Spec(instance, component, rolling.Revision), ct);
+                var spec = ports.Spec(instance, component, rolling.Revision);
+                await runtimes.For(component).RunAsync(spec with { KeptImage = images.Of(instance, component.Image) }, ct);
                 return;
             }
             catch (McpException e) when (e.Code == ErrorCode.PortInUse && component.Ports.Count == 0 && tries < PortTries)

@@ -29,6 +29,7 @@ public sealed class AgentRegistry : IDisposable
         Components = new ComponentsTable(database, time);
         Generations = new GenerationsTable(database);
         Holds = new HoldsTable(database);
+        KeptImages = new KeptImagesTable(database);
         Ports = new PortsTable(database);
         Sequences = new SequencesTable(database);
         EdgeRoutes = new EdgeRoutesTable(database, time);
@@ -49,6 +50,8 @@ public sealed class AgentRegistry : IDisposable
     public GenerationsTable Generations { get; }
 
     public HoldsTable Holds { get; }
+
+    public KeptImagesTable KeptImages { get; }
 
     public PortsTable Ports { get; }
 

@@ -64,6 +64,7 @@ public sealed class ComponentsTable(Database database, TimeProvider time)
             """, ("name", service.Text));
         connection.Run("DELETE FROM services WHERE name = @name", ("name", service.Text));
         connection.Run("DELETE FROM holds WHERE service = @name", ("name", service.Text));
+        connection.Run("DELETE FROM kept_images WHERE service = @name", ("name", service.Text));
     });
 
     public void SetDesired(Label service, Label component, DesiredState desired)

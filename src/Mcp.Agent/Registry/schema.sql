@@ -62,6 +62,15 @@ CREATE TABLE issuances (
 
 CREATE INDEX issuances_by_hostname ON issuances(hostname);
 
+CREATE TABLE kept_images (
+  service TEXT NOT NULL,
+  component TEXT NOT NULL,
+  generation INTEGER NOT NULL,
+  reference TEXT NOT NULL,
+  image TEXT NOT NULL,
+  PRIMARY KEY (service, component, generation)
+);
+
 CREATE TABLE master_epochs (
   id INTEGER PRIMARY KEY,
   epoch TEXT NOT NULL UNIQUE

@@ -59,7 +59,7 @@ internal sealed class AgentRpc(
             throw new McpException(ErrorCode.DeployUnfinished, what, "ask again when it has ended: mcp events");
         }
 
-        var plan = await services.Rollouts.PlanAsync(service, Options(request, context), context.CancellationToken);
+        var plan = await services.Rollouts.PlanAsync(service, Options(request, context) with { Looks = true }, context.CancellationToken);
         return SeenPlan.By(AuthInterceptor.CallerOf(context), plan.ToWire());
     }
 
@@ -249,6 +249,7 @@ internal sealed class AgentRpc(
         return new(Component(request.Component), request.Force, request.IfChanged, number)
         {
             Plan = request.Plan.Length == 0 ? null : request.Plan,
+            Pull = [.. request.Pull.Select(Label.Parse).Distinct()],
             By = caller.IsMaster && request.By.Length > 0 ? Label.Clip(request.By) : caller.Name,
             Release = caller.IsMaster ? request.Release : 0,
         };

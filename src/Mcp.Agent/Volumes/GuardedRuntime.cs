@@ -13,7 +13,10 @@ public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard, NamedVolum
 
     public Task<RuntimeAvailability> ProbeAsync(CancellationToken ct) => inner.ProbeAsync(ct);
 
-    public Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct) => inner.PullAsync(image, progress, ct);
+    public Task<string> PullAsync(ImageReference image, ImageWish wish, IProgress<string>? progress, CancellationToken ct) =>
+        inner.PullAsync(image, wish, progress, ct);
+
+    public Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct) => inner.DigestsAsync(name, ct);
 
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
     {

@@ -179,8 +179,13 @@ internal static class DeployCommands
         private readonly Option<string?> _node = new("--node") { Description = nodeMeans, HelpName = "NODE" };
         private readonly Option<bool> _force = new("--force") { Description = "replace components that did not change, too" };
         private readonly Option<bool> _leaveData = LeaveData();
+        private readonly Option<string[]> _pull = new("--pull")
+        {
+            Description = "take the image that its registry has now for this component; may be given more than once",
+            HelpName = "COMPONENT",
+        };
 
-        public IEnumerable<Symbol> All => [_target, _node, _force, _leaveData];
+        public IEnumerable<Symbol> All => [_target, _node, _force, _pull, _leaveData];
 
         /// <summary>The service's name, also where a file is given.</summary>
         public string Target(ParseResult parsed)
@@ -199,6 +204,7 @@ internal static class DeployCommands
                 Node = parsed.GetValue(_node) ?? "",
                 Force = parsed.GetValue(_force),
                 LeaveData = parsed.GetValue(_leaveData),
+                Pull = { parsed.GetValue(_pull) ?? [] },
             };
             return (request, $"{definition.Name}");
         }

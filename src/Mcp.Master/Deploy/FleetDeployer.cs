@@ -152,7 +152,8 @@ public sealed class FleetDeployer(
 
         store.Events.Add(entry.Subject, "", EventKind.DeployResumed, $"from step {steps[entry.Step].Name}");
         // What the agent has finished meanwhile is not done again; of a forced one nobody can tell whether it has.
-        await RunAsync(entry with { State = FleetDeployment.Write(state with { IfChanged = !state.Force }) }, work, ct);
+        var isSame = !state.Force && state.Pull is not { Count: > 0 };
+        await RunAsync(entry with { State = FleetDeployment.Write(state with { IfChanged = isSame }) }, work, ct);
     }
 
     private async Task RunAsync(JournalEntry entry, Work work, CancellationToken ct)

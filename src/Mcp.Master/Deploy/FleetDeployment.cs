@@ -37,6 +37,10 @@ public sealed record FleetDeployment
     /// <summary>The agent replaces what did not change, too.</summary>
     public bool Force { get; init; }
 
+    /// <summary>Components that take the image that their registry has now. Null: none, or written by a version that knew of
+    /// none.</summary>
+    public IReadOnlyList<string>? Pull { get; init; }
+
     /// <summary>The id of the agent's plan that was agreed to: the agent does nothing else. Null: whatever its plan is.</summary>
     public string? Plan { get; init; }
 

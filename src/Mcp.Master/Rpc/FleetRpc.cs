@@ -277,6 +277,7 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
             MoveTo = request.Node.Length == 0 ? null : Label.Parse(request.Node),
             IfChanged = request.IfChanged,
             Force = request.Force,
+            Pull = [.. request.Pull.Select(c => Label.Parse(c).Text).Distinct()],
             LeaveData = request.LeaveData,
             Plan = request.Plan.Length == 0 ? null : request.Plan,
             By = AuthInterceptor.CallerOf(context).Name,

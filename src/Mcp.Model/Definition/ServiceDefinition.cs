@@ -71,6 +71,9 @@ public sealed record ComponentDefinition : IKeepsUnread<ComponentDefinition>
 
     public RestartPolicy Restart { get; init; }
 
+    /// <summary>When the registry is asked for its image.</summary>
+    public PullPolicy Pull { get; init; }
+
     /// <summary>How a new generation takes over; null: as its ports, network and volumes allow (<see cref="StopFirst"/>).</summary>
     public UpdateMode? Update { get; init; }
 
@@ -209,6 +212,9 @@ public enum OnUnhealthy { Restart, Report }
 public enum StopSignal { Hup = 1, Int = 2, Quit = 3, Kill = 9, Usr1 = 10, Usr2 = 12, Term = 15, Winch = 28, RtMin3 = 37 }
 
 public enum RestartPolicy { UnlessStopped, No, OnFailure, Always }
+
+/// <summary>When the registry is asked for an image: when its text has changed, at each deploy, or only where there is no copy.</summary>
+public enum PullPolicy { Changed, Always, Missing }
 
 public enum RouteMode { L7, L4 }
 

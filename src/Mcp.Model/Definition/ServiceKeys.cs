@@ -111,6 +111,10 @@ internal static class ServiceKeys
             "restart", new ChoiceKind<RestartPolicy>(Spellings.Restarts),
             c => c.Restart, (c, v) => c with { Restart = v },
             "Whether it is started again after it has ended.")
+        .Value(
+            "pull", new ChoiceKind<PullPolicy>(Spellings.Pulls),
+            c => c.Pull, (c, v) => c with { Pull = v },
+            "When the registry is asked for its image: where the file names another one, at each deploy, or only where no copy is here.")
         .Maybe(
             "update", new ChoiceKind<UpdateMode>(Spellings.Updates),
             c => c.Update, (c, v) => c with { Update = v },

@@ -32,6 +32,13 @@ public static class Spellings
         ["l4"] = RouteMode.L4,
     };
 
+    public static readonly IReadOnlyDictionary<string, PullPolicy> Pulls = new Dictionary<string, PullPolicy>
+    {
+        ["changed"] = PullPolicy.Changed,
+        ["always"] = PullPolicy.Always,
+        ["missing"] = PullPolicy.Missing,
+    };
+
     public static readonly IReadOnlyDictionary<string, UpdateMode> Updates = new Dictionary<string, UpdateMode>
     {
         ["beside"] = UpdateMode.Beside,

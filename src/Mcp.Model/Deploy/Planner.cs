@@ -15,10 +15,12 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
     {
         var target = asked.Only is null ? asked.Wanted : With(asked.Wanted, there.Definition, asked.Only);
         CanRunAtOnce(target);
+        foreach (var pulled in asked.Pull)
+            CanBePulled(pulled, asked.Only, target);
         var current = there.Components.ToDictionary(c => c.Definition.Name);
         var changes = target.Components
             .Where(c => asked.Only is null || c.Name == asked.Only)
-            .Select(c => Change(target, c, current.GetValueOrDefault(c.Name), there, asked.Force))
+            .Select(c => Change(target, c, current.GetValueOrDefault(c.Name), there, asked))
             .ToList();
         // A file that says that the service is not active stops all of it, also where one component alone was asked for.
         if (!target.Active)
@@ -89,6 +91,16 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
         };
     }
 
+    private static void CanBePulled(Label component, Label? only, ServiceDefinition target)
+    {
+        if (target.Components.Any(c => c.Name == component && (only is null || only == component)))
+            return;
+        throw new McpException(
+            ErrorCode.ComponentUnknown,
+            $"--pull {component}: no component of that name is deployed",
+            $"these are: {(only is { } one ? one.Text : string.Join(", ", target.Components.Select(c => c.Name)))}");
+    }
+
     // A file has no such two; one component of it beside what the others were may, and so may two paths that are one on this node.
     private void CanRunAtOnce(ServiceDefinition target)
     {
@@ -121,7 +133,7 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
         ComponentDefinition wanted,
         CurrentComponent? before,
         CurrentService there,
-        bool force)
+        RolloutRequest asked)
     {
         var (service, active) = (target.Name, target.Active);
         if (before is null)
@@ -134,13 +146,15 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
                 New = there.Next.GetValueOrDefault(wanted.Name, 1),
                 StopsFirst = taken is not null,
                 Finds = Found(wanted, there),
+                Pulls = Pulls(wanted, null, asked),
                 Why = Sentence(Sentence("new", Found(wanted, there)), active ? taken : "not started: active = false"),
                 Fields = FieldChanges.Of(null, wanted),
             };
         }
 
-        if (Reason(wanted, before, active, force) is not { } reason)
-            return Kept(before, active);
+        var news = News(wanted, before, asked);
+        if (Reason(wanted, before, active, asked) is not { } reason)
+            return Kept(before, active, news);
         var first = StopsFirst(service, wanted, before) ?? TakenOver(service, wanted, there.Components);
         return new ComponentChange
         {
@@ -151,7 +165,8 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
             New = there.Next.GetValueOrDefault(wanted.Name, before.Generation + 1),
             StopsFirst = first is not null,
             Finds = Found(wanted, there),
-            Why = Sentence(Sentence(reason, Found(wanted, there)), first),
+            Pulls = Pulls(wanted, before, asked),
+            Why = Sentence(Sentence(Sentence(reason, Found(wanted, there)), first), news),
             Fields = FieldChanges.Of(before.Definition, wanted),
         };
     }
@@ -167,7 +182,25 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
             : null;
     }
 
-    private static ComponentChange Kept(CurrentComponent there, bool active)
+    private static bool Pulls(ComponentDefinition wanted, CurrentComponent? before, RolloutRequest asked) =>
+        asked.Pull.Contains(wanted.Name)
+            || wanted.Pull == PullPolicy.Always
+            || (wanted.Pull == PullPolicy.Changed && before?.Definition.Image != wanted.Image);
+
+    // Of what is not taken by itself.
+    private static string? News(ComponentDefinition wanted, CurrentComponent there, RolloutRequest asked)
+    {
+        if (Pulls(wanted, there, asked) && there.News == ImageNews.Newer)
+            return null;
+        return there.News switch
+        {
+            ImageNews.Newer => $"the registry has a newer image, and --pull {wanted.Name} takes it",
+            ImageNews.NoAnswer => "whether there is a newer image is not known: its registry did not answer",
+            ImageNews.Unknown or ImageNews.Same => null,
+        };
+    }
+
+    private static ComponentChange Kept(CurrentComponent there, bool active, string? news = null)
     {
         var ends = !active && there.Wanted;
         return new ComponentChange
@@ -177,14 +210,14 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
             Old = there.Generation,
             OldWanted = there.Wanted,
             Ends = ends,
-            Why = Sentence("unchanged", ends ? "it stops: active = false" : null),
+            Why = Sentence(Sentence("unchanged", ends ? "it stops: active = false" : null), news),
         };
     }
 
     private static string Sentence(string what, string? more) => more is null ? what : $"{what}; {more}";
 
     /// <returns>Null: nothing to do.</returns>
-    private static string? Reason(ComponentDefinition wanted, CurrentComponent there, bool active, bool force)
+    private static string? Reason(ComponentDefinition wanted, CurrentComponent there, bool active, RolloutRequest asked)
     {
         if (RevisionCodec.Write(wanted) != RevisionCodec.Write(there.Definition))
         {
@@ -192,8 +225,12 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
             return isElsewhere ? "changed; with other volumes, no data is copied" : "changed";
         }
 
-        if (force)
+        if (asked.Force)
             return "asked for with --force";
+        if (asked.Pull.Contains(wanted.Name))
+            return "asked for with --pull";
+        if (active && wanted.Pull == PullPolicy.Always && there.News == ImageNews.Newer)
+            return "the registry has a newer image";
         if (!active || (there.Wanted && there.Runs))
             return null;
         return there.Wanted ? "it does not run" : "it is stopped";

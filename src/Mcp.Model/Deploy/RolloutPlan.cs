@@ -31,6 +31,9 @@ public sealed record ComponentChange
     /// <summary>It is kept, and is not meant to run any more.</summary>
     public bool Ends { get; init; }
 
+    /// <summary>The registry is asked for the image of what comes, also where there is a copy.</summary>
+    public bool Pulls { get; init; }
+
     /// <summary>A sentence for people: what makes it change, or stop first.</summary>
     public required string Why { get; init; }
 
@@ -91,14 +94,18 @@ public sealed record RolloutPlan
         .. Leaves.Of(ServiceKeys.Service.Write(Target)).Lines(),
         "from",
         .. Leaves.Of(Previous is null ? null : ServiceKeys.Service.Write(Previous)).Lines(),
-        .. Changes.Select(c => FormattableString.Invariant($"{c.Kind} {c.Component} {c.Old} {c.StopsFirst} {c.Ends}")),
+        .. Changes.Select(c => FormattableString.Invariant($"{c.Kind} {c.Component} {c.Old} {c.StopsFirst} {c.Ends} {c.Pulls}")),
     ];
 }
 
 /// <summary>What a deploy is asked for.</summary>
 /// <param name="Only">Only this component; null: all.</param>
 /// <param name="Force">What did not change is replaced, too.</param>
-public sealed record RolloutRequest(ServiceDefinition Wanted, Label? Only = null, bool Force = false);
+public sealed record RolloutRequest(ServiceDefinition Wanted, Label? Only = null, bool Force = false)
+{
+    /// <summary>Components that take the image that their registry has now.</summary>
+    public IReadOnlyCollection<Label> Pull { get; init; } = [];
+}
 
 /// <summary>A service as it is on a node.</summary>
 /// <param name="Definition">Null: it is not there.</param>
@@ -113,4 +120,10 @@ public sealed record CurrentService(
 /// <summary>A component as it is on the node.</summary>
 /// <param name="Wanted">It is meant to run.</param>
 /// <param name="Runs">Its runtime says that it does.</param>
-public sealed record CurrentComponent(ComponentDefinition Definition, int Generation, bool Wanted, bool Runs);
+public sealed record CurrentComponent(ComponentDefinition Definition, int Generation, bool Wanted, bool Runs)
+{
+    public ImageNews News { get; init; }
+}
+
+/// <summary>What is known of the image that a registry has under the name of what runs.</summary>
+public enum ImageNews { Unknown, Same, Newer, NoAnswer }

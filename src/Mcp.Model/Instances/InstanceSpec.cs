@@ -13,6 +13,9 @@ public sealed record InstanceSpec(
     IReadOnlyDictionary<string, string> Env,
     IReadOnlyList<FixedPort> Ports)
 {
+    /// <summary>The image that its reference meant when it was pulled, in the runtime's own words; empty: what it means now.</summary>
+    public string KeptImage { get; init; } = "";
+
     /// <summary>The component's volumes as directories of this host.</summary>
     public IReadOnlyList<VolumeMount> Mounts { get; init; } = [.. Component.Volumes.Where(v => !v.IsNamed)];
 }

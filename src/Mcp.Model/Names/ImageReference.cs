@@ -14,6 +14,9 @@ public sealed partial record ImageReference
 
     public string Text { get; }
 
+    /// <summary>No registry has another one of that name: it is named by its digest, or is of this machine alone.</summary>
+    public bool IsFixed => Text.Contains('@', StringComparison.Ordinal) || Text.StartsWith("localhost/", StringComparison.Ordinal);
+
     /// <summary>True when the reference may mean another image tomorrow: no digest, and no tag or the tag latest.</summary>
     public bool Floats =>
         !Text.Contains('@', StringComparison.Ordinal)

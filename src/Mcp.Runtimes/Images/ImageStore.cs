@@ -37,11 +37,14 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
 
     /// <summary>Safe to repeat and to interrupt. A floating reference is looked up again.</summary>
     /// <exception cref="McpException">image.pull, image.architecture, image.too_large, image.login, disk.full; names the image.</exception>
-    public async Task<StoredImage> PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
+    public Task<StoredImage> PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct) =>
+        PullAsync(image, image.Floats, progress, ct);
+
+    private async Task<StoredImage> PullAsync(ImageReference image, bool ask, IProgress<string>? progress, CancellationToken ct)
     {
         try
         {
-            if (!image.Floats && Find(image) is { } here)
+            if (!ask && Find(image) is { } here)
                 return here;
             using var registry = new RegistryClient(image, credentials, _limits.MaxBytes);
             var (digest, manifest) = await registry.ManifestAsync(Architecture, ct);
@@ -65,7 +68,22 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         }
     }
 
-    /// <summary>As PullAsync, in so much time; what is here already serves where the registry does not.</summary>
+    /// <summary>What the wish names, what is here, or what the registry has, in so much time.</summary>
+    /// <exception cref="McpException">As of PullAsync.</exception>
+    public async Task<StoredImage> HaveAsync(
+        ImageReference image,
+        ImageWish wish,
+        TimeSpan limit,
+        IProgress<string>? progress,
+        CancellationToken ct)
+    {
+        if (!wish.Ask && Digest.IsHex(wish.Kept) && Open(wish.Kept) is { } kept)
+            return kept;
+        return (!wish.Ask || image.IsFixed) && Find(image) is { } here ? here : await RenewAsync(image, limit, progress, ct);
+    }
+
+    /// <summary>As PullAsync, but the registry is always asked, in so much time; what is here already serves where the registry does
+    /// not.</summary>
     /// <exception cref="McpException">As of PullAsync.</exception>
     public async Task<StoredImage> RenewAsync(ImageReference image, TimeSpan limit, IProgress<string>? progress, CancellationToken ct)
     {
@@ -73,7 +91,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         McpException failure;
         try
         {
-            return await PullAsync(image, progress, over.Token);
+            return await PullAsync(image, ask: true, progress, over.Token);
         }
         catch (McpException e) when (s_notHad.Contains(e.Code))
         {

@@ -38,6 +38,17 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
             : throw OciReader.Wrong("the index lists another index, not an image");
     }
 
+    /// <summary>By which the image is known now: its own and, where it is one of an index, the index's.</summary>
+    /// <exception cref="McpException">image.pull</exception>
+    public async Task<IReadOnlyList<string>> DigestsAsync(string architecture, CancellationToken ct)
+    {
+        var (digest, document) = await ReadManifestAsync(RegistryAddress.Tag(image), ct);
+        var ours = document is ManifestDocument.Platforms { All: var all }
+            ? all.Where(p => p.Os == "linux" && p.Architecture == architecture).Select(p => p.Digest?.ToString()).OfType<string>()
+            : [];
+        return [digest.ToString(), .. ours];
+    }
+
     /// <summary>Of the Linux platforms that the image is there for, as image manifests spell them.</summary>
     /// <exception cref="McpException">image.pull</exception>
     public async Task<IReadOnlyList<string>> ArchitecturesAsync(CancellationToken ct)

@@ -12,6 +12,7 @@ internal static class CreateRequest
     public const string GenerationLabel = "mcp.generation";
     public const string SpecLabel = "mcp.spec";
     public const string DefinitionLabel = "mcp.definition";
+    public const string ImageLabel = "mcp.image";
     private const long LogBytes = 10 * 1024 * 1024;
     private const long CpuPeriod = 100_000;
 
@@ -22,7 +23,7 @@ internal static class CreateRequest
         return new LibpodCreate
         {
             Name = spec.Name.ToString(),
-            Image = component.Image.Text,
+            Image = Image(spec),
             Command = component.Cmd.Count > 0 ? component.Cmd : null,
             Env = spec.Env,
             Labels = new Dictionary<string, string>
@@ -31,6 +32,7 @@ internal static class CreateRequest
                 [ComponentLabel] = spec.Name.Component.Text,
                 [GenerationLabel] = spec.Name.Generation.ToString(System.Globalization.CultureInfo.InvariantCulture),
                 [SpecLabel] = spec.SpecHash,
+                [ImageLabel] = component.Image.Text,
                 [DefinitionLabel] = RevisionCodec.Write(component),
             },
             Mounts = [.. spec.Mounts.Select(v => new LibpodMount(v.Target, v.Source, "bind", ["rbind", v.ReadOnly ? "ro" : "rw"]))],
@@ -46,6 +48,9 @@ internal static class CreateRequest
             Log = new LibpodLog("k8s-file", LogBytes),
         };
     }
+
+    /// <summary>As podman is to find it.</summary>
+    public static string Image(InstanceSpec spec) => spec.KeptImage.Length > 0 ? spec.KeptImage : spec.Component.Image.Text;
 
     // netavark 1.4 takes 0.0.0.0 for the destination of a packet, which no packet has; without an address it asks for none.
     private static string HostIp(string address) => address == FixedPorts.EveryAddress ? "" : address;

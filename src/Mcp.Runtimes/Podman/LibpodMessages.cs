@@ -36,7 +36,7 @@ internal sealed record LibpodContainer
     public LibpodMounted[]? Mounts { get; init; }
 }
 
-internal sealed record LibpodImage(ImageCheck? HealthCheck);
+internal sealed record LibpodImage(ImageCheck? HealthCheck, string? Id, string? Digest, string[]? RepoDigests);
 
 internal sealed record LibpodPort(
     [property: JsonPropertyName("host_ip")] string? HostIp,

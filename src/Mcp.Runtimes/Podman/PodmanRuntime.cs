@@ -26,6 +26,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     private readonly LibpodClient _client;
     private readonly ShownImage _shown;
     private readonly PodmanChecks _checks;
+    private readonly PodmanImages _images;
     private bool _isSwept;
 
     public PodmanRuntime(PodmanOptions options)
@@ -35,6 +36,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         _client = new LibpodClient(_socket);
         _shown = new ShownImage(_client);
         _checks = new PodmanChecks(_client);
+        _images = new PodmanImages(_client, options.PullLimit);
     }
 
     public string Name => "podman";
@@ -58,41 +60,11 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     /// <param name="replaced">Told why.</param>
     public Task KeepAsync(Action<string> replaced, CancellationToken ct) => new PodmanKeeper(_socket, _client).RunAsync(replaced, ct);
 
-    public async Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
-    {
-        var exists = $"/images/{Uri.EscapeDataString(image.Text)}/exists";
-        var here = await PodmanFaults.ToldAsync(
-            $"cannot look for {image}",
-            () => _client.CallAsync(HttpMethod.Get, exists, s_startLimit, ct, HttpStatusCode.NotFound)) == HttpStatusCode.NoContent;
-        if (here && (!image.Floats || image.Text.StartsWith("localhost/", StringComparison.Ordinal)))
-            return;
-        using var limit = new Within(_options.PullLimit, ct);
-        try
-        {
-            await PullNowAsync(image, progress, limit.Token);
-        }
-        catch (LibpodException e)
-        {
-            if (!here)
-            {
-                throw new McpException(
-                    ErrorCode.ImagePull,
-                    $"cannot pull {image}: {e.Message}",
-                    "does the image exist, and is its registry reachable from this node?",
-                    e);
-            }
+    public Task<string> PullAsync(ImageReference image, ImageWish wish, IProgress<string>? progress, CancellationToken ct) =>
+        _images.PullAsync(image, wish, progress, ct);
 
-            progress?.Report($"the registry did not answer ({e.Message}); the copy of {image} on this node serves");
-        }
-        catch (OperationCanceledException e) when (limit.IsOver)
-        {
-            throw new McpException(
-                ErrorCode.ImagePull,
-                $"cannot pull {image}: the registry did not deliver within {_options.PullLimit.TotalSeconds:0} s",
-                "is its registry reachable from this node?",
-                e);
-        }
-    }
+    public async Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct) =>
+        await LookAsync(name, ct) is { Image: { Length: > 0 } id } ? await _images.DigestsAsync(id, ct) : [];
 
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
     {
@@ -121,7 +93,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     }
 
     public Task<bool> FillAsync(InstanceSpec spec, string path, string directory, CancellationToken ct) =>
-        _shown.CopyAsync(spec.Component.Image.Text, path, directory, ct);
+        _shown.CopyAsync(CreateRequest.Image(spec), path, directory, ct);
 
     public async Task StartAsync(InstanceName name, CancellationToken ct)
     {
@@ -176,7 +148,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         return new InstanceInfo
         {
             Name = name,
-            Image = container.ImageName ?? "",
+            Image = labels?.GetValueOrDefault(CreateRequest.ImageLabel) ?? container.ImageName ?? "",
             State = parsed,
             ExitCode = parsed is InstanceState.Exited or InstanceState.Failed ? state.ExitCode : null,
             SpecHash = labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "",
@@ -318,31 +290,13 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
             "use an IPv4 address, or a network that has it: podman network create --ipv6 NAME");
     }
 
-    private async Task PullNowAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
-    {
-        var registry = image.Text[..image.Text.IndexOf('/', StringComparison.Ordinal)];
-        var loopback = registry.StartsWith("127.", StringComparison.Ordinal) || registry.StartsWith("localhost:", StringComparison.Ordinal);
-        using var response = await _client.StreamAsync(
-            HttpMethod.Post, $"/images/pull?reference={Uri.EscapeDataString(image.Text)}{(loopback ? "&tlsVerify=false" : "")}", ct);
-        await using var stream = await response.Content.ReadAsStreamAsync(ct);
-        await foreach (var line in LibpodStreams.LinesAsync(stream, ct))
-        {
-            var message = JsonSerializer.Deserialize(line, LibpodJson.Default.LibpodPull);
-            // A failed pull answers 200 with an error line in the stream.
-            if (message?.Error is { Length: > 0 } error)
-                throw new LibpodException(HttpStatusCode.OK, error);
-            if (message?.Stream is { Length: > 0 } text)
-                progress?.Report(text.Trim());
-        }
-    }
-
     private static InstanceInfo Info(LibpodListed listed, InstanceName name)
     {
         var state = PodmanStates.Of(listed.State);
         return new InstanceInfo
         {
             Name = name,
-            Image = listed.Image ?? "",
+            Image = listed.Labels?.GetValueOrDefault(CreateRequest.ImageLabel) ?? listed.Image ?? "",
             State = state,
             ExitCode = state is InstanceState.Exited or InstanceState.Failed ? listed.ExitCode : null,
             SpecHash = listed.Labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "",

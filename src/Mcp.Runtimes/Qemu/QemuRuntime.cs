@@ -80,13 +80,17 @@ public sealed class QemuRuntime : IRuntime
         }
     }
 
-    public async Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
+    public async Task<string> PullAsync(ImageReference image, ImageWish wish, IProgress<string>? progress, CancellationToken ct)
     {
         if (await ProbeAsync(ct) is RuntimeAvailability.Unusable { Reason: var reason, Hint: var hint })
             throw new McpException(ErrorCode.RuntimeMissing, $"this node cannot run a {Name}: {reason}", hint);
-        await _images.RenewAsync(image, _options.PullLimit, progress, ct);
+        var stored = await _images.HaveAsync(image, wish, _options.PullLimit, progress, ct);
         _images.Evict(NeededImages(), TimeProvider.System.GetUtcNow());
+        return stored.Digest;
     }
+
+    public Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct) =>
+        Task.FromResult<IReadOnlyList<string>>(Directory(name).Record?.Digest is { Length: > 0 } digest ? [$"{new Digest(digest)}"] : []);
 
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
     {
@@ -97,7 +101,7 @@ public sealed class QemuRuntime : IRuntime
         HostSide.Check(spec);
         // Of another spec, or half made by a process that was killed.
         await RemoveAsync(spec.Name, ct);
-        var image = _images.Find(spec.Component.Image) ?? await _images.RenewAsync(spec.Component.Image, _options.PullLimit, null, ct);
+        var image = await ImageAsync(spec, ct);
         try
         {
             vm.Create();
@@ -153,7 +157,7 @@ public sealed class QemuRuntime : IRuntime
 
     public async Task<bool> FillAsync(InstanceSpec spec, string path, string directory, CancellationToken ct)
     {
-        var image = _images.Find(spec.Component.Image) ?? await _images.RenewAsync(spec.Component.Image, _options.PullLimit, null, ct);
+        var image = await ImageAsync(spec, ct);
         var from = RootedPath.Resolve(image.Root, path, followLast: true);
         if (!System.IO.Directory.Exists(from))
             return false;
@@ -299,6 +303,9 @@ public sealed class QemuRuntime : IRuntime
     private Dictionary<InstanceName, string?> Seen() =>
         VmDirectory.All(_vms).ToDictionary(
             v => InstanceName.Parse(Path.GetFileName(v.Path)), v => v.Keeper() is null ? null : v.Run?.Run ?? "");
+
+    private Task<StoredImage> ImageAsync(InstanceSpec spec, CancellationToken ct) =>
+        _images.HaveAsync(spec.Component.Image, new ImageWish(Kept: spec.KeptImage), _options.PullLimit, null, ct);
 
     private HashSet<string> NeededImages() => EveryVm().Select(v => v.Record?.Digest).OfType<string>().ToHashSet();
 

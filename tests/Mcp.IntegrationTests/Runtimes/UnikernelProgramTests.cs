@@ -3,6 +3,7 @@ using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Revisions;
+using Mcp.Runtimes;
 
 namespace Mcp.IntegrationTests.Runtimes;
 
@@ -120,7 +121,7 @@ public sealed class UnikernelProgramTests(NodeFixture node, VmHost host) : VmTes
             cmd = ["from cmd"]
             memory_mb = 128
             """, "program").Components[0];
-        await Host.Unikernels.PullAsync(component.Image, null, default);
+        await Host.Unikernels.PullAsync(component.Image, new ImageWish(), null, default);
         await Host.Unikernels.RunAsync(
             new InstanceSpec(Name, component, RevisionId.Of(component), new Dictionary<string, string>(), []),
             default);

@@ -54,7 +54,7 @@ public abstract class VmTest(NodeFixture node, VmHost host) : IClassFixture<VmHo
             memory_mb = 128
             {extra}
             """, "fault").Components[0];
-        await vms.PullAsync(component.Image, null, default);
+        await vms.PullAsync(component.Image, new ImageWish(), null, default);
         await vms.RunAsync(
             new InstanceSpec(
                 name ?? Name,

@@ -37,7 +37,7 @@ public abstract class RuntimeContract : IAsyncLifetime
     [Fact]
     public async Task An_image_that_does_not_exist_is_an_error_that_names_it()
     {
-        var e = await Assert.ThrowsAsync<McpException>(() => Runtime.PullAsync(MissingImage, null, default));
+        var e = await Assert.ThrowsAsync<McpException>(() => Runtime.PullAsync(MissingImage, new ImageWish(), null, default));
         Assert.Equal(ErrorCode.ImagePull, e.Code);
         Assert.Contains(MissingImage.Text, e.Message, StringComparison.Ordinal);
     }
@@ -226,7 +226,7 @@ public abstract class RuntimeContract : IAsyncLifetime
             RevisionId.Of(component),
             new Dictionary<string, string> { ["PORT"] = "8080" },
             [new FixedPort(address, hostPort ?? FreePort(), 8080)]);
-        await Runtime.PullAsync(Image, null, default);
+        await Runtime.PullAsync(Image, new ImageWish(), null, default);
         await Runtime.RunAsync(spec, default);
         return spec;
     }

@@ -46,12 +46,22 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     public Task<RuntimeAvailability> ProbeAsync(CancellationToken ct) =>
         Task.FromResult<RuntimeAvailability>(new RuntimeAvailability.Usable("1"));
 
-    public async Task PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
+    /// <summary>What a registry has under the name of an image; none: the name itself.</summary>
+    public Dictionary<string, string> Pushed { get; } = [];
+
+    /// <summary>What each instance was made of.</summary>
+    public Dictionary<InstanceName, string> MadeOf { get; } = [];
+
+    public async Task<string> PullAsync(ImageReference image, ImageWish wish, IProgress<string>? progress, CancellationToken ct)
     {
         await Hook("pull");
         if (!Images.Contains(image.Text))
             throw new McpException(ErrorCode.ImagePull, $"cannot pull {image}: no such image");
+        return !wish.Ask && wish.Kept.Length > 0 ? wish.Kept : Pushed.GetValueOrDefault(image.Text, image.Text);
     }
+
+    public Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct) =>
+        Task.FromResult<IReadOnlyList<string>>([]);
 
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
     {
@@ -64,6 +74,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
         }
 
         Remove(spec.Name);
+        MadeOf[spec.Name] = spec.KeptImage;
         var instance = new Instance(spec, time, () => Sick.Contains(spec.Name.Component.Text));
         instance.Start();
         _instances[spec.Name] = instance;

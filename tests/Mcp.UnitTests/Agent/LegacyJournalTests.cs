@@ -73,6 +73,7 @@ public sealed class LegacyJournalTests : IDisposable
             DROP VIEW revisions_in_use;
             DROP TABLE releases;
             DROP TABLE revisions;
+            DROP TABLE kept_images;
             ALTER TABLE operations DROP COLUMN why;
             PRAGMA user_version=10;
             """));

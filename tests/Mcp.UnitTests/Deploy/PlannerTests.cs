@@ -27,6 +27,7 @@ public sealed class PlannerTests
         network = "lan"
         user = "1000"
         restart = "on-failure"
+        pull = "missing"
         update = "stop-first"
         stop_grace = "20s"
         stop_signal = "SIGINT"

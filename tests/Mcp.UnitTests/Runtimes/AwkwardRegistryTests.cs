@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Runtimes;
 using Mcp.Runtimes.Images;
 
 namespace Mcp.UnitTests.Runtimes;
@@ -20,6 +21,25 @@ public sealed class AwkwardRegistryTests : IDisposable
     {
         _registry.Dispose();
         Directory.Delete(_directory, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_tag_that_is_pushed_again_is_seen_and_taken_only_where_that_is_asked_for()
+    {
+        _registry.Publish();
+        var limit = TimeSpan.FromMinutes(1);
+        var first = await Store().HaveAsync(Image, new ImageWish(), limit, null, default);
+        var digests = new ImageDigests(null);
+        Assert.Contains($"sha256:{first.Digest}", (await digests.OfAsync(Image, default))!);
+        // The same image, written otherwise.
+        _registry.Manifest = [.. _registry.Manifest, (byte)' '];
+        Assert.DoesNotContain($"sha256:{first.Digest}", (await digests.OfAsync(Image, default))!);
+        Assert.Equal(first.Digest, (await Store().HaveAsync(Image, new ImageWish(), limit, null, default)).Digest);
+        var second = await Store().HaveAsync(Image, new ImageWish(Ask: true), limit, null, default);
+        Assert.NotEqual(first.Digest, second.Digest);
+        // The name means another one by now.
+        Assert.Equal(second.Digest, (await Store().HaveAsync(Image, new ImageWish(), limit, null, default)).Digest);
+        Assert.Equal(first.Digest, (await Store().HaveAsync(Image, new ImageWish(Kept: first.Digest), limit, null, default)).Digest);
     }
 
     [Fact]

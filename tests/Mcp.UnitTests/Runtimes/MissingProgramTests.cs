@@ -21,7 +21,7 @@ public sealed class MissingProgramTests : IDisposable
 
     private static readonly Dictionary<string, Func<IRuntime, Task>> s_calls = new()
     {
-        ["pull"] = r => r.PullAsync(s_image, null, default),
+        ["pull"] = r => r.PullAsync(s_image, new ImageWish(), null, default),
         ["run"] = r => r.RunAsync(Spec("tcp"), default),
         ["run with IPv6"] = r => r.RunAsync(Spec("ipv6"), default),
         ["start"] = r => r.StartAsync(s_name, default),
@@ -80,7 +80,7 @@ public sealed class MissingProgramTests : IDisposable
 
     private static async Task MissingAsync(QemuRuntime runtime, string program)
     {
-        var e = await Assert.ThrowsAsync<McpException>(() => runtime.PullAsync(s_image, null, default));
+        var e = await Assert.ThrowsAsync<McpException>(() => runtime.PullAsync(s_image, new ImageWish(), null, default));
         Assert.Equal($"this node cannot run a {runtime.Name}: there is no program {program}", e.Message);
         Assert.Contains("install", e.Hint, StringComparison.Ordinal);
     }

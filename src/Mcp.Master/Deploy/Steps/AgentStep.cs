@@ -150,6 +150,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
             // A copy that was to be removed there is not what is wanted, even if it looks like it: its removal may be under way.
             IfChanged = state.IfChanged && !store.Leftovers.IsLeftAt(state.Name, state.At.Text),
             Force = state.Force,
+            Pull = { state.Pull ?? [] },
             Plan = state.Plan ?? "",
             Sequence = number.Sequence,
             Standing = number.Standing?.ToWire(),

@@ -1,0 +1,88 @@
+using System.Net;
+using System.Text.Json;
+using Mcp.Machine;
+using Mcp.Model.Errors;
+using Mcp.Model.Names;
+
+namespace Mcp.Runtimes.Podman;
+
+/// <summary>Images in podman's store, by their ids.</summary>
+internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(1);
+
+    /// <summary>See <see cref="IRuntime.PullAsync"/>; what is told is an image's id.</summary>
+    public async Task<string> PullAsync(ImageReference image, ImageWish wish, IProgress<string>? progress, CancellationToken ct)
+    {
+        if (!wish.Ask && wish.Kept.Length > 0 && await FindAsync(wish.Kept, ct) is { Id: { } kept })
+            return kept;
+        var here = await FindAsync(image.Text, ct);
+        if (here?.Id is { } copy && (!wish.Ask || image.IsFixed))
+            return copy;
+        using var limit = new Within(pullLimit, ct);
+        try
+        {
+            await PullNowAsync(image, progress, limit.Token);
+        }
+        catch (LibpodException e)
+        {
+            if (here is null)
+            {
+                throw new McpException(
+                    ErrorCode.ImagePull,
+                    $"cannot pull {image}: {e.Message}",
+                    "does the image exist, and is its registry reachable from this node?",
+                    e);
+            }
+
+            progress?.Report($"the registry did not answer ({e.Message}); the copy of {image} on this node serves");
+        }
+        catch (OperationCanceledException e) when (limit.IsOver)
+        {
+            throw new McpException(
+                ErrorCode.ImagePull,
+                $"cannot pull {image}: the registry did not deliver within {pullLimit.TotalSeconds:0} s",
+                "is its registry reachable from this node?",
+                e);
+        }
+
+        return (await FindAsync(image.Text, ct))?.Id
+            ?? throw new McpException(ErrorCode.ImagePull, $"cannot pull {image}: it is gone again", "deploy again");
+    }
+
+    /// <summary>See <see cref="IRuntime.DigestsAsync"/>.</summary>
+    /// <param name="id">Of an image.</param>
+    public async Task<IReadOnlyList<string>> DigestsAsync(string id, CancellationToken ct)
+    {
+        var about = await FindAsync(id, ct);
+        return
+        [
+            .. (about?.RepoDigests ?? []).Select(d => d[(d.IndexOf('@', StringComparison.Ordinal) + 1)..])
+                .Append(about?.Digest ?? "")
+                .Where(d => d.Length > 0)
+                .Distinct(),
+        ];
+    }
+
+    private Task<LibpodImage?> FindAsync(string image, CancellationToken ct) => PodmanFaults.ToldAsync(
+        $"cannot look for {image}",
+        () => client.GetAsync($"/images/{Uri.EscapeDataString(image)}/json", LibpodJson.Default.LibpodImage, s_limit, ct));
+
+    private async Task PullNowAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
+    {
+        var registry = image.Text[..image.Text.IndexOf('/', StringComparison.Ordinal)];
+        var loopback = registry.StartsWith("127.", StringComparison.Ordinal) || registry.StartsWith("localhost:", StringComparison.Ordinal);
+        using var response = await client.StreamAsync(
+            HttpMethod.Post, $"/images/pull?reference={Uri.EscapeDataString(image.Text)}{(loopback ? "&tlsVerify=false" : "")}", ct);
+        await using var stream = await response.Content.ReadAsStreamAsync(ct);
+        await foreach (var line in LibpodStreams.LinesAsync(stream, ct))
+        {
+            var message = JsonSerializer.Deserialize(line, LibpodJson.Default.LibpodPull);
+            // A failed pull answers 200 with an error line in the stream.
+            if (message?.Error is { Length: > 0 } error)
+                throw new LibpodException(HttpStatusCode.OK, error);
+            if (message?.Stream is { Length: > 0 } text)
+                progress?.Report(text.Trim());
+        }
+    }
+}
