@@ -32,6 +32,6 @@ public sealed class ListeningTests
         var port = ((IPEndPoint)taker.LocalEndpoint).Port;
         var verdict = await probe.ProbeAsync(check, port, InstanceName.Parse("blog.web.1"), runtime, default);
         Assert.Equal(healthy, verdict.Healthy);
-        Assert.Equal(!healthy, verdict.Answered.Contains("nothing listens", StringComparison.Ordinal));
+        Assert.Equal(!healthy, verdict.Answered.Contains("nothing of it listens", StringComparison.Ordinal));
     }
 }
