@@ -34,9 +34,7 @@ internal sealed class AgentRpc(
 
         async Task<StepEvent> DeployAsync()
         {
-            var changed = await services.Deployer.CarryOutAsync(service, options, work, Stopping);
-            await node.Reconciler.LookAsync(Stopping);
-            var finished = new StepEvent { Unchanged = !changed };
+            var finished = new StepEvent { Unchanged = !await CarriedOutAsync() };
             if (AuthInterceptor.CallerOf(context).IsMaster && registry.Components.Find(service.Name) is { } kept)
             {
                 finished.Revision = Revision.Of(kept).ToWire();
@@ -44,6 +42,19 @@ internal sealed class AgentRpc(
             }
 
             return finished;
+        }
+
+        async Task<bool> CarriedOutAsync()
+        {
+            try
+            {
+                return await services.Deployer.CarryOutAsync(service, options, work, Stopping);
+            }
+            finally
+            {
+                // Also of one that was undone: whoever asks now is told how it is now.
+                await node.Reconciler.LookAsync(Stopping);
+            }
         }
     }
 
