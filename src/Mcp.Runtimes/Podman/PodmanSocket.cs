@@ -82,14 +82,15 @@ public sealed class PodmanSocket(PodmanOptions options) : IDisposable
 
     private async Task<Stream> StartAsync(CancellationToken ct)
     {
-        Directory.CreateDirectory(Path.GetDirectoryName(options.Socket)!);
+        var directory = Path.GetDirectoryName(options.Socket)!;
+        Directory.CreateDirectory(directory);
         File.Delete(options.Socket);
         // Detached: a Ctrl-C at the agent's terminal must not end podman in the middle of a call.
         var start = new ProcessStartInfo(options.Launcher[0]) { RedirectStandardInput = true, UseShellExecute = false };
         foreach (var argument in (IEnumerable<string>)[.. options.Launcher.Skip(1), "podman", .. options.ServiceArguments()])
             start.ArgumentList.Add(argument);
-        if (options.ContainersConf is not null)
-            start.Environment["CONTAINERS_CONF"] = options.ContainersConf;
+        foreach (var (name, value) in PodmanConf.Write(options.ContainersConf, directory))
+            start.Environment[name] = value;
         using var process = Start(start);
         using var limit = new Within(s_startLimit, ct);
         try
