@@ -56,7 +56,7 @@ public sealed record AgentConfig
     public string ProxyOptionsFile => Path.Combine(State, "proxy.options");
 
     /// <summary>Everything of this file that the proxy reads at its start.</summary>
-    // The number: what the agent tells the proxy. 2: held routes.
+    // The number: what the agent tells the proxy. 2: held routes; 3: requests without WebSockets.
     public string ProxyFingerprint => $"3 {AgentKeys.OfProxy(this)}";
 
     /// <summary>The certificate and key of a service's names, in PEM, 0600.</summary>

@@ -46,7 +46,7 @@ public static class TcpListeners
     /// </summary>
     public static string? Holder(IPEndPoint wanted)
     {
-        var there = On(wanted.Port).FirstOrDefault(l => Clash(l.At.Address, wanted.Address));
+        var there = On(wanted.Port).FirstOrDefault(l => Clash(Plain(l.At.Address), wanted.Address));
         if (there is null)
             return null;
         foreach (var process in Processes())
@@ -104,6 +104,8 @@ public static class TcpListeners
             return "a program";
         }
     }
+
+    private static IPAddress Plain(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 
     // A wildcard of IPv6 takes IPv4's, too.
     private static bool Clash(IPAddress one, IPAddress other) =>

@@ -102,6 +102,10 @@ public sealed record InstanceInfo
     /// <summary>Published ones.</summary>
     public IReadOnlyList<FixedPort> Ports { get; init; } = [];
 
+    /// <summary>The image it was made of, in the runtime's own words, as <see cref="IRuntime.PullAsync"/> tells it; empty: not known. Not
+    /// in listings.</summary>
+    public string MadeOf { get; init; } = "";
+
     /// <summary>What its image says that it should be asked; null: nothing, or this runtime cannot. Not in listings.</summary>
     public HealthCheck? OwnCheck { get; init; }
 

@@ -95,6 +95,8 @@ public sealed class ServiceControl(
 
         var runtime = runtimes.For(stored.Definition);
         var kept = registry.KeptImages.Of(stored.Instance, stored.Definition.Image);
+        if (kept.Length == 0)
+            kept = (await runtime.InspectAsync(stored.Instance, ct))?.MadeOf ?? "";
         var image = await runtime.PullAsync(stored.Definition.Image, new ImageWish(Kept: kept), null, ct);
         registry.KeptImages.Keep(stored.Instance, stored.Definition.Image, image);
         // Fresh ports: rules that a vanished container left behind would lead the old ones nowhere.

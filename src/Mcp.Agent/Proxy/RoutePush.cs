@@ -93,9 +93,15 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         }
 
         _watch.Kill();
-        using var limit = new Within(s_limit, ct);
-        while (await AnswersAsync(limit.Token))
-            await Task.Delay(20, limit.Token);
+        for (var clock = Stopwatch.StartNew(); await AnswersAsync(ct); await Task.Delay(20, ct))
+        {
+            if (clock.Elapsed > s_limit)
+            {
+                var what = $"the node proxy hangs and cannot be ended: {await hangs}";
+                throw new McpException(ErrorCode.ProxyUnreachable, what, $"end it: {config.ProxyPidFile} may say which process it is");
+            }
+        }
+
         return $"it hung and was ended: {await hangs}";
     }
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Net;
-using Microsoft.AspNetCore.Http.Features;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Mcp.Agent.ProxyProcess;
@@ -53,7 +52,7 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
             return;
         }
 
-        var isSocket = context.Features.Get<IHttpUpgradeFeature>() is { IsUpgradableRequest: true };
+        var isSocket = "websocket".Equals(context.Request.Headers.Upgrade, StringComparison.OrdinalIgnoreCase);
         if (isSocket)
             backend.BeginSocket();
         try

@@ -7,6 +7,7 @@ using Mcp.Agent.Deploy;
 using Mcp.Agent.Deploy.Steps;
 using Mcp.Agent.Registry;
 using Mcp.Machine;
+using Mcp.Model.Definition;
 using Mcp.Model.Drift;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
@@ -177,17 +178,20 @@ public sealed class Reconciler(
     /// <summary>Lists and compares.</summary>
     public async Task<IReadOnlyList<DriftItem>> RefreshAsync(CancellationToken ct)
     {
-        await sight.LookAsync(ct);
-        var observed = sight.All.Where(s => s.Silent is null).SelectMany(s => s.Instances);
+        var seen = await sight.LookAsync(ct);
+        var observed = seen.Values.Where(s => s.Silent is null).SelectMany(s => s.Instances).ToList();
         var stored = registry.Components.List();
         // Of a runtime that does not answer nothing is missing and nothing is left over.
-        var desired = stored.Where(c => sight.Of(c.Definition.Runtime)?.Silent is null).Select(
+        var desired = stored.Where(c => !IsSilent(c.Definition)).Select(
             c => new Desired(c.Service, c.Definition.Name, c.Generation, c.SpecHash, c.Desired, c.Definition.Restart))
             .ToList();
         var drift = DriftRules.Compare(desired, [.. observed.Select(o => new Observed(o.Name, o.State, o.ExitCode, o.SpecHash, o.Ending))]);
         var troubles = stored.Where(c => c.Trouble.Length > 0)
             .Select(c => new DriftItem(c.Service, c.Definition.Name, c.Generation, c.Trouble, Repair.Report));
         return _drift = [.. drift.Select(d => Left(d, stored)), .. troubles];
+
+        bool IsSilent(ComponentDefinition component) =>
+            runtimes.Find(component.Runtime) is { } runtime && seen.GetValueOrDefault(runtime) is { Silent: not null };
     }
 
     // An instance of a component that a deploy has removed from a service that is here, with a number that this registry gave: its end

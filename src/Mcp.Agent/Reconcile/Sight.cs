@@ -22,10 +22,12 @@ public sealed class Sight(RuntimeSet runtimes, EventsTable events, TimeProvider 
     /// <summary>Null: nobody has looked yet, or this node has no such runtime.</summary>
     public RuntimeSight? Of(RuntimeKind kind) => runtimes.Find(kind) is { } runtime ? _last.GetValueOrDefault(runtime) : null;
 
-    public async Task LookAsync(CancellationToken ct)
+    /// <returns>What was seen, by runtime; another look may have come between by now.</returns>
+    public async Task<IReadOnlyDictionary<IRuntime, RuntimeSight>> LookAsync(CancellationToken ct)
     {
         var seen = await Task.WhenAll(runtimes.All.Select(async r => (Runtime: r, Sight: await LookAsync(r, ct))));
-        _last = seen.ToDictionary(s => s.Runtime, s => s.Sight);
+        var now = seen.ToDictionary(s => s.Runtime, s => s.Sight);
+        _last = now;
         foreach (var (_, sight) in seen)
         {
             if (sight.Silent is { } why)
@@ -33,6 +35,8 @@ public sealed class Sight(RuntimeSet runtimes, EventsTable events, TimeProvider 
             else
                 _silence.Over(TroubleKey.Of(sight.Runtime), "answers again");
         }
+
+        return now;
     }
 
     private async Task<RuntimeSight> LookAsync(IRuntime runtime, CancellationToken ct)

@@ -248,8 +248,8 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
                 Cmd = config?.Cmd ?? [],
                 WorkingDir = WorkingDir(config),
                 User = config?.User ?? "",
-                Check = config?.Healthcheck,
-                StopSignal = config?.StopSignal ?? "",
+                Check = ImageCheck.Read(config?.Healthcheck),
+                StopSignal = config?.StopSignal is { ValueKind: JsonValueKind.String } signal ? signal.GetString()! : "",
             };
         }
         catch (JsonException)

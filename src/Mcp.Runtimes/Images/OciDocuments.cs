@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Mcp.Runtimes.Images;
@@ -24,8 +25,8 @@ internal sealed record OciImageConfig(
     [property: JsonPropertyName("Cmd")] IReadOnlyList<string>? Cmd,
     [property: JsonPropertyName("WorkingDir")] string? WorkingDir,
     [property: JsonPropertyName("User")] string? User,
-    [property: JsonPropertyName("Healthcheck")] ImageCheck? Healthcheck = null,
-    [property: JsonPropertyName("StopSignal")] string? StopSignal = null);
+    [property: JsonPropertyName("Healthcheck")] JsonElement? Healthcheck = null,
+    [property: JsonPropertyName("StopSignal")] JsonElement? StopSignal = null);
 
 internal sealed record TokenReply(string? Token, [property: JsonPropertyName("access_token")] string? AccessToken);
 

@@ -1,5 +1,5 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
-using Mcp.Runtimes.Images;
 
 namespace Mcp.Runtimes.Podman;
 
@@ -36,7 +36,12 @@ internal sealed record LibpodContainer
     public LibpodMounted[]? Mounts { get; init; }
 }
 
-internal sealed record LibpodImage(ImageCheck? HealthCheck, string? Id, string? Digest, string[]? RepoDigests);
+internal sealed record LibpodImage(
+    JsonElement? HealthCheck,
+    string? Id,
+    string? Digest,
+    string[]? RepoDigests,
+    Dictionary<string, string>? Labels);
 
 internal sealed record LibpodPort(
     [property: JsonPropertyName("host_ip")] string? HostIp,

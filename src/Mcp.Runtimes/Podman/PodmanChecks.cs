@@ -19,8 +19,10 @@ internal sealed class PodmanChecks(LibpodClient client)
         if (_known.TryGetValue(image, out var known))
             return known;
         var about = await client.GetAsync($"/images/{Uri.EscapeDataString(image)}/json", LibpodJson.Default.LibpodImage, ct);
+        if (about is null)
+            return null;
         if (_known.Count >= Most)
             _known.Clear();
-        return _known[image] = ImageCheck.Of(about?.HealthCheck);
+        return _known[image] = ImageCheck.Of(ImageCheck.Read(about.HealthCheck));
     }
 }

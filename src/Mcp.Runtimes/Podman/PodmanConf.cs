@@ -23,6 +23,20 @@ internal static partial class PodmanConf
         var only = asked ?? Environment.GetEnvironmentVariable(Variable);
         if (only is not null)
             variables[Variable] = only;
+        try
+        {
+            return Written(variables, only, directory);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The disk is full: podman starts all the same.
+            return variables;
+        }
+    }
+
+    private static Dictionary<string, string> Written(Dictionary<string, string> before, string? only, string directory)
+    {
+        var variables = new Dictionary<string, string>(before);
         var sources = (only is not null ? [only] : Usual()).Where(f => File.Exists(f) && Says(f)).ToList();
         if (sources.Any(f => File.ReadLines(f).Any(l => KeyLine().IsMatch(l))))
             return variables;

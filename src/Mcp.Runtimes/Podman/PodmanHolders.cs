@@ -41,7 +41,8 @@ internal static class PodmanHolders
     {
         var who = listed.Names?.FirstOrDefault() ?? listed.Id ?? "";
         var ended = listed.State is { } state && s_ended.Contains(state);
-        var instance = PodmanNames.Of(listed);
+        // By its name as well: what only carries our labels may be anybody's.
+        var instance = PodmanNames.Of(listed) is { } own && who == own.ToString() ? own : null;
         if (ended && instance is null)
             return null;
         var declared = instance is null ? null : Declared(listed.Labels!.GetValueOrDefault(CreateRequest.DefinitionLabel));

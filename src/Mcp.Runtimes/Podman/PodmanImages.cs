@@ -39,11 +39,10 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
         }
         catch (OperationCanceledException e) when (limit.IsOver)
         {
-            throw new McpException(
-                ErrorCode.ImagePull,
-                $"cannot pull {image}: the registry did not deliver within {pullLimit.TotalSeconds:0} s",
-                "is its registry reachable from this node?",
-                e);
+            var late = $"the registry did not deliver within {pullLimit.TotalSeconds:0} s";
+            if (here is null)
+                throw new McpException(ErrorCode.ImagePull, $"cannot pull {image}: {late}", "is its registry reachable from this node?", e);
+            progress?.Report($"{late}; the copy of {image} on this node serves");
         }
 
         return (await FindAsync(image.Text, ct))?.Id

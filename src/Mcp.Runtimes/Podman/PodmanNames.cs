@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net;
 using Mcp.Model.Names;
 
 namespace Mcp.Runtimes.Podman;
@@ -29,33 +28,29 @@ internal static class PodmanNames
                 : InstanceName.TryParse(name, out var parsed) ? parsed : null;
     }
 
-    /// <summary>Gives it back its own name, under which everything else asks for it. Where another one has that name, this one is a second
-    /// one of the same, and goes.</summary>
-    /// <returns>False: it is gone.</returns>
+    /// <summary>Gives it back its own name, under which everything else asks for it. What only has our labels, since it was made of an
+    /// image that has them, is none of ours; what would take the name of another one is left alone.</summary>
+    /// <returns>False: it is not to be counted.</returns>
     public static async Task<bool> HasItsOwnAsync(LibpodClient client, LibpodListed listed, InstanceName name, CancellationToken ct)
     {
         if (listed.Names?.FirstOrDefault() == name.ToString() || listed.Id is not { Length: > 0 } id)
             return true;
         try
         {
+            var container = await client.GetAsync($"/containers/{id}/json", LibpodJson.Default.LibpodContainer, ct);
+            if (container?.Image is not { Length: > 0 } made)
+                return false;
+            var image = await client.GetAsync($"/images/{made}/json", LibpodJson.Default.LibpodImage, ct);
+            if (image?.Labels?.ContainsKey(CreateRequest.ServiceLabel) == true)
+                return false;
             await client.CallAsync(HttpMethod.Post, $"/containers/{id}/rename?name={name}", s_limit, ct);
             return true;
         }
         catch (LibpodException e) when (e.Status != 0)
         {
-            // Also renamed meanwhile, or ended by somebody else.
+            // Another one has the name; or it is this one, that somebody else has renamed meanwhile.
             var there = await client.GetAsync($"/containers/{name}/json", LibpodJson.Default.LibpodContainer, ct);
-            if (there?.Id == id)
-                return true;
-            if (there is null && await client.GetAsync($"/containers/{id}/json", LibpodJson.Default.LibpodContainer, ct) is not null)
-                throw;
-            if (there is not null)
-            {
-                await client.CallAsync(
-                    HttpMethod.Delete, $"/containers/{id}?force=true&v=true&timeout=10", s_limit, ct, HttpStatusCode.NotFound);
-            }
-
-            return false;
+            return there is null || there.Id == id;
         }
     }
 }

@@ -154,6 +154,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
             SpecHash = labels?.GetValueOrDefault(CreateRequest.SpecLabel) ?? "",
             Started = state.StartedAt.Year > 1 ? state.StartedAt : null,
             Definition = labels?.GetValueOrDefault(CreateRequest.DefinitionLabel) ?? "",
+            MadeOf = container.Image ?? "",
             OwnCheck = await PodmanFaults.ToldAsync($"cannot look at the image of {name}", () => _checks.OfAsync(container.Image, ct)),
         };
     }

@@ -83,6 +83,7 @@ internal sealed class VmDirectory(string path)
             Started = run?.Started,
             Definition = record.Definition,
             Ports = record.Ports,
+            MadeOf = record.Digest,
             OwnCheck = ImageCheck.Of(record.Check),
             Reason = reason,
         };

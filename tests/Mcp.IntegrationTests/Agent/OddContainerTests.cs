@@ -23,6 +23,24 @@ public class OddContainerTests(NodeFixture node)
     }
 
     [Fact]
+    public async Task One_made_of_a_copy_of_ours_has_its_labels_and_is_left_alone()
+    {
+        NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("copied", "v1")));
+        var image = $"localhost/copy:{Guid.NewGuid():N}";
+        NodeFixture.Succeeded(await node.PodmanAsync("commit", "-q", "copied.web.1", image));
+        NodeFixture.Succeeded(await node.PodmanAsync("run", "-d", "--name", "debug", "--network", "none", image));
+        // Also while the one that it is a copy of is away.
+        NodeFixture.Succeeded(await node.PodmanAsync("rm", "-f", "-t", "0", "copied.web.1"));
+        await NodeFixture.UntilAsync(async () => await node.GetAsync("copied") == "hello from v1", "it is made anew");
+        Assert.Equal(["copied.web.1", "debug"], (await node.ContainersAsync("copied")).Order());
+        Assert.DoesNotContain("debug", (await node.McpAsync("ps")).Output, StringComparison.Ordinal);
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "copied"));
+        Assert.Equal(["debug"], await node.ContainersAsync("copied"));
+        NodeFixture.Succeeded(await node.PodmanAsync("rm", "-f", "-t", "0", "debug"));
+        NodeFixture.Succeeded(await node.PodmanAsync("rmi", "-f", image));
+    }
+
+    [Fact]
     public async Task A_paused_one_is_told_as_paused_at_once()
     {
         NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("paused", "v1")));
