@@ -57,12 +57,14 @@ public sealed class AgentParts : IDisposable
         var outages = new Outages(time);
         var starter = new Starter(guarded, Ports, Registry.KeptImages);
         var staying = new Staying(guarded, gate, planner);
+        var mounts = new ImageMounts(guarded, Registry.KeptImages);
         var rollouts = new Rollouts(
-            config.Name, Registry, guarded, planner, outages, new NewImages(guarded, new ImageDigests(config.Qemu.AuthFile)));
+            config.Name, Registry, guarded, planner, outages,
+            new ImageParts(new NewImages(guarded, new RegistryImages(config.Qemu.AuthFile)), mounts));
         var undeployer = new Undeployer(Registry, guarded, Ports, Proxy, locks);
         var deployer = new Deployer(
             [
-                new PullStep(guarded, Registry.KeptImages),
+                new PullStep(guarded, Registry.KeptImages, mounts),
                 new PortsStep(Ports, Registry.Components),
                 new StartStep(starter, guarded, Proxy),
                 new HealthGateStep(gate),

@@ -23,6 +23,10 @@ public interface IRuntime
     /// <summary>Digests by which registries may know the image of an instance; none: there is no instance, or nobody knows.</summary>
     Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct);
 
+    /// <summary>Where the image has VOLUMEs that <see cref="PullAsync"/> would take; nothing is pulled.</summary>
+    /// <returns>Paths as the image has them, which may be anything. Null: it is not here, and its registry does not say.</returns>
+    Task<IReadOnlyList<string>?> VolumesAsync(ImageReference image, ImageWish wish, CancellationToken ct);
+
     /// <summary>Creates and starts. Safe to repeat: an instance of this name and spec that already runs is left as it is.</summary>
     /// <exception cref="McpException">port.in_use, instance.start</exception>
     Task RunAsync(InstanceSpec spec, CancellationToken ct);
@@ -33,6 +37,13 @@ public interface IRuntime
     /// <returns>False: the image has no directory there, and nothing was made.</returns>
     /// <exception cref="McpException">volume.fill</exception>
     Task<bool> FillAsync(InstanceSpec spec, string path, string directory, CancellationToken ct);
+
+    /// <summary>What an older instance of the same component has written at a path in a place of its own, which goes with it: versions
+    /// before 0.3 kept no VOLUME of an image.</summary>
+    /// <param name="name">The instance that comes.</param>
+    /// <returns>Null: there is no such instance.</returns>
+    /// <exception cref="McpException">volume.held: it has not ended.</exception>
+    Task<FormerData?> FormerAsync(InstanceName name, string path, CancellationToken ct);
 
     /// <summary>Starts an instance that exists and stands still.</summary>
     Task StartAsync(InstanceName name, CancellationToken ct);
@@ -128,6 +139,10 @@ public sealed record InstanceInfo
 /// <param name="Ended">Nothing of it runs. Whatever is not certain counts as running.</param>
 /// <param name="Writable">Host directories that it may write to.</param>
 public sealed record VolumeHolder(string Who, InstanceName? Instance, bool Ended, IReadOnlyList<VolumeMount> Writable);
+
+/// <param name="Directory">On this host.</param>
+/// <param name="Stamp">Another one as soon as the instance has run again.</param>
+public sealed record FormerData(string Directory, string Stamp);
 
 public sealed record LogLine(DateTimeOffset Time, bool Stderr, string Text);
 

@@ -78,19 +78,20 @@ public sealed class Deployer(
         await SettleAsync(service.Name, ct);
         if (options.IfChanged
             && registry.Components.Find(service.Name) is { } there
-            && RevisionCodec.Write(there) == RevisionCodec.Write(service))
+            && RevisionCodec.Write(there.AsAsked) == RevisionCodec.Write(service.AsAsked))
         {
             return false;
         }
 
-        var plan = await rollouts.PlanAsync(service, options, ct);
-        plan.Expect(options.Plan);
-        var deployment = plan.IsEmpty ? null : rollouts.Begin(plan);
-        work.Report("plan", StepMark.Done, deployment is null ? "nothing changed" : Told(plan, deployment));
-        if (deployment is null)
-            return false;
-        await RunAsync(Begin(service.Name, deployment, options), work, ct);
-        return true;
+        try
+        {
+            return await PlannedAsync(service, options, work, ct);
+        }
+        catch (StepFailedException e) when (e.Undone && e.Reason.Code == ErrorCode.ImageVolumes && options.Plan is null)
+        {
+            // Nothing was touched, and by now the image is here to be looked into.
+            return await PlannedAsync(service, options, work, ct);
+        }
     }
 
     /// <summary>Finishes or undoes what a kill or a failed undo left in the journal.</summary>
@@ -170,6 +171,18 @@ public sealed class Deployer(
         registry.Events.Add(entry.Subject, "", EventKind.DeployResumed, entry.Undoing ? "undoing" : $"from step {steps[entry.Step].Name}");
         await RunAsync(entry, work, ct);
         return !entry.Undoing;
+    }
+
+    private async Task<bool> PlannedAsync(ServiceDefinition service, DeployOptions options, Work work, CancellationToken ct)
+    {
+        var plan = await rollouts.PlanAsync(service, options, ct);
+        plan.Expect(options.Plan);
+        var deployment = plan.IsEmpty ? null : rollouts.Begin(plan);
+        work.Report("plan", StepMark.Done, deployment is null ? "nothing changed" : Told(plan, deployment));
+        if (deployment is null)
+            return false;
+        await RunAsync(Begin(service.Name, deployment, options), work, ct);
+        return true;
     }
 
     // What it had started is left over beside what the registry says, and goes.

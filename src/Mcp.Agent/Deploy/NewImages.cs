@@ -7,7 +7,7 @@ using Mcp.Runtimes.Images;
 namespace Mcp.Agent.Deploy;
 
 /// <summary>Whether registries have other images by now than what was made of them.</summary>
-public sealed class NewImages(RuntimeSet runtimes, ImageDigests digests)
+public sealed class NewImages(RuntimeSet runtimes, RegistryImages digests)
 {
     /// <summary>All at once; a registry has some seconds to answer.</summary>
     /// <param name="stored">Whatever of it was deployed with the image that it is to have.</param>
@@ -32,7 +32,7 @@ public sealed class NewImages(RuntimeSet runtimes, ImageDigests digests)
         var here = runtime is null ? [] : await runtime.DigestsAsync(stored.Instance, ct);
         if (here.Count == 0)
             return ImageNews.Unknown;
-        if (await digests.OfAsync(stored.Definition.Image, ct) is not { } there)
+        if (await digests.DigestsAsync(stored.Definition.Image, ct) is not { } there)
             return ImageNews.NoAnswer;
         return there.Intersect(here).Any() ? ImageNews.Same : ImageNews.Newer;
     }

@@ -12,7 +12,7 @@ namespace Mcp.Agent.Deploy;
 /// <summary>From what is wanted to the state that a deploy journals. The plan is made by the same code for `mcp plan` and `mcp
 /// deploy`.</summary>
 /// <param name="node">This one.</param>
-public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runtimes, Planner planner, Outages outages, NewImages images)
+public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runtimes, Planner planner, Outages outages, ImageParts images)
 {
     public Outages Outages => outages;
 
@@ -29,7 +29,7 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
             .Where(d => d.Repair is Repair.Recreate or Repair.Restart or Repair.Redeploy)
             .Select(d => d.Component)
             .ToHashSet();
-        var news = await images.OfAsync(stored, service, options.Looks, ct);
+        var news = await images.News.OfAsync(stored, service, options.Looks, ct);
         var current = stored.Select(c => new CurrentComponent(
             c.Definition,
             c.Generation,
@@ -43,7 +43,13 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
         {
             Volumes = runtimes.Volumes.Of(service.Name),
         };
-        var plan = planner.Plan(new RolloutRequest(service, options.Only, options.Force) { Pull = options.Pull }, there);
+        RolloutPlan Plan(ServiceDefinition wanted) =>
+            planner.Plan(new RolloutRequest(wanted, options.Only, options.Force) { Pull = options.Pull }, there);
+        // What rolls is known without what its image says of volumes; how it rolls is not.
+        var carried = ImageMounts.Carried(service, stored);
+        var plan = Plan(carried);
+        if (plan.Changes.Any(c => c.Rolls))
+            plan = Plan(await images.Mounts.OfAsync(carried, plan, ct));
         await CheckVolumesAsync(plan, ct);
         return plan;
     }
@@ -96,7 +102,7 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
         foreach (var change in plan.Changes.Where(c => c.Rolls))
         {
             var component = plan.Target.Components.First(c => c.Name == change.Component);
-            if (component.Volumes.FirstOrDefault(v => !v.IsNamed && !Path.Exists(v.Source)) is { } missing)
+            if (component.Volumes.FirstOrDefault(v => v.IsHostPath && !Path.Exists(v.Source)) is { } missing)
             {
                 throw new McpException(
                     ErrorCode.VolumeMissing,
@@ -113,3 +119,6 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
         }
     }
 }
+
+/// <summary>What a plan asks of images.</summary>
+public sealed record ImageParts(NewImages News, ImageMounts Mounts);

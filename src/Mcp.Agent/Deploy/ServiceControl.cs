@@ -172,7 +172,7 @@ public sealed class ServiceControl(
 
     private async Task CheckAsync(StoredComponent stored, CancellationToken ct)
     {
-        if (stored.Definition.Volumes.FirstOrDefault(v => !v.IsNamed && !Path.Exists(v.Source)) is { } missing)
+        if (stored.Definition.Volumes.FirstOrDefault(v => v.IsHostPath && !Path.Exists(v.Source)) is { } missing)
         {
             throw new McpException(
                 ErrorCode.VolumeMissing,

@@ -18,6 +18,9 @@ public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard, NamedVolum
 
     public Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct) => inner.DigestsAsync(name, ct);
 
+    public Task<IReadOnlyList<string>?> VolumesAsync(ImageReference image, ImageWish wish, CancellationToken ct) =>
+        inner.VolumesAsync(image, wish, ct);
+
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
     {
         var existing = await inner.InspectAsync(spec.Name, ct);
@@ -29,12 +32,18 @@ public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard, NamedVolum
         var placed = spec with { Mounts = volumes.Root.Mounts(spec.Name.Service, spec.Component) };
         using var claim = await guard.ClaimAsync(spec.Name, placed.Mounts, ct);
         await volumes.PrepareAsync(
-            spec.Name.Service, spec.Component, (path, directory, token) => inner.FillAsync(placed, path, directory, token), ct);
+            spec.Name.Service,
+            spec.Component,
+            (path, token) => inner.FormerAsync(spec.Name, path, token),
+            (path, directory, token) => inner.FillAsync(placed, path, directory, token),
+            ct);
         await inner.RunAsync(placed, ct);
     }
 
     public Task<bool> FillAsync(InstanceSpec spec, string path, string directory, CancellationToken ct) =>
         inner.FillAsync(spec, path, directory, ct);
+
+    public Task<FormerData?> FormerAsync(InstanceName name, string path, CancellationToken ct) => inner.FormerAsync(name, path, ct);
 
     public async Task StartAsync(InstanceName name, CancellationToken ct)
     {

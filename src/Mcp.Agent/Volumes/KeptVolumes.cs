@@ -92,7 +92,7 @@ public sealed class KeptVolumes(AgentRegistry registry, RuntimeSet runtimes, Ser
         return volumes.ToDictionary(v => v, v =>
         {
             var directory = root.Of(v.Service, v.Name);
-            var users = named.Where(n => n.Definition.Volumes.Any(m => HostPaths.Overlap(root.Of(n.Service, m), directory)))
+            var users = named.Where(n => n.Definition.Volumes.Any(m => !m.IsNothing && HostPaths.Overlap(root.Of(n.Service, m), directory)))
                 .Select(n => n.Who)
                 .ToHashSet();
             var others = holders[directory]

@@ -7,12 +7,17 @@ using Mcp.Runtimes;
 namespace Mcp.Agent.Volumes;
 
 /// <summary>The services' own volumes: STATE/volumes/SERVICE/NAME. Beside each, by names that no volume can have: NAME.fill, which is being
-/// made, NAME.full, which is whole and is put into its place, NAME.gone, which is being removed; each begins with a dot.</summary>
+/// made, NAME.full, which is whole and is put into its place, NAME.gone, which is being removed, NAME.from, which says of which instance's
+/// data it is a copy; each begins with a dot.</summary>
 public sealed class NamedVolumes
 {
     private const string Half = "fill";
     private const string Whole = "full";
     private const string Gone = "gone";
+    private const string From = "from";
+
+    // What an undone deploy wrote into its copy: nobody needs it, and nobody has said so.
+    private const string Undone = ".undone";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     // As a directory that is in no image has it in a container.
@@ -45,11 +50,13 @@ public sealed class NamedVolumes
         : [];
 
     /// <summary>Makes what is not there, and fills what is empty. Safe to repeat; a kill in between loses and doubles nothing.</summary>
+    /// <param name="former">See <see cref="IRuntime.FormerAsync"/>.</param>
     /// <param name="fill">From a path inside to a directory that is made; false: there is nothing there.</param>
     /// <exception cref="Mcp.Model.Errors.McpException">volume.fill</exception>
     public async Task PrepareAsync(
         Label service,
         ComponentDefinition component,
+        Func<string, CancellationToken, Task<FormerData?>> former,
         Func<string, string, CancellationToken, Task<bool>> fill,
         CancellationToken ct)
     {
@@ -62,6 +69,8 @@ public sealed class NamedVolumes
             {
                 Directory.CreateDirectory(Root.Path, OwnerOnly);
                 Directory.CreateDirectory(Root.Of(service), OwnerOnly);
+                if (volume.FromImage)
+                    await TakeOverAsync(directory, await former(volume.Target, ct), ct);
                 // Whoever only reads has nothing to put there: the writer's image may have.
                 if (volume.Writable)
                     await FillAsync(directory, (to, token) => fill(volume.Target, to, token), ct);
@@ -91,11 +100,42 @@ public sealed class NamedVolumes
             Directory.Delete(gone, recursive: true);
         }
 
+        File.Delete(Beside(directory, From));
         if (!Directory.EnumerateFileSystemEntries(Root.Of(service)).Any())
             Directory.Delete(Root.Of(service));
     }
 
     private IEnumerable<string> Left(Label service, string what) => Directory.EnumerateDirectories(Root.Of(service), $".*.{what}");
+
+    // As long as the older instance is there it may have run again, after a deploy that was undone: its data are the newest then.
+    private static async Task TakeOverAsync(string directory, FormerData? former, CancellationToken ct)
+    {
+        var mark = Beside(directory, From);
+        if (former is null)
+        {
+            File.Delete(mark);
+            return;
+        }
+
+        var isThere = Directory.Exists(directory);
+        if (File.Exists(mark) ? isThere && await File.ReadAllTextAsync(mark, ct) == former.Stamp : isThere)
+            return;
+        var half = Beside(directory, Half);
+        if (Directory.Exists(half))
+            Directory.Delete(half, recursive: true);
+        await FileCopy.DirectoryAsync(former.Directory, half, ct);
+        if (isThere)
+        {
+            var undone = directory + Undone;
+            if (Directory.Exists(undone))
+                Directory.Delete(undone, recursive: true);
+            Directory.Move(directory, undone);
+        }
+
+        WholeFile.Replace(mark, former.Stamp);
+        Directory.Move(half, directory);
+        WholeFile.Settle(directory);
+    }
 
     private static async Task FillAsync(string directory, Func<string, CancellationToken, Task<bool>> fill, CancellationToken ct)
     {

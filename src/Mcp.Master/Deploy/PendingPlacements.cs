@@ -52,7 +52,7 @@ public sealed class PendingPlacements(NodeDefinitions running, MasterStore store
         try
         {
             store.Placements.Accept(service, target, kept);
-            store.Releases.TookEffect(there.Service, kept);
+            store.Releases.TookEffect(there.Service, kept.AsAsked());
             store.Events.Add(there.Service.Text, "", EventKind.DeployAccepted, $"{target} had accepted it before it fell silent");
         }
         catch (McpException)

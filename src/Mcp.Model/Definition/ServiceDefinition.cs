@@ -23,6 +23,9 @@ public sealed record ServiceDefinition : IKeepsUnread<ServiceDefinition>
 
     public Unread Unread { get; init; } = Unread.None;
 
+    /// <summary>Without what a node has added of its own.</summary>
+    public ServiceDefinition AsAsked => this with { Components = [.. Components.Select(c => c.AsAsked)] };
+
     /// <summary>What this version cannot read of it, with all its parts: names of keys. Empty: it is read whole.</summary>
     public IReadOnlyList<string> UnreadKeys => [.. Unread.Keys.Concat(Components.SelectMany(c => c.UnreadKeys)).Distinct()];
 
@@ -98,6 +101,10 @@ public sealed record ComponentDefinition : IKeepsUnread<ComponentDefinition>
     /// <summary>See <see cref="ServiceDefinition.UnreadKeys"/>.</summary>
     public IEnumerable<string> UnreadKeys => Unread.Keys.Concat(Health?.Unread.Keys ?? []).Concat(Routes.SelectMany(r => r.Unread.Keys));
 
+    /// <inheritdoc cref="ServiceDefinition.AsAsked"/>
+    public ComponentDefinition AsAsked =>
+        Volumes.Any(v => v.FromImage) ? this with { Volumes = [.. Volumes.Where(v => !v.FromImage)] } : this;
+
     /// <summary>What two generations cannot hold at once: fixed host ports, the host network, a writable volume that has one
     /// writer.</summary>
     public bool HoldsExclusively => Ports.Count > 0 || Network == "host" || Volumes.Any(v => v.Exclusive);
@@ -116,12 +123,20 @@ public sealed record ComponentDefinition : IKeepsUnread<ComponentDefinition>
 }
 
 /// <summary>A directory of the host seen inside the instance.</summary>
-/// <param name="Source">A path on the host, or the name of a volume of the service's own.</param>
+/// <param name="Source">A path on the host, the name of a volume of the service's own, or <see cref="Nothing"/>.</param>
 /// <param name="Shared">Several instances may write to it at once. Never together with <paramref name="ReadOnly"/>.</param>
-public sealed record VolumeMount(string Source, string Target, bool ReadOnly, bool Shared = false)
+/// <param name="FromImage">No file says it: the image has a VOLUME there (<see cref="ImageVolumes"/>).</param>
+public sealed record VolumeMount(string Source, string Target, bool ReadOnly, bool Shared = false, bool FromImage = false)
 {
+    /// <summary>As a source: a VOLUME of the image is not kept.</summary>
+    public const string Nothing = "none";
+
+    public bool IsNothing => Source == Nothing;
+
+    public bool IsHostPath => Source.StartsWith('/');
+
     /// <summary>The service's own: <see cref="VolumeRoot"/> says where it lies.</summary>
-    public bool IsNamed => !Source.StartsWith('/');
+    public bool IsNamed => !IsHostPath && !IsNothing;
 
     public bool Writable => !ReadOnly;
 
@@ -131,8 +146,9 @@ public sealed record VolumeMount(string Source, string Target, bool ReadOnly, bo
     /// <summary>For people.</summary>
     public string What => IsNamed ? $"the volume {Source}" : Source;
 
-    /// <summary>As in a file.</summary>
-    public override string ToString() => $"{Source}:{Target}{(ReadOnly ? ":ro" : Shared ? ":shared" : "")}";
+    /// <summary>As it is written and stored.</summary>
+    public override string ToString() =>
+        $"{Source}:{Target}{(FromImage ? ":image" : IsNothing ? "" : ReadOnly ? ":ro" : Shared ? ":shared" : "")}";
 }
 
 /// <summary>A fixed host port. Address is an IP literal.</summary>

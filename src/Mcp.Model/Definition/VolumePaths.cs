@@ -6,23 +6,31 @@ namespace Mcp.Model.Definition;
 /// <summary>Which host paths are one: a directory holds everything below it.</summary>
 public static partial class VolumePaths
 {
-    internal const string Allowed = "/host/path:/path/inside[:ro|:rw|:shared], or name:/path/inside[:ro|:rw|:shared] of a named volume";
+    internal const string Allowed = "/host/path:/path/inside[:ro|:rw|:shared], name:/path/inside[:ro|:rw|:shared] of a named volume, "
+        + "or none:/path/inside where a VOLUME of the image is not to be kept";
 
-    /// <summary>A mount as it is written in a file.</summary>
+    /// <summary>A mount as it is written in a file or stored.</summary>
     public static bool TryParse(string text, [NotNullWhen(true)] out VolumeMount? mount)
     {
         var parts = text.Split(':');
-        var option = parts.Length == 3 ? parts[2] : "rw";
-        var isMount = parts.Length is 2 or 3
-            && (ShortTexts.IsPath(parts[0]) || IsName(parts[0]))
-            && ShortTexts.IsPath(parts[1])
-            && option is "ro" or "rw" or "shared";
-        mount = isMount ? new VolumeMount(parts[0], parts[1], option == "ro", option == "shared") : null;
-        return isMount;
+        mount = parts.Length is 2 or 3 && ShortTexts.IsPath(parts[1])
+            ? (parts[0], parts.ElementAtOrDefault(2)) switch
+            {
+                (VolumeMount.Nothing, null) => new VolumeMount(VolumeMount.Nothing, parts[1], true),
+                (VolumeMount.Nothing, _) => null,
+                (var source, _) when !ShortTexts.IsPath(source) && !IsName(source) => null,
+                (var source, null or "rw") => new VolumeMount(source, parts[1], false),
+                (var source, "ro") => new VolumeMount(source, parts[1], true),
+                (var source, "shared") => new VolumeMount(source, parts[1], false, Shared: true),
+                (var source, "image") when IsName(source) => new VolumeMount(source, parts[1], false, FromImage: true),
+                _ => null,
+            }
+            : null;
+        return mount is not null;
     }
 
     /// <summary>Of a volume of the service's own. It is a directory's name, too. No volume is called "none".</summary>
-    public static bool IsName(string text) => text != "none" && Name().IsMatch(text);
+    public static bool IsName(string text) => text != VolumeMount.Nothing && Name().IsMatch(text);
 
     /// <summary>Without doubled and trailing slashes and without '.'; links are not resolved here.</summary>
     public static string Normal(string path) =>

@@ -15,5 +15,5 @@ public sealed record VolumeRoot(string Path)
 
     /// <summary>The same with directories on the host.</summary>
     public IReadOnlyList<VolumeMount> Mounts(Label service, ComponentDefinition component) =>
-        [.. component.Volumes.Select(v => v with { Source = Of(service, v) })];
+        [.. component.Volumes.Where(v => !v.IsNothing).Select(v => v with { Source = Of(service, v) })];
 }

@@ -147,7 +147,9 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
                 StopsFirst = taken is not null,
                 Finds = Found(wanted, there),
                 Pulls = Pulls(wanted, null, asked),
-                Why = Sentence(Sentence("new", Found(wanted, there)), active ? taken : "not started: active = false"),
+                Why = Sentence(
+                    Sentence(Sentence("new", Found(wanted, there)), active ? taken : "not started: active = false"),
+                    Declared(wanted, null)),
                 Fields = FieldChanges.Of(null, wanted),
             };
         }
@@ -166,7 +168,7 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
             StopsFirst = first is not null,
             Finds = Found(wanted, there),
             Pulls = Pulls(wanted, before, asked),
-            Why = Sentence(Sentence(Sentence(reason, Found(wanted, there)), first), news),
+            Why = Sentence(Sentence(Sentence(Sentence(reason, Found(wanted, there)), first), Declared(wanted, before)), news),
             Fields = FieldChanges.Of(before.Definition, wanted),
         };
     }
@@ -180,6 +182,16 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
         return string.Join(" and ", found.Select(v => v.Source).Distinct()) is { Length: > 0 } names
             ? $"takes over what is kept in its volume {names}"
             : null;
+    }
+
+    // At each deploy: nobody wrote it.
+    private static string? Declared(ComponentDefinition wanted, CurrentComponent? before)
+    {
+        var found = wanted.Volumes.Where(v => v.FromImage).Select(v => $"{v.Target} in the volume {v.Source}").ToList();
+        if (found.Count == 0)
+            return null;
+        var unseen = before is not null && before.Definition.Image != wanted.Image ? ", and what the new image has there is not seen" : "";
+        return $"its image keeps {string.Join(", ", found)}{unseen}";
     }
 
     private static bool Pulls(ComponentDefinition wanted, CurrentComponent? before, RolloutRequest asked) =>
@@ -221,7 +233,9 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
     {
         if (RevisionCodec.Write(wanted) != RevisionCodec.Write(there.Definition))
         {
-            var isElsewhere = !there.Definition.Volumes.Select(v => v.Source).ToHashSet().SetEquals(wanted.Volumes.Select(v => v.Source));
+            // What nothing was mounted on had no data of the service's.
+            var isElsewhere = !there.Definition.Volumes.Select(v => v.Source).ToHashSet().SetEquals(
+                wanted.Volumes.Where(v => !v.FromImage || there.Definition.Volumes.Any(o => o.Target == v.Target)).Select(v => v.Source));
             return isElsewhere ? "changed; with other volumes, no data is copied" : "changed";
         }
 

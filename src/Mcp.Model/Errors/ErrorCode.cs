@@ -73,6 +73,7 @@ public sealed record ErrorCode
     public static readonly ErrorCode ImagePull = New("image.pull");
     public static readonly ErrorCode ImageTooLarge = New("image.too_large");
     public static readonly ErrorCode ImageUser = New("image.user");
+    public static readonly ErrorCode ImageVolumes = New("image.volumes");
     public static readonly ErrorCode InitExists = New("init.exists");
     public static readonly ErrorCode InitKeys = New("init.keys");
     public static readonly ErrorCode InitListen = New("init.listen");

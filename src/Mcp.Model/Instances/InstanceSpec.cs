@@ -17,7 +17,7 @@ public sealed record InstanceSpec(
     public string KeptImage { get; init; } = "";
 
     /// <summary>The component's volumes as directories of this host.</summary>
-    public IReadOnlyList<VolumeMount> Mounts { get; init; } = [.. Component.Volumes.Where(v => !v.IsNamed)];
+    public IReadOnlyList<VolumeMount> Mounts { get; init; } = [.. Component.Volumes.Where(v => v.IsHostPath)];
 }
 
 /// <remarks>Paused: it is there and does nothing, since somebody has stopped the clock for it.</remarks>

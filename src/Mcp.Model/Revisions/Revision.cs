@@ -68,10 +68,17 @@ public sealed class Revision : IEquatable<Revision>
                 "it stays as it is; install the version that deployed it, or deploy its file again");
     }
 
-    /// <summary>The same definition, whichever versions have written the two.</summary>
+    /// <summary>The same was asked for, whichever versions have written the two.</summary>
     public bool IsSame(Revision other) =>
         Equals(other)
-            || (_service.Value is { } one && other._service.Value is { } two && RevisionCodec.Write(one) == RevisionCodec.Write(two));
+            || (_service.Value is { } one
+                && other._service.Value is { } two
+                && RevisionCodec.Write(one.AsAsked) == RevisionCodec.Write(two.AsAsked));
+
+    /// <summary>Without what a node has added (<see cref="ServiceDefinition.AsAsked"/>).</summary>
+    public Revision AsAsked() => _service.Value is { } service && service.Components.Any(c => c.Volumes.Any(v => v.FromImage))
+        ? Of(service.AsAsked)
+        : this;
 
     public bool Equals(Revision? other) => other is not null && other.Body == Body;
 

@@ -35,6 +35,20 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
     /// <summary>Null: was never pulled, or is gone again.</summary>
     public StoredImage? Find(ImageReference image) => _store.Meaning(image) is { } digest ? Open(digest) : null;
 
+    /// <summary>Where the image has VOLUMEs that HaveAsync would take; nothing is pulled.</summary>
+    /// <returns>Null: it is not here, and its registry does not say.</returns>
+    public async Task<IReadOnlyList<string>?> VolumesAsync(
+        ImageReference image,
+        ImageWish wish,
+        RegistryImages registries,
+        CancellationToken ct)
+    {
+        var here = !wish.Ask && Digest.IsHex(wish.Kept) ? Open(wish.Kept) : null;
+        here ??= Find(image);
+        var isAsked = here?.Volumes is null || (wish.Ask && !image.IsFixed);
+        return (isAsked ? await registries.VolumesAsync(image, ct) : null) ?? here?.Volumes;
+    }
+
     /// <summary>Safe to repeat and to interrupt. A floating reference is looked up again.</summary>
     /// <exception cref="McpException">image.pull, image.architecture, image.too_large, image.login, disk.full; names the image.</exception>
     public Task<StoredImage> PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct) =>
@@ -167,7 +181,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
                 {
                     await UnpackAsync(image, registry, work, manifest, progress, ct);
                     await File.WriteAllTextAsync(
-                        Path.Combine(work, ConfigFile), JsonSerializer.Serialize(config, OciJson.Default.OciConfig), ct);
+                        Path.Combine(work, ConfigFile), JsonSerializer.Serialize(Told(config), OciJson.Default.OciConfig), ct);
                     _store.Complete(work, digest);
                 }
                 catch
@@ -248,6 +262,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
                 Cmd = config?.Cmd ?? [],
                 WorkingDir = WorkingDir(config),
                 User = config?.User ?? "",
+                Volumes = config?.Volumes is { } volumes ? OciImageConfig.Paths(volumes) : null,
                 Check = ImageCheck.Read(config?.Healthcheck),
                 StopSignal = config?.StopSignal is { ValueKind: JsonValueKind.String } signal ? signal.GetString()! : "",
             };
@@ -257,6 +272,15 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
             // Not written by this program, so as good as none.
             return null;
         }
+    }
+
+    // Also that it has none: older versions left out its VOLUMEs.
+    private static OciConfig Told(OciConfig config)
+    {
+        var inner = config.Config ?? OciImageConfig.Empty;
+        return inner.Volumes is { ValueKind: JsonValueKind.Object }
+            ? config
+            : config with { Config = inner with { Volumes = JsonDocument.Parse("{}").RootElement } };
     }
 
     private static string WorkingDir(OciImageConfig? config) => Path.Combine("/", config?.WorkingDir is { Length: > 0 } at ? at : "/");

@@ -26,7 +26,16 @@ internal sealed record OciImageConfig(
     [property: JsonPropertyName("WorkingDir")] string? WorkingDir,
     [property: JsonPropertyName("User")] string? User,
     [property: JsonPropertyName("Healthcheck")] JsonElement? Healthcheck = null,
-    [property: JsonPropertyName("StopSignal")] JsonElement? StopSignal = null);
+    [property: JsonPropertyName("StopSignal")] JsonElement? StopSignal = null,
+    [property: JsonPropertyName("Volumes")] JsonElement? Volumes = null)
+{
+    public static readonly OciImageConfig Empty = new(null, null, null, null, null);
+
+    /// <summary>The paths of VOLUMEs: the names in an object. Whatever else it is, there are none.</summary>
+    public static IReadOnlyList<string> Paths(JsonElement? volumes) => volumes is { ValueKind: JsonValueKind.Object } all
+        ? [.. all.EnumerateObject().Select(v => v.Name)]
+        : [];
+}
 
 internal sealed record TokenReply(string? Token, [property: JsonPropertyName("access_token")] string? AccessToken);
 

@@ -23,6 +23,9 @@ internal sealed record StoredImage
     /// <summary>Its HEALTHCHECK; null: none, or an older version unpacked it.</summary>
     public ImageCheck? Check { get; init; }
 
+    /// <summary>Paths of its VOLUMEs; null: not known, since an older version unpacked it.</summary>
+    public IReadOnlyList<string>? Volumes { get; init; }
+
     /// <summary>As the image says it, a name or a number; empty: it says nothing.</summary>
     public string StopSignal { get; init; } = "";
 

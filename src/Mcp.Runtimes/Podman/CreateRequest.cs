@@ -13,6 +13,9 @@ internal static class CreateRequest
     public const string SpecLabel = "mcp.spec";
     public const string DefinitionLabel = "mcp.definition";
     public const string ImageLabel = "mcp.image";
+
+    /// <summary>Every VOLUME of the image that is to be kept is mounted.</summary>
+    public const string VolumesLabel = "mcp.volumes";
     private const long LogBytes = 10 * 1024 * 1024;
     private const long CpuPeriod = 100_000;
 
@@ -33,6 +36,7 @@ internal static class CreateRequest
                 [GenerationLabel] = spec.Name.Generation.ToString(System.Globalization.CultureInfo.InvariantCulture),
                 [SpecLabel] = spec.SpecHash,
                 [ImageLabel] = component.Image.Text,
+                [VolumesLabel] = "named",
                 [DefinitionLabel] = RevisionCodec.Write(component),
             },
             Mounts = [.. spec.Mounts.Select(v => new LibpodMount(v.Target, v.Source, "bind", ["rbind", v.ReadOnly ? "ro" : "rw"]))],

@@ -10,13 +10,15 @@ internal sealed record LibpodVersion(string? Version);
 
 internal sealed record LibpodPull(string? Stream, string? Error);
 
-internal sealed record LibpodState(string? Status, int ExitCode, DateTimeOffset StartedAt, string? Error, int Pid = 0);
+internal sealed record LibpodState(
+    string? Status, int ExitCode, DateTimeOffset StartedAt, string? Error, int Pid = 0, DateTimeOffset FinishedAt = default);
 
 internal sealed record LibpodHostConfig(string? NetworkMode);
 
 internal sealed record LibpodConfig(Dictionary<string, string>? Labels);
 
-internal sealed record LibpodMounted(string? Source, string? Destination, [property: JsonPropertyName("RW")] bool Writable);
+internal sealed record LibpodMounted(
+    string? Source, string? Destination, [property: JsonPropertyName("RW")] bool Writable, string? Type = null);
 
 internal sealed record LibpodContainer
 {
@@ -36,8 +38,11 @@ internal sealed record LibpodContainer
     public LibpodMounted[]? Mounts { get; init; }
 }
 
+internal sealed record LibpodImageConfig(JsonElement? Volumes);
+
 internal sealed record LibpodImage(
     JsonElement? HealthCheck,
+    LibpodImageConfig? Config,
     string? Id,
     string? Digest,
     string[]? RepoDigests,

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Mcp.Machine;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Mcp.Runtimes.Images;
 
 namespace Mcp.Runtimes.Podman;
 
@@ -10,6 +11,9 @@ namespace Mcp.Runtimes.Podman;
 internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(1);
+
+    // With the logins that podman itself has.
+    private readonly RegistryImages _registries = new(null);
 
     /// <summary>See <see cref="IRuntime.PullAsync"/>; what is told is an image's id.</summary>
     public async Task<string> PullAsync(ImageReference image, ImageWish wish, IProgress<string>? progress, CancellationToken ct)
@@ -61,6 +65,16 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
                 .Where(d => d.Length > 0)
                 .Distinct(),
         ];
+    }
+
+    /// <summary>See <see cref="IRuntime.VolumesAsync"/>.</summary>
+    public async Task<IReadOnlyList<string>?> VolumesAsync(ImageReference image, ImageWish wish, CancellationToken ct)
+    {
+        var here = !wish.Ask && wish.Kept.Length > 0 ? await FindAsync(wish.Kept, ct) : null;
+        here ??= await FindAsync(image.Text, ct);
+        var isAsked = here is null || (wish.Ask && !image.IsFixed);
+        return (isAsked ? await _registries.VolumesAsync(image, ct) : null)
+            ?? (here is null ? null : OciImageConfig.Paths(here.Config?.Volumes));
     }
 
     private Task<LibpodImage?> FindAsync(string image, CancellationToken ct) => PodmanFaults.ToldAsync(

@@ -66,6 +66,9 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     public async Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct) =>
         await LookAsync(name, ct) is { Image: { Length: > 0 } id } ? await _images.DigestsAsync(id, ct) : [];
 
+    public Task<IReadOnlyList<string>?> VolumesAsync(ImageReference image, ImageWish wish, CancellationToken ct) =>
+        _images.VolumesAsync(image, wish, ct);
+
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
     {
         var existing = await InspectAsync(spec.Name, ct);
@@ -94,6 +97,9 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
 
     public Task<bool> FillAsync(InstanceSpec spec, string path, string directory, CancellationToken ct) =>
         _shown.CopyAsync(CreateRequest.Image(spec), path, directory, ct);
+
+    public Task<FormerData?> FormerAsync(InstanceName name, string path, CancellationToken ct) => PodmanFaults.ToldAsync(
+        $"cannot look for instances before {name}", () => PodmanFormer.FindAsync(_client, name, path, ct));
 
     public async Task StartAsync(InstanceName name, CancellationToken ct)
     {
@@ -131,11 +137,18 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
             HttpStatusCode.NotFound));
     }
 
-    public Task RemoveAsync(InstanceName name, CancellationToken ct)
+    public async Task RemoveAsync(InstanceName name, CancellationToken ct)
     {
-        var path = $"/containers/{name}?force=true&v=true&timeout=0";
-        return PodmanFaults.ToldAsync(
-            $"cannot remove {name}", () => _client.CallAsync(HttpMethod.Delete, path, s_startLimit, ct, HttpStatusCode.NotFound));
+        if (await LookAsync(name, ct) is not { } container)
+            return;
+        // What an older version made has its only data there; of all others they are what nobody wants to keep.
+        var own = container.Config?.Labels?.ContainsKey(CreateRequest.VolumesLabel) == true;
+        await PodmanFaults.ToldAsync($"cannot remove {name}", () => _client.CallAsync(
+            HttpMethod.Delete,
+            $"/containers/{name}?force=true&volumes={(own ? "true" : "false")}&timeout=0",
+            s_startLimit,
+            ct,
+            HttpStatusCode.NotFound));
     }
 
     public async Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct)

@@ -92,6 +92,9 @@ public sealed class QemuRuntime : IRuntime
     public Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct) =>
         Task.FromResult<IReadOnlyList<string>>(Directory(name).Record?.Digest is { Length: > 0 } digest ? [$"{new Digest(digest)}"] : []);
 
+    public Task<IReadOnlyList<string>?> VolumesAsync(ImageReference image, ImageWish wish, CancellationToken ct) =>
+        _images.VolumesAsync(image, wish, new RegistryImages(_options.AuthFile), ct);
+
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
     {
         var vm = Directory(spec.Name);
@@ -164,6 +167,8 @@ public sealed class QemuRuntime : IRuntime
         await FileCopy.DirectoryAsync(from, directory, ct);
         return true;
     }
+
+    public Task<FormerData?> FormerAsync(InstanceName name, string path, CancellationToken ct) => Task.FromResult<FormerData?>(null);
 
     public async Task StartAsync(InstanceName name, CancellationToken ct)
     {

@@ -17,6 +17,7 @@ namespace Mcp.TestKit.Fakes;
 public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
 {
     private readonly ConcurrentDictionary<InstanceName, Instance> _instances = new();
+    private readonly ConcurrentDictionary<string, bool> _pulled = new();
     private readonly Channel<RuntimeEvent> _events = Channel.CreateUnbounded<RuntimeEvent>();
 
     /// <summary>Images that exist; others fail to pull.</summary>
@@ -57,11 +58,28 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
         await Hook("pull");
         if (!Images.Contains(image.Text))
             throw new McpException(ErrorCode.ImagePull, $"cannot pull {image}: no such image");
+        _pulled[image.Text] = true;
         return !wish.Ask && wish.Kept.Length > 0 ? wish.Kept : Pushed.GetValueOrDefault(image.Text, image.Text);
     }
 
     public Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct) =>
         Task.FromResult<IReadOnlyList<string>>([]);
+
+    /// <summary>Registries say nothing of images that were not pulled.</summary>
+    public bool Silent { get; set; }
+
+    /// <summary>No image is here any more.</summary>
+    public void Forget() => _pulled.Clear();
+
+    /// <summary>Paths of VOLUMEs, by what <see cref="PullAsync"/> tells.</summary>
+    public Dictionary<string, string[]> Declared { get; } = [];
+
+    public Task<IReadOnlyList<string>?> VolumesAsync(ImageReference image, ImageWish wish, CancellationToken ct)
+    {
+        var meant = !wish.Ask && wish.Kept.Length > 0 ? wish.Kept : Pushed.GetValueOrDefault(image.Text, image.Text);
+        var isKnown = Silent ? _pulled.ContainsKey(image.Text) : Images.Contains(image.Text);
+        return Task.FromResult<IReadOnlyList<string>?>(isKnown ? Declared.GetValueOrDefault(meant, []) : null);
+    }
 
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
     {
@@ -94,6 +112,8 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
         await Hook("filled");
         return true;
     }
+
+    public Task<FormerData?> FormerAsync(InstanceName name, string path, CancellationToken ct) => Task.FromResult<FormerData?>(null);
 
     public async Task StartAsync(InstanceName name, CancellationToken ct)
     {

@@ -29,11 +29,11 @@ public sealed class AwkwardRegistryTests : IDisposable
         _registry.Publish();
         var limit = TimeSpan.FromMinutes(1);
         var first = await Store().HaveAsync(Image, new ImageWish(), limit, null, default);
-        var digests = new ImageDigests(null);
-        Assert.Contains($"sha256:{first.Digest}", (await digests.OfAsync(Image, default))!);
+        var digests = new RegistryImages(null);
+        Assert.Contains($"sha256:{first.Digest}", (await digests.DigestsAsync(Image, default))!);
         // The same image, written otherwise.
         _registry.Manifest = [.. _registry.Manifest, (byte)' '];
-        Assert.DoesNotContain($"sha256:{first.Digest}", (await digests.OfAsync(Image, default))!);
+        Assert.DoesNotContain($"sha256:{first.Digest}", (await digests.DigestsAsync(Image, default))!);
         Assert.Equal(first.Digest, (await Store().HaveAsync(Image, new ImageWish(), limit, null, default)).Digest);
         var second = await Store().HaveAsync(Image, new ImageWish(Ask: true), limit, null, default);
         Assert.NotEqual(first.Digest, second.Digest);

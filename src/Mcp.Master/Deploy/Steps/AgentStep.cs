@@ -232,7 +232,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         if (state.Component is not { } only)
             return kept.IsSame(state.Revision!);
         var (now, wanted) = (Of(kept), Of(state.Revision!));
-        return now is not null && wanted is not null && RevisionCodec.Write(now) == RevisionCodec.Write(wanted);
+        return now is not null && wanted is not null && RevisionCodec.Write(now.AsAsked) == RevisionCodec.Write(wanted.AsAsked);
 
         ComponentDefinition? Of(Revision revision) => revision.TryRead(state.Name)?.Components.FirstOrDefault(c => c.Name == only);
     }

@@ -1,0 +1,50 @@
+using Mcp.Machine;
+using Mcp.Model.Errors;
+using Mcp.Model.Names;
+
+namespace Mcp.Runtimes.Images;
+
+/// <summary>What a registry has under a name now; nothing is pulled.</summary>
+/// <param name="authFile">Logins of registries; null: where podman keeps them.</param>
+public sealed class RegistryImages(string? authFile)
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
+
+    /// <summary>Digests of its manifest, and of the index that lists it, for this machine.</summary>
+    /// <returns>Null: the registry does not say, or not in time.</returns>
+    public Task<IReadOnlyList<string>?> DigestsAsync(ImageReference image, CancellationToken ct) =>
+        AskAsync(image, (registry, token) => registry.DigestsAsync(ImageStore.Architecture, token), ct);
+
+    /// <summary>Where the image for this machine has VOLUMEs. Paths as the image has them, which may be anything.</summary>
+    /// <inheritdoc cref="DigestsAsync"/>
+    public Task<IReadOnlyList<string>?> VolumesAsync(ImageReference image, CancellationToken ct) => AskAsync(
+        image,
+        async (registry, token) =>
+        {
+            var (_, manifest) = await registry.ManifestAsync(ImageStore.Architecture, token);
+            return OciImageConfig.Paths((await registry.ConfigAsync(manifest, token)).Config?.Volumes);
+        },
+        ct);
+
+    private async Task<IReadOnlyList<string>?> AskAsync(
+        ImageReference image,
+        Func<RegistryClient, CancellationToken, Task<IReadOnlyList<string>>> question,
+        CancellationToken ct)
+    {
+        using var limit = new Within(s_limit, ct);
+        try
+        {
+            // Nothing but documents is downloaded, so of any size.
+            using var registry = new RegistryClient(image, new RegistryCredentials(authFile), long.MaxValue / OciReader.MaxLayers);
+            return await question(registry, limit.Token);
+        }
+        catch (McpException)
+        {
+            return null;
+        }
+        catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+}
