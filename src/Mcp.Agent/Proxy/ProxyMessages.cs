@@ -5,7 +5,8 @@ namespace Mcp.Agent.Proxy;
 /// <summary>Host name to the port on 127.0.0.1 of the instance that serves it.</summary>
 /// <param name="PassThrough">TLS by SNI, not ended here (l4); false: HTTP (l7).</param>
 /// <param name="Held">The instance is being replaced: who comes now waits for the next one.</param>
-internal sealed record ProxyRoute(string Host, int Port, bool PassThrough, bool Held = false);
+/// <param name="Idle">Of HTTP: how long nothing may pass; null: 5 min.</param>
+internal sealed record ProxyRoute(string Host, int Port, bool PassThrough, bool Held = false, TimeSpan? Idle = null);
 
 /// <summary>A service's certificate and key: for its name and all below.</summary>
 /// <param name="Host">SERVICE.zone</param>

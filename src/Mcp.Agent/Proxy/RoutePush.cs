@@ -209,8 +209,8 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
 
     internal ProxyRoutes Routes()
     {
-        var http = new Dictionary<string, (int Port, bool Held)>();
-        var passed = new Dictionary<string, (int Port, bool Held)>();
+        var http = new Dictionary<string, ProxyRoute>();
+        var passed = new Dictionary<string, ProxyRoute>();
         var holds = registry.Holds.All();
         var components = registry.Components.List();
         foreach (var stored in components)
@@ -218,13 +218,15 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
             var held = holds.Contains((stored.Service, stored.Definition.Name));
             foreach (var route in stored.Definition.Routes)
             {
-                var port = (ports.HostPort(stored.Instance, stored.Definition, route.Port), held);
-                var table = route.Mode == RouteMode.L7 ? http : passed;
+                var isHttp = route.Mode == RouteMode.L7;
+                var port = ports.HostPort(stored.Instance, stored.Definition, route.Port);
+                var way = new ProxyRoute("", port, PassThrough: !isHttp, held, isHttp ? route.IdleTimeout : null);
+                var table = isHttp ? http : passed;
                 // One in the zone was stored by an older version: it may be another service's name.
                 if (route.Hostname is { } hostname && !ZoneNames.Has(config.Zone, hostname.Text))
-                    table[hostname.Text] = port;
-                table.TryAdd($"{stored.Definition.Name}.{stored.Service}.{config.Zone}", port);
-                table.TryAdd($"{stored.Service}.{config.Zone}", port);
+                    table[hostname.Text] = way;
+                table.TryAdd($"{stored.Definition.Name}.{stored.Service}.{config.Zone}", way);
+                table.TryAdd($"{stored.Service}.{config.Zone}", way);
             }
         }
 
@@ -234,11 +236,11 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
             where File.Exists(file)
             select new ProxyCertificate($"{service}.{config.Zone}", file);
         return new ProxyRoutes(
-            [.. Listed(http, passThrough: false), .. Listed(passed, passThrough: true)], [.. certificates], [.. Public()]);
+            [.. Listed(http), .. Listed(passed)], [.. certificates], [.. Public()]);
     }
 
-    private static IEnumerable<ProxyRoute> Listed(Dictionary<string, (int Port, bool Held)> routes, bool passThrough) =>
-        routes.Where(r => r.Value.Port > 0).Select(r => new ProxyRoute(r.Key, r.Value.Port, passThrough, r.Value.Held));
+    private static IEnumerable<ProxyRoute> Listed(Dictionary<string, ProxyRoute> routes) =>
+        routes.Where(r => r.Value.Port > 0).Select(r => r.Value with { Host = r.Key });
 
     private IEnumerable<PublicRoute> Public()
     {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using Yarp.ReverseProxy.Forwarder;
@@ -7,22 +8,7 @@ namespace Mcp.Agent.ProxyProcess;
 /// <summary>One request: find its host's backend, pass it on with X-Forwarded-* set by us alone, count it while it is under way.</summary>
 internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : IDisposable
 {
-    private static readonly TimeSpan s_quiet = TimeSpan.FromMinutes(5);
-    private static readonly ForwarderRequestConfig s_http = new()
-    {
-        ActivityTimeout = s_quiet,
-        Version = HttpVersion.Version11,
-        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-    };
-
-    // gRPC exists on HTTP/2 only, so its servers speak that without TLS and without asking.
-    private static readonly ForwarderRequestConfig s_grpc = new()
-    {
-        ActivityTimeout = s_quiet,
-        Version = HttpVersion.Version20,
-        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-    };
-
+    private readonly ConcurrentDictionary<TimeSpan, Forwarding> _forwardings = new();
     private readonly HttpMessageInvoker _backends = new(new SocketsHttpHandler
     {
         UseProxy = false,
@@ -57,7 +43,8 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
             backend.BeginSocket();
         try
         {
-            var error = await forwarder.SendAsync(context, backend.Prefix, _backends, IsGrpc(context.Request) ? s_grpc : s_http, headers);
+            var config = ForwardingOf(found.Idle).For(context.Request);
+            var error = await forwarder.SendAsync(context, backend.Prefix, _backends, config, headers);
             if (error != ForwarderError.None && !context.Response.HasStarted)
                 await context.Response.WriteAsync("the service behind this host does not answer\n");
         }
@@ -69,6 +56,9 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
         }
     }
 
+    // There are few different ones: each is what a file says.
+    private Forwarding ForwardingOf(TimeSpan idle) => _forwardings.GetOrAdd(idle, static i => new Forwarding(i));
+
     private static Task RefuseAsync(HttpResponse response, bool held)
     {
         response.StatusCode = held ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status404NotFound;
@@ -76,10 +66,6 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
             response.Headers.RetryAfter = "5";
         return response.WriteAsync(held ? "the service behind this host is being updated\n" : "no route for this host\n");
     }
-
-    internal static bool IsGrpc(HttpRequest request) =>
-        HttpProtocol.IsHttp2(request.Protocol)
-        && request.ContentType?.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) == true;
 
     public void Dispose() => _backends.Dispose();
 

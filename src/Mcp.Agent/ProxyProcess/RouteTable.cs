@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using Mcp.Agent.Proxy;
 using Mcp.Machine;
+using Route = Mcp.Model.Definition.Route;
 
 namespace Mcp.Agent.ProxyProcess;
 
@@ -29,7 +30,7 @@ internal sealed class Backend(int port)
 }
 
 /// <summary>Where a route leads.</summary>
-internal sealed class RouteTarget(Backend backend, bool held)
+internal sealed class RouteTarget(Backend backend, bool held, TimeSpan idle)
 {
     private int _waiting;
 
@@ -37,6 +38,9 @@ internal sealed class RouteTarget(Backend backend, bool held)
 
     /// <summary>Its instance is being replaced.</summary>
     public bool Held => held;
+
+    /// <summary>How long nothing may pass.</summary>
+    public TimeSpan Idle => idle;
 
     /// <summary>False: as many wait as may.</summary>
     public bool TryWait(int most) => Interlocked.Increment(ref _waiting) <= most || LeaveWait();
@@ -50,7 +54,8 @@ internal sealed class RouteTarget(Backend backend, bool held)
 
 /// <param name="Backend">Entered: the caller leaves it. Null: there is none.</param>
 /// <param name="Held">The route is held, and waiting came to nothing.</param>
-internal readonly record struct Found(Backend? Backend, bool Held);
+/// <param name="Idle">How long nothing may pass.</param>
+internal readonly record struct Found(Backend? Backend, bool Held, TimeSpan Idle = default);
 
 /// <summary>The routes in force, swapped as one. A backend that no route names any more is remembered while requests are on their way to
 /// it.</summary>
@@ -109,7 +114,7 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
         if (target is null)
             return ValueTask.FromResult(new Found(null, false));
         return TryEnter(target, host, passThrough)
-            ? ValueTask.FromResult(new Found(target.Backend, false))
+            ? ValueTask.FromResult(new Found(target.Backend, false, target.Idle))
             : WaitAsync(host, passThrough, ct);
     }
 
@@ -122,7 +127,7 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
             if (Find(host, passThrough) is not { } target)
                 return new Found(null, false);
             if (TryEnter(target, host, passThrough))
-                return new Found(target.Backend, false);
+                return new Found(target.Backend, false, target.Idle);
             if (!target.TryWait(MostWaiting))
                 return new Found(null, true);
             try
@@ -159,7 +164,9 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
     }
 
     private FrozenDictionary<string, RouteTarget> Table(IEnumerable<ProxyRoute> routes) =>
-        routes.ToFrozenDictionary(r => r.Host, r => new RouteTarget(_backends[r.Port], r.Held), StringComparer.OrdinalIgnoreCase);
+        routes.ToFrozenDictionary(r => r.Host, Target, StringComparer.OrdinalIgnoreCase);
+
+    private RouteTarget Target(ProxyRoute route) => new(_backends[route.Port], route.Held, route.Idle ?? Route.UsualIdleTimeout);
 
     private sealed record InForce(FrozenDictionary<string, RouteTarget> ByHost, FrozenDictionary<string, RouteTarget> BySni);
 }

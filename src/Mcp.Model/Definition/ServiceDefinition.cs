@@ -157,6 +157,9 @@ public sealed record FixedPort(string Address, int Host, int Instance);
 /// <summary>A named port of a component that others may reach.</summary>
 public sealed record Route : IKeepsUnread<Route>
 {
+    public static readonly TimeSpan UsualIdleTimeout = TimeSpan.FromMinutes(5);
+    public static readonly TimeSpan LongestIdleTimeout = TimeSpan.FromHours(24);
+
     public required Label Name { get; init; }
 
     /// <summary>Inside the instance.</summary>
@@ -167,6 +170,9 @@ public sealed record Route : IKeepsUnread<Route>
     public Hostname? Hostname { get; init; }
 
     public bool Public { get; init; }
+
+    /// <summary>How long a request, its answer or a WebSocket may go without a byte before it is ended.</summary>
+    public TimeSpan IdleTimeout { get; init; } = UsualIdleTimeout;
 
     public Unread Unread { get; init; } = Unread.None;
 

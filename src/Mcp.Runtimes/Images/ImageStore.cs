@@ -209,17 +209,19 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         var room = new DiskRoom(work);
         room.Need(manifest.Layers.Sum(l => l.Size));
         var allowance = new Allowance(_limits, room);
+        var meter = new PullMeter(image, manifest.Layers.Sum(l => l.Size), progress, TimeProvider.System);
         var root = Path.Combine(work, RootDirectory);
         Directory.CreateDirectory(root);
         for (var i = 0; i < manifest.Layers.Count; i++)
         {
             var layer = manifest.Layers[i];
             progress?.Report($"layer {i + 1} of {manifest.Layers.Count} of {image}, {layer.Size / 1024} KiB");
+            var at = i;
             var file = Path.Combine(work, "layer");
             await using var packed = new FileStream(file, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
             // Without a name it goes with this process, however that ends.
             File.Delete(file);
-            await registry.BlobAsync(layer, packed, room, ct);
+            await registry.BlobAsync(layer, packed, room, bytes => meter.At($"{at}", bytes), ct);
             await using var tar = Decompressed(packed, layer.Packing);
             await new Layer(root, allowance).UnpackAsync(tar, ct);
         }

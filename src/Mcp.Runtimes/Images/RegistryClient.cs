@@ -78,12 +78,13 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
 
     /// <summary>Downloads what the manifest says and not a byte more, and checks its digest; goes on where a connection broke.</summary>
     /// <param name="output">Empty. Afterwards at its beginning.</param>
+    /// <param name="here">Told how many bytes have come.</param>
     /// <exception cref="McpException">image.pull, disk.full</exception>
-    public async Task BlobAsync(Blob blob, Stream output, DiskRoom room, CancellationToken ct)
+    public async Task BlobAsync(Blob blob, Stream output, DiskRoom room, Action<long>? here, CancellationToken ct)
     {
         for (var tries = 1; output.Length < blob.Size; tries++)
         {
-            var why = await DownloadAsync(blob, output, room, tries == Tries, ct);
+            var why = await DownloadAsync(blob, output, room, here, tries == Tries, ct);
             if (why is not null && tries >= Tries)
                 throw OciReader.Wrong($"a layer broke off after {output.Length} of {blob.Size} bytes, {Tries} times: {why}");
             if (why is not null)
@@ -99,7 +100,13 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
 
     /// <param name="last">It is not tried again.</param>
     /// <returns>Why it broke off; null: it did not.</returns>
-    private async Task<string?> DownloadAsync(Blob blob, Stream output, DiskRoom room, bool last, CancellationToken ct)
+    private async Task<string?> DownloadAsync(
+        Blob blob,
+        Stream output,
+        DiskRoom room,
+        Action<long>? here,
+        bool last,
+        CancellationToken ct)
     {
         HttpResponseMessage answer;
         try
@@ -133,6 +140,7 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
                     throw OciReader.Wrong($"a layer is larger than the {blob.Size} bytes that its manifest says");
                 room.Take(read);
                 await output.WriteAsync(buffer.AsMemory(0, read), ct);
+                here?.Invoke(output.Length);
             }
         }
         catch (IOException e) when (DiskRoom.Of(e, "") is null)

@@ -26,10 +26,23 @@ public sealed class RegistryImages(string? authFile)
         },
         ct);
 
-    private async Task<IReadOnlyList<string>?> AskAsync(
+    /// <summary>Bytes of its layers, packed, by digest.</summary>
+    /// <inheritdoc cref="DigestsAsync"/>
+    public Task<IReadOnlyDictionary<string, long>?> LayersAsync(ImageReference image, CancellationToken ct) =>
+        AskAsync<IReadOnlyDictionary<string, long>>(
+            image,
+            async (registry, token) =>
+            {
+                var (_, manifest) = await registry.ManifestAsync(ImageStore.Architecture, token);
+                return manifest.Layers.DistinctBy(l => l.Digest).ToDictionary(l => l.Digest.Hex, l => l.Size);
+            },
+            ct);
+
+    private async Task<T?> AskAsync<T>(
         ImageReference image,
-        Func<RegistryClient, CancellationToken, Task<IReadOnlyList<string>>> question,
+        Func<RegistryClient, CancellationToken, Task<T>> question,
         CancellationToken ct)
+        where T : class
     {
         using var limit = new Within(s_limit, ct);
         try

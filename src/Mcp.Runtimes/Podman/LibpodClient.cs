@@ -19,6 +19,7 @@ internal sealed class LibpodClient : IDisposable
 {
     private static readonly TimeSpan s_question = TimeSpan.FromSeconds(30);
     private const string Prefix = "http://podman/v4.0.0/libpod";
+    private const string DockerPrefix = "http://podman/v1.40";
     private readonly HttpClient _http;
 
     public LibpodClient(PodmanSocket socket)
@@ -37,7 +38,7 @@ internal sealed class LibpodClient : IDisposable
     public async Task<T?> GetAsync<T>(string path, JsonTypeInfo<T> type, TimeSpan time, CancellationToken ct)
         where T : class => await WithinAsync(time, async token =>
     {
-        using var response = await SendAsync(HttpMethod.Get, path, null, HttpCompletionOption.ResponseContentRead, token);
+        using var response = await SendAsync(HttpMethod.Get, Prefix + path, null, HttpCompletionOption.ResponseContentRead, token);
         if (response.StatusCode == HttpStatusCode.NotFound)
             return null;
         await EnsureAsync(response, token);
@@ -52,7 +53,7 @@ internal sealed class LibpodClient : IDisposable
         params HttpStatusCode[] alsoFine) =>
         WithinAsync(time, async token =>
         {
-            using var response = await SendAsync(method, path, null, HttpCompletionOption.ResponseContentRead, token);
+            using var response = await SendAsync(method, Prefix + path, null, HttpCompletionOption.ResponseContentRead, token);
             if (!alsoFine.Contains(response.StatusCode))
                 await EnsureAsync(response, token);
             return response.StatusCode;
@@ -63,15 +64,24 @@ internal sealed class LibpodClient : IDisposable
     {
         using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, type));
         content.Headers.ContentType = new("application/json");
-        using var response = await SendAsync(HttpMethod.Post, path, content, HttpCompletionOption.ResponseContentRead, token);
+        using var response = await SendAsync(HttpMethod.Post, Prefix + path, content, HttpCompletionOption.ResponseContentRead, token);
         await EnsureAsync(response, token);
         return await response.Content.ReadAsStringAsync(token);
     }, ct);
 
     /// <summary>The caller owns the response and its stream.</summary>
-    public async Task<HttpResponseMessage> StreamAsync(HttpMethod method, string path, CancellationToken ct)
+    public Task<HttpResponseMessage> StreamAsync(HttpMethod method, string path, CancellationToken ct) =>
+        OpenAsync(method, Prefix + path, ct);
+
+    /// <summary>The same of Docker's API, which podman speaks, too.</summary>
+    public Task<HttpResponseMessage> StreamDockerAsync(HttpMethod method, string path, CancellationToken ct) =>
+        OpenAsync(method, DockerPrefix + path, ct);
+
+    public void Dispose() => _http.Dispose();
+
+    private async Task<HttpResponseMessage> OpenAsync(HttpMethod method, string address, CancellationToken ct)
     {
-        var response = await SendAsync(method, path, null, HttpCompletionOption.ResponseHeadersRead, ct);
+        var response = await SendAsync(method, address, null, HttpCompletionOption.ResponseHeadersRead, ct);
         try
         {
             await EnsureAsync(response, ct);
@@ -84,16 +94,14 @@ internal sealed class LibpodClient : IDisposable
         }
     }
 
-    public void Dispose() => _http.Dispose();
-
     private async Task<HttpResponseMessage> SendAsync(
         HttpMethod method,
-        string path,
+        string address,
         HttpContent? body,
         HttpCompletionOption completion,
         CancellationToken ct)
     {
-        using var request = new HttpRequestMessage(method, Prefix + path) { Content = body };
+        using var request = new HttpRequestMessage(method, address) { Content = body };
         try
         {
             return await _http.SendAsync(request, completion, ct);

@@ -10,6 +10,11 @@ internal sealed record LibpodVersion(string? Version);
 
 internal sealed record LibpodPull(string? Stream, string? Error);
 
+/// <summary>Of Docker's API, which tells bytes: https://docs.docker.com/reference/api/engine, POST /images/create.</summary>
+internal sealed record DockerPull(string? Status, string? Id, DockerPulled? ProgressDetail, string? Error);
+
+internal sealed record DockerPulled(long Current, long Total);
+
 internal sealed record LibpodState(
     string? Status, int ExitCode, DateTimeOffset StartedAt, string? Error, int Pid = 0, DateTimeOffset FinishedAt = default);
 
@@ -145,6 +150,7 @@ internal sealed record LibpodCreate
 [JsonSerializable(typeof(LibpodError))]
 [JsonSerializable(typeof(LibpodVersion))]
 [JsonSerializable(typeof(LibpodPull))]
+[JsonSerializable(typeof(DockerPull))]
 [JsonSerializable(typeof(LibpodContainer))]
 [JsonSerializable(typeof(LibpodImage))]
 [JsonSerializable(typeof(LibpodListed[]))]

@@ -81,12 +81,18 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
         $"cannot look for {image}",
         () => client.GetAsync($"/images/{Uri.EscapeDataString(image)}/json", LibpodJson.Default.LibpodImage, s_limit, ct));
 
-    private async Task PullNowAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
+    private Task PullNowAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
     {
         var registry = image.Text[..image.Text.IndexOf('/', StringComparison.Ordinal)];
         var loopback = registry.StartsWith("127.", StringComparison.Ordinal) || registry.StartsWith("localhost:", StringComparison.Ordinal);
+        // Docker's API tells bytes and, before podman 4.4, insists on TLS.
+        return loopback ? PullPlainAsync(image, progress, ct) : PullMeteredAsync(image, progress, ct);
+    }
+
+    private async Task PullPlainAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
+    {
         using var response = await client.StreamAsync(
-            HttpMethod.Post, $"/images/pull?reference={Uri.EscapeDataString(image.Text)}{(loopback ? "&tlsVerify=false" : "")}", ct);
+            HttpMethod.Post, $"/images/pull?reference={Uri.EscapeDataString(image.Text)}&tlsVerify=false", ct);
         await using var stream = await response.Content.ReadAsStreamAsync(ct);
         await foreach (var line in LibpodStreams.LinesAsync(stream, ct))
         {
@@ -96,6 +102,34 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
                 throw new LibpodException(HttpStatusCode.OK, error);
             if (message?.Stream is { Length: > 0 } text)
                 progress?.Report(text.Trim());
+        }
+    }
+
+    private async Task PullMeteredAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
+    {
+        var meter = new PullMeter(image, 0, progress, TimeProvider.System);
+        Task<IReadOnlyDictionary<string, long>?>? sizes = null;
+        // What is here already is not downloaded.
+        var skipped = new HashSet<string>();
+        using var response = await client.StreamDockerAsync(
+            HttpMethod.Post, $"/images/create?fromImage={Uri.EscapeDataString(image.Text)}", ct);
+        await using var stream = await response.Content.ReadAsStreamAsync(ct);
+        await foreach (var line in LibpodStreams.LinesAsync(stream, ct))
+        {
+            var message = JsonSerializer.Deserialize(line, LibpodJson.Default.DockerPull);
+            if (message?.Error is { Length: > 0 } error)
+                throw new LibpodException(HttpStatusCode.OK, error);
+            if (message is not { Status: { } status, Id: { Length: > 0 } part })
+                continue;
+            if (status == "Already exists")
+                skipped.Add(part);
+            if (message.ProgressDetail is not { Current: > 0 and var bytes })
+                continue;
+            // It takes a while, so its size is worth a question.
+            sizes ??= _registries.LayersAsync(image, ct);
+            if (sizes is { IsCompletedSuccessfully: true } known && await known is { } all)
+                meter.Total = all.Where(l => !skipped.Any(s => l.Key.Contains(s, StringComparison.Ordinal))).Sum(l => l.Value);
+            meter.At(part, bytes);
         }
     }
 }

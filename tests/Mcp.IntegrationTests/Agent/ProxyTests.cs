@@ -200,6 +200,33 @@ public sealed class ProxyTests : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task Each_route_says_how_long_nothing_may_pass()
+    {
+        await using var backend = await ProxyProcess.BackendAsync(HttpProtocols.Http1, async context =>
+        {
+            await context.Response.WriteAsync("first ");
+            await context.Response.Body.FlushAsync();
+            await Task.Delay(TimeSpan.FromSeconds(3), context.RequestAborted);
+            await context.Response.WriteAsync("second");
+        });
+        var port = ProxyProcess.Port(backend);
+        await _proxy.PushAsync(new
+        {
+            Routes = new object[]
+            {
+                new { Host = "short.example.com", Port = port, PassThrough = false, Idle = "00:00:01" },
+                new { Host = "long.example.com", Port = port, PassThrough = false, Idle = "00:01:00" },
+                new { Host = "usual.example.com", Port = port, PassThrough = false },
+            },
+        });
+        Assert.Equal("first second", await GetAsync("long.example.com"));
+        Assert.Equal("first second", await GetAsync("usual.example.com"));
+        var began = System.Diagnostics.Stopwatch.GetTimestamp();
+        await Assert.ThrowsAnyAsync<Exception>(() => GetAsync("short.example.com"));
+        Assert.InRange(System.Diagnostics.Stopwatch.GetElapsedTime(began).TotalSeconds, 0.9, 2.9);
+    }
+
     private Task RouteAsync(params (string Host, int Port, bool PassThrough)[] routes) =>
         _proxy.PushAsync(new { Routes = routes.Select(r => new { r.Host, r.Port, r.PassThrough }) });
 

@@ -35,6 +35,11 @@ public sealed class NodeFixture : IAsyncLifetime
 
     public string Address => $"127.0.0.1:{_agentPort}";
 
+    /// <summary>Where podman takes images without TLS and does not know that it is this machine; nothing listens there by itself.</summary>
+    public int StrangePort { get; } = FreePort();
+
+    public int RegistryPort => _registryPort;
+
     public string Image(string tag) => $"127.0.0.1:{_registryPort}/hello:{tag}";
 
     public async ValueTask InitializeAsync()
@@ -85,7 +90,12 @@ public sealed class NodeFixture : IAsyncLifetime
 
     public void StartAgent()
     {
-        Agent = Command.Start(Path.Combine(Command.Bin, "mcp-agent"), ["run", "--config", Path.Combine(State, "agent.toml")]);
+        var registries = Path.Combine(_directory, "registries.conf");
+        File.WriteAllText(registries, $"[[registry]]\nlocation = \"0.0.0.0:{StrangePort}\"\ninsecure = true\n");
+        Agent = Command.Start(
+            Path.Combine(Command.Bin, "mcp-agent"),
+            ["run", "--config", Path.Combine(State, "agent.toml")],
+            new Dictionary<string, string> { ["CONTAINERS_REGISTRIES_CONF"] = registries });
         Swallow(Agent);
     }
 

@@ -43,10 +43,10 @@ public sealed class StoredDefinitionTests
             [[components.routes]]
             name = "http"
             port = 80
-            idle_timeout = "1h"
+            humour = "1h"
             """);
         var read = stored.Read(Label.Parse("s"));
-        Assert.Equal(["colour", "idle_timeout", "mood", "nice"], read.UnreadKeys.Order());
+        Assert.Equal(["colour", "humour", "mood", "nice"], read.UnreadKeys.Order());
         Assert.Equal(80, read.Components[0].Routes[0].Port);
         Assert.Equal(ErrorCode.DefinitionNewer, Assert.Throws<McpException>(() => stored.ReadWhole(Label.Parse("s"))).Code);
         // It is one service's, and no other's.

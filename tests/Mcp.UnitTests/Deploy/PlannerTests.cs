@@ -44,8 +44,8 @@ public sealed class PlannerTests
         [[components.routes]]
         name = "http"
         port = 8080
-        mode = "l4"
         hostname = "blog.example.com"
+        idle_timeout = "2m"
         """, "test");
 
     public static TheoryData<string, string> Keys()

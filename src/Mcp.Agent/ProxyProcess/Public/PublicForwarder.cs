@@ -1,9 +1,9 @@
-using System.Net;
 using Mcp.Agent.Edge;
 using Mcp.Daemon.Doors;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Yarp.ReverseProxy.Forwarder;
+using Route = Mcp.Model.Definition.Route;
 
 namespace Mcp.Agent.ProxyProcess.Public;
 
@@ -19,20 +19,9 @@ internal sealed class PublicForwarder(
     // Requests, streams and WebSockets of one source under way: limits of connections see a hundred streams of HTTP/2 as one.
     private const int OfOneSource = 2000;
     private const string SecondsToWait = "1";
-    private static readonly TimeSpan s_quiet = TimeSpan.FromMinutes(5);
-    private static readonly ForwarderRequestConfig s_http = new()
-    {
-        ActivityTimeout = s_quiet,
-        Version = HttpVersion.Version11,
-        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-    };
 
-    private static readonly ForwarderRequestConfig s_grpc = new()
-    {
-        ActivityTimeout = s_quiet,
-        Version = HttpVersion.Version20,
-        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-    };
+    // The proxy of the service's node knows how long nothing may pass; a node that is gone shows by itself (BackendSocket).
+    private static readonly Forwarding s_forwarding = new(Route.LongestIdleTimeout + TimeSpan.FromMinutes(1));
     private readonly SourceCount _underWay = new(null, OfOneSource);
     private readonly PublicHeaders _headers = new(options.Hsts);
 
@@ -90,7 +79,7 @@ internal sealed class PublicForwarder(
             return;
         }
 
-        var grpc = L7Forwarder.IsGrpc(context.Request);
+        var grpc = Forwarding.IsGrpc(context.Request);
         if (!grpc && context.Request.ContentLength > options.BodyLimit)
         {
             await RefuseAsync(context, StatusCodes.Status413PayloadTooLarge, "the body is too long\n");
@@ -99,10 +88,10 @@ internal sealed class PublicForwarder(
 
         if (!grpc && context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
             limit.MaxRequestBodySize = options.BodyLimit;
-        await PassAsync(context, host, grpc ? s_grpc : s_http);
+        await PassAsync(context, host);
     }
 
-    private async Task PassAsync(HttpContext context, PublicHost host, ForwarderRequestConfig config)
+    private async Task PassAsync(HttpContext context, PublicHost host)
     {
         var backend = host.Backend;
         // It moved between the look-up and here: where to is known by now.
@@ -119,6 +108,7 @@ internal sealed class PublicForwarder(
 
         try
         {
+            var config = s_forwarding.For(context.Request);
             var error = await forwarder.SendAsync(context, backend.Prefix, backend.Connections, config, _headers);
             if (error != ForwarderError.None && !context.Response.HasStarted)
                 await context.Response.WriteAsync("the service behind this host does not answer\n");

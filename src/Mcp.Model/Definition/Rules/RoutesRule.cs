@@ -13,6 +13,15 @@ public sealed class RoutesRule : IDefinitionRule
         }
 
         var routes = service.Components.SelectMany(c => c.Routes).ToList();
+        foreach (var route in routes.Where(r => r.Mode == RouteMode.L4 && r.IdleTimeout != Route.UsualIdleTimeout))
+        {
+            yield return places.Problem(
+                route,
+                "an l4 route has no idle_timeout: its connections live as long as both ends want",
+                route.Name.Text,
+                "leave it out, or mode = \"l7\"");
+        }
+
         foreach (var twice in routes.Where(r => r.Hostname is not null).ToList().RepeatsBy(r => r.Hostname!))
             yield return places.Problem(twice, "two routes have the same hostname", twice.Hostname!.Text, "each hostname once");
         foreach (var route in routes.Where(r => r.Hostname is null && (r.Public || r.Mode == RouteMode.L4)))

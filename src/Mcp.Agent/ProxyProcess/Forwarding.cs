@@ -1,0 +1,30 @@
+using System.Net;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Mcp.Agent.ProxyProcess;
+
+/// <summary>How requests are passed on.</summary>
+/// <param name="idle">How long nothing may pass, of a WebSocket, too.</param>
+internal sealed class Forwarding(TimeSpan idle)
+{
+    private readonly ForwarderRequestConfig _http = new()
+    {
+        ActivityTimeout = idle,
+        Version = HttpVersion.Version11,
+        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+    };
+
+    // gRPC exists on HTTP/2 only, so its servers speak that without TLS and without asking.
+    private readonly ForwarderRequestConfig _grpc = new()
+    {
+        ActivityTimeout = idle,
+        Version = HttpVersion.Version20,
+        VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+    };
+
+    public ForwarderRequestConfig For(HttpRequest request) => IsGrpc(request) ? _grpc : _http;
+
+    public static bool IsGrpc(HttpRequest request) =>
+        HttpProtocol.IsHttp2(request.Protocol)
+        && request.ContentType?.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) == true;
+}
