@@ -31,7 +31,7 @@ internal static class ServiceKeys
         .Optional("hostname", TextKinds.Hostname, r => r.Hostname, (r, v) => r with { Hostname = v }, "The name that clients ask for.")
         .Value("public", s_boolean, r => r.Public, (r, v) => r with { Public = v }, "Whether edge nodes let the world in at the hostname.")
         .Value(
-            "idle_timeout", new DurationKind(TimeSpan.FromSeconds(1), Route.LongestIdleTimeout),
+            "idle_timeout", new DurationKind(TimeSpan.FromMilliseconds(1), Route.LongestIdleTimeout),
             r => r.IdleTimeout, (r, v) => r with { IdleTimeout = v },
             "How long a request, its answer or a WebSocket may go without a byte before it is ended. For l7.");
 
