@@ -21,6 +21,9 @@ public sealed record ComponentView(StoredComponent Stored, InstanceInfo? Observe
     /// <summary>Why its health check is not content; null: it is, or nobody knows.</summary>
     public string? Unhealthy { get; init; }
 
+    /// <summary>What its health check said last, while it has time to become well; null: it was well, or nobody knows.</summary>
+    public string? Starting { get; init; }
+
     /// <summary>What its runtime said last; null: nothing yet.</summary>
     public RuntimeSight? Sight { get; init; }
 }

@@ -26,6 +26,7 @@ public sealed class ServicesView(
             [.. c.Definition.Routes.Select(r => new RouteView(r, ports.HostPort(c.Instance, c.Definition, r.Port)))])
         {
             Unhealthy = health.Of(c.Service, c.Definition.Name),
+            Starting = health.StartOf(c.Service, c.Definition.Name),
             Sight = reconciler.Sight.Of(c.Definition.Runtime),
         });
         var drift = reconciler.Unexpected.Where(d => service is null || d.Service == service);

@@ -56,6 +56,9 @@ public sealed class HealthKeeper : IDisposable
     /// <summary>Why it is not well; null: it is, or nobody knows.</summary>
     public string? Of(Label service, Label component) => _watched.GetValueOrDefault((service, component))?.Why;
 
+    /// <summary>What it answered last while it has time to become well; null: it was well since its start, or nobody knows.</summary>
+    public string? StartOf(Label service, Label component) => _watched.GetValueOrDefault((service, component))?.Starting;
+
     public Task RunAsync(CancellationToken ct) => Supervise.EachAsync(s_round, RoundAsync, _time, ct);
 
     /// <summary>Begins the questions that are due, and waits for none of them beyond this round's.</summary>
@@ -161,7 +164,12 @@ public sealed class HealthKeeper : IDisposable
         // What has ended is the reconciler's; what has never been well has its time to get there; a late prober blames nobody.
         var counts = !verdict.Ended && !isLate && (watched.WasWell || IsOver(stored.Definition, check, started));
         if (!counts)
+        {
+            watched.Starting = verdict.Ended || watched.WasWell ? null : $"{verdict.Probed}: {verdict.Answered}";
             return;
+        }
+
+        watched.Starting = null;
         watched.Bad++;
         if (watched.Bad < MostBad)
             return;
@@ -252,6 +260,8 @@ public sealed class HealthKeeper : IDisposable
 
         public string? Why { get; set; }
 
+        public string? Starting { get; set; }
+
         /// <summary>As it was asked last; null: not yet.</summary>
         public HealthCheck? Check { get; set; }
 
@@ -265,7 +275,7 @@ public sealed class HealthKeeper : IDisposable
         public void Become(StoredComponent now)
         {
             if (now.Instance != Stored.Instance)
-                (WasWell, Bad, Restarts, Why, _started, Check, IsUnchecked) = (false, 0, 0, null, null, null, false);
+                (WasWell, Bad, Restarts, Why, Starting, _started, Check, IsUnchecked) = (false, 0, 0, null, null, null, null, false);
             Stored = now;
         }
 
@@ -273,11 +283,11 @@ public sealed class HealthKeeper : IDisposable
         public void Started(DateTimeOffset? at)
         {
             if (_started != at)
-                (WasWell, Bad) = (false, 0);
+                (WasWell, Bad, Starting) = (false, 0, null);
             _started = at;
         }
 
-        public void Well() => (WasWell, Bad, Restarts, Why) = (true, 0, 0, null);
+        public void Well() => (WasWell, Bad, Restarts, Why, Starting) = (true, 0, 0, null, null);
 
         public void Again() => (WasWell, Bad) = (false, 0);
     }

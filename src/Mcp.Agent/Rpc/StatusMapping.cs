@@ -126,6 +126,7 @@ internal static class StatusMapping
             Restarts = component.Restarts,
             Flapping = component.Restarts >= RestartBackoff.FlappingFrom,
             Unhealthy = component.Unhealthy ?? "",
+            Starting = component.Starting ?? "",
             Stale = component.Sight is { Silent: not null },
             Seen = component.Sight?.At?.ToTimestamp(),
         };

@@ -75,6 +75,7 @@ internal static class StatusCommands
         { Misplaced: true } => $"{c.Observed} (not placed here)",
         { Flapping: true } => $"{c.Observed} (flapping)",
         { Unhealthy.Length: > 0 } => $"{c.Observed} (unhealthy)",
+        { Starting.Length: > 0, Observed: "running" } => $"{c.Observed} (starting)",
         _ => c.Observed,
     };
 

@@ -126,6 +126,9 @@ public sealed class HealthKeeperTests : IDisposable
         _runtime.Sick.Add("web");
         await RoundsAsync(world, 12);
         Assert.Empty(Told(world));
+        var (service, web) = (world.Registry.Components.List()[0].Service, Label.Parse("web"));
+        Assert.Contains("500", world.Health.StartOf(service, web), StringComparison.Ordinal);
+        Assert.Null(world.Health.Of(service, web));
         await RoundsAsync(world, 4);
         Assert.Equal([EventKind.ComponentUnhealthy, EventKind.ComponentHealed], Told(world));
     }
