@@ -141,8 +141,9 @@ public sealed record InstanceInfo
 public sealed record VolumeHolder(string Who, InstanceName? Instance, bool Ended, IReadOnlyList<VolumeMount> Writable);
 
 /// <param name="Directory">On this host.</param>
-/// <param name="Stamp">Another one as soon as the instance has run again.</param>
-public sealed record FormerData(string Directory, string Stamp);
+/// <param name="Of">Names the instance, and no other one ever.</param>
+/// <param name="Ran">Another one as soon as the instance has run again.</param>
+public sealed record FormerData(string Directory, string Of, string Ran);
 
 public sealed record LogLine(DateTimeOffset Time, bool Stderr, string Text);
 

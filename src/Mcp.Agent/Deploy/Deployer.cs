@@ -87,9 +87,10 @@ public sealed class Deployer(
         {
             return await PlannedAsync(service, options, work, ct);
         }
-        catch (StepFailedException e) when (e.Undone && e.Reason.Code == ErrorCode.ImageVolumes && options.Plan is null)
+        catch (StepFailedException e) when (e.Undone && IsPlannedBlindly(e) && options.Plan is null)
         {
-            // Nothing was touched, and by now the image is here to be looked into.
+            // Nothing was touched, and by now the images are here to be looked into.
+            registry.Releases.Drop(service.Name, registry.Releases.Last(service.Name));
             return await PlannedAsync(service, options, work, ct);
         }
     }
@@ -140,6 +141,8 @@ public sealed class Deployer(
             // Already an event; the generation before stands.
         }
     }
+
+    private static bool IsPlannedBlindly(StepFailedException e) => e.Reason.Code == ErrorCode.ImageVolumes;
 
     private static bool IsUndone(Exception e) =>
         e is StepFailedException { Undone: true } || (e is McpException known && known.Code == ErrorCode.DeployUndone);
@@ -227,7 +230,9 @@ public sealed class Deployer(
             if (!e.Undone)
                 _undo[entry.Id] = true;
             var told = Told(entry, e);
-            Note(entry, $"step {e.Step}: {e.Message}; {told.Reason.Hint}");
+            // See CarryOutAsync.
+            if (!IsPlannedBlindly(e))
+                Note(entry, $"step {e.Step}: {e.Message}; {told.Reason.Hint}");
             throw told;
         }
         finally

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Mcp.Agent.Registry;
 using Mcp.Model.Definition;
 using Mcp.Model.Deploy;
@@ -11,6 +12,11 @@ namespace Mcp.Agent.Deploy;
 /// what writes to a volume of its own is not updated beside its older instance.</summary>
 public sealed class ImageMounts(RuntimeSet runtimes, KeptImagesTable kept)
 {
+    private const int MostShown = 5;
+
+    // What a pull has brought that its plan was not made for: the next plan is made for that.
+    private readonly ConcurrentDictionary<(Label Service, Label Component), (ImageReference Image, string Told)> _pulled = new();
+
     /// <summary>What has the image of before keeps what it had, whatever somebody has sent.</summary>
     public static ServiceDefinition Carried(ServiceDefinition service, IReadOnlyList<StoredComponent> stored) => service with
     {
@@ -35,15 +41,19 @@ public sealed class ImageMounts(RuntimeSet runtimes, KeptImagesTable kept)
 
     /// <summary>What was pulled has to be what the plan was made for.</summary>
     /// <param name="told">By the pull.</param>
-    /// <exception cref="McpException">image.volumes: it has other VOLUMEs.</exception>
-    public async Task ExpectAsync(ComponentDefinition component, string told, CancellationToken ct)
+    /// <returns>image.volumes: it has other VOLUMEs. Null: it is.</returns>
+    public async Task<McpException?> DiffersAsync(Label service, ComponentDefinition component, string told, CancellationToken ct)
     {
-        var found = await runtimes.For(component).VolumesAsync(component.Image, new ImageWish(Kept: told), ct);
-        if (found is null || ImageVolumes.With(component, found).Volumes.SequenceEqual(component.Volumes))
-            return;
-        throw new McpException(
+        if (await runtimes.For(component).VolumesAsync(component.Image, new ImageWish(Kept: told), ct) is not { } paths)
+            return null;
+        var isNow = ImageVolumes.With(component, paths);
+        if (isNow.Volumes.SequenceEqual(component.Volumes))
+            return null;
+        _pulled[(service, component.Name)] = (component.Image, told);
+        var found = ImageVolumes.Of(isNow);
+        return new McpException(
             ErrorCode.ImageVolumes,
-            $"the plan was made for other VOLUMEs than {component.Image} has: {(found.Count > 0 ? string.Join(", ", found) : "none")}",
+            $"the plan was made for other VOLUMEs than {component.Image} has: {Shown(found)}",
             "deploy again");
     }
 
@@ -67,13 +77,22 @@ public sealed class ImageMounts(RuntimeSet runtimes, KeptImagesTable kept)
             return component;
         var old = new InstanceName(plan.Target.Name, component.Name, change.Old);
         var before = change is { Pulls: false, Old: > 0 } ? await MeantAsync(old, component.Image, plan.Previous, ct) : "";
+        var isPulled = _pulled.TryRemove((plan.Target.Name, component.Name), out var pulled) && pulled.Image == component.Image;
+        var wish = isPulled ? new ImageWish(Kept: pulled.Told) : new ImageWish(change.Pulls, before);
         // Of what only a pull shows, the pull tells.
-        if (await runtime.VolumesAsync(component.Image, new ImageWish(change.Pulls, before), ct) is not { } paths)
+        if (await runtime.VolumesAsync(component.Image, wish, ct) is not { } paths)
             return component;
         var with = ImageVolumes.With(component, paths);
         Check(plan.Target.Name, with, paths.Count);
         return with;
     }
+
+    private static string Shown(IReadOnlyList<string> paths) => paths.Count switch
+    {
+        0 => "none",
+        > MostShown => $"{string.Join(", ", paths.Take(MostShown))} and {paths.Count - MostShown} more",
+        _ => string.Join(", ", paths),
+    };
 
     private static void Check(Label service, ComponentDefinition component, int paths)
     {

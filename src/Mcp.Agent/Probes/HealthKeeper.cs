@@ -126,7 +126,7 @@ public sealed class HealthKeeper : IDisposable
         watched.Started(info.Started);
         if (HealthGate.Effective(stored.Definition, info) is not { } check)
         {
-            watched.IsUnchecked = true;
+            (watched.IsUnchecked, watched.Starting) = (true, null);
             return;
         }
 
@@ -165,7 +165,8 @@ public sealed class HealthKeeper : IDisposable
         var counts = !verdict.Ended && !isLate && (watched.WasWell || IsOver(stored.Definition, check, started));
         if (!counts)
         {
-            watched.Starting = verdict.Ended || watched.WasWell ? null : $"{verdict.Probed}: {verdict.Answered}";
+            var hasTime = !verdict.Ended && !watched.WasWell && !IsOver(stored.Definition, check, started);
+            watched.Starting = hasTime ? $"{verdict.Probed}: {verdict.Answered}" : null;
             return;
         }
 

@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Mcp.Agent.Deploy;
@@ -37,7 +38,7 @@ internal sealed class AgentRpc(
             var finished = new StepEvent { Unchanged = !await CarriedOutAsync() };
             if (AuthInterceptor.CallerOf(context).IsMaster && registry.Components.Find(service.Name) is { } kept)
             {
-                finished.Revision = Revision.Of(kept).ToWire();
+                finished.Revision = Revision.Of(kept.AsAsked).ToWire();
                 finished.Release = registry.Releases.Last(service.Name);
             }
 
@@ -152,8 +153,14 @@ internal sealed class AgentRpc(
     public override Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context)
     {
         var service = registry.Components.Find(Label.Parse(request.Service)) ?? throw Unknown(request.Service);
-        return Task.FromResult(
-            new ServiceReply { Definition = ServiceFileWriter.Write(service), Revision = Revision.Of(service).ToWire() });
+        var asked = Revision.Of(service.AsAsked);
+        var resolved = Revision.Of(service);
+        return Task.FromResult(new ServiceReply
+        {
+            Definition = ServiceFileWriter.Write(service),
+            Revision = asked.ToWire(),
+            Resolved = resolved.Equals(asked) ? ByteString.Empty : resolved.ToWire(),
+        });
     }
 
     public override Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context) =>

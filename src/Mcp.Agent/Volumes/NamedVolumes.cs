@@ -8,16 +8,14 @@ namespace Mcp.Agent.Volumes;
 
 /// <summary>The services' own volumes: STATE/volumes/SERVICE/NAME. Beside each, by names that no volume can have: NAME.fill, which is being
 /// made, NAME.full, which is whole and is put into its place, NAME.gone, which is being removed, NAME.from, which says of which instance's
-/// data it is a copy; each begins with a dot.</summary>
+/// data it is a copy, NAME.undone, what a deploy wrote into such a copy that was undone then; each begins with a dot.</summary>
 public sealed class NamedVolumes
 {
     private const string Half = "fill";
     private const string Whole = "full";
     private const string Gone = "gone";
     private const string From = "from";
-
-    // What an undone deploy wrote into its copy: nobody needs it, and nobody has said so.
-    private const string Undone = ".undone";
+    private const string Undone = "undone";
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     // As a directory that is in no image has it in a container.
@@ -93,13 +91,13 @@ public sealed class NamedVolumes
             if (!Directory.Exists(part))
                 continue;
             var gone = Beside(directory, Gone);
-            if (Directory.Exists(gone))
-                Directory.Delete(gone, recursive: true);
+            Clear(gone);
             Directory.Move(part, gone);
             WholeFile.Settle(gone);
             Directory.Delete(gone, recursive: true);
         }
 
+        Clear(Beside(directory, Undone));
         File.Delete(Beside(directory, From));
         if (!Directory.EnumerateFileSystemEntries(Root.Of(service)).Any())
             Directory.Delete(Root.Of(service));
@@ -110,43 +108,62 @@ public sealed class NamedVolumes
     // As long as the older instance is there it may have run again, after a deploy that was undone: its data are the newest then.
     private static async Task TakeOverAsync(string directory, FormerData? former, CancellationToken ct)
     {
-        var mark = Beside(directory, From);
-        if (former is null)
+        var (mark, undone) = (Beside(directory, From), Beside(directory, Undone));
+        var known = File.Exists(mark) ? await File.ReadAllLinesAsync(mark, ct) : [];
+        // Of an instance that is gone it is done, and these are the data.
+        if (known.Length > 0 && known[0] != former?.Of)
         {
+            Clear(undone);
             File.Delete(mark);
-            return;
+            known = [];
         }
 
         var isThere = Directory.Exists(directory);
-        if (File.Exists(mark) ? isThere && await File.ReadAllTextAsync(mark, ct) == former.Stamp : isThere)
+        if (former is null || (isThere && (known.Length == 0 || known[^1] == former.Ran)))
             return;
+        Clear(undone);
         var half = Beside(directory, Half);
-        if (Directory.Exists(half))
-            Directory.Delete(half, recursive: true);
-        await FileCopy.DirectoryAsync(former.Directory, half, ct);
-        if (isThere)
+        await WholeAsync(half, async () =>
         {
-            var undone = directory + Undone;
-            if (Directory.Exists(undone))
-                Directory.Delete(undone, recursive: true);
+            await FileCopy.DirectoryAsync(former.Directory, half, ct);
+            return true;
+        });
+        if (isThere)
             Directory.Move(directory, undone);
-        }
-
-        WholeFile.Replace(mark, former.Stamp);
+        WholeFile.Replace(mark, $"{former.Of}\n{former.Ran}");
         Directory.Move(half, directory);
         WholeFile.Settle(directory);
+    }
+
+    // What fails leaves nothing that takes room.
+    private static async Task<bool> WholeAsync(string half, Func<Task<bool>> make)
+    {
+        Clear(half);
+        try
+        {
+            return await make();
+        }
+        catch
+        {
+            Clear(half);
+            throw;
+        }
+    }
+
+    private static void Clear(string directory)
+    {
+        if (Directory.Exists(directory))
+            Directory.Delete(directory, recursive: true);
     }
 
     private static async Task FillAsync(string directory, Func<string, CancellationToken, Task<bool>> fill, CancellationToken ct)
     {
         var (half, whole) = (Beside(directory, Half), Beside(directory, Whole));
-        if (Directory.Exists(half))
-            Directory.Delete(half, recursive: true);
         if (!Directory.Exists(whole))
         {
             if (Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory).Any())
                 return;
-            if (!await fill(half, ct))
+            if (!await WholeAsync(half, () => fill(half, ct)))
                 return;
             Directory.Move(half, whole);
         }

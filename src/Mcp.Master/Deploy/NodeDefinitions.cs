@@ -47,9 +47,9 @@ public sealed class NodeDefinitions(NodeDirectory nodes, AgentPool agents, Maste
         var left = new List<LeftData>();
         foreach (var from in Nodes(there).Where(n => n != node))
         {
-            var kept = await OnAsync(from, there.Service, ct);
+            var kept = await AskAsync(from, there.Service, ct);
             if (kept is not null)
-                left.AddRange(Of(from, kept.Read(there.Service)));
+                left.AddRange(Of(from, RevisionMapping.Resolved(kept).Read(there.Service)));
             if (from != there.Seat)
                 continue;
             // Where the agent says what runs, the master need not be able to read what it wrote down.
@@ -69,16 +69,18 @@ public sealed class NodeDefinitions(NodeDirectory nodes, AgentPool agents, Maste
     private static IEnumerable<LeftData> Of(Label node, ServiceDefinition service) =>
         service.Components.SelectMany(c => c.Volumes.Where(v => v.Writable).Select(v => new LeftData(node, c.Name, v.Source)));
 
-    /// <returns>As the node's agent keeps it, unread; null: it is silent, or has no such service.</returns>
-    public async Task<Revision?> OnAsync(Label name, Label service, CancellationToken ct)
+    /// <returns>As the node's agent was asked for it, unread; null: it is silent, or has no such service.</returns>
+    public async Task<Revision?> OnAsync(Label name, Label service, CancellationToken ct) =>
+        await AskAsync(name, service, ct) is { } reply ? RevisionMapping.Read(reply) : null;
+
+    private async Task<ServiceReply?> AskAsync(Label name, Label service, CancellationToken ct)
     {
         // One that has fallen silent long since is not waited for again, service by service.
         if (store.Nodes.Find(name) is not { Key.Length: > 0, Address.Length: > 0 } node || !nodes.IsReachable(node))
             return null;
         try
         {
-            return RevisionMapping.Read(await agents.Of(node)
-                .ShowServiceAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_limit, ct)));
+            return await agents.Of(node).ShowServiceAsync(new ServiceRequest { Service = service.Text }, agents.Within(s_limit, ct));
         }
         catch (RpcException) when (!ct.IsCancellationRequested)
         {

@@ -9,7 +9,7 @@ namespace Mcp.Model.Definition;
 public static class ImageVolumes
 {
     /// <summary>Of one image; fixed.</summary>
-    public const int Most = 100;
+    public const int Most = 20;
 
     private const int LongestName = 63;
     private const int HashDigits = 8;
@@ -22,12 +22,13 @@ public static class ImageVolumes
         // A unikernel has no volumes that it could write to.
         if (component.Runtime == RuntimeKind.Unikernel)
             return asked;
+        var names = asked.Volumes.Select(v => v.Source).ToHashSet();
         var taken = asked.Volumes.Select(v => VolumePaths.Normal(v.Target)).ToHashSet();
         var added = paths.Where(ShortTexts.IsPath)
             .Select(VolumePaths.Normal)
             .Where(p => p != "/" && taken.Add(p))
             .Order(StringComparer.Ordinal)
-            .Select(p => new VolumeMount(Name(component.Name, p), p, false, FromImage: true))
+            .Select(p => new VolumeMount(Name(component.Name, p, names), p, false, FromImage: true))
             .ToList();
         return added.Count == 0 ? asked : asked with { Volumes = [.. asked.Volumes, .. added] };
     }
@@ -37,10 +38,11 @@ public static class ImageVolumes
         [.. component.Volumes.Where(v => v.FromImage).Select(v => v.Target)];
 
     // No component's name has a '_', so no two components and, with the hash, no two paths have one name.
-    private static string Name(Label component, string path)
+    private static string Name(Label component, string path, HashSet<string> others)
     {
         var plain = $"{component}{path.Replace('/', '_')}";
-        if (plain.Length <= LongestName && !path.Contains('_', StringComparison.Ordinal) && VolumePaths.IsName(plain))
+        var isPlain = plain.Length <= LongestName && !path.Contains('_', StringComparison.Ordinal) && VolumePaths.IsName(plain);
+        if (isPlain && !others.Contains(plain))
             return plain;
         var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(path)))[..HashDigits];
         var start = new string([.. plain.Select(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '.' or '-' ? c : '_')]);

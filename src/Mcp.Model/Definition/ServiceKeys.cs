@@ -33,7 +33,7 @@ internal static class ServiceKeys
         .Value(
             "idle_timeout", new DurationKind(TimeSpan.FromMilliseconds(1), Route.LongestIdleTimeout),
             r => r.IdleTimeout, (r, v) => r with { IdleTimeout = v },
-            "How long a request, its answer or a WebSocket may go without a byte before it is ended. For l7.");
+            "How long an answer or a WebSocket may go without a byte before it is ended. For l7.");
 
     private static readonly KeyTable<HealthCheck> s_health = new KeyTable<HealthCheck>("a health check", new HealthCheck())
         .Optional(

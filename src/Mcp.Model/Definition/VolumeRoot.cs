@@ -13,7 +13,11 @@ public sealed record VolumeRoot(string Path)
     /// <summary>The directory on the host.</summary>
     public string Of(Label service, VolumeMount volume) => volume.IsNamed ? Of(service, volume.Source) : volume.Source;
 
-    /// <summary>The same with directories on the host.</summary>
+    /// <summary>The same with directories on the host; what lies below another one inside comes after it.</summary>
     public IReadOnlyList<VolumeMount> Mounts(Label service, ComponentDefinition component) =>
-        [.. component.Volumes.Where(v => !v.IsNothing).Select(v => v with { Source = Of(service, v) })];
+        [
+            .. component.Volumes.Where(v => !v.IsNothing)
+                .OrderBy(v => VolumePaths.Normal(v.Target), StringComparer.Ordinal)
+                .Select(v => v with { Source = Of(service, v) }),
+        ];
 }

@@ -12,6 +12,9 @@ public static class RevisionMapping
     /// <returns>Null: an older program, which sends none.</returns>
     public static Revision? Read(ByteString body) => body.IsEmpty ? null : Revision.Stored(body.ToStringUtf8());
 
-    /// <summary>What is deployed; from an older program, made of its service file.</summary>
+    /// <summary>What the node has made of it.</summary>
+    public static Revision Resolved(ServiceReply reply) => Read(reply.Resolved) ?? Read(reply);
+
+    /// <summary>What was asked for; from an older program, made of its service file.</summary>
     public static Revision Read(ServiceReply reply) => Read(reply.Revision) ?? Revision.Legacy(reply.Definition);
 }

@@ -10,10 +10,13 @@ public sealed class RegistryImages(string? authFile)
 {
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
 
+    // A plan asks this after that, and somebody waits for both.
+    private static readonly TimeSpan s_volumes = TimeSpan.FromSeconds(3);
+
     /// <summary>Digests of its manifest, and of the index that lists it, for this machine.</summary>
     /// <returns>Null: the registry does not say, or not in time.</returns>
     public Task<IReadOnlyList<string>?> DigestsAsync(ImageReference image, CancellationToken ct) =>
-        AskAsync(image, (registry, token) => registry.DigestsAsync(ImageStore.Architecture, token), ct);
+        AskAsync(image, (registry, token) => registry.DigestsAsync(ImageStore.Architecture, token), s_limit, ct);
 
     /// <summary>Where the image for this machine has VOLUMEs. Paths as the image has them, which may be anything.</summary>
     /// <inheritdoc cref="DigestsAsync"/>
@@ -24,6 +27,7 @@ public sealed class RegistryImages(string? authFile)
             var (_, manifest) = await registry.ManifestAsync(ImageStore.Architecture, token);
             return OciImageConfig.Paths((await registry.ConfigAsync(manifest, token)).Config?.Volumes);
         },
+        s_volumes,
         ct);
 
     /// <summary>Bytes of its layers, packed, by digest.</summary>
@@ -36,15 +40,17 @@ public sealed class RegistryImages(string? authFile)
                 var (_, manifest) = await registry.ManifestAsync(ImageStore.Architecture, token);
                 return manifest.Layers.DistinctBy(l => l.Digest).ToDictionary(l => l.Digest.Hex, l => l.Size);
             },
+            s_limit,
             ct);
 
     private async Task<T?> AskAsync<T>(
         ImageReference image,
         Func<RegistryClient, CancellationToken, Task<T>> question,
+        TimeSpan time,
         CancellationToken ct)
         where T : class
     {
-        using var limit = new Within(s_limit, ct);
+        using var limit = new Within(time, ct);
         try
         {
             // Nothing but documents is downloaded, so of any size.

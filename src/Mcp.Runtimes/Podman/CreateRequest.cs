@@ -13,13 +13,11 @@ internal static class CreateRequest
     public const string SpecLabel = "mcp.spec";
     public const string DefinitionLabel = "mcp.definition";
     public const string ImageLabel = "mcp.image";
-
-    /// <summary>Every VOLUME of the image that is to be kept is mounted.</summary>
-    public const string VolumesLabel = "mcp.volumes";
     private const long LogBytes = 10 * 1024 * 1024;
     private const long CpuPeriod = 100_000;
 
-    public static LibpodCreate Of(InstanceSpec spec)
+    /// <param name="nameless">Volumes without a name that the same instance had before it is made anew.</param>
+    public static LibpodCreate Of(InstanceSpec spec, IReadOnlyList<LibpodVolume>? nameless = null)
     {
         var component = spec.Component;
         var host = component.Network == "host";
@@ -36,10 +34,10 @@ internal static class CreateRequest
                 [GenerationLabel] = spec.Name.Generation.ToString(System.Globalization.CultureInfo.InvariantCulture),
                 [SpecLabel] = spec.SpecHash,
                 [ImageLabel] = component.Image.Text,
-                [VolumesLabel] = "named",
                 [DefinitionLabel] = RevisionCodec.Write(component),
             },
             Mounts = [.. spec.Mounts.Select(v => new LibpodMount(v.Target, v.Source, "bind", ["rbind", v.ReadOnly ? "ro" : "rw"]))],
+            Volumes = nameless is { Count: > 0 } ? nameless : null,
             PortMappings = host ? null : [.. spec.Ports.Select(p => new LibpodMapping(HostIp(p.Address), p.Host, p.Instance))],
             NetNs = new LibpodNamespace(host ? "host" : "bridge"),
             Networks = host || component.Network is null or "bridge"

@@ -125,7 +125,7 @@ internal sealed class LibpodClient : IDisposable
         try
         {
             var error = JsonSerializer.Deserialize(text, LibpodJson.Default.LibpodError);
-            text = error?.Message ?? error?.Cause ?? text;
+            text = error?.Message ?? error?.Cause ?? error?.Error ?? text;
         }
         catch (JsonException)
         {

@@ -4,14 +4,14 @@ using System.Text.Json.Serialization;
 namespace Mcp.Runtimes.Podman;
 
 // Shapes of podman's libpod REST API 4.0, as far as we use it. https://docs.podman.io/en/latest/_static/api.html
-internal sealed record LibpodError(string? Cause, string? Message);
+internal sealed record LibpodError(string? Cause, string? Message, string? Error = null);
 
 internal sealed record LibpodVersion(string? Version);
 
-internal sealed record LibpodPull(string? Stream, string? Error);
+internal sealed record LibpodPull(string? Stream, string? Error, string? Id = null);
 
 /// <summary>Of Docker's API, which tells bytes: https://docs.docker.com/reference/api/engine, POST /images/create.</summary>
-internal sealed record DockerPull(string? Status, string? Id, DockerPulled? ProgressDetail, string? Error);
+internal sealed record DockerPull(string? Status, string? Id, DockerPulled? ProgressDetail, string? Error, LibpodError? ErrorDetail = null);
 
 internal sealed record DockerPulled(long Current, long Total);
 
@@ -23,7 +23,11 @@ internal sealed record LibpodHostConfig(string? NetworkMode);
 internal sealed record LibpodConfig(Dictionary<string, string>? Labels);
 
 internal sealed record LibpodMounted(
-    string? Source, string? Destination, [property: JsonPropertyName("RW")] bool Writable, string? Type = null);
+    string? Source, string? Destination, [property: JsonPropertyName("RW")] bool Writable, string? Type = null, string? Name = null)
+{
+    /// <summary>podman's own, of a VOLUME of the image.</summary>
+    public bool IsVolume => Type == "volume";
+}
 
 internal sealed record LibpodContainer
 {
@@ -107,6 +111,10 @@ internal sealed record LibpodMount(
     [property: JsonPropertyName("type")] string Type,
     [property: JsonPropertyName("options")] string[] Options);
 
+internal sealed record LibpodVolume(
+    [property: JsonPropertyName("Name")] string Name,
+    [property: JsonPropertyName("Dest")] string Destination);
+
 internal sealed record LibpodMapping(
     [property: JsonPropertyName("host_ip")] string HostIp,
     [property: JsonPropertyName("host_port")] int HostPort,
@@ -132,6 +140,7 @@ internal sealed record LibpodCreate
     [JsonPropertyName("env")] public IReadOnlyDictionary<string, string>? Env { get; init; }
     [JsonPropertyName("labels")] public IReadOnlyDictionary<string, string>? Labels { get; init; }
     [JsonPropertyName("mounts")] public IReadOnlyList<LibpodMount>? Mounts { get; init; }
+    [JsonPropertyName("volumes")] public IReadOnlyList<LibpodVolume>? Volumes { get; init; }
     [JsonPropertyName("portmappings")] public IReadOnlyList<LibpodMapping>? PortMappings { get; init; }
     [JsonPropertyName("netns")] public LibpodNamespace? NetNs { get; init; }
     [JsonPropertyName("Networks")] public IReadOnlyDictionary<string, Dictionary<string, string>>? Networks { get; init; }

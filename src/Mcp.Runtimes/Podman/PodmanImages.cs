@@ -91,6 +91,7 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
 
     private async Task PullPlainAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
     {
+        var isDone = false;
         using var response = await client.StreamAsync(
             HttpMethod.Post, $"/images/pull?reference={Uri.EscapeDataString(image.Text)}&tlsVerify=false", ct);
         await using var stream = await response.Content.ReadAsStreamAsync(ct);
@@ -102,13 +103,21 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
                 throw new LibpodException(HttpStatusCode.OK, error);
             if (message?.Stream is { Length: > 0 } text)
                 progress?.Report(text.Trim());
+            isDone |= message?.Id is { Length: > 0 };
         }
+
+        if (!isDone)
+            throw BrokenOff();
     }
+
+    // podman ended in the middle, and an older copy would be taken for the new one.
+    private static LibpodException BrokenOff() => new(0, "podman broke off before it was done");
 
     private async Task PullMeteredAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct)
     {
         var meter = new PullMeter(image, 0, progress, TimeProvider.System);
         Task<IReadOnlyDictionary<string, long>?>? sizes = null;
+        var isDone = false;
         // What is here already is not downloaded.
         var skipped = new HashSet<string>();
         using var response = await client.StreamDockerAsync(
@@ -117,10 +126,11 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
         await foreach (var line in LibpodStreams.LinesAsync(stream, ct))
         {
             var message = JsonSerializer.Deserialize(line, LibpodJson.Default.DockerPull);
-            if (message?.Error is { Length: > 0 } error)
+            if ((message?.ErrorDetail?.Message ?? message?.Error) is { Length: > 0 } error)
                 throw new LibpodException(HttpStatusCode.OK, error);
             if (message is not { Status: { } status, Id: { Length: > 0 } part })
                 continue;
+            isDone = status is not ("Pulling fs layer" or "Downloading");
             if (status == "Already exists")
                 skipped.Add(part);
             if (message.ProgressDetail is not { Current: > 0 and var bytes })
@@ -131,5 +141,8 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
                 meter.Total = all.Where(l => !skipped.Any(s => l.Key.Contains(s, StringComparison.Ordinal))).Sum(l => l.Value);
             meter.At(part, bytes);
         }
+
+        if (!isDone)
+            throw BrokenOff();
     }
 }

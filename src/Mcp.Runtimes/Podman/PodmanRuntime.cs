@@ -75,12 +75,14 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         if (existing is { State: InstanceState.Running } && existing.SpecHash == spec.SpecHash)
             return;
         await CheckHostAsync(spec, ct);
-        // Created but not started, or of another spec: a crash left it; ports and env may have changed since.
+        // Created but not started, or of another spec: a crash left it; ports and env may have changed since. So may a reboot have done,
+        // and what an older version made has its only data in volumes without a name.
+        var nameless = existing is null ? [] : NamelessVolumes.Of(await LookAsync(spec.Name, ct), spec);
         if (existing is not null)
-            await RemoveAsync(spec.Name, ct);
+            await RemoveAsync(spec.Name, keepsVolumes: true, ct);
         try
         {
-            await _client.PostAsync("/containers/create", CreateRequest.Of(spec), LibpodJson.Default.LibpodCreate, s_startLimit, ct);
+            await _client.PostAsync("/containers/create", CreateRequest.Of(spec, nameless), LibpodJson.Default.LibpodCreate, s_startLimit, ct);
             await _client.CallAsync(HttpMethod.Post, $"/containers/{spec.Name}/start", s_startLimit, ct, HttpStatusCode.NotModified);
         }
         catch (LibpodException e)
@@ -99,7 +101,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         _shown.CopyAsync(CreateRequest.Image(spec), path, directory, ct);
 
     public Task<FormerData?> FormerAsync(InstanceName name, string path, CancellationToken ct) => PodmanFaults.ToldAsync(
-        $"cannot look for instances before {name}", () => PodmanFormer.FindAsync(_client, name, path, ct));
+        $"cannot look for instances before {name}", () => NamelessVolumes.FormerAsync(_client, name, path, ct));
 
     public async Task StartAsync(InstanceName name, CancellationToken ct)
     {
@@ -137,15 +139,16 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
             HttpStatusCode.NotFound));
     }
 
-    public async Task RemoveAsync(InstanceName name, CancellationToken ct)
+    public Task RemoveAsync(InstanceName name, CancellationToken ct) => RemoveAsync(name, keepsVolumes: false, ct);
+
+    private async Task RemoveAsync(InstanceName name, bool keepsVolumes, CancellationToken ct)
     {
         if (await LookAsync(name, ct) is not { } container)
             return;
-        // What an older version made has its only data there; of all others they are what nobody wants to keep.
-        var own = container.Config?.Labels?.ContainsKey(CreateRequest.VolumesLabel) == true;
+        var volumes = keepsVolumes || !NamelessVolumes.AreUnwanted(container) ? "false" : "true";
         await PodmanFaults.ToldAsync($"cannot remove {name}", () => _client.CallAsync(
             HttpMethod.Delete,
-            $"/containers/{name}?force=true&volumes={(own ? "true" : "false")}&timeout=0",
+            $"/containers/{name}?force=true&volumes={volumes}&timeout=0",
             s_startLimit,
             ct,
             HttpStatusCode.NotFound));

@@ -1,4 +1,9 @@
 using Mcp.IntegrationTests.Hosts;
+using Mcp.Model.Definition;
+using Mcp.Model.Errors;
+using Mcp.Model.Instances;
+using Mcp.Model.Names;
+using Mcp.Runtimes.Podman;
 
 namespace Mcp.IntegrationTests.Agent;
 
@@ -119,6 +124,41 @@ public sealed class ImageVolumeTests(NodeFixture node) : IAsyncLifetime
         finally
         {
             await node.PodmanAsync("rm", "-f", "-t", "0", "kept.web.1");
+            await node.PodmanAsync("volume", "rm", made);
+        }
+    }
+
+    // As after a reboot, when podman has forgotten that it ran.
+    [Fact]
+    public async Task A_container_of_an_older_version_that_is_made_anew_keeps_what_it_wrote()
+    {
+        await PushAsync("volume-remade", "one", "/srv/data");
+        NodeFixture.Succeeded(await node.PodmanAsync(
+            "create", "--tls-verify=false", "--name", "remade.web.1", node.Image("volume-remade")));
+        var made = Assert.Single(await VolumesAsync());
+        var at = (await node.PodmanAsync("volume", "inspect", "--format", "{{.Mountpoint}}", made)).Output.Trim();
+        await System.IO.File.WriteAllTextAsync(Path.Combine(at, "own"), "before\n");
+        using var runtime = new PodmanRuntime(new PodmanOptions { Socket = Path.Combine(node.State, "podman.sock"), StartService = false });
+        var name = InstanceName.Parse("remade.web.1");
+        var component = new ComponentDefinition { Name = name.Component, Image = ImageReference.Parse(node.Image("volume-remade")) };
+        var spec = new InstanceSpec(name, component, "spec", new Dictionary<string, string>(), []);
+        try
+        {
+            await runtime.RunAsync(spec, default);
+            Assert.Equal([made], await VolumesAsync());
+            await NodeFixture.UntilAsync(
+                async () => await System.IO.File.ReadAllTextAsync(Path.Combine(at, "own")) == "before\nmine\n", "it writes there");
+            var next = new InstanceName(name.Service, name.Component, 2);
+            Assert.Equal(
+                ErrorCode.VolumeHeld,
+                (await Assert.ThrowsAsync<McpException>(() => runtime.FormerAsync(next, "/srv/data", default))).Code);
+            await runtime.StopAsync(name, TimeSpan.FromSeconds(1), default);
+            Assert.Equal(at, (await runtime.FormerAsync(next, "/srv/data", default))?.Directory);
+        }
+        finally
+        {
+            await runtime.RemoveAsync(name, default);
+            Assert.Equal([made], await VolumesAsync());
             await node.PodmanAsync("volume", "rm", made);
         }
     }

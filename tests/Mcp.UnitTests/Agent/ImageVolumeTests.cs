@@ -26,6 +26,7 @@ public sealed class ImageVolumeTests : IDisposable
     [InlineData("none:/data", "/data", "none:/data")]
     [InlineData("", "/ relative /a/../b /x:y", "")]
     [InlineData("old:/gone:image", "/data", "web_data:/data:image")]
+    [InlineData("web_data:/backup", "/data", "web_data:/backup web_data-bd47413b:/data:image")]
     public void What_nothing_is_mounted_on_becomes_a_volume(string own, string declared, string all)
     {
         var component = Web(own);

@@ -1,5 +1,7 @@
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
+using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Runtimes;
 
 namespace Mcp.Agent.Deploy.Steps;
@@ -12,6 +14,7 @@ public sealed class PullStep(RuntimeSet runtimes, KeptImagesTable kept, ImageMou
 
     public async Task<Deployment> RunAsync(Deployment state, IProgress<string> progress, CancellationToken ct)
     {
+        var brought = new List<(ComponentDefinition Component, string Told)>();
         foreach (var rolling in state.Rolling())
         {
             var (component, image) = (rolling.Component, rolling.Component.Image);
@@ -19,10 +22,14 @@ public sealed class PullStep(RuntimeSet runtimes, KeptImagesTable kept, ImageMou
             var wish = new ImageWish(rolling.Pulls, before);
             var runtime = runtimes.For(component);
             var told = await runtime.PullAsync(image, wish, progress, ct);
-            await mounts.ExpectAsync(component, told, ct);
             kept.Keep(rolling.New, image, told);
+            brought.Add((component, told));
         }
 
+        // Of all at once: the next plan knows them all then.
+        var wrong = await Task.WhenAll(brought.Select(b => mounts.DiffersAsync(state.Service.Name, b.Component, b.Told, ct)));
+        if (wrong.OfType<McpException>().FirstOrDefault() is { } first)
+            throw first;
         return state;
     }
 

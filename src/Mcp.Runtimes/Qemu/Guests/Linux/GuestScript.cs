@@ -49,7 +49,7 @@ internal static class GuestScript
         NAMESERVER={Quote($"{network.NameServer}")}
         ADD_USER={Quote(user.Known || user.Uid == 0 ? "" : $"user{user.Uid}:x:{user.Uid}:{user.Gid}::{user.Home}:/sbin/nologin")}
         STOP_SIGNAL={StopSignal(image, spec.Component)}
-        VOLUMES={Quote(string.Join('\n', spec.Mounts.Select((v, i) => Volume(image, v, i))))}
+        VOLUMES={Quote(string.Join('\n', Volumes(image, spec.Mounts)))}
         IFS='
         '
 
@@ -69,12 +69,13 @@ internal static class GuestScript
             : term;
     }
 
-    // Links of the image lead to places in it; init would follow them before it is there.
-    private static string Volume(StoredImage image, VolumeMount volume, int number)
-    {
-        var inside = RootedPath.Resolve(image.Root, volume.Target, followLast: true)[image.Root.Length..].TrimStart('/');
-        return string.Create(CultureInfo.InvariantCulture, $"volume{number}:{(volume.ReadOnly ? "ro" : "rw")}:/{inside}");
-    }
+    // Links of the image lead to places in it; init would follow them before it is there. What lies below another one is mounted after it.
+    private static IEnumerable<string> Volumes(StoredImage image, IReadOnlyList<VolumeMount> mounts) => mounts
+        .Select((v, i) => (Volume: v, Number: i, Inside: RootedPath.Resolve(image.Root, v.Target, followLast: true)[image.Root.Length..]))
+        .OrderBy(m => VolumePaths.Normal(m.Inside), StringComparer.Ordinal)
+        .Select(m => string.Create(
+            CultureInfo.InvariantCulture,
+            $"volume{m.Number}:{(m.Volume.ReadOnly ? "ro" : "rw")}:/{m.Inside.TrimStart('/')}"));
 
     // Becomes the program that its arguments name, as the instance's own program runs. busybox is made to prefer its own programs to
     // those of the image, and its start-stop-daemon tells nobody what is missing: so the program is looked for here.
