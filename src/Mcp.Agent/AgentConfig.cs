@@ -52,7 +52,10 @@ public sealed record AgentConfig
 
     public string ProxyPidFile => Path.Combine(State, "proxy.pid");
 
-    /// <summary>What the running proxy was started with.</summary>
+    /// <summary>What the proxy was told last.</summary>
+    public string RoutesFile => Path.Combine(State, "routes.json");
+
+    /// <summary>What the running proxy was started with: versions before the hand-over look here, and one may come back.</summary>
     public string ProxyOptionsFile => Path.Combine(State, "proxy.options");
 
     /// <summary>Everything of this file that the proxy reads at its start.</summary>

@@ -44,7 +44,8 @@ public static class TcpListeners
 
     /// <summary>What keeps one from listening there: the program and its process, such as "nginx (process 812)". Null: nothing does.
     /// </summary>
-    public static string? Holder(IPEndPoint wanted)
+    /// <param name="except">This process keeps nobody from it.</param>
+    public static string? Holder(IPEndPoint wanted, int? except = null)
     {
         var there = On(wanted.Port).FirstOrDefault(l => Clash(Plain(l.At.Address), wanted.Address));
         if (there is null)
@@ -52,11 +53,14 @@ public static class TcpListeners
         foreach (var process in Processes())
         {
             if (Sockets(process).Contains(there.Inode))
-                return $"{Name(process)} (process {process})";
+                return process == except?.ToString(CultureInfo.InvariantCulture) ? null : $"{Name(process)} (process {process})";
         }
 
         return "another program";
     }
+
+    /// <summary>Only one of them can be listened on at a time.</summary>
+    public static bool Clash(IPEndPoint one, IPEndPoint other) => one.Port == other.Port && Clash(one.Address, other.Address);
 
     /// <summary>The inodes of a process's sockets; empty: it has ended.</summary>
     public static HashSet<string> Sockets(string process)

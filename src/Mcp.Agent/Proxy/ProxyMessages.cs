@@ -30,12 +30,21 @@ internal sealed record ProxyRoutes(
     IReadOnlyList<ProxyCertificate>? Certificates = null,
     IReadOnlyList<PublicRoute>? Public = null);
 
-/// <summary>What the control socket is asked, before a port.</summary>
+/// <summary>What a proxy is.</summary>
+/// <param name="Build">See <see cref="ProxyBuild"/>.</param>
+/// <param name="Options">See <see cref="AgentConfig.ProxyFingerprint"/>.</param>
+/// <param name="Addresses">Where it listens.</param>
+internal sealed record ProxyWho(string Build, string Options, IReadOnlyList<string> Addresses);
+
+/// <summary>What the control socket is asked; the first two before a port.</summary>
 internal static class ProxyControlPaths
 {
     public const string InFlight = "/in-flight/";
     public const string Requests = "/requests/";
+    public const string Who = "/who";
+    public const string Sockets = "/sockets";
 }
 
 [JsonSerializable(typeof(ProxyRoutes))]
+[JsonSerializable(typeof(ProxyWho))]
 internal sealed partial class ProxyJson : JsonSerializerContext;

@@ -8,7 +8,7 @@ namespace Mcp.Agent.Proxy;
 
 /// <summary>Asks the node proxy a real question each second, as its clients do. One that does not answer several times in a row hangs; one
 /// that is only busy has more time.</summary>
-internal sealed class ProxyWatch(AgentConfig config)
+internal sealed class ProxyWatch(AgentConfig config, ControlSockets sockets)
 {
     private const int MostMisses = 3;
     private const int MostOfTheBusy = 10;
@@ -30,7 +30,7 @@ internal sealed class ProxyWatch(AgentConfig config)
             var began = TimeProvider.System.GetTimestamp();
             await Task.Delay(s_every, ct);
             var isLate = TimeProvider.System.GetElapsedTime(began) > s_every + s_late;
-            gone = File.Exists(config.ProxySocket) ? 0 : gone + 1;
+            gone = sockets.IsThere ? 0 : gone + 1;
             if (gone == MostWithoutSocket)
                 return "its control socket was deleted";
             if (await AnswersAsync(ct) || isLate)
@@ -50,6 +50,13 @@ internal sealed class ProxyWatch(AgentConfig config)
     public void Kill()
     {
         if (Process() is { } process)
+            Kill(process);
+    }
+
+    /// <summary>The same of another proxy than the one that takes connections.</summary>
+    public void Kill(int process)
+    {
+        if (sockets.IsProxy(process))
             Posix.Signal(process, Posix.KillSignal);
     }
 
@@ -90,9 +97,8 @@ internal sealed class ProxyWatch(AgentConfig config)
     {
         try
         {
-            var process = int.Parse(File.ReadAllText(config.ProxyPidFile), CultureInfo.InvariantCulture);
-            var arguments = File.ReadAllText($"/proc/{process}/cmdline").Split('\0');
-            return arguments.Contains("proxy") && arguments.Contains(config.File) ? process : null;
+            var process = sockets.Leader ?? int.Parse(File.ReadAllText(config.ProxyPidFile), CultureInfo.InvariantCulture);
+            return sockets.IsProxy(process) ? process : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
         {

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Net.Sockets;
 using Mcp.Agent.Edge.Certificates;
 using Mcp.Agent.Ports;
@@ -15,7 +14,7 @@ using Mcp.Model.Routes;
 namespace Mcp.Agent.Proxy;
 
 /// <summary>The agent's side of the node proxy: starts the process, pushes the whole route table, waits for drains.</summary>
-public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAllocator ports) : INodeProxy, IDisposable
+public sealed class RoutePush : INodeProxy, IDisposable
 {
     private static readonly TimeSpan s_lookAgainAfter = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(5);
@@ -23,14 +22,26 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
     private const int PushTries = 5;
     private static readonly TimeSpan s_retryAfter = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
+    private readonly AgentConfig _config;
+    private readonly AgentRegistry _registry;
+    private readonly PortAllocator _ports;
     private readonly SemaphoreSlim _pushing = new(1, 1);
-    private readonly ProxyWatch _watch = new(config);
+    private readonly ControlSockets _sockets;
+    private readonly ControlClient _client;
+    private readonly ProxyStarter _starter;
+    private readonly Succession _succession;
+    private readonly ProxyWatch _watch;
     private bool _pushed;
-    private readonly HttpClient _http = new(new SocketsHttpHandler { ConnectCallback = (_, ct) => ConnectAsync(config.ProxySocket, ct) })
+
+    public RoutePush(AgentConfig config, AgentRegistry registry, PortAllocator ports)
     {
-        Timeout = TimeSpan.FromSeconds(5),
-        BaseAddress = new Uri("http://proxy/"),
-    };
+        (_config, _registry, _ports) = (config, registry, ports);
+        _sockets = new ControlSockets(config);
+        _client = new ControlClient(config, _sockets);
+        _starter = new ProxyStarter(config, _sockets);
+        _succession = new Succession(config, _client, _starter, registry.Events);
+        _watch = new ProxyWatch(config, _sockets);
+    }
 
     /// <inheritdoc/>
     public string? Fault { get; private set; }
@@ -41,7 +52,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         await _pushing.WaitAsync(ct);
         try
         {
-            for (var tries = 1; !await TryPushAsync(last: tries == PushTries, ct); tries++)
+            for (var tries = 1; !await TryPushAsync(last: tries >= PushTries, ct); tries++)
                 await Task.Delay(s_retryAfter, ct);
         }
         finally
@@ -53,16 +64,16 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
     /// <inheritdoc/>
     public async Task KeepAsync(FaultLog log, CancellationToken ct)
     {
-        await EndOutdatedAsync(log, ct);
         for (var (why, pause) = (Gone, s_lookAgainAfter); !ct.IsCancellationRequested; await Task.Delay(pause, ct))
         {
             try
             {
+                await ReplaceAsync(log, ct);
                 var gone = !await AnswersAsync(ct);
                 if (!_pushed || gone)
                     await PushAsync(ct);
                 if (_pushed && gone)
-                    registry.Events.Add("", "", EventKind.ProxyRestarted, why);
+                    _registry.Events.Add("", "", EventKind.ProxyRestarted, why);
                 (_pushed, Fault, pause) = (true, null, s_lookAgainAfter);
                 log.Over("node proxy");
                 why = await EndsAsync(ct);
@@ -76,12 +87,29 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         }
     }
 
-    // Why it is not there any more.
+    // What a push tells the old one meanwhile, the new one might not read any more.
+    private async Task ReplaceAsync(FaultLog log, CancellationToken ct)
+    {
+        if (_succession.Wait != TimeSpan.Zero)
+            return;
+        await _pushing.WaitAsync(ct);
+        try
+        {
+            if (await _succession.TryAsync(log, ct))
+                _pushed = false;
+        }
+        finally
+        {
+            _pushing.Release();
+        }
+    }
+
+    // Why it is not there any more, or that it is to be looked at again.
     private async Task<string> EndsAsync(CancellationToken ct)
     {
         using var both = CancellationTokenSource.CreateLinkedTokenSource(ct);
         var (gone, hangs) = (GoneAsync(both.Token), _watch.HangsAsync(both.Token));
-        var first = await Task.WhenAny(gone, hangs);
+        var first = await Task.WhenAny(gone, hangs, Task.Delay(_succession.Wait, both.Token));
         await both.CancelAsync();
         await Task.WhenAll(gone, hangs).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         ct.ThrowIfCancellationRequested();
@@ -98,32 +126,11 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
             if (clock.Elapsed > s_limit)
             {
                 var what = $"the node proxy hangs and cannot be ended: {await hangs}";
-                throw new McpException(ErrorCode.ProxyUnreachable, what, $"end it: {config.ProxyPidFile} may say which process it is");
+                throw new McpException(ErrorCode.ProxyUnreachable, what, $"end it: {_config.ProxyPidFile} may say which process it is");
             }
         }
 
         return $"it hung and was ended: {await hangs}";
-    }
-
-    // The proxy outlives the agent, and agent.toml may have changed meanwhile.
-    private async Task EndOutdatedAsync(FaultLog log, CancellationToken ct)
-    {
-        if (!File.Exists(config.ProxyOptionsFile))
-            return;
-        if (await File.ReadAllTextAsync(config.ProxyOptionsFile, ct) == config.ProxyFingerprint || !await AnswersAsync(ct))
-            return;
-        try
-        {
-            using var ended = await _http.PostAsync(new Uri("end", UriKind.Relative), null, ct);
-            registry.Events.Add("", "", EventKind.ProxyRestarted, "agent.toml has changed");
-            using var limit = new Within(s_limit, ct);
-            while (await AnswersAsync(limit.Token))
-                await Task.Delay(20, limit.Token);
-        }
-        catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !ct.IsCancellationRequested)
-        {
-            log.Write("the node proxy does not end for its new options", e);
-        }
     }
 
     // An open connection ends the moment the proxy does; after two idle minutes the proxy ends it too.
@@ -131,7 +138,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
     {
         try
         {
-            await using var open = await ConnectAsync(config.ProxySocket, ct);
+            await using var open = await ControlSockets.ConnectAsync(_config.ProxySocket, ct);
             _ = await open.ReadAsync(new byte[1], ct);
         }
         catch (Exception e) when (e is SocketException or IOException)
@@ -141,18 +148,7 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
     }
 
     /// <inheritdoc/>
-    public async Task<bool> AnswersAsync(CancellationToken ct)
-    {
-        try
-        {
-            await (await ConnectAsync(config.ProxySocket, ct)).DisposeAsync();
-            return true;
-        }
-        catch (SocketException)
-        {
-            return false;
-        }
-    }
+    public Task<bool> AnswersAsync(CancellationToken ct) => _starter.AnswersAsync(ct);
 
     /// <inheritdoc/>
     public async Task DrainAsync(InstanceName instance, TimeSpan limit, Draining what, CancellationToken ct)
@@ -163,27 +159,27 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         {
             foreach (var port in PortsOf(instance))
             {
-                while (await _http.GetStringAsync(new Uri($"{question}{port}", UriKind.Relative), timer.Token) != "0")
+                while (await _client.AnyAsync(question, port, timer.Token))
                     await Task.Delay(20, timer.Token);
             }
         }
-        catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !ct.IsCancellationRequested)
+        catch (OperationCanceledException) when (timer.IsOver)
         {
-            // The limit, or the proxy is gone and its connections with it.
+            // What is still under way is ended with the instance.
         }
     }
 
     // A fixed port is not among those that were allocated, and routes lead there, too.
     private List<int> PortsOf(InstanceName instance)
     {
-        var stored = registry.Components.List(instance.Service).Find(c => c.Instance == instance);
-        var routed = stored is null ? [] : stored.Definition.Routes.Select(r => ports.HostPort(instance, stored.Definition, r.Port));
-        return [.. registry.Ports.Of(instance).Select(p => p.HostPort).Concat(routed).Where(p => p > 0).Distinct()];
+        var stored = _registry.Components.List(instance.Service).Find(c => c.Instance == instance);
+        var routed = stored is null ? [] : stored.Definition.Routes.Select(r => _ports.HostPort(instance, stored.Definition, r.Port));
+        return [.. _registry.Ports.Of(instance).Select(p => p.HostPort).Concat(routed).Where(p => p > 0).Distinct()];
     }
 
     public void Dispose()
     {
-        _http.Dispose();
+        _client.Dispose();
         _pushing.Dispose();
     }
 
@@ -192,11 +188,12 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
     {
         try
         {
-            await EnsureRunningAsync(ct);
-            var routes = new Uri("routes", UriKind.Relative);
-            using var response = await _http.PutAsJsonAsync(routes, Routes(), ProxyJson.Default.ProxyRoutes, ct);
-            response.EnsureSuccessStatusCode();
-            return true;
+            await _starter.EnsureRunningAsync(ct);
+            var (leader, routes) = (_sockets.Leader, Routes());
+            await _client.PutAsync(leader, routes, ct);
+            await TellOthersAsync(routes, ct);
+            // Another one has taken over meanwhile, for an agent of before this one.
+            return _sockets.Leader == leader;
         }
         catch (Exception e) when (e is HttpRequestException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
@@ -207,34 +204,51 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
         }
     }
 
+    // Their requests go by the same routes until they have ended. One that does not listen any more would send them to instances that are
+    // gone.
+    private async Task TellOthersAsync(ProxyRoutes routes, CancellationToken ct)
+    {
+        foreach (var other in _sockets.Others())
+        {
+            try
+            {
+                await _client.PutAsync(other, routes, ct);
+            }
+            catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !ct.IsCancellationRequested)
+            {
+                _watch.Kill(other);
+            }
+        }
+    }
+
     internal ProxyRoutes Routes()
     {
         var http = new Dictionary<string, ProxyRoute>();
         var passed = new Dictionary<string, ProxyRoute>();
-        var holds = registry.Holds.All();
-        var components = registry.Components.List();
+        var holds = _registry.Holds.All();
+        var components = _registry.Components.List();
         foreach (var stored in components)
         {
             var held = holds.Contains((stored.Service, stored.Definition.Name));
             foreach (var route in stored.Definition.Routes)
             {
                 var isHttp = route.Mode == RouteMode.L7;
-                var port = ports.HostPort(stored.Instance, stored.Definition, route.Port);
+                var port = _ports.HostPort(stored.Instance, stored.Definition, route.Port);
                 var way = new ProxyRoute("", port, PassThrough: !isHttp, held, isHttp ? route.IdleTimeout : null);
                 var table = isHttp ? http : passed;
                 // One in the zone was stored by an older version: it may be another service's name.
-                if (route.Hostname is { } hostname && !ZoneNames.Has(config.Zone, hostname.Text))
+                if (route.Hostname is { } hostname && !ZoneNames.Has(_config.Zone, hostname.Text))
                     table[hostname.Text] = way;
-                table.TryAdd($"{stored.Definition.Name}.{stored.Service}.{config.Zone}", way);
-                table.TryAdd($"{stored.Service}.{config.Zone}", way);
+                table.TryAdd($"{stored.Definition.Name}.{stored.Service}.{_config.Zone}", way);
+                table.TryAdd($"{stored.Service}.{_config.Zone}", way);
             }
         }
 
         var certificates =
             from service in components.Select(c => c.Service).Distinct()
-            let file = config.CertificateOf(service)
+            let file = _config.CertificateOf(service)
             where File.Exists(file)
-            select new ProxyCertificate($"{service}.{config.Zone}", file);
+            select new ProxyCertificate($"{service}.{_config.Zone}", file);
         return new ProxyRoutes(
             [.. Listed(http), .. Listed(passed)], [.. certificates], [.. Public()]);
     }
@@ -244,10 +258,10 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
 
     private IEnumerable<PublicRoute> Public()
     {
-        var certificates = new CertificateStore(config.EdgeCertificates, TimeProvider.System);
-        return from route in config.Edge is null ? [] : registry.EdgeRoutes.List()
+        var certificates = new CertificateStore(_config.EdgeCertificates, TimeProvider.System);
+        return from route in _config.Edge is null ? [] : _registry.EdgeRoutes.List()
                let certificate = certificates.FileOf(route.Hostname)
-               where File.Exists(certificate) && !ZoneNames.Has(config.Zone, route.Hostname.Text)
+               where File.Exists(certificate) && !ZoneNames.Has(_config.Zone, route.Hostname.Text)
                select new PublicRoute(
                    route.Hostname.Text,
                    route.Service.Text,
@@ -255,56 +269,5 @@ public sealed class RoutePush(AgentConfig config, AgentRegistry registry, PortAl
                    [.. route.Addresses.Select(a => a.ToString())],
                    route.Port,
                    certificate);
-    }
-
-    private async Task EnsureRunningAsync(CancellationToken ct)
-    {
-        if (await AnswersAsync(ct))
-            return;
-        var launcher = Detached.Launcher(Path.Combine(config.State, "proxy.log"));
-        var start = new ProcessStartInfo(launcher[0]) { RedirectStandardInput = true };
-        foreach (var argument in (IEnumerable<string>)[.. launcher.Skip(1), Environment.ProcessPath!, "proxy", "--config", config.File])
-            start.ArgumentList.Add(argument);
-        // Measured with bench/peers/proxy: a request then costs a fifth less CPU.
-        start.Environment["DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS"] = "1";
-        start.Environment["DOTNET_ThreadPool_UnfairSemaphoreSpinLimit"] = "0";
-        using var process = Process.Start(start) ?? throw new McpException(ErrorCode.ProxyStart, "the node proxy did not start");
-        process.StandardInput.Close();
-        using var limit = new Within(s_limit, ct);
-        while (!await AnswersAsync(limit.Token))
-        {
-            if (process.HasExited)
-                throw Ended(process.ExitCode);
-            await Task.Delay(10, limit.Token);
-        }
-    }
-
-    private McpException Ended(int exitCode)
-    {
-        if (PortsTaken.Of(config).ToList() is { Count: > 0 } taken)
-        {
-            return new McpException(
-                ErrorCode.ProxyStart,
-                $"the node proxy cannot listen: {string.Join("; ", taken)}",
-                $"end that program, or write another address into {config.File}");
-        }
-
-        var what = string.Create(CultureInfo.InvariantCulture, $"the node proxy ended with exit code {exitCode}");
-        return new McpException(ErrorCode.ProxyStart, what, $"{Path.Combine(config.State, "proxy.log")} says why");
-    }
-
-    private static async ValueTask<Stream> ConnectAsync(string path, CancellationToken ct)
-    {
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), ct);
-            return new NetworkStream(socket, ownsSocket: true);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
     }
 }

@@ -23,44 +23,62 @@ internal static class Listeners
     private static readonly TimeSpan s_handshake = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(20);
 
-    public static void Open(KestrelServerOptions kestrel, AgentConfig config, ProxyTables tables, FleetPeer peer)
+    /// <returns>The limit of each but the control socket.</returns>
+    public static IReadOnlyList<ConnectionLimit> Open(
+        KestrelServerOptions kestrel, AgentConfig config, ProxyTables tables, FleetPeer peer, string control)
     {
+        var limits = new List<ConnectionLimit>();
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = null;
         kestrel.Limits.RequestHeadersTimeout = s_headers;
-        Listen(kestrel, config.Proxy.Http, EntranceKind.Local, HttpProtocols.Http1);
+        Listen(config.Proxy.Http, EntranceKind.Local, HttpProtocols.Http1);
         if (config.Proxy.H2c is { } h2c)
-            Listen(kestrel, h2c, EntranceKind.Local, HttpProtocols.Http2);
+            Listen(h2c, EntranceKind.Local, HttpProtocols.Http2);
         if (config.Proxy.Overlay is { } overlay)
-            Listen(kestrel, overlay, EntranceKind.Overlay, HttpProtocols.Http1AndHttp2, name => ForNodes(tables.Certificates, peer, name));
+            Listen(overlay, EntranceKind.Overlay, HttpProtocols.Http1AndHttp2, name => ForNodes(tables.Certificates, peer, name));
         if (config.Edge is { } edge)
         {
-            Listen(kestrel, edge.Http, EntranceKind.PublicPlain, HttpProtocols.Http1);
-            Listen(kestrel, edge.Https, EntranceKind.Public, HttpProtocols.Http1AndHttp2, name => ForThePublic(tables.Public, name));
+            Listen(edge.Http, EntranceKind.PublicPlain, HttpProtocols.Http1);
+            Listen(edge.Https, EntranceKind.Public, HttpProtocols.Http1AndHttp2, name => ForThePublic(tables.Public, name));
             if (edge.Metrics is { } metrics)
-                Listen(kestrel, metrics, EntranceKind.Metrics, HttpProtocols.Http1);
+                Listen(metrics, EntranceKind.Metrics, HttpProtocols.Http1);
         }
 
         var tls = config.Proxy.Tls;
         kestrel.Listen(tls, listen =>
         {
-            listen.Bound(Limit(tls, EntranceKind.Local));
+            listen.Bound(Limited(tls, EntranceKind.Local));
             listen.Run(new SniPassthrough(tables.Local).CarryAsync);
         });
-        File.Delete(config.ProxySocket);
-        kestrel.ListenUnixSocket(config.ProxySocket, listen => Entrance.Mark(listen, EntranceKind.Control));
+        // Of a process that had this number.
+        File.Delete(control);
+        kestrel.ListenUnixSocket(control, listen => Entrance.Mark(listen, EntranceKind.Control));
+        return limits;
+
+        // TLS by the name that the client asks for; null: clear text.
+        void Listen(
+            IPEndPoint at,
+            EntranceKind kind,
+            HttpProtocols protocols,
+            Func<string?, SslServerAuthenticationOptions>? tls = null) =>
+            kestrel.Listen(at, listen => Serve(listen, Limited(at, kind), kind, protocols, tls));
+
+        ConnectionLimit Limited(IPEndPoint at, EntranceKind kind)
+        {
+            limits.Add(Limit(at, kind));
+            return limits[^1];
+        }
     }
 
-    /// <param name="tls">By the name that the client asks for; null: clear text.</param>
-    private static void Listen(
-        KestrelServerOptions kestrel,
-        IPEndPoint at,
+    private static void Serve(
+        ListenOptions listen,
+        ConnectionLimit limit,
         EntranceKind kind,
         HttpProtocols protocols,
-        Func<string?, SslServerAuthenticationOptions>? tls = null) => kestrel.Listen(at, listen =>
+        Func<string?, SslServerAuthenticationOptions>? tls)
     {
         listen.Protocols = protocols;
-        listen.Bound(Limit(at, kind));
+        listen.Bound(limit);
         Entrance.Mark(listen, kind);
         if (tls is not null)
         {
@@ -70,7 +88,7 @@ internal static class Listeners
                 OnConnection = hello => ValueTask.FromResult(tls(hello.ClientHelloInfo.ServerName)),
             });
         }
-    });
+    }
 
     // Of other nodes each request may have a connection of its own, so only the public is counted by source.
     private static ConnectionLimit Limit(IPEndPoint at, EntranceKind kind) => new(

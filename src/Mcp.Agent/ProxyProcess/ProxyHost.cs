@@ -1,28 +1,81 @@
 using System.Globalization;
-using System.Text.Json;
 using Mcp.Agent.Membership;
 using Mcp.Agent.Proxy;
+using Mcp.Agent.ProxyProcess.Handover;
 using Mcp.Agent.ProxyProcess.Public;
 using Mcp.Daemon.Doors;
 using Mcp.Daemon.Lifecycle;
-using Mcp.Machine;
 using OpenTelemetry.Metrics;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Mcp.Agent.ProxyProcess;
 
 /// <summary>The `mcp-agent proxy` process: forwards HTTP by host name, TLS by SNI. A process of its own, so that an agent restart drops no
-/// connection.</summary>
+/// connection. Where a proxy runs already, this one takes its listening sockets over, and that one ends with its connections.</summary>
 internal static class ProxyHost
 {
     public static async Task<int> RunAsync(AgentConfig config)
     {
         TlsPolicy.Apply(config.State);
-        var file = Path.Combine(config.State, "routes.json");
+        using var before = Predecessor.Find(config);
+        using var sockets = new ListenSockets();
+        sockets.Inherit(before?.Sockets ?? []);
         var peer = new FleetPeer(Member.DirectoryOf(config.State));
         using var tables = new ProxyTables(new RouteTable(), new CertificateTable(), new PublicTable(peer));
-        if (File.Exists(file))
-            tables.Replace(JsonSerializer.Deserialize(await File.ReadAllTextAsync(file), ProxyJson.Default.ProxyRoutes)!);
+        using var stored = new StoredRoutes(config.RoutesFile, tables);
+        await stored.ReadAsync(CancellationToken.None);
+        var limits = new List<ConnectionLimit>();
+        var control = new ControlSockets(config);
+        var own = control.Of(Environment.ProcessId);
+        var builder = Builder(config, sockets);
+        builder.WebHost.ConfigureKestrel(kestrel => limits.AddRange(Listeners.Open(kestrel, config, tables, peer, own)));
+        await using var app = builder.Build();
+        var departure = new Departure(sockets, limits, app.Lifetime);
+        app.Use(KestrelDoors.CountAsync);
+        app.Use(departure.PassAsync);
+        if (config.Edge?.Metrics is not null)
+        {
+            app.UseOpenTelemetryPrometheusScrapingEndpoint(context =>
+                Entrance.Of(context) == EntranceKind.Metrics && context.Request.Path == "/metrics");
+        }
+
+        var http = app.Services.GetRequiredService<IHttpForwarder>();
+        using var forwarder = new L7Forwarder(tables.Local, http);
+        var answers = new ProxyControl(tables.Local, stored, new ProxyIdentity(config, sockets), departure, app.Lifetime);
+        var successor = new Successor(sockets, control, departure);
+        await using var log = new AccessLog(config.Edge is { AccessLog: true } ? Path.Combine(config.EdgeDirectory, "access.log") : null);
+        using var metrics = new PublicMetrics();
+        var plain = new PlainEntrance(tables.Public, config.AcmeRoot, config.Edge?.Https.Port ?? 0);
+        var open = config.Edge is { } edge ? new PublicForwarder(tables.Public, http, edge, log, metrics) : null;
+        app.Run(context => Entrance.Of(context) switch
+        {
+            EntranceKind.Control when context.Request.Path == ProxyControlPaths.Sockets => successor.GiveAsync(context),
+            EntranceKind.Control => answers.AnswerAsync(context),
+            EntranceKind.Local => forwarder.ForwardAsync(context),
+            EntranceKind.Overlay => forwarder.ForwardFromNodeAsync(context),
+            EntranceKind.PublicPlain => plain.AnswerAsync(context),
+            EntranceKind.Public => open!.ForwardAsync(context),
+            EntranceKind.Metrics => Task.FromResult(context.Response.StatusCode = StatusCodes.Status404NotFound),
+        });
+        await app.StartAsync();
+        File.SetUnixFileMode(own, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        sockets.DropUnwanted();
+        control.Lead(Environment.ProcessId);
+        await File.WriteAllTextAsync(config.ProxyPidFile, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+        await File.WriteAllTextAsync(config.ProxyOptionsFile, config.ProxyFingerprint);
+        if (before is not null)
+        {
+            before.Release();
+            // What the one before was told while this one started.
+            await stored.ReadAsync(CancellationToken.None);
+        }
+
+        await app.WaitForShutdownAsync();
+        return 0;
+    }
+
+    private static WebApplicationBuilder Builder(AgentConfig config, ListenSockets listening)
+    {
         var builder = Bare.Builder();
         // As long as anyone would listen to this category, each request gets an Activity and a log scope, and its outgoing half another
         // Activity.
@@ -33,45 +86,16 @@ internal static class ProxyHost
         // Forwarding never blocks, so it may run where the bytes arrive.
         builder.WebHost.UseSockets(sockets =>
         {
+            sockets.CreateBoundListenSocket = listening.Bind;
             sockets.UnsafePreferInlineScheduling = true;
             // One system call less for each request, 4 KiB more for each idle connection.
             sockets.WaitForDataBeforeAllocatingBuffer = false;
         });
         builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.WebHost.ConfigureKestrel(kestrel => Listeners.Open(kestrel, config, tables, peer));
         builder.Services.AddHttpForwarder();
         if (config.Edge?.Metrics is not null)
             builder.Services.AddOpenTelemetry().WithMetrics(m => m.AddMeter(PublicMetrics.MeterName).AddPrometheusExporter());
-        await using var app = builder.Build();
-        app.Use(KestrelDoors.CountAsync);
-        if (config.Edge?.Metrics is not null)
-        {
-            app.UseOpenTelemetryPrometheusScrapingEndpoint(context =>
-                Entrance.Of(context) == EntranceKind.Metrics && context.Request.Path == "/metrics");
-        }
-
-        var http = app.Services.GetRequiredService<IHttpForwarder>();
-        using var forwarder = new L7Forwarder(tables.Local, http);
-        using var control = new ProxyControl(tables, file, app.Lifetime);
-        await using var log = new AccessLog(config.Edge is { AccessLog: true } ? Path.Combine(config.EdgeDirectory, "access.log") : null);
-        using var metrics = new PublicMetrics();
-        var plain = new PlainEntrance(tables.Public, config.AcmeRoot, config.Edge?.Https.Port ?? 0);
-        var open = config.Edge is { } edge ? new PublicForwarder(tables.Public, http, edge, log, metrics) : null;
-        app.Run(context => Entrance.Of(context) switch
-        {
-            EntranceKind.Control => control.AnswerAsync(context),
-            EntranceKind.Local => forwarder.ForwardAsync(context),
-            EntranceKind.Overlay => forwarder.ForwardFromNodeAsync(context),
-            EntranceKind.PublicPlain => plain.AnswerAsync(context),
-            EntranceKind.Public => open!.ForwardAsync(context),
-            EntranceKind.Metrics => Task.FromResult(context.Response.StatusCode = StatusCodes.Status404NotFound),
-        });
-        await app.StartAsync();
-        File.SetUnixFileMode(config.ProxySocket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        await File.WriteAllTextAsync(config.ProxyPidFile, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
-        await File.WriteAllTextAsync(config.ProxyOptionsFile, config.ProxyFingerprint);
-        await app.WaitForShutdownAsync();
-        return 0;
+        return builder;
     }
 }
 
@@ -86,55 +110,4 @@ internal sealed record ProxyTables(RouteTable Local, CertificateTable Certificat
     }
 
     public void Dispose() => Public.Dispose();
-}
-
-/// <summary>Answers the agent on the control socket: PUT /routes, GET /in-flight/PORT, GET /requests/PORT, POST /end.</summary>
-internal sealed class ProxyControl(ProxyTables tables, string file, IHostApplicationLifetime lifetime) : IDisposable
-{
-    private readonly SemaphoreSlim _writing = new(1, 1);
-
-    public void Dispose() => _writing.Dispose();
-
-    public async Task AnswerAsync(HttpContext context)
-    {
-        var path = context.Request.Path.Value ?? "";
-        if (context.Request.Method == "PUT" && path == "/routes")
-        {
-            var routes = await JsonSerializer.DeserializeAsync(context.Request.Body, ProxyJson.Default.ProxyRoutes, context.RequestAborted);
-            await _writing.WaitAsync(context.RequestAborted);
-            try
-            {
-                WholeFile.Replace(file, s => JsonSerializer.Serialize(s, routes!, ProxyJson.Default.ProxyRoutes));
-                tables.Replace(routes!);
-            }
-            finally
-            {
-                _writing.Release();
-            }
-        }
-        else if (context.Request.Method == "GET" && IsOf(path, ProxyControlPaths.InFlight, out var port))
-        {
-            await context.Response.WriteAsync(tables.Local.InFlight(port).ToString(CultureInfo.InvariantCulture));
-        }
-        else if (context.Request.Method == "GET" && IsOf(path, ProxyControlPaths.Requests, out var asked))
-        {
-            await context.Response.WriteAsync(tables.Local.Requests(asked).ToString(CultureInfo.InvariantCulture));
-        }
-        else if (context.Request.Method == "POST" && path == "/end")
-        {
-            // What is under way is carried to its end.
-            lifetime.StopApplication();
-        }
-        else
-        {
-            context.Response.StatusCode = StatusCodes.Status404NotFound;
-        }
-    }
-
-    private static bool IsOf(string path, string question, out int port)
-    {
-        port = 0;
-        return path.StartsWith(question, StringComparison.Ordinal)
-            && int.TryParse(path.AsSpan(question.Length), CultureInfo.InvariantCulture, out port);
-    }
 }

@@ -78,6 +78,10 @@ public sealed record EventKind
     public static readonly EventKind NodeUnreachable = New("node.unreachable", Master, "A node is silent.", alerts: true);
     public static readonly EventKind NodeZone = New("node.zone", Master, "The zone in a node's agent.toml is not the master's.");
     public static readonly EventKind NodeZoneWell = New("node.zone.well", Master, "A node's zone is the master's again.");
+    public static readonly EventKind ProxyOutdated = New(
+        "proxy.outdated", Agent, "The node proxy of before could not be replaced; it goes on, and that is tried again.", alerts: true);
+    public static readonly EventKind ProxyReplaced = New(
+        "proxy.replaced", Agent, "Another node proxy has taken the listening sockets over; no connection was refused.");
     public static readonly EventKind ProxyRestarted = New("proxy.restarted", Agent, "The node proxy was started again.");
     public static readonly EventKind RuntimeAnswers = New("runtime.answers", Agent, "A runtime that did not answer does again.");
     public static readonly EventKind RuntimeReplaced = New(
