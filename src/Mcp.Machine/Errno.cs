@@ -5,6 +5,7 @@ public static class Errno
 {
     public const int Missing = 2;
     public const int Interrupted = 4;
+    public const int Again = 11;
     public const int Exists = 17;
     public const int NotDirectory = 20;
     public const int Invalid = 22;

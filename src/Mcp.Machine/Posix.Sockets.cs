@@ -15,7 +15,8 @@ public static partial class Posix
 
     public static int User => (int)EffectiveUser();
 
-    /// <summary>Which process is at the other end of a connected Unix socket, and whose it is.</summary>
+    /// <summary>Which process is at the other end of a connected Unix socket, 0 for one that cannot be seen from here, and whose it
+    /// is.</summary>
     public static (int Process, int User) Peer(Socket socket)
     {
         Span<int> credentials = stackalloc int[3];

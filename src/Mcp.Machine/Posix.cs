@@ -14,7 +14,7 @@ public static partial class Posix
     public static bool IsRoot => EffectiveUser() == 0;
 
     /// <summary>False: there is no such process.</summary>
-    public static bool Signal(int process, int signal) => Kill(process, signal) == 0;
+    public static bool Signal(int process, int signal) => process > 0 && Kill(process, signal) == 0;
 
     /// <summary>Away from the terminal and the files of whoever started this process.</summary>
     public static void Detach()

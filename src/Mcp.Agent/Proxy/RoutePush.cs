@@ -191,7 +191,8 @@ public sealed class RoutePush : INodeProxy, IDisposable
             await _starter.EnsureRunningAsync(ct);
             var (leader, routes) = (_sockets.Leader, Routes());
             await _client.PutAsync(leader, routes, ct);
-            await TellOthersAsync(routes, ct);
+            if (!await TellOthersAsync(routes, last, ct))
+                return false;
             // Another one has taken over meanwhile, for an agent of before this one.
             return _sockets.Leader == leader;
         }
@@ -206,7 +207,7 @@ public sealed class RoutePush : INodeProxy, IDisposable
 
     // Their requests go by the same routes until they have ended. One that does not listen any more would send them to instances that are
     // gone.
-    private async Task TellOthersAsync(ProxyRoutes routes, CancellationToken ct)
+    private async Task<bool> TellOthersAsync(ProxyRoutes routes, bool last, CancellationToken ct)
     {
         foreach (var other in _sockets.Others())
         {
@@ -216,9 +217,13 @@ public sealed class RoutePush : INodeProxy, IDisposable
             }
             catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !ct.IsCancellationRequested)
             {
+                if (!last)
+                    return false;
                 _watch.Kill(other);
             }
         }
+
+        return true;
     }
 
     internal ProxyRoutes Routes()

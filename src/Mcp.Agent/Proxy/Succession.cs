@@ -13,7 +13,6 @@ internal sealed class Succession(AgentConfig config, ControlClient client, Proxy
     private static readonly TimeSpan s_endLimit = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_firstPause = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_longestPause = TimeSpan.FromMinutes(5);
-    private readonly Task<string> _build = Task.Run(ProxyBuild.OfThis);
     private TimeSpan _pause = s_firstPause;
     private long _failed;
     private string? _told;
@@ -58,7 +57,7 @@ internal sealed class Succession(AgentConfig config, ControlClient client, Proxy
         var who = await client.WhoAsync(ct);
         if (who is null)
             return await EndAsync("it was of an older version, which cannot hand its connections over", ct);
-        if (who.Build == await _build && who.Options == config.ProxyFingerprint)
+        if (who.Build == await Task.Run(ProxyBuild.OfThis, ct) && who.Options == config.ProxyFingerprint)
             return false;
         var why = who.Options == config.ProxyFingerprint ? "mcp-agent is another build" : "agent.toml has changed";
         if (PortsTaken.Overlapping(config, [.. who.Addresses.Select(IPEndPoint.Parse)]) is { } overlapping)

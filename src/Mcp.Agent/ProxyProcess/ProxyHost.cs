@@ -30,7 +30,7 @@ internal static class ProxyHost
         var builder = Builder(config, sockets);
         builder.WebHost.ConfigureKestrel(kestrel => limits.AddRange(Listeners.Open(kestrel, config, tables, peer, own)));
         await using var app = builder.Build();
-        var departure = new Departure(sockets, limits, app.Lifetime);
+        var departure = new Departure(sockets, () => limits.Sum(l => l.Count), app.Lifetime.StopApplication, TimeProvider.System);
         app.Use(KestrelDoors.CountAsync);
         app.Use(departure.PassAsync);
         if (config.Edge?.Metrics is not null)
@@ -60,8 +60,8 @@ internal static class ProxyHost
         await app.StartAsync();
         File.SetUnixFileMode(own, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         sockets.DropUnwanted();
-        control.Lead(Environment.ProcessId);
         await File.WriteAllTextAsync(config.ProxyPidFile, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+        control.Lead(Environment.ProcessId);
         await File.WriteAllTextAsync(config.ProxyOptionsFile, config.ProxyFingerprint);
         if (before is not null)
         {

@@ -1,12 +1,11 @@
-using System.Diagnostics;
-using Mcp.Daemon.Doors;
 using Microsoft.AspNetCore.Connections.Features;
 
 namespace Mcp.Agent.ProxyProcess.Handover;
 
 /// <summary>The end of a proxy that has given its listening sockets away. Each connection ends with its next answer, WebSockets and streams
 /// when they end by themselves, all of them after <see cref="Longest"/>; then the process ends, whether there is an agent or not.</summary>
-internal sealed class Departure(ListenSockets sockets, IReadOnlyList<ConnectionLimit> connections, IHostApplicationLifetime lifetime)
+/// <param name="connections">How many there are.</param>
+internal sealed class Departure(ListenSockets sockets, Func<int> connections, Action end, TimeProvider time)
 {
     public static readonly TimeSpan Longest = TimeSpan.FromMinutes(10);
 
@@ -54,9 +53,9 @@ internal sealed class Departure(ListenSockets sockets, IReadOnlyList<ConnectionL
 
     private async Task EndAsync()
     {
-        var clock = Stopwatch.StartNew();
-        for (var empty = 0; empty < Looks && clock.Elapsed < Longest; await Task.Delay(s_look))
-            empty = connections.Sum(c => c.Count) == 0 ? empty + 1 : 0;
-        lifetime.StopApplication();
+        var began = time.GetTimestamp();
+        for (var empty = 0; empty < Looks && time.GetElapsedTime(began) < Longest; await Task.Delay(s_look, time))
+            empty = connections() == 0 ? empty + 1 : 0;
+        end();
     }
 }

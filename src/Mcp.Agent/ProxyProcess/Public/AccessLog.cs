@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using System.Threading.Channels;
+using Mcp.Machine;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Mcp.Agent.ProxyProcess.Public;
@@ -11,6 +12,8 @@ internal sealed class AccessLog : IAsyncDisposable
 {
     private const long Limit = 50 * 1024 * 1024;
     private const int Waiting = 64 * 1024;
+    private const int MostTries = 100;
+    private static readonly TimeSpan s_otherWrites = TimeSpan.FromMilliseconds(10);
     private readonly Channel<Line>? _lines;
     private readonly Task _writing = Task.CompletedTask;
     private readonly string _file;
@@ -64,20 +67,39 @@ internal sealed class AccessLog : IAsyncDisposable
                 Format(line, buffer);
             try
             {
-                if (new FileInfo(_file) is { Exists: true, Length: >= Limit })
-                    File.Move(_file, _file + ".1", overwrite: true);
-                await using var log = new FileStream(_file, new FileStreamOptions
+                await using (var log = await OpenAsync())
                 {
-                    Mode = FileMode.Append,
-                    Access = FileAccess.Write,
-                    UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead,
-                });
-                await log.WriteAsync(buffer.WrittenMemory);
+                    await log.WriteAsync(buffer.WrittenMemory);
+                    if (log.Position >= Limit)
+                        File.Move(_file, _file + ".1", overwrite: true);
+                }
             }
             catch (IOException e)
             {
                 await Console.Error.WriteLineAsync($"access log: {e.Message}");
                 await Task.Delay(TimeSpan.FromSeconds(1));
+            }
+        }
+    }
+
+    // Alone: a proxy that ends with its last connections writes here, too.
+    private async Task<FileStream> OpenAsync()
+    {
+        for (var tries = 1; ; tries++)
+        {
+            try
+            {
+                return new FileStream(_file, new FileStreamOptions
+                {
+                    Mode = FileMode.Append,
+                    Access = FileAccess.Write,
+                    Share = FileShare.None,
+                    UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead,
+                });
+            }
+            catch (IOException e) when (e.HResult == Errno.Again && tries < MostTries)
+            {
+                await Task.Delay(s_otherWrites);
             }
         }
     }
