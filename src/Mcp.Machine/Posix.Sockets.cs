@@ -24,7 +24,8 @@ public static partial class Posix
         return (credentials[0], credentials[1]);
     }
 
-    /// <summary>Gives the other process these open files, with one byte, by which it knows that there is something. Does not wait.</summary>
+    /// <summary>Gives the other process these open files, with one byte, by which it knows that there is something. Does not
+    /// wait.</summary>
     public static unsafe void SendFiles(SafeHandle socket, IReadOnlyList<SafeHandle> files)
     {
         byte mark = 0;

@@ -6,8 +6,8 @@ using Mcp.Model.Events;
 
 namespace Mcp.Agent.Proxy;
 
-/// <summary>A proxy of this build and these settings in the place of the one that an agent finds at its start. Once: a proxy that this agent
-/// started is what it can have.</summary>
+/// <summary>A proxy of this build and these settings in the place of the one that an agent finds at its start. Once: a proxy that this
+/// agent started is what it can have.</summary>
 internal sealed class Succession(AgentConfig config, ControlClient client, ProxyStarter starter, EventsTable events)
 {
     private static readonly TimeSpan s_endLimit = TimeSpan.FromSeconds(10);
@@ -41,7 +41,8 @@ internal sealed class Succession(AgentConfig config, ControlClient client, Proxy
             _isOver = true;
             return replaced;
         }
-        catch (Exception e) when (e is McpException or HttpRequestException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        catch (Exception e) when (
+            e is McpException or HttpRequestException || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
             log.WriteOnce("replacing the node proxy", e);
             if (_told != e.Message)

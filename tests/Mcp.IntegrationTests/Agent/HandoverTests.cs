@@ -56,7 +56,11 @@ public sealed class HandoverTests(ITestOutputHelper output) : IAsyncLifetime
         Assert.Equal("before", await EchoAsync(socket, "before"));
         var stream = await TlsEcho.ConnectAsync(_tls, Host);
         Assert.Equal("before", await EchoAsync(stream, "before"));
-        using var grpc = new HttpClient { DefaultRequestVersion = HttpVersion.Version20, DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        using var grpc = new HttpClient
+        {
+            DefaultRequestVersion = HttpVersion.Version20,
+            DefaultVersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
         Assert.Equal("well", await GetAsync(grpc, _h2c));
         await using var load = new ConnectLoad(_http, Host, connectors: 8, keepers: 4);
         using var slowly = new HttpClient();
@@ -76,7 +80,8 @@ public sealed class HandoverTests(ITestOutputHelper output) : IAsyncLifetime
         await load.EndAsync();
         Assert.Empty(load.Failures);
         Assert.True(load.Requests > 100, $"{load.Requests} requests on kept connections");
-        output.WriteLine($"{load.Connects} connects, the slowest {load.Slowest.TotalMilliseconds} ms; {load.Requests} requests on kept ones");
+        output.WriteLine($"{load.Connects} connects, the slowest {load.Slowest.TotalMilliseconds} ms");
+        output.WriteLine($"{load.Requests} requests on kept connections");
         Assert.Equal("slow", await slow);
         // Connections that are no requests go on where they are, in the first process; the others had none, and have ended.
         Assert.Equal("after", await EchoAsync(socket, "after"));
@@ -123,7 +128,8 @@ public sealed class HandoverTests(ITestOutputHelper output) : IAsyncLifetime
         await using var load = new ConnectLoad(_http, Host, connectors: 4, keepers: 2);
         await load.UntilAsync(500);
         var text = await File.ReadAllTextAsync(toml, Ct);
-        await File.WriteAllTextAsync(toml, text.Replace($"h2c = \"127.0.0.1:{_h2c}\"", $"overlay = \"127.0.0.1:{http}\"", StringComparison.Ordinal), Ct);
+        var changed = text.Replace($"h2c = \"127.0.0.1:{_h2c}\"", $"overlay = \"127.0.0.1:{http}\"", StringComparison.Ordinal);
+        await File.WriteAllTextAsync(toml, changed, Ct);
         await _proxy.SucceedAsync();
         await load.UntilAsync(1500);
         await load.EndAsync();
@@ -144,7 +150,8 @@ public sealed class HandoverTests(ITestOutputHelper output) : IAsyncLifetime
             await using var load = new ConnectLoad(_http, Host, connectors: 4, keepers: 2);
             await load.UntilAsync(500);
             // Its last address cannot be had.
-            await File.WriteAllTextAsync(toml, text.Replace($"tls = \"127.0.0.1:{_tls}\"", $"tls = \"{other.LocalEndpoint}\"", StringComparison.Ordinal), Ct);
+            var changed = text.Replace($"tls = \"127.0.0.1:{_tls}\"", $"tls = \"{other.LocalEndpoint}\"", StringComparison.Ordinal);
+            await File.WriteAllTextAsync(toml, changed, Ct);
             var begun = _proxy.Begin();
             await NodeFixture.UntilAsync(() => Task.FromResult(begun.HasExited), "it has ended");
             Assert.NotEqual(0, begun.ExitCode);
@@ -179,10 +186,35 @@ public sealed class HandoverTests(ITestOutputHelper output) : IAsyncLifetime
             Assert.Equal("well", await GetAsync(http, _http));
             // And no other is left.
             await NodeFixture.UntilAsync(
-                () => Task.FromResult(Directory.GetFiles(_proxy.State, "p.*").Count(f => Directory.Exists($"/proc/{f.Split('.')[^1]}")) == 1),
+                () => Task.FromResult(
+                    Directory.GetFiles(_proxy.State, "p.*").Count(f => Directory.Exists($"/proc/{f.Split('.')[^1]}")) == 1),
                 "one is left");
             Assert.Equal($"p.{_proxy.Leader}", _proxy.LinkedTo());
         }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Whichever_of_the_two_hangs_in_the_middle_is_killed_by_the_other(bool isNew)
+    {
+        var before = _proxy.Process;
+        await using var load = new ConnectLoad(_http, Host, connectors: 4, keepers: 0);
+        await load.UntilAsync(100);
+        var begun = _proxy.Begin();
+        while (!Sockets(begun.Id).Any(Sockets(before.Id).Contains))
+            await Task.Delay(1, Ct);
+        var hung = isNew ? begun : before;
+        NodeFixture.Succeeded(await Command.RunAsync("kill", ["-STOP", $"{hung.Id}"]));
+        await NodeFixture.UntilAsync(() => Task.FromResult(hung.HasExited), "the other one has killed it");
+        Assert.Equal($"p.{(isNew ? before : begun).Id}", _proxy.LinkedTo());
+        await load.UntilAsync(load.Connects + 100);
+        await load.EndAsync();
+        // What that one had taken hung with it.
+        Assert.InRange(load.Failures.Count, 0, 4);
+        Assert.DoesNotContain(load.Failures, f => f.Contains("refused", StringComparison.OrdinalIgnoreCase));
+        if (!isNew)
+            await _proxy.TakeOverAsync();
     }
 
     [Fact]
@@ -310,6 +342,11 @@ public sealed class HandoverTests(ITestOutputHelper output) : IAsyncLifetime
             return false;
         }
     }
+
+    private static HashSet<string> Sockets(int process) => [.. Directory.GetFiles($"/proc/{process}/fd")
+        .Select(f => new FileInfo(f).LinkTarget)
+        .OfType<string>()
+        .Where(t => t.StartsWith("socket:", StringComparison.Ordinal))];
 
     private static string Memory(int process) => File.Exists($"/proc/{process}/status")
         ? File.ReadLines($"/proc/{process}/status").First(l => l.StartsWith("VmRSS", StringComparison.Ordinal)).Split(' ')[^2]

@@ -46,7 +46,8 @@ public sealed class SuccessionTests(NodeFixture node) : IAsyncLifetime
         // Changed settings are handed over, too.
         await _agent.KillAsync();
         var toml = await File.ReadAllTextAsync(_agent.Config, Ct);
-        await File.WriteAllTextAsync(_agent.Config, toml.Replace("[proxy]", $"[proxy]\nh2c = \"127.0.0.1:{NodeFixture.FreePort()}\"", StringComparison.Ordinal), Ct);
+        var changed = toml.Replace("[proxy]", $"[proxy]\nh2c = \"127.0.0.1:{NodeFixture.FreePort()}\"", StringComparison.Ordinal);
+        await File.WriteAllTextAsync(_agent.Config, changed, Ct);
         await _agent.StartAsync();
         await NodeFixture.UntilAsync(() => Task.FromResult(Proxy != second), "a third proxy leads");
         await load.UntilAsync(load.Connects + 200);
@@ -149,7 +150,8 @@ public sealed class SuccessionTests(NodeFixture node) : IAsyncLifetime
     }
 
     private async Task<string[]> ProxiesAsync() =>
-        (await Command.RunAsync("pgrep", ["-f", $"mcp-agent proxy --config {_agent.Config}"])).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        (await Command.RunAsync("pgrep", ["-f", $"mcp-agent proxy --config {_agent.Config}"])).Output
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
 
     // The same programs, one byte longer: another build.
     private async Task OtherBuildAsync()

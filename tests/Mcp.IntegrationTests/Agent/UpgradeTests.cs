@@ -33,6 +33,9 @@ public sealed class UpgradeTests(NodeFixture node)
         agent.Bin = Command.Bin;
         await KillWhileMigratingAsync(agent);
         await agent.StartAsync();
+        // Its proxy could not hand over, and has been replaced all the same: by one that can, which has a link.
+        await NodeFixture.UntilAsync(
+            () => Task.FromResult(new FileInfo(Path.Combine(agent.State, "proxy.sock")).LinkTarget is not null), "a proxy of today leads");
         NodeFixture.Succeeded(await agent.McpAsync("sync"));
         var status = NodeFixture.Succeeded(await agent.McpAsync("status"));
         Assert.Equal(5, status.Split('\n').Count(l => l.Contains(" running ", StringComparison.Ordinal)));

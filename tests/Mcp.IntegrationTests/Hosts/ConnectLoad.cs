@@ -43,8 +43,10 @@ internal sealed class ConnectLoad : IAsyncDisposable
 
     public IReadOnlyCollection<string> Failures => _failures;
 
-    public Task UntilAsync(int connects) =>
-        NodeFixture.UntilAsync(() => Task.FromResult(Connects >= connects), string.Create(CultureInfo.InvariantCulture, $"{connects} connects"));
+    public Task UntilAsync(int connects) => NodeFixture.UntilAsync(
+        () => Task.FromResult(Connects >= connects),
+        string.Create(CultureInfo.InvariantCulture, $"{connects} connects"),
+        () => Task.FromResult(string.Join('\n', _failures)));
 
     public async Task EndAsync()
     {
@@ -141,6 +143,8 @@ internal sealed class ConnectLoad : IAsyncDisposable
     {
         const string Name = "Content-Length: ";
         var line = head.Split("\r\n").FirstOrDefault(l => l.StartsWith(Name, StringComparison.OrdinalIgnoreCase));
-        return line is null ? throw new InvalidDataException(head.Split('\r')[0]) : int.Parse(line[Name.Length..], CultureInfo.InvariantCulture);
+        return line is null
+            ? throw new InvalidDataException(head.Split('\r')[0])
+            : int.Parse(line[Name.Length..], CultureInfo.InvariantCulture);
     }
 }

@@ -55,7 +55,8 @@ internal sealed class Predecessor : IDisposable
         }
     }
 
-    /// <summary>This proxy listens and is the one that proxy.sock leads to: the one before takes no more connections when this returns.</summary>
+    /// <summary>This proxy listens and is the one that proxy.sock leads to: the one before takes no more connections when this
+    /// returns.</summary>
     public void Release()
     {
         try

@@ -15,8 +15,8 @@ internal sealed class Successor(ListenSockets sockets, ControlSockets control, D
     private int _busy;
 
     /// <summary>
-    /// 1. The new one wants the sockets (WANT). 2. It gets them. 3. It listens, is what proxy.sock leads to, and says READY. 4. This one takes
-    /// no more connections, and says CLOSED. A new one that ends before 3 was none.
+    /// 1. The new one wants the sockets (WANT). 2. It gets them. 3. It listens, is what proxy.sock leads to, and says READY. 4. This one
+    /// takes no more connections, and says CLOSED. A new one that ends before 3 was none.
     /// </summary>
     public async Task GiveAsync(HttpContext context)
     {
