@@ -161,8 +161,8 @@ public sealed class SuccessionTests(NodeFixture node) : IAsyncLifetime
             var file = new FileInfo(Path.Combine(Command.Bin, program));
             var real = file.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? file.FullName;
             var directory = Path.GetDirectoryName(real)!;
-            // Not Native AOT: with its libraries.
-            foreach (var beside in File.Exists($"{real}.dll") ? Directory.GetFiles(directory) : [real])
+            // Without Native AOT it has libraries in C#, too.
+            foreach (var beside in File.Exists($"{real}.dll") ? Directory.GetFiles(directory) : [real, .. Directory.GetFiles(directory, "*.so")])
                 File.Copy(beside, Path.Combine(_other, Path.GetFileName(beside)), overwrite: true);
         }
 
