@@ -162,7 +162,8 @@ public sealed class SuccessionTests(NodeFixture node) : IAsyncLifetime
             var real = file.ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? file.FullName;
             var directory = Path.GetDirectoryName(real)!;
             // Without Native AOT it has libraries in C#, too.
-            foreach (var beside in File.Exists($"{real}.dll") ? Directory.GetFiles(directory) : [real, .. Directory.GetFiles(directory, "*.so")])
+            var files = File.Exists($"{real}.dll") ? Directory.GetFiles(directory) : [real, .. Directory.GetFiles(directory, "*.so")];
+            foreach (var beside in files)
                 File.Copy(beside, Path.Combine(_other, Path.GetFileName(beside)), overwrite: true);
         }
 
