@@ -1,8 +1,10 @@
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Deploy.Steps;
+using Mcp.Agent.Disks;
 using Mcp.Agent.Edge;
 using Mcp.Agent.Edge.Certificates;
 using Mcp.Agent.Files;
+using Mcp.Agent.Images;
 using Mcp.Agent.Membership;
 using Mcp.Agent.Overview;
 using Mcp.Agent.Ports;
@@ -31,6 +33,7 @@ public sealed class AgentParts : IDisposable
     private readonly RuntimeSet _guarded;
     private readonly HealthProbe _probe = new();
     private readonly AlertCommand _alerts;
+    private readonly ImagePulls _pulls;
 
     /// <param name="runtimes">Ended with this.</param>
     /// <param name="proxy">Told what the registry says, and which ports there are.</param>
@@ -55,7 +58,8 @@ public sealed class AgentParts : IDisposable
         var retire = new RetireStep(guarded, Ports, Proxy, Registry.Events);
         var planner = new Planner(HostPaths.Overlap, config.Volumes);
         var outages = new Outages(time);
-        var starter = new Starter(guarded, Ports, Registry.KeptImages);
+        var pulls = _pulls = new ImagePulls(Registry, runtimes.Stocks);
+        var starter = new Starter(guarded, Ports, pulls);
         var staying = new Staying(guarded, gate, planner);
         var mounts = new ImageMounts(guarded, Registry.KeptImages);
         var rollouts = new Rollouts(
@@ -64,7 +68,7 @@ public sealed class AgentParts : IDisposable
         var undeployer = new Undeployer(Registry, guarded, Ports, Proxy, locks);
         var deployer = new Deployer(
             [
-                new PullStep(guarded, Registry.KeptImages, mounts),
+                new PullStep(guarded, pulls, mounts),
                 new PortsStep(Ports, Registry.Components),
                 new StartStep(starter, guarded, Proxy),
                 new HealthGateStep(gate),
@@ -74,7 +78,7 @@ public sealed class AgentParts : IDisposable
                 retire,
             ],
             Registry, rollouts, undeployer, locks, staying);
-        var control = new ServiceControl(Registry, guarded, Ports, Proxy, locks, retire, gate);
+        var control = new ServiceControl(Registry, guarded, starter, Proxy, locks, retire, gate);
         control.Changed += Restarts.Forget;
         var health = Health = new HealthKeeper(Registry, guarded, gate, locks, time);
         var reconciler = new Reconciler(
@@ -98,7 +102,8 @@ public sealed class AgentParts : IDisposable
             Reconciler = reconciler,
             Edge = new EdgeRoutes(config, Registry, KeeperOf(config, time), Proxy, locks, time),
             Files = new ServiceFiles(config.Files),
-            Images = new ImageArchitectures(config.Qemu.AuthFile),
+            Architectures = new ImageArchitectures(config.Qemu.AuthFile),
+            Images = new NodeImages(Registry, [.. runtimes.Stocks.Values.Distinct()], pulls, new DiskGauge(), time),
         };
         Resumer = new Resumer(deployer, undeployer, Registry.Operations, time);
         Boot = new BootSequence(config.Boot.Sequence, Registry, reconciler, Restarts, gate);
@@ -147,6 +152,7 @@ public sealed class AgentParts : IDisposable
             supervise.KeepAsync("alerts", _alerts.RunAsync, ct),
             supervise.KeepAsync("certificates", Certificates.RunAsync, ct),
             supervise.KeepAsync("edge", Node.Edge.RunAsync, ct),
+            supervise.KeepAsync("images", Node.Images.RunAsync, ct),
             supervise.KeepAsync("endings", Endings.RunAsync, ct));
     }
 
@@ -172,6 +178,8 @@ public sealed class AgentParts : IDisposable
         Node.Reconciler.Dispose();
         _probe.Dispose();
         _guarded.Dispose();
+        _pulls.Dispose();
+        Node.Images.Dispose();
         _runtimes.Dispose();
         Registry.Dispose();
     }

@@ -1,6 +1,7 @@
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Edge;
 using Mcp.Agent.Files;
+using Mcp.Agent.Images;
 using Mcp.Agent.Overview;
 using Mcp.Agent.Reconcile;
 using Mcp.Agent.Volumes;
@@ -25,5 +26,7 @@ public sealed record NodeParts
 
     public required ServiceFiles Files { get; init; }
 
-    public required ImageArchitectures Images { get; init; }
+    public required ImageArchitectures Architectures { get; init; }
+
+    public required NodeImages Images { get; init; }
 }

@@ -20,6 +20,7 @@ internal static class CommandLine
         EventsCommand.Create(),
         .. FileCommands.All(),
         VolumeCommands.Create(),
+        ImageCommands.Create(),
         ServiceCommands.Create(),
         .. LoginCommands.All(),
         .. LocalCommands.All(),

@@ -28,7 +28,7 @@ public interface IRuntime
     Task<IReadOnlyList<string>?> VolumesAsync(ImageReference image, ImageWish wish, CancellationToken ct);
 
     /// <summary>Creates and starts. Safe to repeat: an instance of this name and spec that already runs is left as it is.</summary>
-    /// <exception cref="McpException">port.in_use, instance.start</exception>
+    /// <exception cref="McpException">port.in_use, instance.start; image.gone: it was pulled, and somebody has removed it.</exception>
     Task RunAsync(InstanceSpec spec, CancellationToken ct);
 
     /// <summary>Copies what the instance's image, which is present, has at the path, with owners, modes and links.</summary>

@@ -1,5 +1,6 @@
 using Mcp.Model.Definition;
 using Mcp.Runtimes;
+using Mcp.Runtimes.Images;
 using Mcp.Runtimes.Podman;
 using Mcp.Runtimes.Qemu;
 using Mcp.Runtimes.Qemu.Network;
@@ -12,6 +13,9 @@ public sealed class NodeRuntimes(IReadOnlyDictionary<RuntimeKind, IRuntime> byKi
 {
     public IReadOnlyDictionary<RuntimeKind, IRuntime> ByKind => byKind;
 
+    /// <summary>Where the images of each kind lie. Of a kind that has none nobody else can take them.</summary>
+    public IReadOnlyDictionary<RuntimeKind, IImageStock> Stocks { get; init; } = new Dictionary<RuntimeKind, IImageStock>();
+
     /// <summary>podman and QEMU, as agent.toml has them.</summary>
     public static NodeRuntimes Of(AgentConfig config)
     {
@@ -23,7 +27,16 @@ public sealed class NodeRuntimes(IReadOnlyDictionary<RuntimeKind, IRuntime> byKi
             [RuntimeKind.Microvm] = QemuRuntime.Microvms(config.Qemu, bridge),
             [RuntimeKind.Unikernel] = QemuRuntime.Unikernels(config.Qemu, bridge),
         };
-        return new NodeRuntimes(byKind, podman, bridge);
+        var unpacked = new VmImages(config.Qemu);
+        return new NodeRuntimes(byKind, podman, bridge)
+        {
+            Stocks = new Dictionary<RuntimeKind, IImageStock>
+            {
+                [RuntimeKind.Container] = podman.Stock,
+                [RuntimeKind.Microvm] = unpacked,
+                [RuntimeKind.Unikernel] = unpacked,
+            },
+        };
     }
 
     /// <summary>Sees to what runs behind them, until cancelled.</summary>

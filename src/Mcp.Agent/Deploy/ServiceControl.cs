@@ -1,5 +1,4 @@
 using Mcp.Agent.Deploy.Steps;
-using Mcp.Agent.Ports;
 using Mcp.Agent.Probes;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
@@ -8,7 +7,6 @@ using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
-using Mcp.Runtimes;
 
 namespace Mcp.Agent.Deploy;
 
@@ -17,7 +15,7 @@ namespace Mcp.Agent.Deploy;
 public sealed class ServiceControl(
     AgentRegistry registry,
     RuntimeSet runtimes,
-    PortAllocator ports,
+    Starter starter,
     INodeProxy proxy,
     ServiceLocks locks,
     RetireStep retire,
@@ -93,16 +91,7 @@ public sealed class ServiceControl(
                 "install the newer mcp-agent again, or deploy the service with this one");
         }
 
-        var runtime = runtimes.For(stored.Definition);
-        var kept = registry.KeptImages.Of(stored.Instance, stored.Definition.Image);
-        if (kept.Length == 0)
-            kept = (await runtime.InspectAsync(stored.Instance, ct))?.MadeOf ?? "";
-        var image = await runtime.PullAsync(stored.Definition.Image, new ImageWish(Kept: kept), null, ct);
-        registry.KeptImages.Keep(stored.Instance, stored.Definition.Image, image);
-        // Fresh ports: rules that a vanished container left behind would lead the old ones nowhere.
-        ports.Release(stored.Instance);
-        ports.Allocate(stored.Instance, stored.Definition);
-        await runtime.RunAsync(ports.Spec(stored.Instance, stored.Definition, stored.SpecHash) with { KeptImage = image }, ct);
+        await starter.AgainAsync(stored, ct);
         await proxy.PushAsync(ct);
     }
 

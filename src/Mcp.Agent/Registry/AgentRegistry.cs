@@ -30,6 +30,7 @@ public sealed class AgentRegistry : IDisposable
         Generations = new GenerationsTable(database);
         Holds = new HoldsTable(database);
         KeptImages = new KeptImagesTable(database);
+        Images = new ImagesTable(database, time);
         Ports = new PortsTable(database);
         Sequences = new SequencesTable(database);
         EdgeRoutes = new EdgeRoutesTable(database, time);
@@ -52,6 +53,8 @@ public sealed class AgentRegistry : IDisposable
     public HoldsTable Holds { get; }
 
     public KeptImagesTable KeptImages { get; }
+
+    public ImagesTable Images { get; }
 
     public PortsTable Ports { get; }
 

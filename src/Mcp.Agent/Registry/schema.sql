@@ -53,6 +53,14 @@ CREATE TABLE holds (
   PRIMARY KEY (service, component)
 );
 
+CREATE TABLE images (
+  kind TEXT NOT NULL,
+  image TEXT NOT NULL,
+  reference TEXT NOT NULL,
+  used_at TEXT NOT NULL,
+  PRIMARY KEY (kind, image, reference)
+);
+
 CREATE TABLE issuances (
   id INTEGER PRIMARY KEY,
   hostname TEXT NOT NULL,
@@ -67,7 +75,7 @@ CREATE TABLE kept_images (
   component TEXT NOT NULL,
   generation INTEGER NOT NULL,
   reference TEXT NOT NULL,
-  image TEXT NOT NULL,
+  image TEXT NOT NULL, release INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (service, component, generation)
 );
 
@@ -103,6 +111,15 @@ CREATE TABLE ports (
   generation INTEGER NOT NULL,
   inside INTEGER NOT NULL,
   UNIQUE (service, component, generation, inside)
+);
+
+CREATE TABLE pulls (
+  kind TEXT NOT NULL,
+  reference TEXT NOT NULL,
+  meant TEXT NOT NULL,
+  there TEXT NOT NULL,
+  kept TEXT NOT NULL,
+  PRIMARY KEY (kind, reference)
 );
 
 CREATE TABLE releases (

@@ -218,7 +218,7 @@ internal sealed class AgentRpc(
     public override async Task<ImageArchitecturesReply> ImageArchitectures(ImageRequest request, ServerCallContext context)
     {
         var reply = new ImageArchitecturesReply();
-        reply.Architectures.AddRange(await node.Images.OfAsync(ImageReference.Parse(request.Image), context.CancellationToken));
+        reply.Architectures.AddRange(await node.Architectures.OfAsync(ImageReference.Parse(request.Image), context.CancellationToken));
         return reply;
     }
 
@@ -259,6 +259,12 @@ internal sealed class AgentRpc(
             "the removal of a volume",
             _ => node.Volumes.RemoveAsync(Label.Parse(request.Service), request.Name, context.CancellationToken),
             context);
+
+    public override async Task<ImagesReply> ListImages(ImagesRequest request, ServerCallContext context) =>
+        (await node.Images.ListAsync(context.CancellationToken)).ToWire(node.View.Name);
+
+    public override async Task<PruneImagesReply> PruneImages(PruneImagesRequest request, ServerCallContext context) =>
+        (await node.Images.PruneAsync(request.DryRun, context.CancellationToken)).ToWire();
 
     private DeployOptions Options(DeployRequest request, ServerCallContext context)
     {

@@ -126,7 +126,7 @@ internal static class VolumeCommands
 
     private static string Name(Volume v) => $"{v.Service}/{v.Name}";
 
-    private static string Size(long bytes)
+    public static string Size(long bytes)
     {
         if (bytes < 0)
             return "not counted";

@@ -37,6 +37,8 @@ public static class RpcRoles
         ["ListEdgeRoutes"] = Role.Viewer,
         ["ListVolumes"] = Role.Viewer,
         ["RemoveVolume"] = Role.Deployer,
+        ["ListImages"] = Role.Viewer,
+        ["PruneImages"] = Role.Deployer,
     };
 
     public static readonly IReadOnlyDictionary<string, Role> Master = new Dictionary<string, Role>

@@ -17,6 +17,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
 
     // An agent counts for 5 s at most.
     private static readonly TimeSpan s_counting = TimeSpan.FromSeconds(9);
+    private static readonly TimeSpan s_pruning = TimeSpan.FromMinutes(25);
 
     /// <param name="service">Only this one: only its node is asked.</param>
     /// <exception cref="McpException">service.unknown</exception>
@@ -122,6 +123,43 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
         return reply;
     }
 
+    public async Task<ImagesReply> ImagesAsync(ImagesRequest request, CancellationToken ct)
+    {
+        var reply = new ImagesReply();
+        foreach (var (node, answer, problem) in await AskAsync(
+            Joined(request.Node),
+            (agent, options) => agent.ListImagesAsync(request, options),
+            s_counting,
+            ct))
+        {
+            if (problem is not null)
+                reply.Unreachable.Add(new NodeProblem { Node = node.Name.Text, What = Since(node, problem) });
+            reply.Unreachable.AddRange(answer?.Unreachable ?? []);
+            reply.Images.AddRange((answer?.Images ?? []).Select(i => Marked(i, node)));
+        }
+
+        return reply;
+    }
+
+    public async Task<PruneImagesReply> PruneImagesAsync(PruneImagesRequest request, CancellationToken ct)
+    {
+        var reply = new PruneImagesReply();
+        foreach (var (node, answer, problem) in await AskAsync(
+            Joined(request.Node),
+            (agent, options) => agent.PruneImagesAsync(request, options),
+            s_pruning,
+            ct))
+        {
+            if (problem is not null)
+                reply.Unreachable.Add(new NodeProblem { Node = node.Name.Text, What = Since(node, problem) });
+            reply.Failed.AddRange((answer?.Failed ?? []).Select(f => $"{node.Name}: {f}"));
+            reply.Images.AddRange((answer?.Images ?? []).Select(i => Marked(i, node)));
+            reply.Bytes += answer?.Bytes ?? 0;
+        }
+
+        return reply;
+    }
+
     /// <summary>The only node that has the volume.</summary>
     /// <exception cref="McpException">volume.unknown: none of them has it, or several; volume.unsure: one does not say.</exception>
     public async Task<Label> WithVolumeAsync(Label service, string name, CancellationToken ct)
@@ -196,6 +234,8 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
 
     private List<StoredNode> Joined() => store.Nodes.List().FindAll(n => n.Key.Length > 0);
 
+    private List<StoredNode> Joined(string node) => node.Length == 0 ? Joined() : [nodes.Get(Label.Parse(node))];
+
     private Task<(StoredNode Node, T? Answer, McpException? Problem)[]> AskAsync<T>(
         IEnumerable<StoredNode> asked,
         Func<Protocol.V1.Agent.AgentClient, CallOptions, AsyncUnaryCall<T>> call,
@@ -242,6 +282,12 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
     {
         drift.Node = node.Name.Text;
         return drift;
+    }
+
+    private static NodeImage Marked(NodeImage image, StoredNode node)
+    {
+        image.Node = node.Name.Text;
+        return image;
     }
 
     // What its node tells of it stands beside this.

@@ -255,6 +255,12 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         return await OnNodeAsync(node, (agent, options) => agent.RemoveVolumeAsync(request, options), s_slow, context);
     }
 
+    public override Task<ImagesReply> ListImages(ImagesRequest request, ServerCallContext context) =>
+        master.View.ImagesAsync(request, context.CancellationToken);
+
+    public override Task<PruneImagesReply> PruneImages(PruneImagesRequest request, ServerCallContext context) =>
+        master.View.PruneImagesAsync(request, context.CancellationToken);
+
     // Which hostname goes where follows from the services.
     public override Task<EdgeRoute> SetupEdgeRoute(EdgeRouteRequest request, ServerCallContext context) =>
         throw new McpException(ErrorCode.EdgeMaster, "the master sets up edge routes by itself", "deploy a service with a public route");

@@ -68,6 +68,7 @@ public sealed record ErrorCode
     public static readonly ErrorCode ImageArchitectures = New("image.architectures");
     public static readonly ErrorCode ImageDisk = New("image.disk");
     public static readonly ErrorCode ImageEntrypoint = New("image.entrypoint");
+    public static readonly ErrorCode ImageGone = New("image.gone");
     public static readonly ErrorCode ImageInvalid = New("image.invalid");
     public static readonly ErrorCode ImageLogin = New("image.login");
     public static readonly ErrorCode ImagePull = New("image.pull");

@@ -66,6 +66,8 @@ public sealed record EventKind
     public static readonly EventKind EdgeUp = New("edge.up", Agent, "A public hostname is let in here.");
     public static readonly EventKind EdgeWell = New(
         "edge.well", Both, "A public hostname that could not be set up or followed is well again.");
+    public static readonly EventKind ImagesRemoved = New(
+        "images.removed", Agent, "Images that mcp had brought and that nothing needed any more were removed.");
     public static readonly EventKind NodeCordoned = New("node.cordoned", Master, "A node gets no more services.");
     public static readonly EventKind NodeDraining = New("node.draining", Master, "The services of a node are being moved.");
     public static readonly EventKind NodeJoined = New("node.joined", Master, "A node has joined the fleet.");

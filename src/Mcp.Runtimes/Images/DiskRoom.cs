@@ -1,12 +1,11 @@
 using Mcp.Model.Errors;
+using Mcp.Model.Images;
 
 namespace Mcp.Runtimes.Images;
 
 /// <summary>The last of a disk belongs to the node: its registry and its logs need it when images have taken all the rest.</summary>
 internal sealed class DiskRoom(string directory)
 {
-    /// <summary>One part in so many of the disk is left free: 5 %.</summary>
-    public const int Kept = 20;
     // The disk is asked after so much was written.
     private const long Step = 256 * 1024;
     private const int NoSpaceLeft = 28;
@@ -28,7 +27,7 @@ internal sealed class DiskRoom(string directory)
     /// <exception cref="McpException">disk.full</exception>
     public void Need(long bytes)
     {
-        var (free, kept) = (_disk.AvailableFreeSpace, _disk.TotalSize / Kept);
+        var (free, kept) = (_disk.AvailableFreeSpace, _disk.TotalSize / DiskSpace.Kept);
         if (free - bytes < kept)
             throw Full(directory, $"{free / 1024 / 1024} MiB are free, and the last {kept / 1024 / 1024} MiB are kept for the node itself");
     }
@@ -41,6 +40,6 @@ internal sealed class DiskRoom(string directory)
         new(
             ErrorCode.DiskFull,
             $"the disk of {directory} is full: {why}",
-            "free some space (mcp node show says how much there is); nothing was lost",
+            "free some space (mcp images prune removes images that nothing uses); nothing was lost",
             cause);
 }

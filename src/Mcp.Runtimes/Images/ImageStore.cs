@@ -5,6 +5,7 @@ using System.Text.Json;
 using Mcp.Machine;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
+using Microsoft.Win32.SafeHandles;
 using ZstdSharp;
 using ZstdSharp.Unsafe;
 
@@ -15,10 +16,9 @@ namespace Mcp.Runtimes.Images;
 internal sealed class ImageStore(string directory, RegistryCredentials credentials, ImageLimits? limits = null)
 {
     private const string ConfigFile = "config.json";
-    private const string RootDirectory = "rootfs";
+    internal const string RootDirectory = "rootfs";
     // 32 MiB, what zstd's level 20 needs; a packed file may claim 2 GiB.
     private const int ZstdWindowLog = 25;
-    private static readonly TimeSpan s_keep = TimeSpan.FromDays(7);
     // Only these: an image that is there and is not for this machine, or is damaged, is not served by an older copy.
     private static readonly ErrorCode[] s_notHad = [ErrorCode.ImagePull, ErrorCode.ImageTooLarge, ErrorCode.ImageLogin, ErrorCode.DiskFull];
     // Of all stores of this process: microvms and unikernels share a directory.
@@ -64,7 +64,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
             var (digest, manifest) = await registry.ManifestAsync(Architecture, ct);
             await UnpackOnceAsync(image, registry, digest, manifest, progress, ct);
             _store.Remember(image, digest);
-            return Open(digest.Hex) ?? throw new McpException(ErrorCode.ImagePull, "it was evicted while it was pulled", "deploy again");
+            return Open(digest.Hex) ?? throw new McpException(ErrorCode.ImagePull, "it was removed while it was pulled", "deploy again");
         }
         catch (McpException e) when (e.Code != ErrorCode.ImageArchitecture)
         {
@@ -127,12 +127,8 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         return here;
     }
 
-    /// <summary>Removes what no instance needs and nobody asked for in a week.</summary>
-    public void Evict(IReadOnlySet<string> needed, DateTimeOffset now)
-    {
-        foreach (var image in _store.Images().Where(i => now - i.LastWriteTimeUtc > s_keep && !needed.Contains(i.Name)).ToList())
-            image.Delete(recursive: true);
-    }
+    /// <summary>For as long as the handle is open, no image is removed.</summary>
+    public Task<SafeFileHandle> ClaimAsync(CancellationToken ct) => _store.ClaimAsync(ct);
 
     /// <summary>Removes what a killed process left half done, of images and of what is made of them. When the program starts.</summary>
     public void Sweep()
@@ -250,8 +246,6 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
             return null;
         }
 
-        // Asked for just now: see Evict.
-        Directory.SetLastWriteTimeUtc(home, TimeProvider.System.GetUtcNow().UtcDateTime);
         try
         {
             var config = JsonSerializer.Deserialize(File.ReadAllText(file.FullName), OciJson.Default.OciConfig)?.Config;

@@ -14,6 +14,7 @@ internal sealed class StoreDirectory(string path)
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
     private const string Refs = "refs";
     private const string Work = "work-";
+    private const string Gone = "gone-";
     private const string Half = ".half";
     private const int ReferenceLength = 32;
     private static readonly TimeSpan s_again = TimeSpan.FromMilliseconds(20);
@@ -43,17 +44,32 @@ internal sealed class StoreDirectory(string path)
         ? new DirectoryInfo(Path).EnumerateDirectories().Where(d => d.LinkTarget is null && Digest.IsHex(d.Name))
         : [];
 
-    /// <summary>An empty directory for what is under way, for as long as the handle is open; nobody takes it for left behind
-    /// meanwhile.</summary>
-    public async Task<(string Work, SafeFileHandle Claim)> BeginAsync(CancellationToken ct)
+    /// <summary>For as long as the handle is open, nothing is removed, and nobody takes what is under way for left behind.</summary>
+    public async Task<SafeFileHandle> ClaimAsync(CancellationToken ct)
     {
-        Sweep();
+        Own(Path);
         var claim = Lock();
         try
         {
-            // Somebody sweeps just now.
+            // Somebody sweeps or removes just now.
             while (!Posix.TryLock(claim, exclusive: false))
                 await Task.Delay(s_again, ct);
+            return claim;
+        }
+        catch
+        {
+            claim.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>An empty directory for what is under way, for as long as the handle is open.</summary>
+    public async Task<(string Work, SafeFileHandle Claim)> BeginAsync(CancellationToken ct)
+    {
+        Sweep();
+        var claim = await ClaimAsync(ct);
+        try
+        {
             var work = Directory(Work + Guid.NewGuid().ToString("N"));
             System.IO.Directory.CreateDirectory(work, OwnerOnly);
             return (work, claim);
@@ -62,6 +78,47 @@ internal sealed class StoreDirectory(string path)
         {
             claim.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Removes an image, or something that was made of one: out of sight at once and on the disk, then deleted.</summary>
+    /// <param name="what">DIGEST, or DIGEST/NAME.</param>
+    /// <param name="isFree">Asked when nothing is being made any more.</param>
+    /// <returns>False: something is being made just now, or it is not free.</returns>
+    public bool Remove(string what, Func<bool> isFree)
+    {
+        Own(Path);
+        using var all = Lock();
+        if (!Posix.TryLock(all, exclusive: true))
+            return false;
+        if (!isFree())
+            return false;
+        var there = Directory(what);
+        if (!System.IO.Directory.Exists(there))
+            return true;
+        var within = System.IO.Path.GetDirectoryName(there)!;
+        var gone = System.IO.Path.Combine(within, $"{Gone}{Guid.NewGuid():N}{(within == Path ? "" : Half)}");
+        System.IO.Directory.Move(there, gone);
+        // It is out of everybody's way; only Sweep must leave it alone.
+        Posix.TryLock(all, exclusive: false);
+        WholeFile.Settle(gone);
+        System.IO.Directory.Delete(gone, recursive: true);
+        return true;
+    }
+
+    /// <summary>Forgets references whose image is gone.</summary>
+    public void ForgetMeanings()
+    {
+        if (IsLink(Directory(Refs)) || !System.IO.Directory.Exists(Directory(Refs)))
+            return;
+        using var all = Lock();
+        if (!Posix.TryLock(all, exclusive: true))
+            return;
+        foreach (var file in new DirectoryInfo(Directory(Refs)).EnumerateFiles().Where(f => f.LinkTarget is null))
+        {
+            var digest = File.ReadAllText(file.FullName);
+            if (!Digest.IsHex(digest) || !System.IO.Directory.Exists(Home(digest)))
+                file.Delete();
         }
     }
 

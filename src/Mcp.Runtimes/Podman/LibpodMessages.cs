@@ -55,7 +55,8 @@ internal sealed record LibpodImage(
     string? Id,
     string? Digest,
     string[]? RepoDigests,
-    Dictionary<string, string>? Labels);
+    Dictionary<string, string>? Labels,
+    string[]? RepoTags = null);
 
 internal sealed record LibpodPort(
     [property: JsonPropertyName("host_ip")] string? HostIp,
@@ -70,7 +71,14 @@ internal sealed record LibpodListed(
     int ExitCode,
     long StartedAt,
     Dictionary<string, string>? Labels,
-    LibpodPort[]? Ports);
+    LibpodPort[]? Ports,
+    string? ImageId = null);
+
+internal sealed record LibpodStored(string? Id, string[]? RepoTags, long Size);
+
+internal sealed record LibpodStore(string? GraphRoot);
+
+internal sealed record LibpodInfo(LibpodStore? Store);
 
 internal sealed record LibpodSubnet(string? Gateway);
 
@@ -163,6 +171,8 @@ internal sealed record LibpodCreate
 [JsonSerializable(typeof(LibpodContainer))]
 [JsonSerializable(typeof(LibpodImage))]
 [JsonSerializable(typeof(LibpodListed[]))]
+[JsonSerializable(typeof(LibpodStored[]))]
+[JsonSerializable(typeof(LibpodInfo))]
 [JsonSerializable(typeof(LibpodNetwork))]
 [JsonSerializable(typeof(LibpodEvent))]
 [JsonSerializable(typeof(LibpodCreate))]

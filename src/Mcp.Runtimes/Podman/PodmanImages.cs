@@ -77,6 +77,16 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
             ?? (here is null ? null : OciImageConfig.Paths(here.Config?.Volumes));
     }
 
+    /// <summary>What failed for an image that somebody has removed since it was pulled; null: it is there.</summary>
+    public async Task<McpException?> GoneAsync(string image, Exception failure, CancellationToken ct) =>
+        await FindAsync(image, ct) is null
+            ? new McpException(
+                ErrorCode.ImageGone,
+                $"the image {Label.Clip(image)} was removed from this node after it was pulled: {failure.Message}",
+                "deploy again: it is pulled once more",
+                failure)
+            : null;
+
     private Task<LibpodImage?> FindAsync(string image, CancellationToken ct) => PodmanFaults.ToldAsync(
         $"cannot look for {image}",
         () => client.GetAsync($"/images/{Uri.EscapeDataString(image)}/json", LibpodJson.Default.LibpodImage, s_limit, ct));

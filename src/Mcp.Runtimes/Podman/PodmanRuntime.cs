@@ -7,6 +7,7 @@ using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
+using Mcp.Runtimes.Images;
 
 namespace Mcp.Runtimes.Podman;
 
@@ -37,9 +38,13 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         _shown = new ShownImage(_client);
         _checks = new PodmanChecks(_client);
         _images = new PodmanImages(_client, options.PullLimit);
+        Stock = new PodmanStock(_client);
     }
 
     public string Name => "podman";
+
+    /// <summary>Its images.</summary>
+    public IImageStock Stock { get; }
 
     public async Task<RuntimeAvailability> ProbeAsync(CancellationToken ct)
     {
@@ -87,6 +92,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
         catch (LibpodException e)
         {
+            if (await _images.GoneAsync(CreateRequest.Image(spec), e, ct) is { } gone)
+                throw gone;
             throw e.Message.Contains("address already in use", StringComparison.OrdinalIgnoreCase)
                 ? new McpException(
                     ErrorCode.PortInUse,
@@ -97,8 +104,17 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
     }
 
-    public Task<bool> FillAsync(InstanceSpec spec, string path, string directory, CancellationToken ct) =>
-        _shown.CopyAsync(CreateRequest.Image(spec), path, directory, ct);
+    public async Task<bool> FillAsync(InstanceSpec spec, string path, string directory, CancellationToken ct)
+    {
+        try
+        {
+            return await _shown.CopyAsync(CreateRequest.Image(spec), path, directory, ct);
+        }
+        catch (McpException e) when (e.InnerException is LibpodException)
+        {
+            throw await _images.GoneAsync(CreateRequest.Image(spec), e, ct) ?? e;
+        }
+    }
 
     public Task<FormerData?> FormerAsync(InstanceName name, string path, CancellationToken ct) => PodmanFaults.ToldAsync(
         $"cannot look for instances before {name}", () => NamelessVolumes.FormerAsync(_client, name, path, ct));

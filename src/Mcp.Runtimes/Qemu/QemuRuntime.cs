@@ -47,6 +47,7 @@ public sealed class QemuRuntime : IRuntime
 
     public static QemuRuntime Microvms(QemuOptions options, IsolatedBridge bridge)
     {
+        SharedFile.Sweep(options.Guests);
         var accelerator = new Accelerator(options);
         return new QemuRuntime(options, bridge, accelerator, new LinuxGuest(options, accelerator));
     }
@@ -84,9 +85,7 @@ public sealed class QemuRuntime : IRuntime
     {
         if (await ProbeAsync(ct) is RuntimeAvailability.Unusable { Reason: var reason, Hint: var hint })
             throw new McpException(ErrorCode.RuntimeMissing, $"this node cannot run a {Name}: {reason}", hint);
-        var stored = await _images.HaveAsync(image, wish, _options.PullLimit, progress, ct);
-        _images.Evict(NeededImages(), TimeProvider.System.GetUtcNow());
-        return stored.Digest;
+        return (await _images.HaveAsync(image, wish, _options.PullLimit, progress, ct)).Digest;
     }
 
     public Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct) =>
@@ -104,6 +103,8 @@ public sealed class QemuRuntime : IRuntime
         HostSide.Check(spec);
         // Of another spec, or half made by a process that was killed.
         await RemoveAsync(spec.Name, ct);
+        // Until its record says what it is made of.
+        using var claim = await _images.ClaimAsync(ct);
         var image = await ImageAsync(spec, ct);
         try
         {
@@ -160,6 +161,7 @@ public sealed class QemuRuntime : IRuntime
 
     public async Task<bool> FillAsync(InstanceSpec spec, string path, string directory, CancellationToken ct)
     {
+        using var claim = await _images.ClaimAsync(ct);
         var image = await ImageAsync(spec, ct);
         var from = RootedPath.Resolve(image.Root, path, followLast: true);
         if (!System.IO.Directory.Exists(from))
@@ -312,13 +314,10 @@ public sealed class QemuRuntime : IRuntime
     private Task<StoredImage> ImageAsync(InstanceSpec spec, CancellationToken ct) =>
         _images.HaveAsync(spec.Component.Image, new ImageWish(Kept: spec.KeptImage), _options.PullLimit, null, ct);
 
-    private HashSet<string> NeededImages() => EveryVm().Select(v => v.Record?.Digest).OfType<string>().ToHashSet();
-
     private IEnumerable<string> Addresses() => EveryVm().Select(v => v.Record?.Address).OfType<string>();
 
     // Of all kinds: they share images and the bridge.
-    private IEnumerable<VmDirectory> EveryVm() =>
-        System.IO.Directory.Exists(_options.Vms) ? System.IO.Directory.EnumerateDirectories(_options.Vms).SelectMany(VmDirectory.All) : [];
+    private IEnumerable<VmDirectory> EveryVm() => VmDirectory.Every(_options.Vms);
 
     private static async Task<bool> StartedAsync(VmDirectory vm, string run, CancellationToken ct)
     {

@@ -43,6 +43,11 @@ internal sealed class VmDirectory(string path)
             .Select(d => new VmDirectory(d))
         : [];
 
+    /// <summary>Of every kind.</summary>
+    /// <param name="vms">vms/</param>
+    public static IEnumerable<VmDirectory> Every(string vms) =>
+        Directory.Exists(vms) ? Directory.EnumerateDirectories(vms).SelectMany(All) : [];
+
     public void Create()
     {
         Directory.CreateDirectory(Path, OwnerOnly);

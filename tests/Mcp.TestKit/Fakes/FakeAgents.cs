@@ -124,6 +124,9 @@ public sealed class FakeAgent(string name)
     /// <summary>Named volumes, as SERVICE/NAME.</summary>
     public ConcurrentDictionary<string, Volume> Volumes { get; } = new();
 
+    /// <summary>Images that it has.</summary>
+    public List<NodeImage> Held { get; } = [];
+
     /// <summary>Public hostnames that it lets in, as an edge node.</summary>
     public ConcurrentDictionary<string, EdgeRoute> Routes { get; } = new();
 
@@ -367,6 +370,26 @@ internal sealed class FakeAgentRpc(IReadOnlyDictionary<int, FakeAgent> agents) :
         Of(context).Volumes.TryRemove($"{request.Service}/{request.Name}", out _)
             ? Task.FromResult(new OperationReply { Done = { $"removed the volume {request.Service}/{request.Name} with its data" } })
             : throw new McpException(ErrorCode.VolumeUnknown, $"service {request.Service} has no volume {request.Name} on this node");
+
+    public override async Task<ImagesReply> ListImages(ImagesRequest request, ServerCallContext context)
+    {
+        var agent = Of(context);
+        await agent.Hook("images", context.CancellationToken);
+        var reply = new ImagesReply();
+        reply.Images.AddRange(agent.Held);
+        return reply;
+    }
+
+    public override Task<PruneImagesReply> PruneImages(PruneImagesRequest request, ServerCallContext context)
+    {
+        var agent = Of(context);
+        var loose = agent.Held.Where(i => i.UsedBy.Count == 0).ToList();
+        if (!request.DryRun)
+            agent.Held.RemoveAll(loose.Contains);
+        var reply = new PruneImagesReply { Bytes = loose.Sum(i => i.Bytes) };
+        reply.Images.AddRange(loose);
+        return Task.FromResult(reply);
+    }
 
     public override async Task<ServiceReply> ShowService(ServiceRequest request, ServerCallContext context)
     {

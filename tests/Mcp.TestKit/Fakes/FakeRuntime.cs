@@ -53,13 +53,20 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     /// <summary>What each instance was made of.</summary>
     public Dictionary<InstanceName, string> MadeOf { get; } = [];
 
+    /// <summary>Told each reference with the image that was made of it here.</summary>
+    public Action<string, string> Pulled { get; set; } = (_, _) => { };
+
     public async Task<string> PullAsync(ImageReference image, ImageWish wish, IProgress<string>? progress, CancellationToken ct)
     {
         await Hook("pull");
         if (!Images.Contains(image.Text))
             throw new McpException(ErrorCode.ImagePull, $"cannot pull {image}: no such image");
         _pulled[image.Text] = true;
-        return !wish.Ask && wish.Kept.Length > 0 ? wish.Kept : Pushed.GetValueOrDefault(image.Text, image.Text);
+        if (!wish.Ask && wish.Kept.Length > 0)
+            return wish.Kept;
+        var pulled = Pushed.GetValueOrDefault(image.Text, image.Text);
+        Pulled(image.Text, pulled);
+        return pulled;
     }
 
     public Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct) =>

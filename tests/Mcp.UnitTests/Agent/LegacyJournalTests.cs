@@ -74,6 +74,8 @@ public sealed class LegacyJournalTests : IDisposable
             DROP TABLE releases;
             DROP TABLE revisions;
             DROP TABLE kept_images;
+            DROP TABLE images;
+            DROP TABLE pulls;
             ALTER TABLE operations DROP COLUMN why;
             PRAGMA user_version=10;
             """));

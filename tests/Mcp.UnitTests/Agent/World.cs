@@ -1,5 +1,6 @@
 using Mcp.Agent;
 using Mcp.Agent.Deploy;
+using Mcp.Agent.Images;
 using Mcp.Agent.Overview;
 using Mcp.Agent.Ports;
 using Mcp.Agent.Probes;
@@ -14,6 +15,7 @@ using Mcp.Model.Definition;
 using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
+using Mcp.Runtimes.Images;
 using Mcp.TestKit.Fakes;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -28,13 +30,15 @@ internal sealed class World : IDisposable
 
     /// <param name="vms">For microvms; null: this node has none.</param>
     /// <param name="run">Of the machine: another one is it after a reboot.</param>
+    /// <param name="stock">Where the runtime's images lie; null: nobody knows.</param>
     public World(
         string directory,
         FakeRuntime runtime,
         IReadOnlyList<BootStage>? boot = null,
         FakeRuntime? vms = null,
         TimeProvider? time = null,
-        string run = "one")
+        string run = "one",
+        FakeStock? stock = null)
     {
         Runtime = runtime;
         var kinds = new Dictionary<RuntimeKind, IRuntime> { [RuntimeKind.Container] = runtime };
@@ -44,7 +48,9 @@ internal sealed class World : IDisposable
         // The runtimes outlive the agent, as real ones do.
         _parts = new AgentParts(
             config,
-            new NodeRuntimes(kinds),
+            stock is null
+                ? new NodeRuntimes(kinds)
+                : new NodeRuntimes(kinds) { Stocks = new Dictionary<RuntimeKind, IImageStock> { [RuntimeKind.Container] = stock } },
             (registry, _) => new FakeProxy(registry, runtime),
             run,
             time ?? TimeProvider.System);
@@ -75,6 +81,8 @@ internal sealed class World : IDisposable
     public Adoption Adoption => _parts.Services.Adoption;
 
     public KeptVolumes Volumes => _parts.Node.Volumes;
+
+    public NodeImages Images => _parts.Node.Images;
 
     public Reconciler Reconciler => _parts.Node.Reconciler;
 

@@ -1,4 +1,4 @@
-using Mcp.Agent.Registry;
+using Mcp.Agent.Images;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
@@ -8,7 +8,7 @@ namespace Mcp.Agent.Deploy.Steps;
 
 /// <summary>Makes the image of every component that rolls present, and writes down what its name means. What is not to be pulled is what
 /// the instance before was made of. Undo leaves them: an image harms nobody and the next try wants it.</summary>
-public sealed class PullStep(RuntimeSet runtimes, KeptImagesTable kept, ImageMounts mounts) : IStep<Deployment>
+public sealed class PullStep(RuntimeSet runtimes, ImagePulls images, ImageMounts mounts) : IStep<Deployment>
 {
     public string Name => "pull";
 
@@ -20,10 +20,7 @@ public sealed class PullStep(RuntimeSet runtimes, KeptImagesTable kept, ImageMou
             var (component, image) = (rolling.Component, rolling.Component.Image);
             var before = rolling is { Pulls: false, Old: { } old } ? await mounts.MeantAsync(old, image, state.PreviousService, ct) : "";
             var wish = new ImageWish(rolling.Pulls, before);
-            var runtime = runtimes.For(component);
-            var told = await runtime.PullAsync(image, wish, progress, ct);
-            kept.Keep(rolling.New, image, told);
-            brought.Add((component, told));
+            brought.Add((component, await images.PullAsync(runtimes.For(component), rolling.New, component, wish, progress, ct)));
         }
 
         // Of all at once: the next plan knows them all then.

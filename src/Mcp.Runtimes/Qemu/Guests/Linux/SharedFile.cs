@@ -6,13 +6,24 @@ namespace Mcp.Runtimes.Qemu.Guests.Linux;
 /// them.</summary>
 internal static class SharedFile
 {
+    private const string Half = "half-";
+
+    /// <summary>Removes what a kill has left half made. When the program starts.</summary>
+    public static void Sweep(string directory)
+    {
+        if (!Directory.Exists(directory))
+            return;
+        foreach (var half in Directory.EnumerateFiles(directory, $"{Half}*"))
+            File.Delete(half);
+    }
+
     public static string Make(string directory, string kind, string version, Action<string> write)
     {
         var file = Path.Combine(directory, $"{kind}-{version}");
         if (File.Exists(file))
             return file;
         Directory.CreateDirectory(directory);
-        var half = Path.Combine(directory, $"half-{Guid.NewGuid():N}");
+        var half = Path.Combine(directory, $"{Half}{Guid.NewGuid():N}");
         try
         {
             write(half);

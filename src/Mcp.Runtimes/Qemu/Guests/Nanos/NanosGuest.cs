@@ -13,7 +13,9 @@ namespace Mcp.Runtimes.Qemu.Guests.Nanos;
 /// <summary>runtime = "unikernel": one ELF program on the Nanos kernel, made into a disk by ops.</summary>
 internal sealed class NanosGuest : IGuest
 {
-    private const string Disk = "disk.img";
+    /// <summary>Before the name of a directory beside an image's files that has a disk made of it.</summary>
+    public const string Made = "nanos-";
+    public const string Disk = "disk.img";
     private const string Overlay = "disk.qcow2";
     private static readonly TimeSpan s_overlay = TimeSpan.FromSeconds(30);
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _turns = new();
@@ -75,7 +77,7 @@ internal sealed class NanosGuest : IGuest
             .Prepend(OpsConfig.Of(image, spec, network, program, StagedTree.Unknown).Text())
             .Prepend(image.Digest);
         var key = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\0', inputs))))[..16];
-        var made = Path.Combine(image.Directory, $"nanos-{key}");
+        var made = Path.Combine(image.Directory, $"{Made}{key}");
         var turn = _turns.GetOrAdd(made, _ => new SemaphoreSlim(1, 1));
         await turn.WaitAsync(ct);
         try
