@@ -93,9 +93,13 @@ public sealed class AgentParts : IDisposable
             Adoption = new Adoption(Registry, guarded, Proxy, locks),
             Locks = locks,
         };
+        IReadOnlyCollection<IImageStock> stocks = [.. runtimes.Stocks.Values.Distinct()];
+        var gauge = new DiskGauge();
+        var disks = new NodeDisks(config.State, config.Volumes, Registry, stocks, gauge, time);
         Node = new NodeParts
         {
-            View = new NodeView(config, Registry.Components, guarded, Proxy, Endings),
+            Disks = disks,
+            View = new NodeView(config, Registry.Components, guarded, Proxy, Endings, disks),
             Services = new ServicesView(config.Name, Registry.Components, Ports, reconciler, Restarts, health),
             Runtimes = guarded,
             Volumes = new KeptVolumes(Registry, guarded, locks),
@@ -103,7 +107,7 @@ public sealed class AgentParts : IDisposable
             Edge = new EdgeRoutes(config, Registry, KeeperOf(config, time), Proxy, locks, time),
             Files = new ServiceFiles(config.Files),
             Architectures = new ImageArchitectures(config.Qemu.AuthFile),
-            Images = new NodeImages(Registry, [.. runtimes.Stocks.Values.Distinct()], pulls, new DiskGauge(), time),
+            Images = new NodeImages(Registry, stocks, pulls, gauge, time),
         };
         Resumer = new Resumer(deployer, undeployer, Registry.Operations, time);
         Boot = new BootSequence(config.Boot.Sequence, Registry, reconciler, Restarts, gate);
@@ -152,6 +156,7 @@ public sealed class AgentParts : IDisposable
             supervise.KeepAsync("alerts", _alerts.RunAsync, ct),
             supervise.KeepAsync("certificates", Certificates.RunAsync, ct),
             supervise.KeepAsync("edge", Node.Edge.RunAsync, ct),
+            supervise.KeepAsync("disks", Node.Disks.RunAsync, ct),
             supervise.KeepAsync("images", Node.Images.RunAsync, ct),
             supervise.KeepAsync("endings", Endings.RunAsync, ct));
     }
@@ -180,6 +185,7 @@ public sealed class AgentParts : IDisposable
         _guarded.Dispose();
         _pulls.Dispose();
         Node.Images.Dispose();
+        Node.Disks.Dispose();
         _runtimes.Dispose();
         Registry.Dispose();
     }

@@ -1,4 +1,5 @@
 using Mcp.Agent.Deploy;
+using Mcp.Agent.Disks;
 using Mcp.Agent.Edge;
 using Mcp.Agent.Files;
 using Mcp.Agent.Images;
@@ -29,4 +30,6 @@ public sealed record NodeParts
     public required ImageArchitectures Architectures { get; init; }
 
     public required NodeImages Images { get; init; }
+
+    public required NodeDisks Disks { get; init; }
 }

@@ -4,8 +4,8 @@ using Mcp.Model.Images;
 
 namespace Mcp.Agent.Disks;
 
-/// <param name="Device">Of the file system: the same for all paths on it.</param>
-public sealed record Gauged(ulong Device, DiskSpace Space);
+/// <param name="Mount">The topmost directory of the file system, as far as the path tells: the same for all paths on it.</param>
+public sealed record Gauged(string Mount, DiskSpace Space);
 
 /// <summary>How full file systems are. A dead network file system may never answer, so each path has a thread of its own that nobody waits
 /// for long, and no second one while the first one waits.</summary>
@@ -43,13 +43,25 @@ public sealed class DiskGauge
             while (!Path.Exists(there) && Path.GetDirectoryName(there) is { } above)
                 there = above;
             var disk = new DriveInfo(there);
-            return Posix.Status(there, follow: true) is { } status
-                ? new Gauged(status.Device, new DiskSpace(disk.TotalSize, disk.AvailableFreeSpace))
-                : null;
+            if (Mount(there) is not { } mount)
+                return null;
+            // What is reserved for root is neither used nor free, as df counts it.
+            var (free, used) = (disk.AvailableFreeSpace, disk.TotalSize - disk.TotalFreeSpace);
+            return new Gauged(mount, new DiskSpace(used + free, free));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
             return null;
         }
+    }
+
+    // Where a link leads to another file system, the link.
+    private static string? Mount(string path)
+    {
+        if (Posix.Status(path, follow: true) is not { Device: var device })
+            return null;
+        while (Path.GetDirectoryName(path) is { } above && Posix.Status(above, follow: true)?.Device == device)
+            path = above;
+        return path;
     }
 }

@@ -1,3 +1,4 @@
+using Mcp.Agent.Disks;
 using Mcp.Daemon.Identity;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
@@ -29,6 +30,9 @@ public sealed record NodeFacts
     public required IReadOnlyList<RuntimeFacts> Runtimes { get; init; }
 
     public required MachineFacts Machine { get; init; }
+
+    /// <summary>That something of mcp's is on.</summary>
+    public required IReadOnlyList<NodeDisk> Disks { get; init; }
 
     /// <summary>How many services are deployed here.</summary>
     public required int Services { get; init; }

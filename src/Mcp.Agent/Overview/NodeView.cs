@@ -1,4 +1,5 @@
 using Mcp.Agent.Deploy;
+using Mcp.Agent.Disks;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Identity;
@@ -7,7 +8,13 @@ using Mcp.Model.Names;
 namespace Mcp.Agent.Overview;
 
 /// <summary>The node as others see it, when they ask and in its heartbeats.</summary>
-public sealed class NodeView(AgentConfig config, ComponentsTable components, RuntimeSet runtimes, INodeProxy proxy, ExpiryWatch endings)
+public sealed class NodeView(
+    AgentConfig config,
+    ComponentsTable components,
+    RuntimeSet runtimes,
+    INodeProxy proxy,
+    ExpiryWatch endings,
+    NodeDisks disks)
 {
     public Label Name => config.Name;
 
@@ -17,6 +24,7 @@ public sealed class NodeView(AgentConfig config, ComponentsTable components, Run
         var found = new List<RuntimeFacts>();
         foreach (var runtime in runtimes.All)
             found.Add(new RuntimeFacts(runtime.Name, await runtime.ProbeAsync(ct)));
+        await disks.LookAsync(ct);
         return new NodeFacts
         {
             Node = Name,
@@ -28,6 +36,7 @@ public sealed class NodeView(AgentConfig config, ComponentsTable components, Run
             ProxyFault = proxy.Fault,
             Runtimes = found,
             Machine = MachineFacts.Read(config.State),
+            Disks = disks.All,
             Services = CountServices(),
             Endings = [.. endings.All],
         };
@@ -37,6 +46,7 @@ public sealed class NodeView(AgentConfig config, ComponentsTable components, Run
     public NodeFacts Anew(NodeFacts facts) => facts with
     {
         Machine = MachineFacts.Read(config.State),
+        Disks = disks.All,
         Services = CountServices(),
         Endings = [.. endings.All],
     };

@@ -37,6 +37,7 @@ internal static class StatusMapping
             Load = facts.Machine.Load,
         };
         reply.Runtimes.AddRange(facts.Runtimes.Select(ToWire));
+        reply.Disks.AddRange(facts.Disks.Select(ToWire));
         reply.Endings.AddRange(facts.Endings.Select(e => new Ending
         {
             What = e.What,
@@ -140,6 +141,21 @@ internal static class StatusMapping
             Public = r.Route.Public,
         }));
         return status;
+    }
+
+    private static Protocol.V1.NodeDisk ToWire(Disks.NodeDisk disk)
+    {
+        var told = new Protocol.V1.NodeDisk
+        {
+            Path = disk.Path,
+            Bytes = disk.Space?.Bytes ?? 0,
+            FreeBytes = disk.Space?.Free ?? 0,
+            Short = disk.IsShort,
+            NearlyFull = disk.IsNearlyFull,
+        };
+        told.Holds.AddRange(disk.Holds);
+        told.Volumes.AddRange(disk.Volumes);
+        return told;
     }
 
     private static RuntimeStatus ToWire(RuntimeFacts runtime) => runtime.Availability switch

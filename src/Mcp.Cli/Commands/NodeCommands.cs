@@ -70,6 +70,7 @@ internal static class NodeCommands
         var checks = new List<string[]> { new[] { "ok", "connection", $"TLS to {me.Node} as {me.Name} ({me.Role})" } };
         checks.AddRange(Endings.Of(me, reply.Endings));
         checks.AddRange(reply.Nodes.SelectMany(n => Endings.Near($"node {n.Name}: ", n.Facts?.Endings ?? [])));
+        checks.AddRange(reply.Nodes.SelectMany(n => DiskLines.Bad($"node {n.Name}: ", n.Facts?.Disks ?? [])));
         checks.AddRange(reply.Nodes.Select(n => new[]
         {
             n.State == "reachable" ? "ok" : "failed",

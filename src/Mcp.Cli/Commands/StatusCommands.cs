@@ -89,13 +89,8 @@ internal static class StatusCommands
         {
             new[] { "ok", "connection", $"TLS to node {me.Node} as {me.Name} ({me.Role})" },
             new[] { node.Proxy ? "ok" : "failed", "node proxy", ProxyTold(node) },
-            new[]
-            {
-                node.DiskFreeBytes > node.DiskBytes / 20 ? "ok" : "failed",
-                "disk",
-                $"{NodeCommands.Gib(node.DiskFreeBytes)} of {NodeCommands.Gib(node.DiskBytes)} free",
-            },
         };
+        checks.AddRange(DiskLines.Of(node));
         checks.AddRange(Endings.Of(me, node.Endings));
         checks.AddRange(node.Runtimes.Select(
             r => new[] { r.Usable ? "ok" : "failed", $"runtime {r.Name}", r.Usable ? r.Version : $"{r.Reason} -> {r.Hint}" }));

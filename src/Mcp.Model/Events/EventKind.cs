@@ -97,6 +97,11 @@ public sealed record EventKind
     public static readonly EventKind UndeployPartial = New(
         "undeploy.partial", Master, "Something of an undeployed service could not be removed yet; it is tried again.");
 
+    public static readonly EventKind VolumeNearlyFull = New(
+        "volume.nearly_full", Agent, "A file system with volumes is nearly full: 90 % of it is used.", alerts: true);
+    public static readonly EventKind VolumeRoomy = New(
+        "volume.roomy", Agent, "A file system with volumes that was nearly full has room again: less than 85 % of it is used.");
+
     private EventKind(string text) => Text = text;
 
     /// <summary>Every kind of this version, in the order of their texts.</summary>

@@ -1,6 +1,7 @@
 namespace Mcp.Model.Images;
 
 /// <summary>How full a file system is.</summary>
+/// <param name="Bytes">What is used, and what is free.</param>
 /// <param name="Free">What programs without special rights may still take.</param>
 public readonly record struct DiskSpace(long Bytes, long Free)
 {

@@ -11,6 +11,7 @@ internal sealed class PodmanStock(LibpodClient client) : IImageStock
 {
     /// <summary>Before the names that mcp gives. There is no such registry, and there never will be: RFC 6761.</summary>
     public const string OwnNames = "mcp.invalid/";
+    private const int ListTries = 10;
     private static readonly TimeSpan s_list = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_removal = TimeSpan.FromMinutes(2);
 
@@ -78,9 +79,19 @@ internal sealed class PodmanStock(LibpodClient client) : IImageStock
 
     private async Task<IReadOnlyList<LibpodStored>> StoredAsync(CancellationToken ct)
     {
-        var stored = await client.GetAsync("/images/json", LibpodJson.Default.LibpodStoredArray, s_list, ct)
-            ?? throw new LibpodException(0, "it gave no list of images");
-        return [.. stored.Where(s => s.Id is { Length: > 0 })];
+        for (var tries = 1; ; tries++)
+        {
+            try
+            {
+                var stored = await client.GetAsync("/images/json", LibpodJson.Default.LibpodStoredArray, s_list, ct)
+                    ?? throw new LibpodException(0, "it gave no list of images");
+                return [.. stored.Where(s => s.Id is { Length: > 0 })];
+            }
+            catch (LibpodException e) when (e.Message.Contains("image not known", StringComparison.Ordinal) && tries < ListTries)
+            {
+                // It gives no list at all where an image is removed meanwhile.
+            }
+        }
     }
 
     // Of programs beside podman, such as buildah, too.

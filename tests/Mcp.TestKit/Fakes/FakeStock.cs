@@ -20,6 +20,9 @@ public sealed class FakeStock : IImageStock
     /// does.</summary>
     public Func<string, Task> Hook { get; set; } = _ => Task.CompletedTask;
 
+    /// <summary>Told of each image that is gone.</summary>
+    public Action<string> Removed { get; set; } = _ => { };
+
     /// <summary>Where the images lie, if anybody says.</summary>
     public string? Directory { get; set; }
 
@@ -59,7 +62,10 @@ public sealed class FakeStock : IImageStock
         await Hook(image.Id);
         if (!_images.TryGetValue(image.Id, out var there))
             return true;
-        return there.Users.Count == 0 && !there.Names.Except(references).Any() && _images.TryRemove(image.Id, out _);
+        if (there.Users.Count > 0 || there.Names.Except(references).Any() || !_images.TryRemove(image.Id, out _))
+            return false;
+        Removed(image.Id);
+        return true;
     }
 
     public Task SweepAsync(CancellationToken ct) => Task.CompletedTask;

@@ -1,5 +1,6 @@
 using Mcp.Agent;
 using Mcp.Agent.Deploy;
+using Mcp.Agent.Disks;
 using Mcp.Agent.Images;
 using Mcp.Agent.Overview;
 using Mcp.Agent.Ports;
@@ -83,6 +84,8 @@ internal sealed class World : IDisposable
     public KeptVolumes Volumes => _parts.Node.Volumes;
 
     public NodeImages Images => _parts.Node.Images;
+
+    public NodeDisks Disks => _parts.Node.Disks;
 
     public Reconciler Reconciler => _parts.Node.Reconciler;
 
