@@ -24,8 +24,8 @@ public sealed class NodeRuntimes(IReadOnlyDictionary<RuntimeKind, IRuntime> byKi
         var byKind = new Dictionary<RuntimeKind, IRuntime>
         {
             [RuntimeKind.Container] = podman,
-            [RuntimeKind.Microvm] = QemuRuntime.Microvms(config.Qemu, bridge),
-            [RuntimeKind.Unikernel] = QemuRuntime.Unikernels(config.Qemu, bridge),
+            [RuntimeKind.Microvm] = QemuRuntime.Microvms(config.Qemu, bridge, podman.LocalImages),
+            [RuntimeKind.Unikernel] = QemuRuntime.Unikernels(config.Qemu, bridge, podman.LocalImages),
         };
         var unpacked = new VmImages(config.Qemu);
         return new NodeRuntimes(byKind, podman, bridge)

@@ -8,6 +8,7 @@ using Mcp.Model.Events;
 using Mcp.Model.Images;
 using Mcp.Model.Names;
 using Mcp.Runtimes.Images;
+using Microsoft.Data.Sqlite;
 
 namespace Mcp.Agent.Images;
 
@@ -160,7 +161,7 @@ public sealed class NodeImages(
                 }
             }
 
-            registry.KeptImages.Forget(ImageNeeds.Of(registry).Spare);
+            Try(() => registry.KeptImages.Forget(ImageNeeds.Of(registry).Spare));
         }
         finally
         {
@@ -174,20 +175,47 @@ public sealed class NodeImages(
     // Ends what was interrupted, writes down what is needed now, and names it.
     private async Task PrepareAsync(IImageStock stock, CancellationToken ct)
     {
-        await pulls.SettleAsync(stock, ct);
-        await stock.SweepAsync(ct);
+        await TryAsync(() => pulls.SettleAsync(stock, ct));
+        await TryAsync(() => stock.SweepAsync(ct));
         var began = time.GetUtcNow();
         var needs = ImageNeeds.Of(registry).Needs;
         var fates = await JudgeAsync(stock, needs, ct);
         var known = registry.Images.List().Where(b => IsOf(stock, b.Kind)).ToDictionary(b => (b.Kind, b.Id));
-        registry.Images.Used(fates.Where(f => f.Ours && (f.UsedBy.Count > 0 || !known.ContainsKey((f.Image.Kind, f.Image.Id))))
-            .Select(f => (f.Image.Kind, f.Image.Id)));
-        registry.Images.Forget(known.Keys.Except(fates.Select(f => (f.Image.Kind, f.Image.Id))), began);
+        Try(() =>
+        {
+            registry.Images.Used(fates.Where(f => f.Ours && (f.UsedBy.Count > 0 || !known.ContainsKey((f.Image.Kind, f.Image.Id))))
+                .Select(f => (f.Image.Kind, f.Image.Id)));
+            registry.Images.Forget(known.Keys.Except(fates.Select(f => (f.Image.Kind, f.Image.Id))), began);
+        });
         foreach (var image in fates.Select(f => f.Image))
         {
             var names = needs.Where(n => n.Name.Length > 0 && n.Is(image)).Select(n => n.Name).ToHashSet();
             if (!names.SetEquals(image.OwnNames))
-                await stock.NameAsync(image, names, ct);
+                await TryAsync(() => stock.NameAsync(image, names, ct));
+        }
+    }
+
+    // On a disk that is full nothing can be written down, and making room comes first: the next round does it.
+    private static async Task TryAsync(Func<Task> act)
+    {
+        try
+        {
+            await act();
+        }
+        catch (Exception e) when (e is McpException or SqliteException or IOException or UnauthorizedAccessException)
+        {
+        }
+    }
+
+    private static void Try(Action act)
+    {
+        try
+        {
+            act();
+        }
+        catch (SqliteException)
+        {
+            // As above.
         }
     }
 
@@ -236,8 +264,8 @@ public sealed class NodeImages(
                     ct);
                 if (!isGone)
                     continue;
-                registry.Images.Forget([(fate.Image.Kind, fate.Image.Id)], time.GetUtcNow() + s_first);
                 gone.Add(fate);
+                Try(() => registry.Images.Forget([(fate.Image.Kind, fate.Image.Id)], time.GetUtcNow() + s_first));
             }
             catch (Exception e) when (e is McpException or IOException or UnauthorizedAccessException)
             {
@@ -258,7 +286,7 @@ public sealed class NodeImages(
         var names = gone.Select(Called).Distinct().ToList();
         var told = string.Join(", ", names.Take(MostTold)) + (names.Count > MostTold ? $" and {names.Count - MostTold} more" : "");
         var mib = gone.Sum(g => g.Image.Bytes) / 1024 / 1024;
-        registry.Events.Add("", "", EventKind.ImagesRemoved, $"{gone.Count} of up to {mib} MiB ({why}): {told}");
+        Try(() => registry.Events.Add("", "", EventKind.ImagesRemoved, $"{gone.Count} of up to {mib} MiB ({why}): {told}"));
     }
 
     private static bool IsOf(IImageStock stock, ImageKind kind) =>

@@ -15,7 +15,10 @@ public sealed partial record ImageReference
     public string Text { get; }
 
     /// <summary>No registry has another one of that name: it is named by its digest, or is of this machine alone.</summary>
-    public bool IsFixed => Text.Contains('@', StringComparison.Ordinal) || Text.StartsWith("localhost/", StringComparison.Ordinal);
+    public bool IsFixed => Text.Contains('@', StringComparison.Ordinal) || IsLocal;
+
+    /// <summary>Of this machine alone, where podman has it.</summary>
+    public bool IsLocal => Text.StartsWith("localhost/", StringComparison.Ordinal);
 
     /// <summary>True when the reference may mean another image tomorrow: no digest, and no tag or the tag latest.</summary>
     public bool Floats =>

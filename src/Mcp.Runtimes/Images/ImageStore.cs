@@ -13,12 +13,18 @@ namespace Mcp.Runtimes.Images;
 
 /// <summary>OCI images unpacked, by the digest of their manifest: DIGEST/{config.json, rootfs/}. What lies under a digest is complete,
 /// since it is renamed into place; what is half done goes with whoever made it, or is swept by the next.</summary>
-internal sealed class ImageStore(string directory, RegistryCredentials credentials, ImageLimits? limits = null)
+/// <param name="local">For references that begin with localhost/; null: there are none.</param>
+internal sealed class ImageStore(
+    string directory,
+    RegistryCredentials credentials,
+    ImageLimits? limits = null,
+    LocalImages? local = null)
 {
     private const string ConfigFile = "config.json";
     internal const string RootDirectory = "rootfs";
     // 32 MiB, what zstd's level 20 needs; a packed file may claim 2 GiB.
     private const int ZstdWindowLog = 25;
+    private const int BufferBytes = 64 * 1024;
     // Only these: an image that is there and is not for this machine, or is damaged, is not served by an older copy.
     private static readonly ErrorCode[] s_notHad = [ErrorCode.ImagePull, ErrorCode.ImageTooLarge, ErrorCode.ImageLogin, ErrorCode.DiskFull];
     // Of all stores of this process: microvms and unikernels share a directory.
@@ -44,6 +50,8 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         CancellationToken ct)
     {
         var here = !wish.Ask && Digest.IsHex(wish.Kept) ? Open(wish.Kept) : null;
+        if (here is null && image.IsLocal && local is not null)
+            return await local.VolumesAsync(image, wish, ct) ?? Find(image)?.Volumes;
         here ??= Find(image);
         var isAsked = here?.Volumes is null || (wish.Ask && !image.IsFixed);
         return (isAsked ? await registries.VolumesAsync(image, ct) : null) ?? here?.Volumes;
@@ -54,17 +62,92 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
     public Task<StoredImage> PullAsync(ImageReference image, IProgress<string>? progress, CancellationToken ct) =>
         PullAsync(image, image.Floats, progress, ct);
 
-    private async Task<StoredImage> PullAsync(ImageReference image, bool ask, IProgress<string>? progress, CancellationToken ct)
-    {
-        try
+    private Task<StoredImage> PullAsync(ImageReference image, bool ask, IProgress<string>? progress, CancellationToken ct) =>
+        ToldAsync(image, async () =>
         {
             if (!ask && Find(image) is { } here)
                 return here;
             using var registry = new RegistryClient(image, credentials, _limits.MaxBytes);
-            var (digest, manifest) = await registry.ManifestAsync(Architecture, ct);
-            await UnpackOnceAsync(image, registry, digest, manifest, progress, ct);
-            _store.Remember(image, digest);
-            return Open(digest.Hex) ?? throw new McpException(ErrorCode.ImagePull, "it was removed while it was pulled", "deploy again");
+            return await TakeAsync(image, registry, progress, ct);
+        });
+
+    private async Task<StoredImage> TakeAsync(ImageReference image, IImageSource source, IProgress<string>? progress, CancellationToken ct)
+    {
+        var (digest, manifest) = await source.ManifestAsync(Architecture, ct);
+        await UnpackOnceAsync(image, source, digest, manifest, progress, ct);
+        _store.Remember(image, digest);
+        return Open(digest.Hex) ?? throw new McpException(ErrorCode.ImagePull, "it was removed while it was pulled", "deploy again");
+    }
+
+    // What podman has under the name now, by podman's id of it: one that was built again is another one.
+    private Task<StoredImage> ExportAsync(ImageReference image, LocalImages from, IProgress<string>? progress, CancellationToken ct) =>
+        ToldAsync(image, async () =>
+        {
+            string? id;
+            try
+            {
+                id = await from.FindAsync(image, ct);
+            }
+            catch (McpException e) when (Find(image) is { } copy)
+            {
+                progress?.Report($"{e.Message}; the copy of {image} on this node serves");
+                return copy;
+            }
+
+            if (id is null || !Digest.IsHex(id))
+            {
+                return Find(image) ?? throw new McpException(
+                    ErrorCode.ImagePull,
+                    "podman on this node has no such image",
+                    $"make it there (podman build -t {image} DIRECTORY), or name one of a registry");
+            }
+
+            if (Open(id) is { } here)
+            {
+                _store.Remember(image, new Digest(id));
+                return here;
+            }
+
+            progress?.Report($"{image} is taken from podman");
+            var (work, claim) = await _store.BeginAsync(ct);
+            using (claim)
+            {
+                try
+                {
+                    var file = Path.Combine(work, "archive");
+                    await using var archive = new FileStream(file, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+                    // Without a name it goes with this process, however that ends.
+                    File.Delete(file);
+                    await using (var exported = await from.ExportAsync(id, ct))
+                        await FetchAsync(exported, archive, new DiskRoom(work), ct);
+                    using var source = await OciArchive.OpenAsync(archive, new Digest(id), _limits.MaxBytes, ct);
+                    return await TakeAsync(image, source, progress, ct);
+                }
+                finally
+                {
+                    Directory.Delete(work, recursive: true);
+                }
+            }
+        });
+
+    private async Task FetchAsync(Stream from, Stream to, DiskRoom room, CancellationToken ct)
+    {
+        var buffer = new byte[BufferBytes];
+        for (long all = 0; await from.ReadAsync(buffer, ct) is > 0 and var read;)
+        {
+            all += read;
+            if (all > _limits.MaxBytes)
+                throw Allowance.TooLarge(_limits.MaxBytes);
+            room.Take(read);
+            await to.WriteAsync(buffer.AsMemory(0, read), ct);
+        }
+    }
+
+    private async Task<StoredImage> ToldAsync(ImageReference image, Func<Task<StoredImage>> pull)
+    {
+        try
+        {
+            return await pull();
         }
         catch (McpException e) when (e.Code != ErrorCode.ImageArchitecture)
         {
@@ -93,7 +176,30 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
     {
         if (!wish.Ask && Digest.IsHex(wish.Kept) && Open(wish.Kept) is { } kept)
             return kept;
+        if (image.IsLocal && local is not null)
+            return await WithinAsync(limit, image, token => ExportAsync(image, local, progress, token), ct);
         return (!wish.Ask || image.IsFixed) && Find(image) is { } here ? here : await RenewAsync(image, limit, progress, ct);
+    }
+
+    private static async Task<StoredImage> WithinAsync(
+        TimeSpan limit,
+        ImageReference image,
+        Func<CancellationToken, Task<StoredImage>> pull,
+        CancellationToken ct)
+    {
+        using var over = new Within(limit, ct);
+        try
+        {
+            return await pull(over.Token);
+        }
+        catch (OperationCanceledException e) when (over.IsOver)
+        {
+            throw new McpException(
+                ErrorCode.ImagePull,
+                $"cannot pull {image}: podman did not deliver in time ({limit.TotalSeconds:0} s)",
+                "is podman slow? pull_limit in [qemu] of agent.toml gives it more time",
+                e);
+        }
     }
 
     /// <summary>As PullAsync, but the registry is always asked, in so much time; what is here already serves where the registry does
@@ -148,7 +254,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
 
     private async Task UnpackOnceAsync(
         ImageReference image,
-        RegistryClient registry,
+        IImageSource source,
         Digest digest,
         ImageManifest manifest,
         IProgress<string>? progress,
@@ -160,7 +266,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
         {
             if (Open(digest.Hex) is not null)
                 return;
-            var config = await registry.ConfigAsync(manifest, ct);
+            var config = await source.ConfigAsync(manifest, ct);
             if (config is { Os: not (null or "linux") } || (config.Architecture ?? Architecture) != Architecture)
             {
                 var its = OciReader.Shown($"{config.Os ?? "linux"}/{config.Architecture}");
@@ -175,7 +281,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
             {
                 try
                 {
-                    await UnpackAsync(image, registry, work, manifest, progress, ct);
+                    await UnpackAsync(image, source, work, manifest, progress, ct);
                     await File.WriteAllTextAsync(
                         Path.Combine(work, ConfigFile), JsonSerializer.Serialize(Told(config), OciJson.Default.OciConfig), ct);
                     _store.Complete(work, digest);
@@ -196,7 +302,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
 
     private async Task UnpackAsync(
         ImageReference image,
-        RegistryClient registry,
+        IImageSource source,
         string work,
         ImageManifest manifest,
         IProgress<string>? progress,
@@ -217,7 +323,7 @@ internal sealed class ImageStore(string directory, RegistryCredentials credentia
             await using var packed = new FileStream(file, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
             // Without a name it goes with this process, however that ends.
             File.Delete(file);
-            await registry.BlobAsync(layer, packed, room, bytes => meter.At($"{at}", bytes), ct);
+            await source.BlobAsync(layer, packed, room, bytes => meter.At($"{at}", bytes), ct);
             await using var tar = Decompressed(packed, layer.Packing);
             await new Layer(root, allowance).UnpackAsync(tar, ct);
         }

@@ -8,7 +8,7 @@ namespace Mcp.Runtimes.Images;
 /// https://github.com/opencontainers/distribution-spec. Nothing that it says is used unchecked; every failure is an McpException without
 /// the image's name, which the caller knows.</summary>
 /// <param name="maxBytes">No image may be larger, packed.</param>
-internal sealed class RegistryClient(ImageReference image, RegistryCredentials credentials, long maxBytes) : IDisposable
+internal sealed class RegistryClient(ImageReference image, RegistryCredentials credentials, long maxBytes) : IImageSource
 {
     private const int Tries = 4;
     private const int BufferBytes = 64 * 1024;

@@ -77,6 +77,21 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
             ?? (here is null ? null : OciImageConfig.Paths(here.Config?.Volumes));
     }
 
+    /// <summary>Null: there is none.</summary>
+    /// <exception cref="McpException">podman.failed</exception>
+    public async Task<string?> IdAsync(ImageReference image, CancellationToken ct) => (await FindAsync(image.Text, ct))?.Id;
+
+    /// <summary>As an OCI archive, which the caller reads to its end and bounds.</summary>
+    /// <exception cref="McpException">podman.failed</exception>
+    public Task<Stream> ExportAsync(string id, CancellationToken ct) => PodmanFaults.ToldAsync(
+        "cannot export the image",
+        async () =>
+        {
+            // The response goes with its stream.
+            var response = await client.StreamAsync(HttpMethod.Get, $"/images/{id}/get?format=oci-archive", ct);
+            return await response.Content.ReadAsStreamAsync(ct);
+        });
+
     /// <summary>What failed for an image that somebody has removed since it was pulled; null: it is there.</summary>
     public async Task<McpException?> GoneAsync(string image, Exception failure, CancellationToken ct) =>
         await FindAsync(image, ct) is null

@@ -39,12 +39,16 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         _checks = new PodmanChecks(_client);
         _images = new PodmanImages(_client, options.PullLimit);
         Stock = new PodmanStock(_client);
+        LocalImages = new LocalImages(_images.IdAsync, _images.ExportAsync, _images.VolumesAsync);
     }
 
     public string Name => "podman";
 
     /// <summary>Its images.</summary>
     public IImageStock Stock { get; }
+
+    /// <summary>The same for other runtimes.</summary>
+    public LocalImages LocalImages { get; }
 
     public async Task<RuntimeAvailability> ProbeAsync(CancellationToken ct)
     {

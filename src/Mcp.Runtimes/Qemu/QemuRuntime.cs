@@ -34,10 +34,10 @@ public sealed class QemuRuntime : IRuntime
     private readonly ImageStore _images;
     private readonly string _vms;
 
-    private QemuRuntime(QemuOptions options, IsolatedBridge bridge, Accelerator accelerator, IGuest guest)
+    private QemuRuntime(QemuOptions options, IsolatedBridge bridge, Accelerator accelerator, IGuest guest, LocalImages? local)
     {
         (_options, _bridge, _accelerator, _guest) = (options, bridge, accelerator, guest);
-        _images = new ImageStore(options.Images, new RegistryCredentials(options.AuthFile), options.ImageLimits);
+        _images = new ImageStore(options.Images, new RegistryCredentials(options.AuthFile), options.ImageLimits, local);
         _vms = Path.Combine(options.Vms, Name);
         VmDirectory.Sweep(_vms);
         _images.Sweep();
@@ -45,15 +45,17 @@ public sealed class QemuRuntime : IRuntime
 
     public string Name => Spellings.Runtimes.Spell(_guest.Kind);
 
-    public static QemuRuntime Microvms(QemuOptions options, IsolatedBridge bridge)
+    /// <param name="local">Images that no registry has; null: none.</param>
+    public static QemuRuntime Microvms(QemuOptions options, IsolatedBridge bridge, LocalImages? local = null)
     {
         SharedFile.Sweep(options.Guests);
         var accelerator = new Accelerator(options);
-        return new QemuRuntime(options, bridge, accelerator, new LinuxGuest(options, accelerator));
+        return new QemuRuntime(options, bridge, accelerator, new LinuxGuest(options, accelerator), local);
     }
 
-    public static QemuRuntime Unikernels(QemuOptions options, IsolatedBridge bridge) =>
-        new(options, bridge, new Accelerator(options), new NanosGuest(options));
+    /// <inheritdoc cref="Microvms"/>
+    public static QemuRuntime Unikernels(QemuOptions options, IsolatedBridge bridge, LocalImages? local = null) =>
+        new(options, bridge, new Accelerator(options), new NanosGuest(options), local);
 
     public async Task<RuntimeAvailability> ProbeAsync(CancellationToken ct)
     {
