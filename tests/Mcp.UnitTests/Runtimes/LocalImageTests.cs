@@ -100,7 +100,8 @@ public sealed class LocalImageTests : IDisposable
     private static Task<IReadOnlyList<string>?> NoVolumesAsync(ImageReference image, ImageWish wish, CancellationToken ct) =>
         Task.FromResult<IReadOnlyList<string>?>(null);
 
-    private Task<StoredImage> HaveAsync(ImageWish? wish = null) => Store().HaveAsync(s_image, wish ?? new ImageWish(), s_limit, null, default);
+    private Task<StoredImage> HaveAsync(ImageWish? wish = null) =>
+        Store().HaveAsync(s_image, wish ?? new ImageWish(), s_limit, null, default);
 
     private ImageStore Store(ImageLimits? limits = null) => new(
         Images,
@@ -122,8 +123,8 @@ public sealed class LocalImageTests : IDisposable
             $$$"""{"architecture":"{{{ImageStore.Architecture}}}","os":"linux","config":{"Cmd":["/data"]}}""");
         var manifest = Encoding.UTF8.GetBytes($$$"""
             {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
-            "config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{{{Digest.Of(config)}}}","size":{{{config.Length}}},
-            "layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{{{Digest.Of(layer)}}}","size":{{{layer.Length}}}]}
+            "config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{{{Digest.Of(config)}}}","size":{{{config.Length}}}},
+            "layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{{{Digest.Of(layer)}}}","size":{{{layer.Length}}}}]}
             """);
         var one = $$"""
             {"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"{{Digest.Of(manifest)}}","size":{{manifest.Length}}}
