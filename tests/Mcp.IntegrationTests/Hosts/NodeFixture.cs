@@ -197,10 +197,11 @@ public sealed class NodeFixture : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var name in (await PodmanAsync("ps", "-aq")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
-            await PodmanAsync("rm", "-f", "-t", "0", name);
+        // First: it would make its containers anew.
         if (Agent is { HasExited: false })
             await KillAgentAsync();
+        foreach (var name in (await PodmanAsync("ps", "-aq")).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            await PodmanAsync("rm", "-f", "-t", "0", name);
         foreach (var pid in (await Command.RunAsync("pgrep", ["-f", _directory])).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
             await Command.RunAsync("kill", ["-9", pid]);
         _registry?.Kill();
