@@ -1,4 +1,5 @@
 using System.Net;
+using Microsoft.AspNetCore.Http.Features;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Mcp.Agent.ProxyProcess;
@@ -23,6 +24,13 @@ internal sealed class Forwarding(TimeSpan idle)
     };
 
     public ForwarderRequestConfig For(HttpRequest request) => IsGrpc(request) ? _grpc : _http;
+
+    /// <summary>On HTTP/1.1, or on HTTP/2 (RFC 8441).</summary>
+    public static bool IsWebSocket(HttpContext context) =>
+        "websocket".Equals(context.Request.Headers.Upgrade, StringComparison.OrdinalIgnoreCase) || IsExtended(context);
+
+    public static bool IsExtended(HttpContext context) =>
+        context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true, Protocol: "websocket" };
 
     public static bool IsGrpc(HttpRequest request) =>
         HttpProtocol.IsHttp2(request.Protocol)

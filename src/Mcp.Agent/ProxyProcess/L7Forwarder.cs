@@ -38,7 +38,7 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
             return;
         }
 
-        var isSocket = "websocket".Equals(context.Request.Headers.Upgrade, StringComparison.OrdinalIgnoreCase);
+        var isSocket = Forwarding.IsWebSocket(context);
         if (isSocket)
             backend.BeginSocket();
         try

@@ -7,8 +7,9 @@ using Mcp.Model.Revisions;
 
 namespace Mcp.Runtimes.Podman;
 
-/// <summary>Volumes without a name, which podman makes where an image has a VOLUME and nothing is mounted. Containers of versions before 0.3
-/// have their only data there; those of this version only what their file does not want to keep, or what no file could mount.</summary>
+/// <summary>Volumes without a name, which podman makes where an image has a VOLUME and nothing is mounted. Containers of versions before
+/// 0.3 have their only data there; those of this version only what their file does not want to keep, or what no file could
+/// mount.</summary>
 internal static class NamelessVolumes
 {
     /// <summary>Nothing in them is to be kept.</summary>

@@ -91,7 +91,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
             await RemoveAsync(spec.Name, keepsVolumes: true, ct);
         try
         {
-            await _client.PostAsync("/containers/create", CreateRequest.Of(spec, nameless), LibpodJson.Default.LibpodCreate, s_startLimit, ct);
+            var request = CreateRequest.Of(spec, nameless);
+            await _client.PostAsync("/containers/create", request, LibpodJson.Default.LibpodCreate, s_startLimit, ct);
             await _client.CallAsync(HttpMethod.Post, $"/containers/{spec.Name}/start", s_startLimit, ct, HttpStatusCode.NotModified);
         }
         catch (LibpodException e)

@@ -121,10 +121,7 @@ internal sealed class PublicForwarder(
 
     // CONNECT is for tunnels, but for WebSocket over HTTP/2 (RFC 8441); TRACE shows headers that a page must not see.
     private static bool IsForwardable(HttpContext context) =>
-        !HttpMethods.IsTrace(context.Request.Method) && (!HttpMethods.IsConnect(context.Request.Method) || IsWebSocket(context));
-
-    private static bool IsWebSocket(HttpContext context) =>
-        context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true, Protocol: "websocket" };
+        !HttpMethods.IsTrace(context.Request.Method) && (!HttpMethods.IsConnect(context.Request.Method) || Forwarding.IsExtended(context));
 
     private static Task RefuseAsync(HttpContext context, int status, string why)
     {

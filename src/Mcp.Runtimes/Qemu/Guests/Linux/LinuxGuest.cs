@@ -53,7 +53,8 @@ internal sealed class LinuxGuest(QemuOptions options, Accelerator accelerator) :
             throw new McpException(
                 ErrorCode.VolumeUnsupported,
                 "volumes of a microvm need virtiofsd",
-                "install the package qemu-system-common or virtiofsd on the node; \"none:/path\" in volumes does without a VOLUME of the image");
+                "install the package qemu-system-common or virtiofsd on the node; "
+                    + "\"none:/path\" in volumes does without a VOLUME of the image");
         }
 
         var root = await RootDisk.MakeAsync(image, ct);
