@@ -82,7 +82,7 @@ public sealed class NodeDisks(
 
         foreach (var component in registry.Components.List())
         {
-            paths.AddRange(component.Definition.Volumes.Select(v =>
+            paths.AddRange(component.Definition.Volumes.Where(v => v.Writable).Select(v =>
                 (volumes.Of(component.Service, v), "", v.IsNamed ? $"{component.Service}/{v.Source}" : VolumePaths.Normal(v.Source))));
         }
 

@@ -22,8 +22,13 @@ internal sealed record ImageNeeds(IReadOnlyList<ImageNeed> Needs, IReadOnlyList<
         var needs = new List<ImageNeed>();
         foreach (var component in components)
         {
-            var row = kept.Find(k => k.Instance == component.Instance && k.Reference == component.Definition.Image.Text);
-            Add(row, component.Definition.Image, $"{component.Service}/{component.Definition.Name}");
+            var who = $"{component.Service}/{component.Definition.Name}";
+            var row = kept.Find(k => k.Instance == component.Instance);
+            if (row is not null)
+                Add(row, null, who);
+            // Also where this version cannot read which image it is.
+            if (row?.Reference != component.Definition.Image.Text)
+                Add(null, component.Definition.Image, who);
         }
 
         foreach (var row in kept.Where(k => open.Contains(k.Instance.Service.Text)))
@@ -35,7 +40,14 @@ internal sealed record ImageNeeds(IReadOnlyList<ImageNeed> Needs, IReadOnlyList<
             var rows = kept.Where(k => k.Instance.Service == service && !failed.Contains(k.Release)).ToList();
             foreach (var release in releases.Where(r => r.Outcome == Outcome.Done).Take(ImageKeeping.Releases))
             {
-                foreach (var component in registry.Releases.Revision(release.Revision)?.TryRead(service)?.Components ?? [])
+                if (registry.Releases.Revision(release.Revision)?.TryRead(service) is not { } definition)
+                {
+                    // Whatever it was made of.
+                    rows.ForEach(row => Add(row, null, $"release {release.Number} of {service}"));
+                    continue;
+                }
+
+                foreach (var component in definition.Components)
                 {
                     // The newest that was there by then.
                     var row = rows.Find(k => k.Instance.Component == component.Name

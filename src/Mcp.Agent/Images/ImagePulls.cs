@@ -6,6 +6,7 @@ using Mcp.Model.Images;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
 using Mcp.Runtimes.Images;
+using Microsoft.Data.Sqlite;
 
 namespace Mcp.Agent.Images;
 
@@ -13,7 +14,8 @@ namespace Mcp.Agent.Images;
 /// while a pull of it begins.</summary>
 public sealed class ImagePulls(AgentRegistry registry, IReadOnlyDictionary<RuntimeKind, IImageStock> stocks) : IDisposable
 {
-    private readonly SemaphoreSlim _turn = new(1, 1);
+    // Of each store: one that hangs holds up no other.
+    private readonly ConcurrentDictionary<ImageKind, SemaphoreSlim> _turns = new();
     private readonly ConcurrentDictionary<(ImageKind Kind, string Reference), int> _active = new();
 
     /// <summary>Empty: not known.</summary>
@@ -30,7 +32,8 @@ public sealed class ImagePulls(AgentRegistry registry, IReadOnlyDictionary<Runti
         IProgress<string>? progress,
         CancellationToken ct)
     {
-        if (!stocks.TryGetValue(component.Runtime, out var stock))
+        // No pull brings what only podman has: somebody builds it.
+        if (!stocks.TryGetValue(component.Runtime, out var stock) || (stock.Kind == ImageKind.Podman && component.Image.IsLocal))
         {
             var made = await runtime.PullAsync(component.Image, wish, progress, ct);
             registry.KeptImages.Keep(instance, component.Image, made);
@@ -49,6 +52,11 @@ public sealed class ImagePulls(AgentRegistry registry, IReadOnlyDictionary<Runti
             await NameAsync(stock, instance, image, ct);
             return image;
         }
+        catch (McpException)
+        {
+            await FailedAsync(stock, component.Image, ct);
+            throw;
+        }
         finally
         {
             _active.AddOrUpdate(key, 0, (_, count) => count - 1);
@@ -64,7 +72,7 @@ public sealed class ImagePulls(AgentRegistry registry, IReadOnlyDictionary<Runti
             if (!ImageReference.TryParse(pull.Reference, out var reference))
                 continue;
             var means = await stock.MeaningAsync(reference, ct);
-            await AloneAsync(() =>
+            await AloneAsync(stock.Kind, () =>
             {
                 if (!_active.ContainsKey((pull.Kind, pull.Reference)))
                     registry.Images.End(pull.Kind, reference, means.Length > 0 ? means : null);
@@ -73,32 +81,70 @@ public sealed class ImagePulls(AgentRegistry registry, IReadOnlyDictionary<Runti
         }
     }
 
-    /// <summary>No pull begins meanwhile.</summary>
-    public async Task<bool> AloneAsync(Func<Task<bool>> act, CancellationToken ct)
+    /// <summary>One is under way. It may have counted layers of another image as there.</summary>
+    public bool ArePulling(ImageKind kind) => _active.Keys.Any(k => k.Kind == kind);
+
+    /// <summary>No pull into this store begins meanwhile.</summary>
+    public async Task<bool> AloneAsync(ImageKind kind, Func<Task<bool>> act, CancellationToken ct)
     {
-        await _turn.WaitAsync(ct);
+        var turn = _turns.GetOrAdd(kind, _ => new SemaphoreSlim(1, 1));
+        await turn.WaitAsync(ct);
         try
         {
             return await act();
         }
         finally
         {
-            _turn.Release();
+            turn.Release();
         }
     }
 
-    public void Dispose() => _turn.Dispose();
+    public void Dispose()
+    {
+        foreach (var turn in _turns.Values)
+            turn.Dispose();
+    }
 
     private Task<bool> BeginAsync(IImageStock stock, ImageReference reference, ImageWish wish, CancellationToken ct) => AloneAsync(
+        stock.Kind,
         async () =>
         {
             var means = await stock.MeaningAsync(reference, ct);
             // Where it is here already, nothing comes.
-            IReadOnlyList<string> there = !wish.Ask && means.Length > 0 ? [means, wish.Kept] : await stock.IdsAsync(ct);
+            var there = !wish.Ask && means.Length > 0 ? [means, wish.Kept] : await ThereAsync(stock, ct);
             registry.Images.Begin(new BegunPull(stock.Kind, reference.Text, means, there, wish.Kept));
             return true;
         },
         ct);
+
+    // podman gives no list at all where one image is damaged, and deploys go on all the same.
+    private static async Task<IReadOnlyList<string>> ThereAsync(IImageStock stock, CancellationToken ct)
+    {
+        try
+        {
+            return await stock.IdsAsync(ct);
+        }
+        catch (McpException e) when (e.Code == ErrorCode.PodmanFailed)
+        {
+            return [BegunPull.Anything];
+        }
+    }
+
+    // Nothing came, so what somebody puts there later is not mcp's.
+    private async Task FailedAsync(IImageStock stock, ImageReference reference, CancellationToken ct)
+    {
+        try
+        {
+            var means = await stock.MeaningAsync(reference, ct);
+            var began = registry.Images.Pulls().Find(p => p.Kind == stock.Kind && p.Reference == reference.Text);
+            if (began?.Meant == means)
+                registry.Images.End(stock.Kind, reference, null);
+        }
+        catch (Exception e) when (e is McpException or SqliteException)
+        {
+            // The next round looks.
+        }
+    }
 
     // It is only to keep others from taking it: the next round of NodeImages does it where this fails.
     private static async Task NameAsync(IImageStock stock, InstanceName instance, string image, CancellationToken ct)

@@ -26,7 +26,8 @@ public sealed class NodeImages(
     private static readonly TimeSpan s_round = TimeSpan.FromHours(1);
     private static readonly TimeSpan s_after = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(30);
-    private static readonly HashSet<EventKind> s_changes = [EventKind.DeployDone, EventKind.DeployUndone, EventKind.UndeployDone];
+    private static readonly HashSet<EventKind> s_changes =
+        [EventKind.DeployDone, EventKind.DeployUndone, EventKind.DeployFailed, EventKind.UndeployDone];
     private readonly SemaphoreSlim _rounds = new(1, 1);
 
     /// <exception cref="McpException">A store does not answer: only where it is the only one.</exception>
@@ -40,7 +41,7 @@ public sealed class NodeImages(
             {
                 fates.AddRange(await JudgeAsync(stock, needs, ct));
             }
-            catch (McpException e)
+            catch (Exception e) when (e is McpException or IOException or UnauthorizedAccessException)
             {
                 silent.Add(e.Message);
             }
@@ -69,7 +70,7 @@ public sealed class NodeImages(
                     else
                         gone.AddRange(await RemoveAsync(stock, loose, failed, _ => Task.FromResult(true), ct));
                 }
-                catch (McpException e)
+                catch (Exception e) when (e is McpException or IOException or UnauthorizedAccessException)
                 {
                     failed.Add(e.Message);
                 }
@@ -143,7 +144,7 @@ public sealed class NodeImages(
                     gone.AddRange(await RemoveAsync(
                         stock, due, [], async f => f.Goes <= now || await IsShortAsync(stock, limit.Token), limit.Token));
                 }
-                catch (McpException)
+                catch (Exception e) when (e is McpException or IOException or UnauthorizedAccessException)
                 {
                     // It is away; its runtime says so.
                 }
@@ -178,20 +179,23 @@ public sealed class NodeImages(
         foreach (var image in fates.Select(f => f.Image))
         {
             var names = needs.Where(n => n.Name.Length > 0 && n.Is(image)).Select(n => n.Name).ToHashSet();
-            if (!names.SetEquals(image.OwnNames))
-                await TryAsync(() => stock.NameAsync(image, names, ct));
+            // A store that does not answer is not asked for each of them.
+            if (!names.SetEquals(image.OwnNames) && !await TryAsync(() => stock.NameAsync(image, names, ct)))
+                break;
         }
     }
 
     // On a disk that is full nothing can be written down, and making room comes first: the next round does it.
-    private static async Task TryAsync(Func<Task> act)
+    private static async Task<bool> TryAsync(Func<Task> act)
     {
         try
         {
             await act();
+            return true;
         }
         catch (Exception e) when (e is McpException or SqliteException or IOException or UnauthorizedAccessException)
         {
+            return false;
         }
     }
 
@@ -247,13 +251,19 @@ public sealed class NodeImages(
             try
             {
                 var isGone = await pulls.AloneAsync(
-                    async () => !(await ResolveAsync(stock, ImageNeeds.Of(registry).Needs, ct)).Any(n => n.Is(fate.Image))
-                        && await stock.RemoveAsync(fate.Image, fate.References, ct),
+                    stock.Kind,
+                    async () =>
+                    {
+                        var isLoose = !(stock.Kind == ImageKind.Podman && pulls.ArePulling(stock.Kind))
+                            && !(await ResolveAsync(stock, ImageNeeds.Of(registry).Needs, ct)).Any(n => n.Is(fate.Image));
+                        if (!isLoose || !await stock.RemoveAsync(fate.Image, fate.References, ct))
+                            return false;
+                        Try(() => registry.Images.Forget([(fate.Image.Kind, fate.Image.Id)], time.GetUtcNow() + s_first));
+                        return true;
+                    },
                     ct);
-                if (!isGone)
-                    continue;
-                gone.Add(fate);
-                Try(() => registry.Images.Forget([(fate.Image.Kind, fate.Image.Id)], time.GetUtcNow() + s_first));
+                if (isGone)
+                    gone.Add(fate);
             }
             catch (Exception e) when (e is McpException or IOException or UnauthorizedAccessException)
             {

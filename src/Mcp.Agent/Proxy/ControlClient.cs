@@ -40,8 +40,8 @@ internal sealed class ControlClient : IDisposable
         return await response.Content.ReadFromJsonAsync(ProxyJson.Default.ProxyWho, ct);
     }
 
-    /// <summary>The proxy, or one whose connections are still open, answers the question with something else than 0. One that does not
-    /// answer has ended, and its connections with it.</summary>
+    /// <summary>The proxy, or one whose connections are still open, answers the question with something else than 0, or is too busy to
+    /// answer. One that cannot be reached has ended, and its connections with it.</summary>
     public async Task<bool> AnyAsync(string question, int port, CancellationToken ct)
     {
         foreach (var process in (IEnumerable<int?>)[_sockets.Leader, .. _sockets.Others()])
@@ -52,9 +52,13 @@ internal sealed class ControlClient : IDisposable
                 if (await _http.GetStringAsync(asked, ct) != "0")
                     return true;
             }
-            catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !ct.IsCancellationRequested)
+            catch (HttpRequestException)
             {
                 // The next one.
+            }
+            catch (OperationCanceledException) when (!ct.IsCancellationRequested)
+            {
+                return true;
             }
         }
 

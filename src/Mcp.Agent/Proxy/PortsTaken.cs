@@ -24,7 +24,8 @@ internal static class PortsTaken
         .Select(w => w.At)
         .FirstOrDefault(at => !held.Contains(at) && held.Any(h => TcpListeners.Clash(h, at)));
 
-    private static IEnumerable<(string Key, IPEndPoint At)> Wanted(AgentConfig config)
+    /// <summary>Where the proxy is to listen, with the keys that say so.</summary>
+    public static IEnumerable<(string Key, IPEndPoint At)> Wanted(AgentConfig config)
     {
         (string Key, IPEndPoint? At)[] all =
         [

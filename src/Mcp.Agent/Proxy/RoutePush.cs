@@ -77,13 +77,32 @@ public sealed class RoutePush : INodeProxy, IDisposable
                 (_pushed, Fault, pause) = (true, null, s_lookAgainAfter);
                 log.Over("node proxy");
                 why = await EndsAsync(ct);
+                // Who comes after it may be another one than was looked at.
+                _succession.Again();
             }
             catch (McpException e)
             {
                 Fault = e.Message;
                 log.WriteOnce("node proxy", e);
+                // One that hangs takes connections, and no routes.
+                if (e.Code == ErrorCode.ProxyUnreachable && await HangsNowAsync(ct))
+                    _watch.Kill();
                 pause = pause * 2 < s_longestPause ? pause * 2 : s_longestPause;
             }
+        }
+    }
+
+    private async Task<bool> HangsNowAsync(CancellationToken ct)
+    {
+        using var limit = new Within(s_limit, ct);
+        try
+        {
+            await _watch.HangsAsync(limit.Token);
+            return true;
+        }
+        catch (OperationCanceledException) when (limit.IsOver)
+        {
+            return false;
         }
     }
 

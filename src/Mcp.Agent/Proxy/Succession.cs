@@ -30,6 +30,9 @@ internal sealed class Succession(AgentConfig config, ControlClient client, Proxy
         }
     }
 
+    /// <summary>The proxy is to be looked at again.</summary>
+    public void Again() => _isOver = false;
+
     /// <summary>Nobody may push meanwhile.</summary>
     /// <returns>There is another proxy now, or none.</returns>
     public async Task<bool> TryAsync(FaultLog log, CancellationToken ct)

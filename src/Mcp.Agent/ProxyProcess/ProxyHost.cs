@@ -1,10 +1,12 @@
 using System.Globalization;
+using System.Text.Json;
 using Mcp.Agent.Membership;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.ProxyProcess.Handover;
 using Mcp.Agent.ProxyProcess.Public;
 using Mcp.Daemon.Doors;
 using Mcp.Daemon.Lifecycle;
+using Mcp.Machine;
 using OpenTelemetry.Metrics;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -20,6 +22,7 @@ internal static class ProxyHost
         using var before = Predecessor.Find(config);
         using var sockets = new ListenSockets();
         sockets.Inherit(before?.Sockets ?? []);
+        sockets.Prepare(PortsTaken.Wanted(config).Select(w => w.At));
         var peer = new FleetPeer(Member.DirectoryOf(config.State));
         using var tables = new ProxyTables(new RouteTable(), new CertificateTable(), new PublicTable(peer));
         using var stored = new StoredRoutes(config.RoutesFile, tables);
@@ -60,18 +63,36 @@ internal static class ProxyHost
         await app.StartAsync();
         File.SetUnixFileMode(own, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         sockets.DropUnwanted();
-        await File.WriteAllTextAsync(config.ProxyPidFile, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+        await TriedAsync(() =>
+        {
+            // Only agents of older versions need them.
+            WholeFile.Replace(config.ProxyPidFile, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+            WholeFile.Replace(config.ProxyOptionsFile, config.ProxyFingerprint);
+            return Task.CompletedTask;
+        });
         control.Lead(Environment.ProcessId);
-        await File.WriteAllTextAsync(config.ProxyOptionsFile, config.ProxyFingerprint);
         if (before is not null)
         {
             before.Release();
             // What the one before was told while this one started.
-            await stored.ReadAsync(CancellationToken.None);
+            await TriedAsync(() => stored.ReadAsync(CancellationToken.None));
         }
 
         await app.WaitForShutdownAsync();
         return 0;
+    }
+
+    // By now this one has the connections, and ends for no file.
+    private static async Task TriedAsync(Func<Task> act)
+    {
+        try
+        {
+            await act();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        {
+            await Console.Error.WriteLineAsync(e.Message);
+        }
     }
 
     private static WebApplicationBuilder Builder(AgentConfig config, ListenSockets listening)

@@ -33,11 +33,11 @@ public sealed class ImagesTable(Database database, TimeProvider time)
             r.GetString(4)));
     }
 
-    /// <summary>One that a kill has interrupted stays as it began, and only hears which image is kept.</summary>
+    /// <summary>One that a kill has interrupted, and that has brought something, stays as it began.</summary>
     public void Begin(BegunPull pull) => database.Write(connection => connection.Run(
         """
         INSERT INTO pulls (kind, reference, meant, there, kept) VALUES (@kind, @reference, @meant, @there, @kept)
-        ON CONFLICT (kind, reference) DO UPDATE SET kept = @kept
+        ON CONFLICT (kind, reference) DO UPDATE SET kept = @kept, there = CASE WHEN meant = @meant THEN @there ELSE there END
         """,
         ("kind", pull.Kind.ToString()),
         ("reference", pull.Reference),

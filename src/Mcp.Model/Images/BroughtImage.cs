@@ -11,8 +11,11 @@ public sealed record BroughtImage(ImageKind Kind, string Id, IReadOnlyList<strin
 /// <param name="Kept">The image that serves if it is there; empty: none.</param>
 public sealed record BegunPull(ImageKind Kind, string Reference, string Meant, IReadOnlyList<string> There, string Kept)
 {
+    /// <summary>Among what was there: nobody could say, so nothing that comes counts as brought.</summary>
+    public const string Anything = "*";
+
     /// <summary>The image came with this pull, and so did the name where it was another image's before.</summary>
-    public bool Brought(string image) => !There.Contains(image);
+    public bool Brought(string image) => !There.Contains(Anything) && !There.Contains(image);
 
     public bool Renamed(string image) => Meant != image;
 }

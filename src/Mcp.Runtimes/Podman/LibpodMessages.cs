@@ -56,7 +56,8 @@ internal sealed record LibpodImage(
     string? Digest,
     string[]? RepoDigests,
     Dictionary<string, string>? Labels,
-    string[]? RepoTags = null);
+    string[]? RepoTags = null,
+    long Size = 0);
 
 internal sealed record LibpodPort(
     [property: JsonPropertyName("host_ip")] string? HostIp,

@@ -87,6 +87,10 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
         "cannot export the image",
         async () =>
         {
+            // podman writes all of it to a file of its own before the first byte comes.
+            var room = Environment.GetEnvironmentVariable("TMPDIR") is { Length: > 0 } own ? own : "/var/tmp";
+            if (await FindAsync(id, ct) is { Size: > 0 and var bytes } && Directory.Exists(room))
+                new DiskRoom(room).Need(bytes);
             // The response goes with its stream.
             var response = await client.StreamAsync(HttpMethod.Get, $"/images/{id}/get?format=oci-archive", ct);
             return await response.Content.ReadAsStreamAsync(ct);

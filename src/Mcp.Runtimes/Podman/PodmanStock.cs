@@ -65,10 +65,24 @@ internal sealed class PodmanStock(LibpodClient client) : IImageStock
         var last = names.Find(n => !IsOwn(n)) ?? names.FirstOrDefault();
         foreach (var name in names.Where(n => n != last))
             await UntagAsync(image.Id, name, ct);
+        try
+        {
+            return await DeleteAsync(image, ct);
+        }
+        // A name by its digest is none of the tags, and counts.
+        catch (LibpodException e) when (last is not null && e.Message.Contains("more than one tag", StringComparison.Ordinal))
+        {
+            await UntagAsync(image.Id, last, ct);
+            return await DeleteAsync(image, ct);
+        }
+    });
+
+    private async Task<bool> DeleteAsync(HeldImage image, CancellationToken ct)
+    {
         var said = await client.CallAsync(
             HttpMethod.Delete, $"/images/{image.Id}", s_removal, ct, HttpStatusCode.NotFound, HttpStatusCode.Conflict);
         return said != HttpStatusCode.Conflict;
-    });
+    }
 
     /// <summary>Its pulls podman cleans up after itself.</summary>
     public Task SweepAsync(CancellationToken ct) => Task.CompletedTask;

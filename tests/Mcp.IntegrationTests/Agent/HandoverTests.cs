@@ -18,6 +18,7 @@ public sealed class HandoverTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private const int Connects = 10_000;
     private const string Host = "a.example.com";
+    private const int Large = 1024 * 1024;
     private static readonly TimeSpan s_slow = TimeSpan.FromSeconds(3);
     private readonly ProxyProcess _proxy = new();
     private readonly int _http = NodeFixture.FreePort();
@@ -138,6 +139,24 @@ public sealed class HandoverTests(ITestOutputHelper output) : IAsyncLifetime
         Assert.False(await ListensAsync(_h2c));
     }
 
+    // What is not sent yet when the server closes is the kernel's to send.
+    [Fact]
+    public async Task A_client_that_reads_slowly_gets_the_whole_of_an_answer_after_hand_overs()
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            using var client = new TcpClient { ReceiveBufferSize = 16 * 1024 };
+            await client.ConnectAsync(IPAddress.Loopback, _http, Ct);
+            var stream = client.GetStream();
+            await stream.WriteAsync(Encoding.ASCII.GetBytes($"GET /large HTTP/1.1\r\nHost: {Host}\r\nConnection: close\r\n\r\n"), Ct);
+            await Task.Delay(TimeSpan.FromSeconds(1), Ct);
+            using var read = new MemoryStream();
+            await stream.CopyToAsync(read, Ct);
+            Assert.True(read.Length > Large, $"{read.Length} bytes came after {i} hand-overs");
+            await _proxy.SucceedAsync();
+        }
+    }
+
     [Fact]
     public async Task One_that_ends_before_it_is_ready_changes_nothing()
     {
@@ -158,8 +177,7 @@ public sealed class HandoverTests(ITestOutputHelper output) : IAsyncLifetime
             await File.WriteAllTextAsync(toml, text, Ct);
             await load.UntilAsync(load.Connects + 500);
             await load.EndAsync();
-            // It listened for a moment: what it took then ended with it, and nothing else.
-            Assert.DoesNotContain(load.Failures, f => f.Contains("refused", StringComparison.OrdinalIgnoreCase));
+            Assert.Empty(load.Failures);
         }
 
         Assert.Equal($"p.{before}", _proxy.LinkedTo());
@@ -267,6 +285,13 @@ public sealed class HandoverTests(ITestOutputHelper output) : IAsyncLifetime
             var buffer = new byte[100];
             while (await socket.ReceiveAsync(buffer.AsMemory(), context.RequestAborted) is { MessageType: WebSocketMessageType.Text } read)
                 await socket.SendAsync(buffer.AsMemory(0, read.Count), WebSocketMessageType.Text, true, context.RequestAborted);
+            return;
+        }
+
+        if (context.Request.Path == "/large")
+        {
+            context.Response.ContentLength = Large;
+            await context.Response.Body.WriteAsync(new byte[Large]);
             return;
         }
 

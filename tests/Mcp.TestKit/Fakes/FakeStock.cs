@@ -37,14 +37,18 @@ public sealed class FakeStock : IImageStock
 
     public void Use(string id, params string[] users) => _images[id] = _images[id] with { Users = users };
 
-    public Task<IReadOnlyList<HeldImage>> ListAsync(CancellationToken ct) => Mute is { } why
+    /// <summary>Thrown by whatever wants a list, as podman does where one image is damaged; null: there is one.</summary>
+    public McpException? NoList { get; set; }
+
+    public Task<IReadOnlyList<HeldImage>> ListAsync(CancellationToken ct) => (Mute ?? NoList) is { } why
         ? Task.FromException<IReadOnlyList<HeldImage>>(why)
         : Task.FromResult<IReadOnlyList<HeldImage>>([.. _images.Values.OrderBy(i => i.Id, StringComparer.Ordinal)]);
 
     public async Task<IReadOnlyList<string>> IdsAsync(CancellationToken ct) => [.. (await ListAsync(ct)).Select(i => i.Id)];
 
-    public async Task<string> MeaningAsync(ImageReference reference, CancellationToken ct) =>
-        (await ListAsync(ct)).FirstOrDefault(i => i.Names.Contains(reference.Text))?.Id ?? "";
+    public Task<string> MeaningAsync(ImageReference reference, CancellationToken ct) => Mute is { } why
+        ? Task.FromException<string>(why)
+        : Task.FromResult(_images.Values.FirstOrDefault(i => i.Names.Contains(reference.Text))?.Id ?? "");
 
     public Task NameAsync(HeldImage image, IReadOnlyCollection<string> names, CancellationToken ct)
     {

@@ -135,6 +135,33 @@ public sealed class NodeImagesTests : IDisposable
     }
 
     [Fact]
+    public async Task What_somebody_builds_after_a_failed_pull_is_not_mcps()
+    {
+        using var world = World();
+        await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(Agent.World.Service("blog", "v99")));
+        _stock.Add("built", 5, $"{Prefix}v99");
+        _runtime.Images.Add($"{Prefix}v99");
+        _runtime.Pushed[$"{Prefix}v99"] = "built";
+        await world.Images.RoundAsync(default);
+        await world.DeployAsync(Agent.World.Service("blog", "v99"));
+        await world.Undeployer.UndeployAsync(Label.Parse("blog"), default);
+        await world.Images.PruneAsync(dryRun: false, default);
+        Assert.Equal(["built"], await IdsAsync());
+    }
+
+    [Fact]
+    public async Task Where_podman_gives_no_list_deploys_go_on_and_nothing_counts_as_mcps()
+    {
+        using var world = World();
+        _stock.NoList = new McpException(ErrorCode.PodmanFailed, "cannot list the images: layer not known");
+        await DeployAllAsync(world, 2);
+        _stock.NoList = null;
+        await world.Undeployer.UndeployAsync(Label.Parse("blog"), default);
+        await world.Images.PruneAsync(dryRun: false, default);
+        Assert.Equal(["id1", "id2"], await IdsAsync());
+    }
+
+    [Fact]
     public async Task What_was_there_before_mcp_pulled_it_is_not_mcps()
     {
         using var world = World();

@@ -43,7 +43,7 @@ public sealed class HandoverPartsTests : IDisposable
         using (one)
         using (other)
         {
-            Posix.SendFiles(one.SafeHandle, before.Handles);
+            Posix.SendFiles(one.SafeHandle, before.Give());
             using var after = new ListenSockets();
             after.Inherit(Posix.ReceiveFiles(other.SafeHandle));
             using var waiting = Connect(at);
@@ -68,7 +68,7 @@ public sealed class HandoverPartsTests : IDisposable
         using (one)
         using (other)
         {
-            Posix.SendFiles(one.SafeHandle, before.Handles);
+            Posix.SendFiles(one.SafeHandle, before.Give());
             using var after = new ListenSockets();
             after.Inherit(Posix.ReceiveFiles(other.SafeHandle));
             after.DropUnwanted();

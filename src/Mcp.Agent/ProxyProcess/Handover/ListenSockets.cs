@@ -12,12 +12,27 @@ internal sealed class ListenSockets : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly List<Socket> _inherited = [];
+    private readonly List<Socket> _bound = [];
     private readonly List<Socket> _listening = [];
 
     /// <summary>Takes over what a proxy before this one listens on; what is not wanted is closed with this.</summary>
     /// <param name="handles">Of listening TCP sockets.</param>
-    public void Inherit(IEnumerable<nint> handles) =>
-        _inherited.AddRange(handles.Select(h => new Socket(new SafeSocketHandle(h, ownsHandle: true))));
+    public void Inherit(IEnumerable<nint> handles)
+    {
+        foreach (var socket in handles.Select(h => new Socket(new SafeSocketHandle(h, ownsHandle: true))))
+        {
+            Share(socket);
+            _inherited.Add(socket);
+        }
+    }
+
+    /// <summary>Binds what is not inherited, before anything is served: an address that cannot be had ends this proxy, and no connection
+    /// with it.</summary>
+    public void Prepare(IEnumerable<IPEndPoint> wanted)
+    {
+        foreach (var at in wanted.Where(at => _inherited.All(s => !at.Equals(s.LocalEndPoint))))
+            _bound.Add(SocketTransportOptions.CreateDefaultBoundListenSocket(at));
+    }
 
     /// <summary>For Kestrel, for each of its endpoints.</summary>
     public Socket Bind(EndPoint endpoint)
@@ -26,10 +41,9 @@ internal sealed class ListenSockets : IDisposable
             return SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
         lock (_lock)
         {
-            var there = _inherited.Find(s => endpoint.Equals(s.LocalEndPoint));
-            var socket = there ?? SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
-            if (there is not null)
-                _inherited.Remove(there);
+            var socket = Take(_inherited, endpoint)
+                ?? Take(_bound, endpoint)
+                ?? SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
             _listening.Add(socket);
             return socket;
         }
@@ -45,13 +59,13 @@ internal sealed class ListenSockets : IDisposable
         }
     }
 
-    /// <summary>To be given away.</summary>
-    public IReadOnlyList<SafeHandle> Handles
+    /// <summary>To another process, which shares them from now on.</summary>
+    public IReadOnlyList<SafeHandle> Give()
     {
-        get
+        lock (_lock)
         {
-            lock (_lock)
-                return [.. _listening.Select(s => s.SafeHandle)];
+            _listening.ForEach(Share);
+            return [.. _listening.Select(s => s.SafeHandle)];
         }
     }
 
@@ -60,13 +74,8 @@ internal sealed class ListenSockets : IDisposable
     {
         lock (_lock)
         {
-            foreach (var socket in _listening)
-            {
-                // .NET would else disconnect the socket for everybody before it closes it.
-                Posix.Inherit(socket.SafeHandle);
-                socket.Dispose();
-            }
-
+            _listening.ForEach(Share);
+            _listening.ForEach(s => s.Dispose());
             _listening.Clear();
         }
     }
@@ -76,15 +85,30 @@ internal sealed class ListenSockets : IDisposable
     {
         lock (_lock)
         {
-            foreach (var socket in _inherited)
-            {
-                Posix.Inherit(socket.SafeHandle);
+            foreach (var socket in (IEnumerable<Socket>)[.. _inherited, .. _bound])
                 socket.Dispose();
-            }
-
             _inherited.Clear();
+            _bound.Clear();
         }
     }
 
     public void Dispose() => DropUnwanted();
+
+    private static Socket? Take(List<Socket> from, EndPoint endpoint)
+    {
+        var found = from.Find(s => endpoint.Equals(s.LocalEndPoint));
+        if (found is not null)
+            from.Remove(found);
+        return found;
+    }
+
+    // What .NET does to a socket that it closes while an accept is pending, it does to all who have it: it disconnects what is not
+    // inherited by programs, and else has it, and whatever comes of it, reset its connections (SO_LINGER), unless it was shut down for
+    // sending, which means nothing to a socket that listens.
+    private static void Share(Socket socket)
+    {
+        Posix.Inherit(socket.SafeHandle);
+        socket.LingerState = new LingerOption(false, 0);
+        socket.Shutdown(SocketShutdown.Send);
+    }
 }

@@ -40,7 +40,7 @@ internal sealed class Successor(ListenSockets sockets, ControlSockets control, D
             using var limit = new Within(s_limit, context.RequestAborted);
             await using var stream = await upgrade.UpgradeAsync();
             if (await HearsAsync(stream, HandoverMark.Want, limit))
-                Posix.SendFiles(socket.SafeHandle, sockets.Handles);
+                Posix.SendFiles(socket.SafeHandle, sockets.Give());
             if (await HearsAsync(stream, HandoverMark.Ready, limit))
             {
                 departure.Begin();
