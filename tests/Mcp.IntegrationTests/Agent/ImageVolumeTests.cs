@@ -36,7 +36,7 @@ public sealed class ImageVolumeTests(NodeFixture node) : IAsyncLifetime
         await SaysAsync("deploy", first);
         // From the image, and the program's own line.
         Assert.Equal("one", await ReadAsync("seed"));
-        Assert.Equal("mine", await ReadAsync("own"));
+        await WrittenAsync(1);
         Assert.Contains("nothing changed", await SaysAsync("deploy", first), StringComparison.Ordinal);
         Assert.DoesNotContain("volumes", await SaysAsync("service", "show", Service), StringComparison.Ordinal);
 
@@ -46,14 +46,14 @@ public sealed class ImageVolumeTests(NodeFixture node) : IAsyncLifetime
         Assert.Contains("what the new image has there is not seen", plan, StringComparison.Ordinal);
         await SaysAsync("deploy", second);
         Assert.Equal("one", await ReadAsync("seed"));
-        Assert.Equal("mine\nmine", await ReadAsync("own"));
+        await WrittenAsync(2);
         await SaysAsync("restart", Service);
-        Assert.Equal("mine\nmine\nmine", await ReadAsync("own"));
+        await WrittenAsync(3);
         Assert.Matches("kept +web_srv_data .*kept.web", await SaysAsync("volume", "list", Service));
 
         await SaysAsync("undeploy", Service);
         await SaysAsync("deploy", first);
-        Assert.Equal("mine\nmine\nmine\nmine", await ReadAsync("own"));
+        await WrittenAsync(4);
         Assert.Empty(await VolumesAsync());
     }
 
@@ -116,9 +116,9 @@ public sealed class ImageVolumeTests(NodeFixture node) : IAsyncLifetime
             // It has run on, and written.
             await SaysAsync("deploy", File("volume-new", "watch = \"1s\""));
             Assert.Equal("one", await ReadAsync("seed"));
-            Assert.Equal("mine\nmine\nmine", await ReadAsync("own"));
+            await WrittenAsync(3);
             await SaysAsync("deploy", "--force", File("volume-new", "watch = \"1s\""));
-            Assert.Equal("mine\nmine\nmine\nmine", await ReadAsync("own"));
+            await WrittenAsync(4);
             Assert.Equal([made], await VolumesAsync());
         }
         finally
@@ -200,6 +200,13 @@ public sealed class ImageVolumeTests(NodeFixture node) : IAsyncLifetime
 
     private async Task<string> ReadAsync(string name) =>
         (await System.IO.File.ReadAllTextAsync(Path.Combine(node.State, "volumes", Service, "web_srv_data", name))).Trim();
+
+    // The health check is content with what an earlier instance wrote: it may be ahead of this one's line.
+    private async Task WrittenAsync(int lines)
+    {
+        var expected = string.Join('\n', Enumerable.Repeat("mine", lines));
+        await NodeFixture.UntilAsync(async () => await ReadAsync("own") == expected, $"{lines} lines are written, no more");
+    }
 
     private async Task<string> SaysAsync(params string[] arguments) => NodeFixture.Succeeded(await node.McpAsync(arguments));
 

@@ -181,8 +181,11 @@ public sealed class ProxyTests : IAsyncLifetime
                 + $"\n[edge]\nhttp = \"127.0.0.1:{edge}\"\nhttps = \"127.0.0.1:{NodeFixture.FreePort()}\"\n");
         await agent.StartAsync();
         await NodeFixture.UntilAsync(async () => await AnswersAsync(after) && await AnswersAsync(edge), "the new proxy answers");
-        Assert.False(await AnswersAsync(before));
-        Assert.Contains("agent.toml has changed", (await agent.McpAsync("events")).Output, StringComparison.Ordinal);
+        // The one of before stops to listen a moment after the new one began.
+        await NodeFixture.UntilAsync(async () => !await AnswersAsync(before), "the one of before has stopped to listen");
+        await NodeFixture.UntilAsync(
+            async () => (await agent.McpAsync("events")).Output.Contains("agent.toml has changed", StringComparison.Ordinal),
+            "the event is there");
 
         static async Task<bool> AnswersAsync(int port)
         {
