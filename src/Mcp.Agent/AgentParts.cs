@@ -17,6 +17,7 @@ using Mcp.Agent.Volumes;
 using Mcp.Daemon.Alerts;
 using Mcp.Daemon.Identity;
 using Mcp.Daemon.Lifecycle;
+using Mcp.Machine;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Deploy;
 using Mcp.Model.Events;
@@ -50,7 +51,8 @@ public sealed class AgentParts : IDisposable
         var guarded = _guarded = new RuntimeSet(runtimes.ByKind, new NamedVolumes(config.Volumes), Registry.Components.AreTogether);
         Ports = new PortAllocator(Registry.Ports, config.Ports.First, config.Ports.Last);
         Proxy = proxy(Registry, Ports);
-        Restarts = new RestartKeeper(time);
+        var steady = new SteadyTime(time);
+        Restarts = new RestartKeeper(steady);
         Endings = new ExpiryWatch(Registry.Events, time);
         Certificates = new ServiceCertificates(config, Registry, Proxy, time);
         var locks = new ServiceLocks();
@@ -109,7 +111,7 @@ public sealed class AgentParts : IDisposable
             Architectures = new ImageArchitectures(config.Qemu.AuthFile),
             Images = new NodeImages(Registry, stocks, pulls, gauge, time),
         };
-        Resumer = new Resumer(deployer, undeployer, Registry.Operations, time);
+        Resumer = new Resumer(deployer, undeployer, Registry.Operations, steady);
         Boot = new BootSequence(config.Boot.Sequence, Registry, reconciler, Restarts, gate);
         _alerts = new AlertCommand(config.Alerts, config.Name.Text, Registry.Events);
     }

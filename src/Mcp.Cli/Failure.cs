@@ -36,7 +36,7 @@ internal static class Failure
             RpcException { StatusCode: StatusCode.Cancelled } or OperationCanceledException =>
                 (1, "cancelled", "what had begun goes on by itself; mcp events says how it ends"),
             RpcException { StatusCode: StatusCode.InvalidArgument } rpc => (2, rpc.Status.Detail, ErrorTrailers.HintOf(rpc)),
-            RpcException rpc => (1, rpc.Status.Detail, ErrorTrailers.HintOf(rpc)),
+            RpcException rpc => (1, Told(rpc.Status.Detail), ErrorTrailers.HintOf(rpc)),
             _ => (1, e.Message, ""),
         };
         Console.Error.WriteLine(Visible.Lines($"mcp: {what}"));
@@ -44,6 +44,10 @@ internal static class Failure
             Console.Error.WriteLine(Visible.Lines($"  -> {hint}"));
         return code;
     }
+
+    // Words of a registry or of a program may be among them, with lines that look like our own.
+    private static string Told(string detail) => string.Join(
+        '\n', detail.Split('\n').Select((line, i) => i == 0 || line.Length == 0 || line[0] == ' ' ? line : $"     {line}"));
 
     private static string Unreachable(RpcException e, string asked) => $"{asked} cannot be reached: {Cause(e)?.Message ?? e.Status.Detail}";
 

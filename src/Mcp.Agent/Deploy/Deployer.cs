@@ -114,7 +114,11 @@ public sealed class Deployer(
 
     private static string Told(RolloutPlan plan, Deployment deployment) => string.Join(
         "; ",
-        [deployment.Summary(), .. plan.Changes.Where(c => c.Finds is not null).Select(c => $"{c.Component} {c.Finds}")]);
+        [
+            deployment.Summary(),
+            .. plan.Changes.Where(c => c.Finds is not null).Select(c => $"{c.Component} {c.Finds}"),
+            .. plan.Changes.Where(c => c.Declares is not null).Select(c => $"{c.Component}: {c.Declares}"),
+        ]);
 
     // A new deploy builds on what the registry says, so nothing may be half done before it.
     private async Task SettleAsync(Label service, CancellationToken ct)

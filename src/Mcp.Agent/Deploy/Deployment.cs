@@ -38,6 +38,9 @@ public sealed record Deployment(
     /// go back.</summary>
     public IReadOnlyList<string>? Stays { get; init; }
 
+    /// <summary>What the pull has to say; null: nothing.</summary>
+    public IReadOnlyList<string>? PullNotes { get; init; }
+
     /// <summary>How long the new generation is watched: as long as the longest of its components.</summary>
     [JsonIgnore]
     public TimeSpan Watch => Rollouts.Count == 0 ? TimeSpan.Zero : Rolling().Max(r => r.Component.Watch);

@@ -24,7 +24,7 @@ internal sealed class Heartbeats(
     private readonly RenewalPace<string> _pace = new(time);
     private TimeSpan _interval = TimeSpan.FromSeconds(2);
     private NodeFacts? _facts;
-    private DateTimeOffset _probed;
+    private long _probed;
 
     public async Task RunAsync(CancellationToken ct)
     {
@@ -46,8 +46,8 @@ internal sealed class Heartbeats(
     private async Task BeatAsync(Master.MasterClient master, CancellationToken ct)
     {
         // Probing the runtimes starts programs; their answers seldom change.
-        if (_facts is null || time.GetUtcNow() - _probed > s_probeAgain)
-            (_facts, _probed) = (await node.FactsAsync(ct), time.GetUtcNow());
+        if (_facts is null || time.GetElapsedTime(_probed) > s_probeAgain)
+            (_facts, _probed) = (await node.FactsAsync(ct), time.GetTimestamp());
         var beat = new HeartbeatRequest
         {
             Facts = node.Anew(_facts).ToWire(time.GetUtcNow()),

@@ -1,6 +1,7 @@
 using Mcp.Agent.Reconcile;
 using Mcp.Agent.Registry;
 using Mcp.Model.Drift;
+using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
 
@@ -12,7 +13,12 @@ public sealed record ServicesStatus(
     Label Node,
     IReadOnlyList<ComponentView> Components,
     IReadOnlyList<DriftItem> Drift,
-    IReadOnlyList<RuntimeSight> Silent);
+    IReadOnlyList<RuntimeSight> Silent)
+{
+    /// <summary>What is wanted was not seen, or something else was: it may have come since.</summary>
+    public bool IsInDoubt => Drift.Count > 0 || Components.Any(c =>
+        c is { Observed: null, Stored.Desired: DesiredState.Running, Sight: null or { Silent: null } });
+}
 
 /// <param name="Observed">Null: there is no such instance.</param>
 /// <param name="Restarts">In a row.</param>

@@ -32,6 +32,7 @@ public sealed class Reconciler(
     private static readonly TimeSpan s_watchAgain = TimeSpan.FromSeconds(1);
     // One that takes longer goes on beside the next rounds.
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_soonest = TimeSpan.FromSeconds(1);
     private const int AtOnce = 8;
     private static readonly Pace s_pace = new(s_watchAgain, TimeSpan.FromSeconds(5));
     private readonly Troubles _troubles = new(registry.Events, over: EventKind.DriftMended, EventKind.DriftFailed);
@@ -40,6 +41,8 @@ public sealed class Reconciler(
     private readonly SemaphoreSlim _turns = new(AtOnce, AtOnce);
     private readonly Dictionary<Label, Task> _repairs = [];
     private volatile IReadOnlyList<DriftItem> _drift = [];
+    private readonly Lock _soon = new();
+    private Task _looking = Task.CompletedTask;
 
     public Sight Sight => sight;
 
@@ -173,6 +176,20 @@ public sealed class Reconciler(
         {
             // What was observed before stays.
         }
+    }
+
+    /// <summary>The same for whoever asks in a moment of doubt: as many as ask at once have one look, and none waits for long.</summary>
+    public async Task LookSoonAsync(CancellationToken ct)
+    {
+        Task looking;
+        lock (_soon)
+        {
+            if (_looking.IsCompleted)
+                _looking = LookAsync(CancellationToken.None);
+            looking = _looking;
+        }
+
+        await looking.WaitAsync(s_soonest, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <summary>Lists and compares.</summary>

@@ -30,13 +30,15 @@ internal sealed class AgentRpc(
     {
         var service = Wanted(request, context);
         var options = Options(request, context);
+        // The call may be over before the deploy is, and cannot be asked then.
+        var isMasters = AuthInterceptor.CallerOf(context).IsMaster;
         var work = new Work(Work.Deploy, options.By) { Patience = context.CancellationToken };
         await StepStream.SendAsync(work, DeployAsync, responseStream, context.CancellationToken);
 
         async Task<StepEvent> DeployAsync()
         {
             var finished = new StepEvent { Unchanged = !await CarriedOutAsync() };
-            if (AuthInterceptor.CallerOf(context).IsMaster && registry.Components.Find(service.Name) is { } kept)
+            if (isMasters && registry.Components.Find(service.Name) is { } kept)
             {
                 finished.Revision = Revision.Of(kept.AsAsked).ToWire();
                 finished.Release = registry.Releases.Last(service.Name);
@@ -117,13 +119,19 @@ internal sealed class AgentRpc(
     public override Task PullFile(PullFileRequest request, IServerStreamWriter<FileChunk> responseStream, ServerCallContext context) =>
         FileTransfer.PullAsync(node.Files, request, responseStream, context.CancellationToken);
 
-    public override Task<StatusReply> Status(StatusRequest request, ServerCallContext context)
+    public override async Task<StatusReply> Status(StatusRequest request, ServerCallContext context)
     {
         var service = Service(request.Service);
-        var reply = node.Services.Status(service).ToWire();
-        return service is not null && reply.Components.Count == 0
-            ? throw Unknown(service.Text)
-            : Task.FromResult(reply);
+        var status = node.Services.Status(service);
+        // Somebody has just changed something, it may be.
+        if (status.IsInDoubt)
+        {
+            await node.Reconciler.LookSoonAsync(context.CancellationToken);
+            status = node.Services.Status(service);
+        }
+
+        var reply = status.ToWire();
+        return service is not null && reply.Components.Count == 0 ? throw Unknown(service.Text) : reply;
     }
 
     public override async Task<LiveCheckReply> LiveCheck(StatusRequest request, ServerCallContext context)

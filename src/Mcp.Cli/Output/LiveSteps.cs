@@ -98,6 +98,12 @@ internal sealed class LiveSteps
         else if (Ended(step, finished) is { } line)
         {
             Line(write, line);
+            // What it was about is over; what was done before it is taken back now, which takes its time.
+            if (step.Kind != StepEvent.Types.Kind.Failed)
+                return;
+            (_name, _detail) = ("undo", "");
+            _step.Restart();
+            now?.Invoke(_name);
         }
     }
 

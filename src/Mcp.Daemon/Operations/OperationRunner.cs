@@ -58,6 +58,12 @@ public sealed record JournalEntry(Guid Id, string Kind, string Subject, int Step
 
 public interface IJournal
 {
+    /// <summary>Makes room for <see cref="MarkUndoing"/>.</summary>
+    void Prepare(Guid id);
+
+    /// <summary>For when it cannot be saved: it is being undone from now on.</summary>
+    void MarkUndoing(Guid id);
+
     void Save(JournalEntry entry);
 
     /// <param name="why">What failed; empty: nothing.</param>
@@ -143,6 +149,8 @@ public sealed class OperationRunner<TState>(
             try
             {
                 journal.Save(entry);
+                if (onFailure == OnFailure.Undo)
+                    journal.Prepare(entry.Id);
                 report(steps[i].Name, StepMark.Started, "");
                 // What was cancelled before it is cancelled in it; what it is too late for is not.
                 (steps[i].OnCancel == OnCancel.TooLate ? ct : both.Token).ThrowIfCancellationRequested();
@@ -207,6 +215,8 @@ public sealed class OperationRunner<TState>(
         {
             // Where the disk is full, undoing goes before writing it down: it frees something, and it is safe to repeat.
             unwritten = TrySave(entry with { Step = i, Undoing = true, State = write(state) });
+            if (unwritten is not null)
+                journal.MarkUndoing(entry.Id);
             using var limit = new CancellationTokenSource(undoLimit?.Invoke(state) ?? s_undoLimit);
             await steps[i].UndoAsync(state, limit.Token);
             report(steps[i].Name, StepMark.Undone, "");

@@ -146,6 +146,7 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
                 New = there.Next.GetValueOrDefault(wanted.Name, 1),
                 StopsFirst = taken is not null,
                 Finds = Found(wanted, there),
+                Declares = Declared(wanted, null),
                 Pulls = Pulls(wanted, null, asked),
                 Why = Sentence(
                     Sentence(Sentence("new", Found(wanted, there)), active ? taken : "not started: active = false"),
@@ -167,6 +168,7 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
             New = there.Next.GetValueOrDefault(wanted.Name, before.Generation + 1),
             StopsFirst = first is not null,
             Finds = Found(wanted, there),
+            Declares = Declared(wanted, before),
             Pulls = Pulls(wanted, before, asked),
             Why = Sentence(Sentence(Sentence(Sentence(reason, Found(wanted, there)), first), Declared(wanted, before)), news),
             Fields = FieldChanges.Of(before.Definition, wanted),

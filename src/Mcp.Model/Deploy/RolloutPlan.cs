@@ -34,6 +34,9 @@ public sealed record ComponentChange
     /// <summary>The registry is asked for the image of what comes, also where there is a copy.</summary>
     public bool Pulls { get; init; }
 
+    /// <summary>What its image keeps in volumes that nobody wrote, a sentence; null: nothing.</summary>
+    public string? Declares { get; init; }
+
     /// <summary>A sentence for people: what makes it change, or stop first.</summary>
     public required string Why { get; init; }
 

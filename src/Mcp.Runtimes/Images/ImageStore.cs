@@ -90,7 +90,7 @@ internal sealed class ImageStore(
             }
             catch (McpException e) when (Find(image) is { } copy)
             {
-                progress?.Report($"{e.Message}; the copy of {image} on this node serves");
+                progress.Note($"{e.Message}; the copy of {image} on this node serves");
                 return copy;
             }
 
@@ -229,7 +229,7 @@ internal sealed class ImageStore(
 
         if (Find(image) is not { } here)
             throw failure;
-        progress?.Report($"{failure.Message}; the copy on this node serves");
+        progress.Note($"{failure.Message}; the copy on this node serves");
         return here;
     }
 

@@ -16,7 +16,7 @@ internal sealed record DockerPull(string? Status, string? Id, DockerPulled? Prog
 internal sealed record DockerPulled(long Current, long Total);
 
 internal sealed record LibpodState(
-    string? Status, int ExitCode, DateTimeOffset StartedAt, string? Error, int Pid = 0, DateTimeOffset FinishedAt = default);
+    string? Status, int ExitCode, DateTimeOffset StartedAt, string? Error, int Pid = 0, DateTimeOffset FinishedAt = default, int ConmonPid = 0);
 
 internal sealed record LibpodHostConfig(string? NetworkMode);
 
@@ -73,7 +73,8 @@ internal sealed record LibpodListed(
     long StartedAt,
     Dictionary<string, string>? Labels,
     LibpodPort[]? Ports,
-    string? ImageId = null);
+    string? ImageId = null,
+    int Pid = 0);
 
 internal sealed record LibpodStored(string? Id, string[]? RepoTags, long Size);
 

@@ -39,14 +39,14 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
                     e);
             }
 
-            progress?.Report($"the registry did not answer ({e.Message}); the copy of {image} on this node serves");
+            progress.Note($"the registry did not answer ({e.Message}); the copy of {image} on this node serves");
         }
         catch (OperationCanceledException e) when (limit.IsOver)
         {
             var late = $"the registry did not deliver within {pullLimit.TotalSeconds:0} s";
             if (here is null)
                 throw new McpException(ErrorCode.ImagePull, $"cannot pull {image}: {late}", "is its registry reachable from this node?", e);
-            progress?.Report($"{late}; the copy of {image} on this node serves");
+            progress.Note($"{late}; the copy of {image} on this node serves");
         }
 
         return (await FindAsync(image.Text, ct))?.Id

@@ -17,6 +17,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     private static readonly TimeSpan s_startLimit = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_listLimit = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_longestExec = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan s_removeAgain = TimeSpan.FromMilliseconds(200);
+    private const int MostRemovals = 5;
     private const string OwnedFilter = "%7B%22label%22%3A%5B%22mcp.service%22%5D%7D";
     // podman 4.3 matches no event by a label without a value, so the label is looked at here.
     private const string WatchFilter = "%7B%22type%22%3A%5B%22container%22%5D%7D";
@@ -143,6 +145,9 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     public async Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct)
     {
         var container = await LookAsync(name, ct);
+        // podman would wait for who watched it.
+        if (container?.State is { } state && StateOf(state) == InstanceState.Failed)
+            return;
         // podman stops nothing that is paused.
         if (container?.State?.Status == "paused")
         {
@@ -167,20 +172,37 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         if (await LookAsync(name, ct) is not { } container)
             return;
         var volumes = keepsVolumes || !NamelessVolumes.AreUnwanted(container) ? "false" : "true";
-        await PodmanFaults.ToldAsync($"cannot remove {name}", () => _client.CallAsync(
-            HttpMethod.Delete,
-            $"/containers/{name}?force=true&volumes={volumes}&timeout=0",
-            s_startLimit,
-            ct,
-            HttpStatusCode.NotFound));
+        await PodmanFaults.ToldAsync($"cannot remove {name}", async () =>
+        {
+            // podman sees only when it is asked that one whose watcher was killed has ended, and fails that once.
+            var isGone = container.State is { } state && StateOf(state) == InstanceState.Failed;
+            for (var tries = 1; ; tries++)
+            {
+                try
+                {
+                    return await RemoveAsync(name, volumes, ct);
+                }
+                catch (LibpodException e) when (isGone && e.Status != 0 && tries < MostRemovals)
+                {
+                    await Task.Delay(s_removeAgain, ct);
+                }
+            }
+        });
     }
+
+    private Task<HttpStatusCode> RemoveAsync(InstanceName name, string volumes, CancellationToken ct) => _client.CallAsync(
+        HttpMethod.Delete,
+        $"/containers/{name}?force=true&volumes={volumes}&timeout=0",
+        s_startLimit,
+        ct,
+        HttpStatusCode.NotFound);
 
     public async Task<InstanceInfo?> InspectAsync(InstanceName name, CancellationToken ct)
     {
         if (await LookAsync(name, ct) is not { } container)
             return null;
         var state = container.State ?? new LibpodState(null, 0, default, null);
-        var parsed = PodmanStates.Of(state.Status);
+        var parsed = StateOf(state);
         var labels = container.Config?.Labels;
         return new InstanceInfo
         {
@@ -217,7 +239,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
             if (PodmanNames.Of(listed) is { } name
                 && await PodmanFaults.ToldAsync($"cannot rename {name}", () => PodmanNames.HasItsOwnAsync(_client, listed, name, ct)))
             {
-                all.Add(Info(listed, name));
+                all.Add(await AsItIsAsync(Info(listed, name), listed.Pid, ct));
             }
         }
 
@@ -326,6 +348,22 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
             ErrorCode.PortAddress,
             $"the port {FixedPorts.Format(sixth)} would lead nowhere: the network {network} has no IPv6",
             "use an IPv4 address, or a network that has it: podman network create --ipv6 NAME");
+    }
+
+    // In the list podman does not say who watches it.
+    private async Task<InstanceInfo> AsItIsAsync(InstanceInfo told, int init, CancellationToken ct)
+    {
+        if (told.State != InstanceState.Running || !PodmanProcesses.IsGone(init))
+            return told;
+        return await LookAsync(told.Name, ct) is { State: { } state } ? told with { State = StateOf(state) } : told;
+    }
+
+    // Where the service is another's, so may the process namespace be.
+    private InstanceState StateOf(LibpodState state)
+    {
+        var told = PodmanStates.Of(state.Status);
+        var isGone = told == InstanceState.Running && _options.StartService && PodmanProcesses.AreGone(state.Pid, state.ConmonPid);
+        return isGone ? InstanceState.Failed : told;
     }
 
     private static InstanceInfo Info(LibpodListed listed, InstanceName name)

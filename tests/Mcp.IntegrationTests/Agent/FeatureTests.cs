@@ -82,6 +82,42 @@ public class FeatureTests(NodeFixture node)
         NodeFixture.Succeeded(await node.McpAsync("undeploy", name));
     }
 
+    [Theory]
+    [InlineData("container")]
+    [InlineData("microvm")]
+    public async Task A_program_finds_what_programs_expect_of_a_machine(string runtime)
+    {
+        var name = $"expects-{runtime}";
+        const string program = "echo said to a file > /dev/stdout; echo and to another > /dev/fd/2; busybox ls -ld /dev/shm | busybox cut -c1-10;"
+            + " echo shared > /dev/shm/mine && echo shm is writable; for d in /run /dev/pts /dev/mqueue; do [ -d $d ] && echo has $d; done;"
+            + " echo ready; while :; do busybox sleep 0.1; done";
+        NodeFixture.Succeeded(await node.McpAsync("deploy", node.Write(name, $"""
+            name = "{name}"
+            [[components]]
+            name = "worker"
+            runtime = "{runtime}"
+            image = "{node.Image("shell")}"
+            cmd = ["-c", "{program}"]
+            stop_grace = "1s"
+            """)));
+        async Task<string> LogAsync()
+        {
+            var (_, output, error) = await node.McpAsync("logs", name);
+            return output + error;
+        }
+
+        await NodeFixture.UntilAsync(async () => (await LogAsync()).Contains("ready", StringComparison.Ordinal), "it is ready", LogAsync);
+        var log = await LogAsync();
+        foreach (var line in (string[])[
+            "said to a file", "and to another", "drwxrwxrwt", "shm is writable", "has /run", "has /dev/pts", "has /dev/mqueue",
+        ])
+        {
+            Assert.Contains(line, log, StringComparison.Ordinal);
+        }
+
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", name));
+    }
+
     [Fact]
     public async Task One_component_is_deployed_alone()
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Mcp.IntegrationTests.Hosts;
@@ -51,6 +52,30 @@ public class OddContainerTests(NodeFixture node)
             "status says that it is paused");
         NodeFixture.Succeeded(await node.PodmanAsync("unpause", "paused.web.1"));
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "paused"));
+    }
+
+    // podman goes on taking it for running.
+    [Fact]
+    public async Task One_whose_watcher_was_killed_before_it_is_made_anew_when_it_ends_and_can_be_removed()
+    {
+        NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("unwatched", "v1")));
+        await KillBothAsync();
+        await NodeFixture.UntilAsync(async () => await node.GetAsync("unwatched") == "hello from v1", "it is made anew");
+        Assert.Equal(["unwatched.web.1"], await node.ContainersAsync("unwatched"));
+        // And while nobody mends it.
+        NodeFixture.Succeeded(await node.McpAsync("stop", "unwatched"));
+        NodeFixture.Succeeded(await node.McpAsync("start", "unwatched"));
+        await KillBothAsync();
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "unwatched"));
+        Assert.Empty(await node.ContainersAsync("unwatched"));
+
+        async Task KillBothAsync()
+        {
+            var pids = NodeFixture.Succeeded(await node.PodmanAsync(
+                "inspect", "--format", "{{.State.ConmonPid}} {{.State.Pid}}", "unwatched.web.1")).Split(' ');
+            foreach (var pid in pids.Select(p => int.Parse(p, CultureInfo.InvariantCulture)))
+                System.Diagnostics.Process.GetProcessById(pid).Kill();
+        }
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using Mcp.Agent.Reconcile;
+using Mcp.Machine;
 using Mcp.Model.Health;
 using Mcp.Model.Names;
 using Mcp.TestKit.Fakes;
@@ -67,6 +68,33 @@ public sealed class RestartKeeperTests
         }
 
         Directory.Delete(directory, recursive: true);
+    }
+
+    // Two hours back, while it waits.
+    [Fact]
+    public void A_clock_that_is_set_changes_no_pause()
+    {
+        var clock = new SetClock(_time);
+        var keeper = new RestartKeeper(new SteadyTime(clock));
+        Assert.True(keeper.May(s_web, out _));
+        clock.Ahead = TimeSpan.FromHours(-2);
+        Assert.False(keeper.May(s_web, out _));
+        _time.Advance(RestartBackoff.Pause(0));
+        Assert.True(keeper.May(s_web, out _));
+        clock.Ahead = TimeSpan.FromHours(2);
+        Assert.False(keeper.May(s_web, out _));
+        Assert.Equal(2, keeper.Count(s_web));
+    }
+
+    private sealed class SetClock(TimeProvider time) : TimeProvider
+    {
+        public TimeSpan Ahead { get; set; }
+
+        public override long TimestampFrequency => time.TimestampFrequency;
+
+        public override DateTimeOffset GetUtcNow() => time.GetUtcNow() + Ahead;
+
+        public override long GetTimestamp() => time.GetTimestamp();
     }
 
     private RestartKeeper Flapping()

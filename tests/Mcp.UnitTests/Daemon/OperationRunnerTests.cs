@@ -56,7 +56,7 @@ public class OperationRunnerTests
         Assert.False(e.Undone);
         Assert.Empty(world);
         journal.FullFrom = int.MaxValue;
-        await Runner(world, journal, null).RunAsync(Assert.Single(journal.Open()) with { Undoing = true }, null, CancellationToken.None);
+        await Runner(world, journal, null).RunAsync(Assert.Single(journal.Open()), null, CancellationToken.None);
         Assert.Empty(world);
         Assert.Empty(journal.Open());
     }
@@ -176,6 +176,8 @@ public class OperationRunnerTests
     private sealed class MemoryJournal : IJournal
     {
         private readonly Dictionary<Guid, JournalEntry> _entries = [];
+        private readonly HashSet<Guid> _prepared = [];
+        private readonly HashSet<Guid> _marked = [];
         private int _writes;
 
         /// <summary>From this write on nothing happens any more, in the world neither; 0: never.</summary>
@@ -187,6 +189,15 @@ public class OperationRunnerTests
         {
             if (KilledAt > 0 && _writes >= KilledAt)
                 throw new OperationCanceledException("killed");
+        }
+
+        public void Prepare(Guid id) => _prepared.Add(id);
+
+        public void MarkUndoing(Guid id)
+        {
+            LiveOrThrow();
+            if (_prepared.Contains(id))
+                _marked.Add(id);
         }
 
         public void Save(JournalEntry entry)
@@ -213,6 +224,7 @@ public class OperationRunnerTests
                 throw new IOException("no space left");
         }
 
-        public IReadOnlyList<JournalEntry> Open() => [.. _entries.Values];
+        public IReadOnlyList<JournalEntry> Open() =>
+            [.. _entries.Values.Select(e => e with { Undoing = e.Undoing || _marked.Contains(e.Id) })];
     }
 }

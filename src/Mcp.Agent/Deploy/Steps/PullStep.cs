@@ -14,21 +14,36 @@ public sealed class PullStep(RuntimeSet runtimes, ImagePulls images, ImageMounts
 
     public async Task<Deployment> RunAsync(Deployment state, IProgress<string> progress, CancellationToken ct)
     {
+        var notes = new Notes(progress);
         var brought = new List<(ComponentDefinition Component, string Told)>();
         foreach (var rolling in state.Rolling())
         {
             var (component, image) = (rolling.Component, rolling.Component.Image);
             var before = rolling is { Pulls: false, Old: { } old } ? await mounts.MeantAsync(old, image, state.PreviousService, ct) : "";
             var wish = new ImageWish(rolling.Pulls, before);
-            brought.Add((component, await images.PullAsync(runtimes.For(component), rolling.New, component, wish, progress, ct)));
+            brought.Add((component, await images.PullAsync(runtimes.For(component), rolling.New, component, wish, notes, ct)));
         }
 
         // Of all at once: the next plan knows them all then.
         var wrong = await Task.WhenAll(brought.Select(b => mounts.DiffersAsync(state.Service.Name, b.Component, b.Told, ct)));
         if (wrong.OfType<McpException>().FirstOrDefault() is { } first)
             throw first;
-        return state;
+        return state with { PullNotes = notes.Told };
     }
 
     public Task UndoAsync(Deployment state, CancellationToken ct) => Task.CompletedTask;
+
+    /// <summary>Who asked for a newer image learns that there is none to be had.</summary>
+    public string Sum(Deployment state) => string.Join("; ", state.PullNotes ?? []);
+
+    private sealed class Notes(IProgress<string> progress) : IPullNotes
+    {
+        private readonly List<string> _told = [];
+
+        public IReadOnlyList<string>? Told => _told.Count == 0 ? null : _told;
+
+        public void Note(string what) => _told.Add(what);
+
+        public void Report(string value) => progress.Report(value);
+    }
 }

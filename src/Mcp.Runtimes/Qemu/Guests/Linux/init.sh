@@ -12,13 +12,17 @@ $b mount -t ext4 -o ro /dev/vda /lower
 $b mount -t tmpfs -o mode=0755 overlay /upper
 $b mkdir /upper/files /upper/work
 $b mount -t overlay -o lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work overlay /root
-$b mkdir -p /root/proc /root/sys /root/dev /root/etc /root/.mcp
+$b mkdir -p /root/proc /root/sys /root/dev /root/etc /root/run /root/.mcp
 $b mount -t proc proc /root/proc
 $b mount -t sysfs -o ro sys /root/sys
+$b mkdir -p /dev/pts /dev/shm /dev/mqueue
+for link in fd: stdin:/0 stdout:/1 stderr:/2; do $b ln -sf "/proc/self/fd${link#*:}" "/dev/${link%%:*}"; done
+# Whoever the program is, it writes to what it has as standard output.
+$b chmod 0666 /dev/console /proc/self/fd/1
 $b mount --bind /dev /root/dev
-$b mkdir -p /dev/pts /dev/shm
-$b mount -t devpts -o mode=0620,ptmxmode=0666 devpts /dev/pts
-$b mount -t tmpfs -o mode=1777 shm /dev/shm
+$b mount -t devpts -o gid=5,mode=0620,ptmxmode=0666 devpts /root/dev/pts
+$b mount -t tmpfs -o mode=1777,nosuid,nodev shm /root/dev/shm
+$b mount -t mqueue mqueue /root/dev/mqueue 2> /dev/null
 for volume in $VOLUMES; do
   tag=${volume%%:*} rest=${volume#*:}
   $b mkdir -p "/root${rest#*:}"
