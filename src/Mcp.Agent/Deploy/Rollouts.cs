@@ -84,11 +84,14 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
         var wanted = registry.Components.List().Where(c => c.Service != service && c.Desired == DesiredState.Running);
         if (wanted.FirstOrDefault(c => planner.Clash(service, component, c.Service, c.Definition) is not null) is not { } holder)
             return;
+        var volume = planner.VolumeClash(service, component, holder.Service, holder.Definition);
+        var what = volume ?? planner.Clash(service, component, holder.Service, holder.Definition);
         throw new McpException(
-            ErrorCode.VolumeHeld,
-            $"{service}.{component.Name} is not started beside {holder.Instance} of service {holder.Service}: "
-                + $"{planner.Clash(service, component, holder.Service, holder.Definition)}",
-            $"stop it first (mcp stop {holder.Service}); where several writers of a volume are meant, say :shared on both");
+            volume is null ? ErrorCode.PortInUse : ErrorCode.VolumeHeld,
+            $"{service}.{component.Name} is not started beside {holder.Instance} of service {holder.Service}: {what}",
+            volume is null
+                ? $"give one of them another port, or stop the other one first (mcp stop {holder.Service})"
+                : $"stop it first (mcp stop {holder.Service}); where several writers of a volume are meant, say :shared on both");
     }
 
     // Before anything is touched. Whoever goes in this deploy will have ended.

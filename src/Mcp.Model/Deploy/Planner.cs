@@ -59,7 +59,8 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
     public string? Clash(Label service, ComponentDefinition one, Label others, ComponentDefinition other) =>
         VolumeClash(service, one, others, other) ?? PortClash(one, other);
 
-    private string? VolumeClash(Label service, ComponentDefinition one, Label others, ComponentDefinition other)
+    /// <summary>The same, of volumes alone.</summary>
+    public string? VolumeClash(Label service, ComponentDefinition one, Label others, ComponentDefinition other)
     {
         var volume = one.Volumes.FirstOrDefault(v => v.Writable
             && other.Volumes.Any(o => o.Writable && (o.Exclusive || v.Exclusive) && overlap(root.Of(others, o), root.Of(service, v))));

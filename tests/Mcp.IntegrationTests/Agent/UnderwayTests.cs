@@ -62,6 +62,19 @@ public sealed class UnderwayTests(NodeFixture node)
         await NodeFixture.UntilAsync(async () => (await node.ContainersAsync("under")).Length == 0, "it is taken back");
     }
 
+    // Whoever began it is not there any more, and cannot be asked anything.
+    [Fact]
+    public async Task One_whose_caller_is_gone_ends_well_for_those_who_follow_it()
+    {
+        NodeFixture.Succeeded(await node.McpAsync("deploy", "--detach", File(4, watch: "3s")));
+        var status = NodeFixture.Succeeded(await node.McpAsync("status", "under"));
+        Assert.DoesNotContain("removed", status, StringComparison.Ordinal);
+        var told = NodeFixture.Succeeded(await node.McpAsync("deploy", "--attach", "under"));
+        Assert.Contains("  ok      retire", told, StringComparison.Ordinal);
+        Assert.DoesNotContain("drift", NodeFixture.Succeeded(await node.McpAsync("status", "under")), StringComparison.Ordinal);
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "under"));
+    }
+
     [Fact]
     public async Task An_agent_that_was_killed_goes_on_with_it_and_is_followed_again()
     {
