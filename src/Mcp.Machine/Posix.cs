@@ -10,6 +10,7 @@ public static partial class Posix
 {
     public const int TermSignal = 15;
     public const int KillSignal = 9;
+    public const int StopSignal = 19;
 
     public static bool IsRoot => EffectiveUser() == 0;
 

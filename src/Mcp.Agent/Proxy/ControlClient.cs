@@ -7,6 +7,7 @@ namespace Mcp.Agent.Proxy;
 internal sealed class ControlClient : IDisposable
 {
     private const string Host = "proxy";
+    private const int LongestAnswer = 64 * 1024;
     private readonly ControlSockets _sockets;
     private readonly HttpClient _http;
 
@@ -21,7 +22,7 @@ internal sealed class ControlClient : IDisposable
                     : config.ProxySocket,
                 ct),
         })
-        { Timeout = TimeSpan.FromSeconds(5) };
+        { Timeout = TimeSpan.FromSeconds(5), MaxResponseContentBufferSize = LongestAnswer };
     }
 
     public async Task PutAsync(int? process, ProxyRoutes routes, CancellationToken ct)

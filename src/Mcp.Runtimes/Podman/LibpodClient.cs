@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Mcp.Machine;
@@ -18,6 +19,10 @@ internal sealed class LibpodException(HttpStatusCode status, string message, Exc
 internal sealed class LibpodClient : IDisposable
 {
     private static readonly TimeSpan s_question = TimeSpan.FromSeconds(30);
+
+    // Of all that is read as a whole: the list of some ten thousand containers.
+    private const int LongestAnswer = 32 * 1024 * 1024;
+    private const int LongestError = 64 * 1024;
     private const string Prefix = "http://podman/v4.0.0/libpod";
     private const string DockerPrefix = "http://podman/v1.40";
     private readonly HttpClient _http;
@@ -29,7 +34,11 @@ internal sealed class LibpodClient : IDisposable
             ConnectCallback = (_, ct) => socket.ConnectAsync(ct),
             PooledConnectionIdleTimeout = TimeSpan.FromSeconds(20),
         };
-        _http = new HttpClient(handler, disposeHandler: true) { Timeout = Timeout.InfiniteTimeSpan };
+        _http = new HttpClient(handler, disposeHandler: true)
+        {
+            Timeout = Timeout.InfiniteTimeSpan,
+            MaxResponseContentBufferSize = LongestAnswer,
+        };
     }
 
     public Task<T?> GetAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken ct)
@@ -62,8 +71,7 @@ internal sealed class LibpodClient : IDisposable
     public Task<string> PostAsync<T>(string path, T body, JsonTypeInfo<T> type, TimeSpan time, CancellationToken ct) =>
         WithinAsync(time, async token =>
     {
-        using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, type));
-        content.Headers.ContentType = new("application/json");
+        using var content = Json(body, type);
         using var response = await SendAsync(HttpMethod.Post, Prefix + path, content, HttpCompletionOption.ResponseContentRead, token);
         await EnsureAsync(response, token);
         return await response.Content.ReadAsStringAsync(token);
@@ -71,17 +79,31 @@ internal sealed class LibpodClient : IDisposable
 
     /// <summary>The caller owns the response and its stream.</summary>
     public Task<HttpResponseMessage> StreamAsync(HttpMethod method, string path, CancellationToken ct) =>
-        OpenAsync(method, Prefix + path, ct);
+        OpenAsync(method, Prefix + path, null, ct);
+
+    /// <summary>The same with something to send.</summary>
+    public async Task<HttpResponseMessage> StreamAsync<T>(string path, T body, JsonTypeInfo<T> type, CancellationToken ct)
+    {
+        using var content = Json(body, type);
+        return await OpenAsync(HttpMethod.Post, Prefix + path, content, ct);
+    }
 
     /// <summary>The same of Docker's API, which podman speaks, too.</summary>
     public Task<HttpResponseMessage> StreamDockerAsync(HttpMethod method, string path, CancellationToken ct) =>
-        OpenAsync(method, DockerPrefix + path, ct);
+        OpenAsync(method, DockerPrefix + path, null, ct);
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<HttpResponseMessage> OpenAsync(HttpMethod method, string address, CancellationToken ct)
+    private static ByteArrayContent Json<T>(T body, JsonTypeInfo<T> type)
     {
-        var response = await SendAsync(method, address, null, HttpCompletionOption.ResponseHeadersRead, ct);
+        var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body, type));
+        content.Headers.ContentType = new("application/json");
+        return content;
+    }
+
+    private async Task<HttpResponseMessage> OpenAsync(HttpMethod method, string address, HttpContent? body, CancellationToken ct)
+    {
+        var response = await SendAsync(method, address, body, HttpCompletionOption.ResponseHeadersRead, ct);
         try
         {
             await EnsureAsync(response, ct);
@@ -111,6 +133,10 @@ internal sealed class LibpodClient : IDisposable
             // From our own connect: podman could not be started, and why.
             throw own;
         }
+        catch (HttpRequestException e) when (e.HttpRequestError == HttpRequestError.ConfigurationLimitExceeded)
+        {
+            throw new LibpodException(0, $"podman's answer is longer than {LongestAnswer >> 20} MiB", e);
+        }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
             throw new LibpodException(0, $"podman cannot be reached: {(e.InnerException ?? e).Message}", e);
@@ -121,7 +147,7 @@ internal sealed class LibpodClient : IDisposable
     {
         if (response.IsSuccessStatusCode)
             return;
-        var text = await response.Content.ReadAsStringAsync(ct);
+        var text = Encoding.UTF8.GetString(await BoundedBody.ReadAsync(response.Content, LongestError, ct));
         try
         {
             var error = JsonSerializer.Deserialize(text, LibpodJson.Default.LibpodError);

@@ -45,6 +45,8 @@ internal sealed record LibpodContainer
     public LibpodHostConfig? HostConfig { get; init; }
 
     public LibpodMounted[]? Mounts { get; init; }
+
+    public string[]? ExecIDs { get; init; }
 }
 
 internal sealed record LibpodImageConfig(JsonElement? Volumes);
@@ -92,7 +94,12 @@ internal sealed record LibpodEvent(string? Action, LibpodActor? Actor);
 
 internal sealed record LibpodExecCreated(string? Id);
 
-internal sealed record LibpodExecState(bool Running, int ExitCode);
+/// <summary>Of a program inside a container. One that was made and has not begun neither runs nor has ended.</summary>
+/// <param name="Pid">On the host, while it runs.</param>
+/// <param name="CanRemove">It has ended.</param>
+internal sealed record LibpodExecState(bool Running, int ExitCode, int Pid, bool CanRemove, LibpodProcess? ProcessConfig);
+
+internal sealed record LibpodProcess(string? Entrypoint, string[]? Arguments);
 
 internal sealed record LibpodExecCreate(
     [property: JsonPropertyName("Cmd")] IReadOnlyList<string> Cmd,

@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
-using Mcp.Machine;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Instances;
@@ -16,7 +15,6 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
 {
     private static readonly TimeSpan s_startLimit = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_listLimit = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan s_longestExec = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan s_removeAgain = TimeSpan.FromMilliseconds(200);
     private const int MostRemovals = 5;
     private const string OwnedFilter = "%7B%22label%22%3A%5B%22mcp.service%22%5D%7D";
@@ -30,6 +28,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     private readonly ShownImage _shown;
     private readonly PodmanChecks _checks;
     private readonly PodmanImages _images;
+    private readonly PodmanExec _exec;
     private bool _isSwept;
 
     public PodmanRuntime(PodmanOptions options)
@@ -40,6 +39,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         _shown = new ShownImage(_client);
         _checks = new PodmanChecks(_client);
         _images = new PodmanImages(_client, options.PullLimit);
+        _exec = new PodmanExec(_client);
         Stock = new PodmanStock(_client);
         LocalImages = new LocalImages(_images.IdAsync, _images.ExportAsync, _images.VolumesAsync);
     }
@@ -274,22 +274,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         IReadOnlyList<string> command,
         TimeSpan limit,
         CancellationToken ct) =>
-        PodmanFaults.ToldAsync($"cannot run {command[0]} inside {name}", async () =>
-        {
-            using var over = new Within(limit, ct);
-            try
-            {
-                return await ExecAsync(name, command, over.Token);
-            }
-            catch (OperationCanceledException e) when (over.IsOver)
-            {
-                throw new McpException(
-                    ErrorCode.ProgramHangs,
-                    $"{Label.Clip(command[0])} in {name} did not end within {Durations.Format(limit)}",
-                    "",
-                    e);
-            }
-        });
+        PodmanFaults.ToldAsync($"cannot run {command[0]} inside {name}", () => _exec.RunAsync(name, command, limit, ct));
 
     public async Task<bool?> ListensAsync(InstanceName name, int port, CancellationToken ct)
     {
@@ -304,25 +289,6 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         _shown.Dispose();
         _client.Dispose();
         _socket.Dispose();
-    }
-
-    private async Task<(int ExitCode, string Output)> ExecAsync(
-        InstanceName name,
-        IReadOnlyList<string> command,
-        CancellationToken ct)
-    {
-        var request = new LibpodExecCreate(command, true, true);
-        var answer = await _client.PostAsync($"/containers/{name}/exec", request, LibpodJson.Default.LibpodExecCreate, s_startLimit, ct);
-        var created = JsonSerializer.Deserialize(answer, LibpodJson.Default.LibpodExecCreated);
-        var start = new LibpodExecStart(false, false);
-        var output = await _client.PostAsync(
-            $"/exec/{created!.Id}/start",
-            start,
-            LibpodJson.Default.LibpodExecStart,
-            s_longestExec,
-            ct);
-        var state = await _client.GetAsync($"/exec/{created.Id}/json", LibpodJson.Default.LibpodExecState, ct);
-        return (state?.ExitCode ?? -1, output);
     }
 
     // podman takes connections on an address of a family that the network does not have, and passes no byte.

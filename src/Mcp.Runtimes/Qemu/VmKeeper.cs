@@ -231,7 +231,16 @@ public static class VmKeeper
     {
         try
         {
-            said((await from.ReadToEndAsync(ct)).Trim());
+            // A guest can make QEMU complain for as long as it runs.
+            var last = "";
+            var buffer = new char[LastErrors];
+            for (int read; (read = await from.ReadAsync(buffer, ct)) > 0;)
+            {
+                last += new string(buffer, 0, read);
+                last = last[^Math.Min(last.Length, LastErrors)..];
+            }
+
+            said(last.Trim());
         }
         catch (OperationCanceledException)
         {
