@@ -66,7 +66,7 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
                     return;
                 progress.Report(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{component.Name}: probe {tries + 1} of {check.Retries}: {life.Last.Answered}"));
+                    $"{component.Name}: probe {tries + 1} of {check.Retries}: {life.Last.Brief}"));
             }
 
             await Task.Delay(check?.Interval ?? s_acceptEvery, ct);

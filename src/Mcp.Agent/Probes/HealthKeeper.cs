@@ -27,10 +27,15 @@ public sealed class HealthKeeper : IDisposable
 
     private const int AtOnce = 8;
 
+    // Programs inside instances cost more than questions from outside.
+    private const int ExecsAtOnce = 4;
+    private const int SlowAtOnce = 64;
+
     // A third of what is checked, and no fewer than this many.
     private const int LeastMany = 3;
     private static readonly TimeSpan s_round = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_again = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_slow = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_late = TimeSpan.FromSeconds(5);
     private static readonly TroubleKey s_node = TroubleKey.Of("");
     private readonly AgentRegistry _registry;
@@ -40,8 +45,8 @@ public sealed class HealthKeeper : IDisposable
     private readonly TimeProvider _time;
     private readonly Troubles _troubles;
     private readonly Troubles _overload;
-    private readonly SemaphoreSlim _turns = new(AtOnce, AtOnce);
-    private readonly SemaphoreSlim _exec = new(1, 1);
+    private readonly Turns _turns;
+    private readonly Turns _exec;
     private readonly ConcurrentDictionary<(Label Service, Label Component), Watched> _watched = new();
     private long _lastRound;
 
@@ -50,10 +55,12 @@ public sealed class HealthKeeper : IDisposable
         (_registry, _runtimes, _gate, _locks, _time) = (registry, runtimes, gate, locks, time);
         _troubles = new Troubles(registry.Events, over: EventKind.ComponentWell, EventKind.ComponentUnhealthy);
         _overload = new Troubles(registry.Events, over: EventKind.NodeSteady, EventKind.NodeOverloaded);
+        _turns = new Turns(AtOnce, SlowAtOnce, s_slow, time);
+        _exec = new Turns(ExecsAtOnce, SlowAtOnce, s_slow, time);
         _lastRound = time.GetTimestamp();
     }
 
-    /// <summary>Why it is not well; null: it is, or nobody knows.</summary>
+    /// <summary>Why it is not well, as <see cref="HealthVerdict.Told"/>; null: it is, or nobody knows.</summary>
     public string? Of(Label service, Label component) => _watched.GetValueOrDefault((service, component))?.Why;
 
     /// <summary>What it answered last while it has time to become well; null: it was well since its start, or nobody knows.</summary>
@@ -131,8 +138,10 @@ public sealed class HealthKeeper : IDisposable
         }
 
         watched.Check = check;
-        if (await InTurnAsync(check.Exec.Count > 0 ? _exec : _turns, () => _gate.AskAsync(stored.Definition, stored.Instance, ct), ct)
-            is { Healthy: false } verdict)
+        var turns = check.Exec.Count > 0 ? _exec : _turns;
+        (var verdict, watched.IsSlow) = await turns.TakeAsync(
+            () => _gate.AskAsync(stored.Definition, stored.Instance, ct), watched.IsSlow, ct);
+        if (!verdict.Healthy)
         {
             Count(watched, check, verdict, isLate, info.Started);
             return;
@@ -142,21 +151,8 @@ public sealed class HealthKeeper : IDisposable
         _troubles.Over(Key(stored.Service, stored.Definition.Name));
     }
 
-    private Task<InstanceInfo?> InspectAsync(StoredComponent stored, CancellationToken ct) =>
-        InTurnAsync(_turns, () => _runtimes.For(stored.Definition).InspectAsync(stored.Instance, ct), ct);
-
-    private static async Task<T> InTurnAsync<T>(SemaphoreSlim turns, Func<Task<T>> act, CancellationToken ct)
-    {
-        await turns.WaitAsync(ct);
-        try
-        {
-            return await act();
-        }
-        finally
-        {
-            turns.Release();
-        }
-    }
+    private async Task<InstanceInfo?> InspectAsync(StoredComponent stored, CancellationToken ct) =>
+        (await _turns.TakeAsync(() => _runtimes.For(stored.Definition).InspectAsync(stored.Instance, ct), wasSlow: false, ct)).Result;
 
     private void Count(Watched watched, HealthCheck check, HealthVerdict verdict, bool isLate, DateTimeOffset? started)
     {
@@ -166,7 +162,7 @@ public sealed class HealthKeeper : IDisposable
         if (!counts)
         {
             var hasTime = !verdict.Ended && !watched.WasWell && !IsOver(stored.Definition, check, started);
-            watched.Starting = hasTime ? $"{verdict.Probed}: {verdict.Answered}" : null;
+            watched.Starting = hasTime ? verdict.Told : null;
             return;
         }
 
@@ -174,7 +170,7 @@ public sealed class HealthKeeper : IDisposable
         watched.Bad++;
         if (watched.Bad < MostBad)
             return;
-        watched.Why = $"{verdict.Probed}: {verdict.Answered}";
+        watched.Why = verdict.Told;
         _troubles.Tell(
             Key(stored.Service, stored.Definition.Name),
             $"{stored.Instance} is not well ({MostBad} times in a row): {watched.Why}");
@@ -254,6 +250,9 @@ public sealed class HealthKeeper : IDisposable
         public Task Asking { get; private set; } = Task.CompletedTask;
 
         public bool WasWell { get; private set; }
+
+        /// <summary>Its last question took long.</summary>
+        public bool IsSlow { get; set; }
 
         public int Bad { get; set; }
 

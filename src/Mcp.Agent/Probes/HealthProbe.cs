@@ -9,11 +9,22 @@ namespace Mcp.Agent.Probes;
 
 /// <summary>What a probe asked and what came back.</summary>
 /// <param name="Ended">There is nothing to ask.</param>
-public sealed record HealthVerdict(bool Healthy, string Probed, string Answered, bool Ended = false);
+public sealed record HealthVerdict(bool Healthy, string Probed, string Answered, bool Ended = false)
+{
+    /// <summary>Of the check: http, grpc, tcp or exec.</summary>
+    public string Kind { get; init; } = "state";
+
+    /// <summary>The answer without what a program printed: secrets may be in that.</summary>
+    public string Brief { get; init; } = Answered;
+
+    /// <summary>The first line is for everybody, the others for those who may see the service's file.</summary>
+    public string Told => $"{Kind}: {Brief}\n{Probed}: {Answered}";
+}
 
 /// <summary>Asks one health check once.</summary>
 public sealed class HealthProbe : IDisposable
 {
+    private const int LongestGrpc = 64 * 1024;
     private readonly HttpClient _http = new(new SocketsHttpHandler
     {
         AllowAutoRedirect = false,
@@ -28,6 +39,15 @@ public sealed class HealthProbe : IDisposable
     /// need not wait for an answer that cannot come.</remarks>
     /// <param name="hostPort">The port on 127.0.0.1 that leads to the checked port.</param>
     public async Task<HealthVerdict> ProbeAsync(
+        HealthCheck check,
+        int hostPort,
+        InstanceName instance,
+        IRuntime runtime,
+        CancellationToken ct) => await AskAsync(check, hostPort, instance, runtime, ct) with { Kind = Kind(check) };
+
+    public void Dispose() => _http.Dispose();
+
+    private async Task<HealthVerdict> AskAsync(
         HealthCheck check,
         int hostPort,
         InstanceName instance,
@@ -54,14 +74,12 @@ public sealed class HealthProbe : IDisposable
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
-            return new HealthVerdict(
-                false,
-                probed,
-                e is OperationCanceledException ? $"nothing within {Durations.Format(check.Timeout)}" : (e.InnerException ?? e).Message);
+            if (e is OperationCanceledException)
+                return new HealthVerdict(false, probed, $"nothing within {Durations.Format(check.Timeout)}");
+            var verdict = new HealthVerdict(false, probed, (e.InnerException ?? e).Message);
+            return check.Exec.Count > 0 ? verdict with { Brief = "it could not be asked" } : verdict;
         }
     }
-
-    public void Dispose() => _http.Dispose();
 
     private async Task<HealthVerdict> HttpAsync(Uri uri, Hostname? host, string probed, CancellationToken ct)
     {
@@ -84,12 +102,14 @@ public sealed class HealthProbe : IDisposable
         request.Content.Headers.ContentType = new("application/grpc");
         request.Headers.Host = host?.Text;
         request.Headers.TE.Add(new("trailers"));
-        using var response = await _http.SendAsync(request, ct);
-        var body = await response.Content.ReadAsByteArrayAsync(ct);
+        using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
+        // Of a longer one the status, which comes last, is missing.
+        var body = await BoundedBody.ReadAsync(response.Content, LongestGrpc, ct);
         var status = response.TrailingHeaders.Concat(response.Headers).FirstOrDefault(h => h.Key == "grpc-status").Value?.FirstOrDefault();
         var serving = status == "0" && body is [_, _, _, _, _, 8, 1, ..];
+        var told = Label.Clip(status ?? "missing");
         return new HealthVerdict(
-            serving, probed, serving ? "SERVING" : $"HTTP {(int)response.StatusCode}, grpc-status {status ?? "missing"}, not SERVING");
+            serving, probed, serving ? "SERVING" : $"HTTP {(int)response.StatusCode}, grpc-status {told}, not SERVING");
     }
 
     private static async Task<HealthVerdict> TcpAsync(int port, string probed, CancellationToken ct)
@@ -102,8 +122,19 @@ public sealed class HealthProbe : IDisposable
     private static async Task<HealthVerdict> ExecAsync(HealthCheck check, InstanceName instance, IRuntime runtime, CancellationToken ct)
     {
         var (exitCode, output) = await runtime.ExecAsync(instance, check.Exec, check.Timeout, ct);
-        return new HealthVerdict(exitCode == 0, $"exec {string.Join(' ', check.Exec)}", $"exit code {exitCode} {Label.Clip(output)}");
+        return new HealthVerdict(exitCode == 0, $"exec {string.Join(' ', check.Exec)}", $"exit code {exitCode} {Label.Clip(output)}")
+        {
+            Brief = $"exit code {exitCode}",
+        };
     }
+
+    private static string Kind(HealthCheck check) => check switch
+    {
+        { Http: not null } => "http",
+        { Grpc: true } => "grpc",
+        { Exec.Count: > 0 } => "exec",
+        _ => "tcp",
+    };
 
     private static string Describe(HealthCheck check, int hostPort) => check switch
     {

@@ -183,12 +183,18 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
 
     public IAsyncEnumerable<RuntimeEvent> WatchAsync(CancellationToken ct) => _events.Reader.ReadAllAsync(ct);
 
-    public Task<(int ExitCode, string Output)> ExecAsync(
+    /// <summary>What a program inside waits for.</summary>
+    public Func<InstanceName, CancellationToken, Task> Exec { get; set; } = (_, _) => Task.CompletedTask;
+
+    public async Task<(int ExitCode, string Output)> ExecAsync(
         InstanceName name,
         IReadOnlyList<string> command,
         TimeSpan limit,
-        CancellationToken ct) =>
-        Task.FromResult((Sick.Contains(name.Component.Text) ? 1 : 0, ""));
+        CancellationToken ct)
+    {
+        await Exec(name, ct);
+        return Sick.Contains(name.Component.Text) ? (1, "a secret") : (0, "");
+    }
 
     /// <summary>What it says of every port; null: it need not be asked.</summary>
     public bool? Listens { get; set; }

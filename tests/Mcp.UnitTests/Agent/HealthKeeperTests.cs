@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
@@ -65,7 +66,7 @@ public sealed class HealthKeeperTests : IDisposable
         Assert.Equal(["blog.web.1"], await world.RunningAsync());
         var stops = _runtime.Graces.Count;
         await RoundsAsync(world, 5);
-        Assert.Contains("the image's HEALTHCHECK", world.Health.Of(s_blog, s_web), StringComparison.Ordinal);
+        Assert.Equal("exec: exit code 1\nthe image's HEALTHCHECK: exec ask: exit code 1 a secret", world.Health.Of(s_blog, s_web));
         Assert.Equal(stops, _runtime.Graces.Count);
     }
 
@@ -177,6 +178,37 @@ public sealed class HealthKeeperTests : IDisposable
         }
 
         Assert.Empty(Told(world));
+    }
+
+    [Fact]
+    public async Task Checks_that_hang_hold_up_nobody_elses()
+    {
+        const string exec =
+            "health = { exec = [\"ask\"], interval = \"20ms\", timeout = \"5m\", every = \"1s\", on_unhealthy = \"report\" }";
+        using var world = await DeployedAsync(exec);
+        for (var i = 0; i < 6; i++)
+            await world.DeployAsync(Service($"hangs{i}", exec));
+        await RoundsAsync(world, 1);
+        using var end = new CancellationTokenSource();
+        _runtime.Exec = (name, ct) => name.Service == s_blog ? Task.CompletedTask : Task.Delay(Timeout.Infinite, ct);
+        _runtime.Sick.Add("web");
+        for (var clock = Stopwatch.StartNew(); clock.Elapsed < TimeSpan.FromSeconds(20) && world.Health.Of(s_blog, s_web) is null;)
+        {
+            // The others go on meanwhile.
+            await Task.Delay(5, end.Token);
+            _time.Advance(TimeSpan.FromSeconds(1));
+            var asking = world.Health.RoundAsync(end.Token);
+            while (!asking.IsCompleted)
+            {
+                _time.Advance(TimeSpan.FromMilliseconds(200));
+                await Task.WhenAny(asking, Task.Delay(5, end.Token));
+            }
+
+            await asking;
+        }
+
+        Assert.NotNull(world.Health.Of(s_blog, s_web));
+        await end.CancelAsync();
     }
 
     [Fact]
