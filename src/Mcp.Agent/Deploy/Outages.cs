@@ -49,7 +49,7 @@ public sealed class Outages(TimeProvider time)
             return $"{stopped}; {by}, which took its place, is well and stays";
         if (outage.Started is not { } again || outage.Verdict is not { } verdict)
             return $"{stopped} and does not run";
-        var health = verdict.Healthy ? "it is well" : $"it is NOT well: {verdict.Probed}: {verdict.Answered}";
+        var health = verdict.Healthy ? "it is well" : $"it is NOT well: {verdict.Kind}: {verdict.Brief}";
         return $"{stopped} and started again at {Clock(again)}; {health}";
     }
 

@@ -105,7 +105,7 @@ public sealed class BootSequence(
         foreach (var stored in stage.Services.SelectMany(s => registry.Components.List(s)).Where(c => c.Desired == DesiredState.Running))
         {
             if (await gate.AskAsync(stored.Definition, stored.Instance, ct) is { Healthy: false } verdict)
-                return (stored.Service.Text, $"{stored.Instance}: {verdict.Probed}: {verdict.Answered}");
+                return (stored.Service.Text, $"{stored.Instance}: {verdict.Told}");
         }
 
         return null;

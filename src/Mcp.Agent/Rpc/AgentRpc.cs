@@ -77,8 +77,12 @@ internal sealed class AgentRpc(
         return SeenPlan.By(AuthInterceptor.CallerOf(context), plan.ToWire());
     }
 
-    public override Task Attach(ServiceRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context) =>
-        StepStream.FollowAsync(Underway(Label.Parse(request.Service)), responseStream, context.CancellationToken);
+    public override Task Attach(ServiceRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
+    {
+        var (caller, work) = (AuthInterceptor.CallerOf(context), Underway(Label.Parse(request.Service)));
+        var seen = new SeenSteps(caller, responseStream);
+        return SeenWords.FollowedAsync(caller, () => StepStream.FollowAsync(work, seen, context.CancellationToken));
+    }
 
     public override Task<OperationReply> Cancel(CancelRequest request, ServerCallContext context)
     {
@@ -121,7 +125,7 @@ internal sealed class AgentRpc(
 
     public override async Task<StatusReply> Status(StatusRequest request, ServerCallContext context)
     {
-        var service = Service(request.Service);
+        var (caller, service) = (AuthInterceptor.CallerOf(context), Service(request.Service));
         var status = node.Services.Status(service);
         // Somebody has just changed something, it may be.
         if (status.IsInDoubt)
@@ -131,7 +135,7 @@ internal sealed class AgentRpc(
         }
 
         var reply = status.ToWire();
-        return service is not null && reply.Components.Count == 0 ? throw Unknown(service.Text) : reply;
+        return service is not null && reply.Components.Count == 0 ? throw Unknown(service.Text) : SeenWords.By(caller, reply);
     }
 
     public override async Task<LiveCheckReply> LiveCheck(StatusRequest request, ServerCallContext context)
@@ -176,6 +180,7 @@ internal sealed class AgentRpc(
 
     public override async Task Events(EventsRequest request, IServerStreamWriter<Event> responseStream, ServerCallContext context)
     {
+        var caller = AuthInterceptor.CallerOf(context);
         var events = EventStream.ReadAsync(
             registry.Events, request.Follow, request.Tail, request.After, time, Stopping, context.CancellationToken);
         await foreach (var e in events)
@@ -189,7 +194,7 @@ internal sealed class AgentRpc(
                 Kind = e.Kind.Text,
                 Detail = e.Detail,
             };
-            await responseStream.WriteAsync(told, context.CancellationToken);
+            await responseStream.WriteAsync(SeenWords.By(caller, told), context.CancellationToken);
         }
     }
 

@@ -36,6 +36,7 @@ internal static class EventsCommand
     {
         var node = e.Node.Length > 0 ? $"{e.Node}: " : "";
         var component = e.Component.Length > 0 ? $"/{e.Component}" : "";
-        return $"{e.Time.ToDateTimeOffset():yyyy-MM-dd HH:mm:ssZ}  {node}{e.Kind,-18}  {e.Service}{component}  {e.Detail}";
+        var detail = e.Detail.Replace("\n", "; ", StringComparison.Ordinal);
+        return $"{e.Time.ToDateTimeOffset():yyyy-MM-dd HH:mm:ssZ}  {node}{e.Kind,-18}  {e.Service}{component}  {detail}";
     }
 }

@@ -38,7 +38,13 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         }
     }
 
-    public override async Task Attach(ServiceRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
+    public override Task Attach(ServiceRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
+    {
+        var caller = AuthInterceptor.CallerOf(context);
+        return SeenWords.FollowedAsync(caller, () => AttachAsync(request, new SeenSteps(caller, responseStream), context));
+    }
+
+    private async Task AttachAsync(ServiceRequest request, IServerStreamWriter<StepEvent> responseStream, ServerCallContext context)
     {
         var service = Label.Parse(request.Service);
         if (master.Locks.Of(service) is { } work)
@@ -130,8 +136,12 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     public override Task<OperationReply> Restart(ComponentRequest request, ServerCallContext context) =>
         OnHomeAsync(request.Service, (agent, options) => agent.RestartAsync(request, options), s_slow, context);
 
-    public override Task<StatusReply> Status(StatusRequest request, ServerCallContext context) =>
-        master.View.StatusAsync(request.Service.Length == 0 ? null : Label.Parse(request.Service), context.CancellationToken);
+    public override async Task<StatusReply> Status(StatusRequest request, ServerCallContext context)
+    {
+        var caller = AuthInterceptor.CallerOf(context);
+        var service = request.Service.Length == 0 ? null : Label.Parse(request.Service);
+        return SeenWords.By(caller, await master.View.StatusAsync(service, context.CancellationToken));
+    }
 
     public override Task<LiveCheckReply> LiveCheck(StatusRequest request, ServerCallContext context) =>
         master.View.LiveCheckAsync(request, context.CancellationToken);
@@ -209,12 +219,15 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         }
     }
 
-    public override Task Events(EventsRequest request, IServerStreamWriter<Event> responseStream, ServerCallContext context) =>
-        master.Events.SendAsync(
+    public override Task Events(EventsRequest request, IServerStreamWriter<Event> responseStream, ServerCallContext context)
+    {
+        var caller = AuthInterceptor.CallerOf(context);
+        return master.Events.SendAsync(
             request,
-            e => responseStream.WriteAsync(e, context.CancellationToken),
+            e => responseStream.WriteAsync(SeenWords.By(caller, e), context.CancellationToken),
             lifetime.ApplicationStopping,
             context.CancellationToken);
+    }
 
     public override Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context) => request.Node.Length == 0
         ? throw new McpException(ErrorCode.NodeUnknown, "which node? this is the master", "mcp node list; mcp node show NODE")

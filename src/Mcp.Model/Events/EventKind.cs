@@ -119,6 +119,9 @@ public sealed record EventKind
     /// <summary>Whether [alerts] without an 'on' runs its command for it.</summary>
     public bool Alerts { get; private init; }
 
+    /// <summary>It repeats what a health check said.</summary>
+    public bool TellsCheck => this == ComponentUnhealthy || this == ComponentHealed || this == DeployUndoUnwell;
+
     /// <summary>Null: this version has no such kind.</summary>
     public static EventKind? Find(string text) => s_byText.GetValueOrDefault(text);
 

@@ -37,6 +37,41 @@ public class AccessTests(NodeFixture node)
     }
 
     [Fact]
+    public async Task A_viewer_sees_that_a_check_fails_and_not_what_it_asks_and_says()
+    {
+        const string check = "busybox test ! -e /tmp/ill || { echo WORD=hunter2; exit 7; }";
+        var file = node.Write("hush", $$"""
+            name = "hush"
+            [[components]]
+            name = "web"
+            image = "{{node.Image("shell")}}"
+            cmd = ["-c", "exec busybox sleep 1000"]
+            health = { exec = ["sh", "-c", "{{check}}"], every = "200ms", start_period = "1s", on_unhealthy = "report" }
+            """);
+        NodeFixture.Succeeded(await node.McpAsync("deploy", file));
+        NodeFixture.Succeeded(await node.PodmanAsync("exec", "hush.web.1", "busybox", "touch", "/tmp/ill"));
+        await NodeFixture.UntilAsync(
+            async () => (await node.McpAsync("events")).Output.Contains("hunter2", StringComparison.Ordinal),
+            "the admin is told why",
+            async () => (await node.McpAsync("status", "hush", "-o", "json")).Output);
+        Assert.Contains("hunter2", (await node.McpAsync("status", "hush", "-o", "json")).Output, StringComparison.Ordinal);
+        var config = Path.Combine(node.State, "agent.toml");
+        var (home, login) = await LoginAsync(["token", "--config", config, "--name", "vic", "--role", "viewer"]);
+        Assert.Equal(0, login.ExitCode);
+        var environment = new Dictionary<string, string> { ["MCP_HOME"] = home };
+        foreach (var arguments in (string[][])[["status", "hush", "-o", "json"], ["events"], ["events", "-o", "json"]])
+        {
+            var seen = NodeFixture.Succeeded(await Command.RunAsync(Path.Combine(Command.Bin, "mcp"), arguments, environment));
+            Assert.Contains("exec: exit code 7", seen, StringComparison.Ordinal);
+            Assert.DoesNotContain("hunter2", seen, StringComparison.Ordinal);
+            Assert.DoesNotContain("busybox", seen, StringComparison.Ordinal);
+        }
+
+        NodeFixture.Succeeded(await node.McpAsync("undeploy", "hush"));
+        Directory.Delete(home, recursive: true);
+    }
+
+    [Fact]
     public async Task An_expired_or_wrong_token_is_refused_with_exit_code_4()
     {
         var (home, login) = await LoginAsync([

@@ -109,7 +109,7 @@ public sealed class ReplaceStep(
         if (verdict is { Healthy: false })
         {
             registry.Events.Add(old.Instance.Service.Text, old.Instance.Component.Text, EventKind.DeployUndoUnwell,
-                $"{old.Instance} was to run again and is not well: {verdict.Probed}: {verdict.Answered}");
+                $"{old.Instance} was to run again and is not well: {verdict.Told}");
         }
     }
 
