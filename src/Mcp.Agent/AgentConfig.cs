@@ -120,6 +120,9 @@ public sealed record ProxyOptions
 
     /// <summary>HTTP over TLS for the other nodes, with a certificate of the fleet's CA for each service's names; null: off.</summary>
     public IPEndPoint? Overlay { get; init; }
+
+    /// <summary>Proxies before this one, which say who asks (X-Forwarded-*).</summary>
+    public IReadOnlyList<IPNetwork> Trusted { get; init; } = [];
 }
 
 /// <summary>Ports of the node, from 1024 to 65535.</summary>

@@ -25,6 +25,9 @@ internal static class AgentKeys
     private static readonly TextKind<IPNetwork> s_network =
         new("a network, such as 100.64.0.0/10", IPNetwork.TryParse, n => n.ToString());
 
+    private static readonly TextKind<IPNetwork> s_source =
+        new("an address or a network, such as 127.0.0.1 or 10.0.0.0/8", TryParseSource, n => n.ToString());
+
     private static readonly TextKind<Uri> s_https = new($"an https URL, such as {LetsEncrypt}", TryParseHttps, u => u.OriginalString);
 
     private static readonly TextKind<string> s_bridge = TextKinds.Of(
@@ -63,7 +66,14 @@ internal static class AgentKeys
             p => p.Overlay, (p, v) => p with { Overlay = v },
             "For the other nodes of a fleet: https://SERVICE.zone with a certificate of the fleet's CA.",
             "off",
-            "\"100.64.0.2:8444\"");
+            "\"100.64.0.2:8444\"")
+        .List(
+            "trusted", s_source,
+            p => p.Trusted,
+            (p, v) => p with { Trusted = v },
+            "Proxies before this one, such as one that ends TLS: what they say in X-Forwarded-* is believed.",
+            "nobody",
+            "[\"127.0.0.1\"]");
 
     /// <summary>[edge]</summary>
     public static readonly KeyTable<EdgeOptions> Edge = new KeyTable<EdgeOptions>("[edge]", new EdgeOptions())
@@ -105,6 +115,10 @@ internal static class AgentKeys
             "body_mb", new MebibytesKind(1, 1024 * 1024),
             e => e.BodyLimit, (e, v) => e with { BodyLimit = v },
             "The longest body of a request, in MiB; gRPC streams have no limit.")
+        .Value(
+            "least_rate", new IntegerKind(0, 1024 * 1024),
+            e => e.LeastRate, (e, v) => e with { LeastRate = v },
+            "Bytes a second that a client must send of a body, or take of an answer, after 5 s; 0: no such limit.")
         .Value(
             "access_log", s_boolean,
             e => e.AccessLog, (e, v) => e with { AccessLog = v },
@@ -271,6 +285,14 @@ internal static class AgentKeys
             yield return places.Problem(stage, "wrong value of 'services'", "", "at least one service");
         foreach (var problem in AlertKeys.Check(config.Alerts, places))
             yield return problem;
+    }
+
+    private static bool TryParseSource(string text, out IPNetwork network)
+    {
+        if (!IPAddress.TryParse(text, out var address))
+            return IPNetwork.TryParse(text, out network);
+        network = new IPNetwork(address, address.GetAddressBytes().Length * 8);
+        return true;
     }
 
     private static bool TryParseHttps(string text, out Uri url) =>

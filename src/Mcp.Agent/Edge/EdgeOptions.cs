@@ -21,6 +21,9 @@ public sealed record EdgeOptions
     /// <summary>The longest body that a client may send, in bytes; gRPC streams have no end and no limit.</summary>
     public long BodyLimit { get; init; } = 100L * 1024 * 1024;
 
+    /// <summary>Bytes a second that a client must send of a body, or take of an answer; 0: no such limit.</summary>
+    public int LeastRate { get; init; } = 240;
+
     public bool AccessLog { get; init; } = true;
 
     /// <summary>Where /metrics answers, in Prometheus' format; null: nowhere.</summary>

@@ -61,9 +61,10 @@ internal sealed class Succession(AgentConfig config, ControlClient client, Proxy
         var who = await client.WhoAsync(ct);
         if (who is null)
             return await EndAsync("it was of an older version, which cannot hand its connections over", ct);
-        if (who.Build == await Task.Run(ProxyBuild.OfThis, ct) && who.Options == config.ProxyFingerprint)
+        var isThisBuild = who.Build == await Task.Run(ProxyBuild.OfThis, ct);
+        if (isThisBuild && who.Options == config.ProxyFingerprint)
             return false;
-        var why = who.Options == config.ProxyFingerprint ? "mcp-agent is another build" : "agent.toml has changed";
+        var why = isThisBuild ? "agent.toml has changed" : "mcp-agent is another build";
         if (PortsTaken.Overlapping(config, [.. who.Addresses.Select(IPEndPoint.Parse)]) is { } overlapping)
             return await EndAsync($"{why}, and {overlapping} overlaps an address of before", ct);
         await starter.TakeOverAsync(ct);

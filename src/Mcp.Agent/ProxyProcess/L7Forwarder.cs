@@ -1,36 +1,36 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
-using System.Net;
+using System.Net.Sockets;
+using Mcp.Agent.ProxyProcess.Passing;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Mcp.Agent.ProxyProcess;
 
-/// <summary>One request: find its host's backend, pass it on with X-Forwarded-* set by us alone, count it while it is under way.</summary>
-internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : IDisposable
+/// <summary>One request: find its host's backend, pass it on, count it while it is under way.</summary>
+internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeaders local) : IDisposable
 {
     private readonly ConcurrentDictionary<TimeSpan, Forwarding> _forwardings = new();
-    private readonly HttpMessageInvoker _backends = new(new SocketsHttpHandler
-    {
-        UseProxy = false,
-        AllowAutoRedirect = false,
-        AutomaticDecompression = DecompressionMethods.None,
-        UseCookies = false,
-        EnableMultipleHttp2Connections = true,
-        ActivityHeadersPropagator = DistributedContextPropagator.CreateNoOutputPropagator(),
-        ConnectTimeout = TimeSpan.FromSeconds(5),
-        ConnectCallback = static async (context, ct) => await BackendSocket.ConnectAsync(context.DnsEndPoint, ct),
-    });
+    private readonly Connections _instances = new(
+        TimeSpan.FromSeconds(5),
+        static async (context, ct) => new NetworkStream(await BackendSocket.ConnectAsync(context.DnsEndPoint, ct), ownsSocket: true));
 
     /// <summary>From this machine.</summary>
-    public Task ForwardAsync(HttpContext context) => ForwardAsync(context, ForwardedHeaders.Instance);
+    public Task ForwardAsync(HttpContext context) => ForwardAsync(context, local);
 
     /// <summary>From another node, over TLS: one that has shown a certificate of the fleet's is an edge node, and knows who
     /// asked.</summary>
     public Task ForwardFromNodeAsync(HttpContext context) =>
-        ForwardAsync(context, context.Connection.ClientCertificate is null ? ForwardedHeaders.Instance : AsReceived.Instance);
+        ForwardAsync(context, context.Connection.ClientCertificate is null ? local : AsReceived.Instance);
 
-    private async Task ForwardAsync(HttpContext context, HttpTransformer headers)
+    private async Task ForwardAsync(HttpContext context, AsItCame headers)
     {
+        Pace.Free(context);
+        if (!Forwarding.IsForwardable(context))
+        {
+            context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
+            await context.Response.WriteAsync("not with this method\n");
+            return;
+        }
+
         var found = await table.EnterAsync(context.Request.Host.Host, context.RequestAborted);
         if (found.Backend is not { } backend)
         {
@@ -43,8 +43,7 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
             backend.BeginSocket();
         try
         {
-            var config = ForwardingOf(found.Idle).For(context.Request);
-            var error = await forwarder.SendAsync(context, backend.Prefix, _backends, config, headers);
+            var error = await passage.ToInstanceAsync(context, backend.Prefix, _instances, ForwardingOf(found.Idle), headers);
             if (error != ForwarderError.None && !context.Response.HasStarted)
                 await context.Response.WriteAsync("the service behind this host does not answer\n");
         }
@@ -67,35 +66,5 @@ internal sealed class L7Forwarder(RouteTable table, IHttpForwarder forwarder) : 
         return response.WriteAsync(held ? "the service behind this host is being updated\n" : "no route for this host\n");
     }
 
-    public void Dispose() => _backends.Dispose();
-
-    // All headers, Host too: the library's own default replaces that one.
-    private sealed class AsReceived : HttpTransformer
-    {
-        public static readonly AsReceived Instance = new();
-    }
-
-    private sealed class ForwardedHeaders : HttpTransformer
-    {
-        public static readonly ForwardedHeaders Instance = new();
-
-        public override async ValueTask TransformRequestAsync(
-            HttpContext httpContext,
-            HttpRequestMessage proxyRequest,
-            string destinationPrefix,
-            CancellationToken cancellationToken)
-        {
-            // Removed before they are copied: nearly always they are not there, and looking is cheaper here.
-            var received = httpContext.Request.Headers;
-            received.Remove("Forwarded");
-            received.Remove("X-Forwarded-For");
-            received.Remove("X-Forwarded-Proto");
-            received.Remove("X-Forwarded-Host");
-            await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
-            var headers = proxyRequest.Headers;
-            headers.TryAddWithoutValidation("X-Forwarded-For", httpContext.Connection.RemoteIpAddress?.ToString());
-            headers.TryAddWithoutValidation("X-Forwarded-Proto", httpContext.Request.Scheme);
-            headers.TryAddWithoutValidation("X-Forwarded-Host", httpContext.Request.Host.Value);
-        }
-    }
+    public void Dispose() => _instances.Dispose();
 }

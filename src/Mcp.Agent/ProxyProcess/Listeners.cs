@@ -2,6 +2,8 @@ using System.Net;
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using System.Security.Authentication;
+using System.Text;
+using Mcp.Agent.ProxyProcess.Passing;
 using Mcp.Daemon.Doors;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -31,6 +33,12 @@ internal static class Listeners
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = null;
         kestrel.Limits.RequestHeadersTimeout = s_headers;
+        if (config.Edge is not null)
+            Pace.OfThePublic(kestrel.Limits, config.Edge.LeastRate);
+        else
+            Pace.OfOthers(kestrel.Limits);
+        kestrel.RequestHeaderEncodingSelector = static _ => Encoding.Latin1;
+        kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
         Listen(config.Proxy.Http, EntranceKind.Local, HttpProtocols.Http1);
         if (config.Proxy.H2c is { } h2c)
             Listen(h2c, EntranceKind.Local, HttpProtocols.Http2);

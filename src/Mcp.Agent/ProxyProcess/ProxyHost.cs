@@ -3,6 +3,7 @@ using System.Text.Json;
 using Mcp.Agent.Membership;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.ProxyProcess.Handover;
+using Mcp.Agent.ProxyProcess.Passing;
 using Mcp.Agent.ProxyProcess.Public;
 using Mcp.Daemon.Doors;
 using Mcp.Daemon.Lifecycle;
@@ -42,14 +43,14 @@ internal static class ProxyHost
                 Entrance.Of(context) == EntranceKind.Metrics && context.Request.Path == "/metrics");
         }
 
-        var http = app.Services.GetRequiredService<IHttpForwarder>();
-        using var forwarder = new L7Forwarder(tables.Local, http);
+        var passage = new Passage(app.Services.GetRequiredService<IHttpForwarder>());
+        using var forwarder = new L7Forwarder(tables.Local, passage, new LocalHeaders(config.Proxy.Trusted));
         var answers = new ProxyControl(tables.Local, stored, new ProxyIdentity(config, sockets), departure, app.Lifetime);
         var successor = new Successor(sockets, control, departure);
         await using var log = new AccessLog(config.Edge is { AccessLog: true } ? Path.Combine(config.EdgeDirectory, "access.log") : null);
         using var metrics = new PublicMetrics();
         var plain = new PlainEntrance(tables.Public, config.AcmeRoot, config.Edge?.Https.Port ?? 0);
-        var open = config.Edge is { } edge ? new PublicForwarder(tables.Public, http, edge, log, metrics) : null;
+        var open = config.Edge is { } edge ? new PublicForwarder(tables.Public, passage, edge, log, metrics) : null;
         app.Run(context => Entrance.Of(context) switch
         {
             EntranceKind.Control when context.Request.Path == ProxyControlPaths.Sockets => successor.GiveAsync(context),

@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
+using Mcp.Agent.ProxyProcess.Passing;
 using Mcp.Daemon.Doors;
 using Microsoft.AspNetCore.Connections;
 
@@ -105,7 +106,8 @@ internal sealed class SniPassthrough(RouteTable table)
         try
         {
             using var limit = new CancellationTokenSource(s_connectLimit);
-            instance = await BackendSocket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), limit.Token);
+            instance = new NetworkStream(
+                await BackendSocket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port), limit.Token), ownsSocket: true);
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException)
         {

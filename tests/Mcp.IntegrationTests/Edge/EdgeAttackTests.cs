@@ -5,7 +5,7 @@ using System.Net.Sockets;
 using System.Text;
 using Mcp.IntegrationTests.Hosts;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Extensions;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Mcp.IntegrationTests.Edge;
@@ -173,23 +173,23 @@ public sealed class EdgeAttackTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("/../../etc/passwd", "/etc/passwd")]
-    [InlineData("/a/%2e%2e/%2e%2e/b", "/b")]
-    [InlineData("/a%2fb", "/a%2fb")]
-    [InlineData("//evil.org/x", "//evil.org/x")]
-    [InlineData("/a\\..\\b", "/a%5C..%5Cb")]
-    [InlineData("/%c3%a4?x=%26%2f", "/%C3%A4?x=%26%2f")]
-    [InlineData("/routes", "/routes")]
-    [InlineData("/in-flight/1", "/in-flight/1")]
-    [InlineData("/metrics", "/metrics")]
-    public async Task A_path_goes_to_the_service_and_nowhere_else(string path, string arrives)
+    [InlineData("/../../etc/passwd")]
+    [InlineData("/a/%2e%2e/%2e%2e/b")]
+    [InlineData("/a%2fb")]
+    [InlineData("//evil.org/x")]
+    [InlineData("/a\\..\\b")]
+    [InlineData("/%c3%a4?x=%26%2f")]
+    [InlineData("/routes")]
+    [InlineData("/in-flight/1")]
+    [InlineData("/metrics")]
+    public async Task A_path_goes_to_the_service_as_it_is_and_nowhere_else(string path)
     {
         await using var backend = await ProxyProcess.BackendAsync(
             HttpProtocols.Http1,
-            context => context.Response.WriteAsync($"<{context.Request.GetEncodedPathAndQuery()}>"));
+            context => context.Response.WriteAsync($"<{context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget}>"));
         await _pair.RouteAsync("a.example.com", "a", ProxyProcess.Port(backend));
         var answer = await RawAsync("a.example.com", $"GET {path} HTTP/1.1\r\nHost: a.example.com\r\nConnection: close\r\n\r\n");
-        Assert.True(answer.Contains($"<{arrives}>", StringComparison.OrdinalIgnoreCase), answer);
+        Assert.True(answer.Contains($"<{path}>", StringComparison.Ordinal), answer);
     }
 
     [Theory]
@@ -283,7 +283,8 @@ public sealed class EdgeAttackTests : IAsyncLifetime
         var (answer, buffer) = (new StringBuilder(), new byte[65536]);
         try
         {
-            while (await tls.ReadAsync(buffer).AsTask().WaitAsync(TimeSpan.FromSeconds(1)) is var read and > 0)
+            // The first bytes may take their time on a busy machine.
+            while (await tls.ReadAsync(buffer).AsTask().WaitAsync(TimeSpan.FromSeconds(answer.Length == 0 ? 5 : 1)) is var read and > 0)
                 answer.Append(Encoding.Latin1.GetString(buffer, 0, read));
         }
         catch (Exception e) when (e is TimeoutException or IOException)

@@ -38,11 +38,14 @@ internal sealed class EdgePair : IAsyncDisposable
 
     public int Metrics { get; } = NodeFixture.FreePort();
 
+    /// <summary>The worker's proxy, for its own machine.</summary>
+    public int WorkerHttp { get; } = NodeFixture.FreePort();
+
     public int Overlay { get; } = NodeFixture.FreePort();
 
     public string CaFile => Path.Combine(_directory, "ca.crt");
 
-    public async Task StartAsync(string options = "")
+    public async Task StartAsync(string options = "", string proxy = "")
     {
         Join(Edge.State, "gate");
         Join(Worker.State, "worker");
@@ -58,7 +61,8 @@ internal sealed class EdgePair : IAsyncDisposable
             """);
         await Worker.StartAsync($"""
             [proxy]
-            http = "127.0.0.1:{NodeFixture.FreePort()}"
+            {proxy}
+            http = "127.0.0.1:{WorkerHttp}"
             tls = "127.0.0.1:{NodeFixture.FreePort()}"
             overlay = "127.0.0.1:{Overlay}"
             """);

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using System.Threading.Channels;
+using Mcp.Agent.ProxyProcess.Passing;
 using Mcp.Machine;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -37,11 +38,11 @@ internal sealed class AccessLog : IAsyncDisposable
         var line = new Line
         {
             Time = TimeProvider.System.GetUtcNow(),
-            Client = PublicHeaders.Client(context).ToString(),
+            Client = WhoAsks.Client(context).ToString(),
             Host = context.Request.Host.Host,
             Service = host?.Service ?? "",
             Method = context.Request.Method,
-            Path = context.Request.Path.ToUriComponent(),
+            Path = AsItCame.Target(context).Split('?')[0],
             Protocol = context.Request.Protocol,
             Status = context.Response.StatusCode,
             Took = took,

@@ -1,9 +1,9 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using Mcp.Agent.Proxy;
+using Mcp.Agent.ProxyProcess.Passing;
 
 namespace Mcp.Agent.ProxyProcess.Public;
 
@@ -12,7 +12,6 @@ namespace Mcp.Agent.ProxyProcess.Public;
 internal sealed class OverlayBackend : IDisposable
 {
     private static readonly TimeSpan s_connect = TimeSpan.FromSeconds(3);
-    private static readonly TimeSpan s_idle = TimeSpan.FromMinutes(1);
     private readonly IPAddress[] _addresses;
 
     // Those on their way, and one for being in force.
@@ -22,23 +21,12 @@ internal sealed class OverlayBackend : IDisposable
     {
         (Key, _addresses) = (key, addresses);
         Prefix = string.Create(CultureInfo.InvariantCulture, $"https://{name}:{port}");
-        Connections = new HttpMessageInvoker(new SocketsHttpHandler
+        // TLS is begun here: the client would take the name for it from the Host header, and that is the public's.
+        Connections = new Connections(s_connect, async (context, ct) =>
         {
-            UseProxy = false,
-            AllowAutoRedirect = false,
-            AutomaticDecompression = DecompressionMethods.None,
-            UseCookies = false,
-            EnableMultipleHttp2Connections = true,
-            ActivityHeadersPropagator = DistributedContextPropagator.CreateNoOutputPropagator(),
-            ConnectTimeout = s_connect,
-            PooledConnectionIdleTimeout = s_idle,
-            // TLS is begun here: the handler would take the name for it from the Host header, and that is the public's.
-            ConnectCallback = async (context, ct) =>
-            {
-                var isHttp2 = context.InitialRequestMessage.Version.Major == 2;
-                var options = peer.ClientOptions(name, isHttp2 ? SslApplicationProtocol.Http2 : SslApplicationProtocol.Http11);
-                return await SecureAsync(await ConnectAsync(port, ct), options, ct);
-            },
+            var isHttp2 = context.InitialRequestMessage.Version.Major == 2;
+            var options = peer.ClientOptions(name, isHttp2 ? SslApplicationProtocol.Http2 : SslApplicationProtocol.Http11);
+            return await SecureAsync(await ConnectAsync(port, ct), options, ct);
         });
     }
 
@@ -46,7 +34,7 @@ internal sealed class OverlayBackend : IDisposable
 
     public string Prefix { get; }
 
-    public HttpMessageInvoker Connections { get; }
+    public Connections Connections { get; }
 
     public static string KeyOf(PublicRoute route) =>
         string.Create(CultureInfo.InvariantCulture, $"{route.Backend}:{route.Port} {string.Join(' ', route.Addresses)}");
@@ -94,7 +82,7 @@ internal sealed class OverlayBackend : IDisposable
         {
             try
             {
-                return await BackendSocket.ConnectAsync(new IPEndPoint(_addresses[i], port), ct);
+                return new NetworkStream(await BackendSocket.ConnectAsync(new IPEndPoint(_addresses[i], port), ct), ownsSocket: true);
             }
             catch (SocketException) when (i + 1 < _addresses.Length)
             {

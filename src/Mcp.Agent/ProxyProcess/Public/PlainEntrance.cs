@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mcp.Agent.ProxyProcess.Passing;
 
 namespace Mcp.Agent.ProxyProcess.Public;
 
@@ -24,8 +25,7 @@ internal sealed class PlainEntrance(PublicTable table, string acmeRoot, int http
             // 308 keeps the method.
             context.Response.StatusCode = StatusCodes.Status308PermanentRedirect;
             var port = httpsPort == HttpsPort ? "" : string.Create(CultureInfo.InvariantCulture, $":{httpsPort}");
-            var rest = $"{request.PathBase.ToUriComponent()}{request.Path.ToUriComponent()}{request.QueryString.ToUriComponent()}";
-            context.Response.Headers.Location = $"https://{host.Name}{port}{rest}";
+            context.Response.Headers.Location = $"https://{host.Name}{port}{AsItCame.Target(context)}";
         }
         else
         {

@@ -1,4 +1,5 @@
 using Mcp.Agent.Edge;
+using Mcp.Agent.ProxyProcess.Passing;
 using Mcp.Daemon.Doors;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
@@ -11,7 +12,7 @@ namespace Mcp.Agent.ProxyProcess.Public;
 /// counted and logged.</summary>
 internal sealed class PublicForwarder(
     PublicTable table,
-    IHttpForwarder forwarder,
+    Passage passage,
     EdgeOptions options,
     AccessLog log,
     PublicMetrics metrics)
@@ -73,7 +74,7 @@ internal sealed class PublicForwarder(
             return;
         }
 
-        if (!IsForwardable(context))
+        if (!Forwarding.IsForwardable(context))
         {
             await RefuseAsync(context, StatusCodes.Status405MethodNotAllowed, "not with this method\n");
             return;
@@ -108,8 +109,7 @@ internal sealed class PublicForwarder(
 
         try
         {
-            var config = s_forwarding.For(context.Request);
-            var error = await forwarder.SendAsync(context, backend.Prefix, backend.Connections, config, _headers);
+            var error = await passage.ToNodeAsync(context, backend.Prefix, backend.Connections, s_forwarding, _headers);
             if (error != ForwarderError.None && !context.Response.HasStarted)
                 await context.Response.WriteAsync("the service behind this host does not answer\n");
         }
@@ -118,10 +118,6 @@ internal sealed class PublicForwarder(
             backend.Leave();
         }
     }
-
-    // CONNECT is for tunnels, but for WebSocket over HTTP/2 (RFC 8441); TRACE shows headers that a page must not see.
-    private static bool IsForwardable(HttpContext context) =>
-        !HttpMethods.IsTrace(context.Request.Method) && (!HttpMethods.IsConnect(context.Request.Method) || Forwarding.IsExtended(context));
 
     private static Task RefuseAsync(HttpContext context, int status, string why)
     {

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Mcp.Agent.ProxyProcess;
+namespace Mcp.Agent.ProxyProcess.Passing;
 
 /// <summary>Connects to instances so that a dead one shows.</summary>
 internal static class BackendSocket
@@ -14,7 +14,7 @@ internal static class BackendSocket
     private const int AskedEverySeconds = 5;
 
     // A dead instance's address vanishes without a reset, so a connection to it would hang until its activity time-out.
-    public static async ValueTask<NetworkStream> ConnectAsync(EndPoint instance, CancellationToken ct)
+    public static async ValueTask<Socket> ConnectAsync(EndPoint instance, CancellationToken ct)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
@@ -25,7 +25,7 @@ internal static class BackendSocket
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, QuietSeconds);
             socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, AskedEverySeconds);
             await socket.ConnectAsync(instance, ct);
-            return new NetworkStream(socket, ownsSocket: true);
+            return socket;
         }
         catch
         {

@@ -2,28 +2,32 @@ using System.Net;
 using Microsoft.AspNetCore.Http.Features;
 using Yarp.ReverseProxy.Forwarder;
 
-namespace Mcp.Agent.ProxyProcess;
+namespace Mcp.Agent.ProxyProcess.Passing;
 
 /// <summary>How requests are passed on.</summary>
 /// <param name="idle">How long nothing may pass, of a WebSocket, too.</param>
 internal sealed class Forwarding(TimeSpan idle)
 {
-    private readonly ForwarderRequestConfig _http = new()
+    public ForwarderRequestConfig Http { get; } = new()
     {
         ActivityTimeout = idle,
         Version = HttpVersion.Version11,
         VersionPolicy = HttpVersionPolicy.RequestVersionExact,
     };
 
-    // gRPC exists on HTTP/2 only, so its servers speak that without TLS and without asking.
-    private readonly ForwarderRequestConfig _grpc = new()
+    public ForwarderRequestConfig Http2 { get; } = new()
     {
         ActivityTimeout = idle,
         Version = HttpVersion.Version20,
         VersionPolicy = HttpVersionPolicy.RequestVersionExact,
     };
 
-    public ForwarderRequestConfig For(HttpRequest request) => IsGrpc(request) ? _grpc : _http;
+    // gRPC exists on HTTP/2 only, so its servers speak that without TLS and without asking.
+    public ForwarderRequestConfig For(HttpRequest request) => IsGrpc(request) ? Http2 : Http;
+
+    /// <summary>CONNECT is for tunnels, but for WebSocket over HTTP/2 (RFC 8441); TRACE shows headers that a page must not see.</summary>
+    public static bool IsForwardable(HttpContext context) =>
+        !HttpMethods.IsTrace(context.Request.Method) && (!HttpMethods.IsConnect(context.Request.Method) || IsExtended(context));
 
     /// <summary>On HTTP/1.1, or on HTTP/2 (RFC 8441).</summary>
     public static bool IsWebSocket(HttpContext context) =>

@@ -1,0 +1,85 @@
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Net.Http.Headers;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Mcp.Agent.ProxyProcess.Passing;
+
+/// <summary>Passes requests and answers on with their bytes as they are: the target as the client wrote it, all headers but those of the
+/// connection (RFC 9110 7.6.1).</summary>
+internal abstract class AsItCame : HttpTransformer
+{
+    private static readonly UriCreationOptions s_asIs = new() { DangerousDisablePathAndQueryCanonicalization = true };
+
+    // Without these a message is another one, whoever asks for it.
+    private static readonly string[] s_kept = [HeaderNames.Host, HeaderNames.ContentLength, HeaderNames.TransferEncoding];
+
+    /// <summary>Whether it is about the server as a whole.</summary>
+    public static bool IsAsterisk(HttpContext context) => RawTarget(context) == "*";
+
+    /// <summary>What the request asks for, as path and query.</summary>
+    public static string Target(HttpContext context)
+    {
+        var raw = RawTarget(context);
+        if (raw.StartsWith('/'))
+            return raw;
+        if (raw == "*")
+            return AsteriskConnection.Target;
+        // Absolute: to a proxy.
+        var authority = raw.IndexOf("://", StringComparison.Ordinal);
+        if (authority < 0)
+            return "/";
+        var rest = raw.AsSpan(authority + 3);
+        var at = rest.IndexOfAny('/', '?');
+        if (at < 0)
+            return "/";
+        return rest[at] == '/' ? rest[at..].ToString() : $"/{rest[at..]}";
+    }
+
+    public override async ValueTask TransformRequestAsync(
+        HttpContext httpContext,
+        HttpRequestMessage proxyRequest,
+        string destinationPrefix,
+        CancellationToken cancellationToken)
+    {
+        var received = httpContext.Request.Headers;
+        foreach (var named in Named(received.GetCommaSeparatedValues(HeaderNames.Connection)))
+            received.Remove(named);
+        await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
+        proxyRequest.RequestUri = new Uri(destinationPrefix + Target(httpContext), s_asIs);
+    }
+
+    public override async ValueTask<bool> TransformResponseAsync(
+        HttpContext httpContext,
+        HttpResponseMessage? proxyResponse,
+        CancellationToken cancellationToken)
+    {
+        var go = await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
+        if (proxyResponse?.Headers.NonValidated.TryGetValues(HeaderNames.Connection, out var connection) == true)
+        {
+            var names = connection.SelectMany(v => v.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
+            foreach (var named in Named(names))
+                httpContext.Response.Headers.Remove(named);
+        }
+
+        return go;
+    }
+
+    /// <summary>After the last byte of the answer: where the client is still sending, nobody wants the rest.</summary>
+    public override async ValueTask TransformResponseTrailersAsync(
+        HttpContext httpContext,
+        HttpResponseMessage proxyResponse,
+        CancellationToken cancellationToken)
+    {
+        await base.TransformResponseTrailersAsync(httpContext, proxyResponse, cancellationToken);
+        if (httpContext.Request.Body is Upload upload)
+        {
+            await httpContext.Response.CompleteAsync();
+            upload.End();
+        }
+    }
+
+    private static IEnumerable<string> Named(IEnumerable<string> connection) => connection.Where(name =>
+        !name.Equals(HeaderNames.Upgrade, StringComparison.OrdinalIgnoreCase) && !s_kept.Contains(name, StringComparer.OrdinalIgnoreCase));
+
+    private static string RawTarget(HttpContext context) => context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+}

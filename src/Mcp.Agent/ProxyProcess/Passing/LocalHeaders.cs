@@ -1,0 +1,37 @@
+using System.Net;
+
+namespace Mcp.Agent.ProxyProcess.Passing;
+
+/// <summary>Says who asked this node, and how (X-Forwarded-*).</summary>
+/// <param name="trusted">Proxies before this one, which are believed.</param>
+internal sealed class LocalHeaders(IReadOnlyList<IPNetwork> trusted) : AsItCame
+{
+    public override async ValueTask TransformRequestAsync(
+        HttpContext httpContext,
+        HttpRequestMessage proxyRequest,
+        string destinationPrefix,
+        CancellationToken cancellationToken)
+    {
+        var received = httpContext.Request.Headers;
+        var client = WhoAsks.Client(httpContext);
+        var believed = trusted.Any(t => t.Contains(client));
+        var (before, proto, host) = believed
+            ? (received[WhoAsks.For].ToString(), received[WhoAsks.Proto].ToString(), received[WhoAsks.Host].ToString())
+            : ("", "", "");
+        if (believed)
+        {
+            foreach (var said in (string[])[WhoAsks.For, WhoAsks.Proto, WhoAsks.Host])
+                received.Remove(said);
+        }
+        else
+        {
+            WhoAsks.Drop(received);
+        }
+
+        await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
+        var headers = proxyRequest.Headers;
+        headers.TryAddWithoutValidation(WhoAsks.For, before.Length > 0 ? $"{before}, {client}" : client.ToString());
+        headers.TryAddWithoutValidation(WhoAsks.Proto, proto.Length > 0 ? proto : httpContext.Request.Scheme);
+        headers.TryAddWithoutValidation(WhoAsks.Host, host.Length > 0 ? host : httpContext.Request.Host.Value);
+    }
+}

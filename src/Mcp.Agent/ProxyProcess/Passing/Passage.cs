@@ -1,0 +1,57 @@
+using Microsoft.AspNetCore.Http.Features;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Mcp.Agent.ProxyProcess.Passing;
+
+/// <summary>Passes one request on to a server, by connections that suit it.</summary>
+internal sealed class Passage(IHttpForwarder forwarder)
+{
+    private static readonly TimeSpan s_connect = TimeSpan.FromSeconds(5);
+
+    /// <summary>To an instance on this machine, which speaks HTTP/1.1, or HTTP/2 for gRPC.</summary>
+    public async Task<ForwarderError> ToInstanceAsync(
+        HttpContext context, string prefix, Connections connections, Forwarding forwarding, AsItCame headers)
+    {
+        if (!MayBeRefused(context.Request))
+            return await SendAsync(context, prefix, connections, forwarding, headers);
+        await using var upload = Uploading(context);
+        using var own = Connections.Client(
+            s_connect,
+            async (c, ct) => new UploadConnection(await BackendSocket.ConnectAsync(c.DnsEndPoint, ct), upload));
+        return await forwarder.SendAsync(context, prefix, own, forwarding.Http, headers);
+    }
+
+    /// <summary>To another node's proxy. HTTP/2, where the answer may come before the request's end.</summary>
+    public async Task<ForwarderError> ToNodeAsync(
+        HttpContext context, string prefix, Connections connections, Forwarding forwarding, AsItCame headers)
+    {
+        if (!MayBeRefused(context.Request))
+            return await SendAsync(context, prefix, connections, forwarding, headers);
+        await using var upload = Uploading(context);
+        return await forwarder.SendAsync(context, prefix, connections.Usual, forwarding.Http2, headers);
+    }
+
+    private ValueTask<ForwarderError> SendAsync(
+        HttpContext context, string prefix, Connections connections, Forwarding forwarding, AsItCame headers)
+    {
+        if (!AsItCame.IsAsterisk(context))
+            return forwarder.SendAsync(context, prefix, connections.Usual, forwarding.For(context.Request), headers);
+        // TLS is its own connection's affair: the client would begin it over again.
+        var plain = prefix.Replace("https://", "http://", StringComparison.Ordinal);
+        return forwarder.SendAsync(context, plain, connections.Asterisk, forwarding.Http, headers);
+    }
+
+    private static Upload Uploading(HttpContext context)
+    {
+        var upload = new Upload(context.Request.Body, context.Request.ContentLength);
+        context.Request.Body = upload;
+        return upload;
+    }
+
+    private static bool MayBeRefused(HttpRequest request) =>
+        request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true
+        && (request.ContentLength is null or > Upload.Short || request.Headers.Expect.Count > 0)
+        && request.Headers.Upgrade.Count == 0
+        && !HttpMethods.IsConnect(request.Method)
+        && !Forwarding.IsGrpc(request);
+}
