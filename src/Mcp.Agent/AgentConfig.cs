@@ -77,6 +77,11 @@ public sealed record AgentConfig
     /// <summary>Named volumes of services.</summary>
     public VolumeRoot Volumes => new(Path.Combine(State, "volumes"));
 
+    /// <summary>What the node's proxy and podman's service write.</summary>
+    public string ProxyLog => Path.Combine(State, "proxy.log");
+
+    public string PodmanLog => Path.Combine(State, "podman.log");
+
     public string Registry => Path.Combine(State, "registry.db");
 
     /// <exception cref="McpException">config.missing</exception>
@@ -89,7 +94,7 @@ public sealed record AgentConfig
         return config with
         {
             File = Path.GetFullPath(file),
-            Podman = config.Podman.In(config.State, Detached.Launcher(Path.Combine(config.State, "podman.log"))),
+            Podman = config.Podman.In(config.State, Detached.Launcher(config.PodmanLog)),
             Qemu = config.Qemu with { State = config.State, Launcher = [Environment.ProcessPath!, "vm"] },
         };
     }

@@ -34,6 +34,7 @@ public sealed class AgentParts : IDisposable
     private readonly RuntimeSet _guarded;
     private readonly HealthProbe _probe = new();
     private readonly AlertCommand _alerts;
+    private readonly DetachedLogs _logs;
     private readonly ImagePulls _pulls;
 
     /// <param name="runtimes">Ended with this.</param>
@@ -113,6 +114,7 @@ public sealed class AgentParts : IDisposable
         };
         Resumer = new Resumer(deployer, undeployer, Registry.Operations, steady);
         Boot = new BootSequence(config.Boot.Sequence, Registry, reconciler, Restarts, gate);
+        _logs = new DetachedLogs([config.ProxyLog, config.PodmanLog], time);
         _alerts = new AlertCommand(config.Alerts, config.Name.Text, Registry.Events);
     }
 
@@ -160,6 +162,7 @@ public sealed class AgentParts : IDisposable
             supervise.KeepAsync("edge", Node.Edge.RunAsync, ct),
             supervise.KeepAsync("disks", Node.Disks.RunAsync, ct),
             supervise.KeepAsync("images", Node.Images.RunAsync, ct),
+            supervise.KeepAsync("logs of programs", _logs.RunAsync, ct),
             supervise.KeepAsync("endings", Endings.RunAsync, ct));
     }
 

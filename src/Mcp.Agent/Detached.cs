@@ -8,7 +8,7 @@ namespace Mcp.Agent;
 /// outlives the agent and its terminal and holds none of the agent's files.</summary>
 internal static class Detached
 {
-    private const long MaxLogBytes = 10 * 1024 * 1024;
+    public const long MaxLogBytes = 10 * 1024 * 1024;
 
     /// <summary>What to put before a program's arguments to have it started so.</summary>
     public static IReadOnlyList<string> Launcher(string log) => [Environment.ProcessPath!, "detach", log, "--"];

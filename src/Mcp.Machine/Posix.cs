@@ -12,6 +12,10 @@ public static partial class Posix
     public const int KillSignal = 9;
     public const int StopSignal = 19;
 
+    // fcntl.h
+    private const int SetStatus = 4;
+    private const int Append = 0x400;
+
     public static bool IsRoot => EffectiveUser() == 0;
 
     /// <summary>False: there is no such process.</summary>
@@ -32,6 +36,8 @@ public static partial class Posix
     public static int Become(string program, ReadOnlySpan<string> arguments, SafeFileHandle output)
     {
         _ = SetSession();
+        // Somebody may shorten the file.
+        _ = SetFlags(output, SetStatus, Append);
         _ = Duplicate(output, 1);
         _ = Duplicate(output, 2);
         _ = Execute(program, [program, .. arguments, null]);
@@ -55,6 +61,9 @@ public static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "setsid")]
     private static partial int SetSession();
+
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    private static partial int SetFlags(SafeFileHandle file, int command, int flags);
 
     [LibraryImport("libc", EntryPoint = "dup2")]
     private static partial int Duplicate(SafeFileHandle from, int to);

@@ -123,7 +123,11 @@ public sealed class ServiceControl(
         foreach (var stored in Find(service, component))
         {
             registry.Components.SetDesired(service, stored.Definition.Name, change.Desired);
+            if (change.Desired == DesiredState.Stopped)
+                await PushAsync(ct);
             await act(stored);
+            if (change.Desired == DesiredState.Running)
+                await PushAsync(ct);
             registry.Events.Add(service.Text, stored.Definition.Name.Text, change.Kind, stored.Instance.ToString());
             Changed?.Invoke(stored.Instance);
             done.Add($"{change.Done} {stored.Instance}");
@@ -132,6 +136,19 @@ public sealed class ServiceControl(
         if (change.Desired == DesiredState.Running)
             await SettleAsync(Find(service, component), done, ct);
         return done;
+    }
+
+    // Who asks for it is told that it is stopped; a proxy that is away is told when it is back.
+    private async Task PushAsync(CancellationToken ct)
+    {
+        try
+        {
+            await proxy.PushAsync(ct);
+        }
+        catch (McpException)
+        {
+            // RoutePush keeps at it.
+        }
     }
 
     // It is wanted from now on, well or not: what does not get well is told, and kept up by its restart policy.

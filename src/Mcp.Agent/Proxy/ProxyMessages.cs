@@ -6,7 +6,9 @@ namespace Mcp.Agent.Proxy;
 /// <param name="PassThrough">TLS by SNI, not ended here (l4); false: HTTP (l7).</param>
 /// <param name="Held">The instance is being replaced: who comes now waits for the next one.</param>
 /// <param name="Idle">Of HTTP: how long nothing may pass; null: 5 min.</param>
-internal sealed record ProxyRoute(string Host, int Port, bool PassThrough, bool Held = false, TimeSpan? Idle = null);
+/// <param name="Stopped">Nothing is wanted to run there.</param>
+internal sealed record ProxyRoute(
+    string Host, int Port, bool PassThrough, bool Held = false, TimeSpan? Idle = null, bool Stopped = false);
 
 /// <summary>A service's certificate and key: for its name and all below.</summary>
 /// <param name="Host">SERVICE.zone</param>

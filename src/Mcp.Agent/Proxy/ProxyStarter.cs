@@ -63,13 +63,13 @@ internal sealed class ProxyStarter(AgentConfig config, ControlSockets sockets)
         {
             process.Kill();
             var what = string.Create(CultureInfo.InvariantCulture, $"it was not ready within {s_handoverLimit.TotalSeconds} s");
-            throw new McpException(ErrorCode.ProxyStart, what, $"{Path.Combine(config.State, "proxy.log")} may say why");
+            throw new McpException(ErrorCode.ProxyStart, what, $"{config.ProxyLog} may say why");
         }
     }
 
     private Process Start()
     {
-        var launcher = Detached.Launcher(Path.Combine(config.State, "proxy.log"));
+        var launcher = Detached.Launcher(config.ProxyLog);
         var start = new ProcessStartInfo(launcher[0]) { RedirectStandardInput = true };
         foreach (var argument in (IEnumerable<string>)[.. launcher.Skip(1), Environment.ProcessPath!, "proxy", "--config", config.File])
             start.ArgumentList.Add(argument);
@@ -92,6 +92,6 @@ internal sealed class ProxyStarter(AgentConfig config, ControlSockets sockets)
         }
 
         var what = string.Create(CultureInfo.InvariantCulture, $"the node proxy ended with exit code {exitCode}");
-        return new McpException(ErrorCode.ProxyStart, what, $"{Path.Combine(config.State, "proxy.log")} says why");
+        return new McpException(ErrorCode.ProxyStart, what, $"{config.ProxyLog} says why");
     }
 }

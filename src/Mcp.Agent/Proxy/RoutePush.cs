@@ -8,6 +8,7 @@ using Mcp.Machine;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
+using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Model.Routes;
 
@@ -258,7 +259,8 @@ public sealed class RoutePush : INodeProxy, IDisposable
             {
                 var isHttp = route.Mode == RouteMode.L7;
                 var port = _ports.HostPort(stored.Instance, stored.Definition, route.Port);
-                var way = new ProxyRoute("", port, PassThrough: !isHttp, held, isHttp ? route.IdleTimeout : null);
+                var isStopped = stored.Desired == DesiredState.Stopped;
+                var way = new ProxyRoute("", port, PassThrough: !isHttp, held, isHttp ? route.IdleTimeout : null, isStopped);
                 var table = isHttp ? http : passed;
                 // One in the zone was stored by an older version: it may be another service's name.
                 if (route.Hostname is { } hostname && !ZoneNames.Has(_config.Zone, hostname.Text))

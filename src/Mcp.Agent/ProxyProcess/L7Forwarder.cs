@@ -6,8 +6,9 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Mcp.Agent.ProxyProcess;
 
 /// <summary>One request: find its host's backend, pass it on, count it while it is under way.</summary>
-internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeaders local) : IDisposable
+internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeaders local, Failures failures) : IDisposable
 {
+    private static readonly LocalHeaders s_stranger = new([]);
     private readonly ConcurrentDictionary<TimeSpan, Forwarding> _forwardings = new();
     private readonly Connections _instances = new(
         TimeSpan.FromSeconds(5),
@@ -19,11 +20,11 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
     /// <summary>From another node, over TLS: one that has shown a certificate of the fleet's is an edge node, and knows who
     /// asked.</summary>
     public Task ForwardFromNodeAsync(HttpContext context) =>
-        ForwardAsync(context, context.Connection.ClientCertificate is null ? local : AsReceived.Instance);
+        ForwardAsync(context, context.Connection.ClientCertificate is null ? s_stranger : AsReceived.Instance);
 
     private async Task ForwardAsync(HttpContext context, AsItCame headers)
     {
-        Pace.Free(context);
+        SlowBodies.Allow(context);
         if (!Forwarding.IsForwardable(context))
         {
             context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
@@ -34,7 +35,7 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
         var found = await table.EnterAsync(context.Request.Host.Host, context.RequestAborted);
         if (found.Backend is not { } backend)
         {
-            await RefuseAsync(context.Response, found.Held);
+            await RefuseAsync(context.Response, found);
             return;
         }
 
@@ -44,6 +45,7 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
         try
         {
             var error = await passage.ToInstanceAsync(context, backend.Prefix, _instances, ForwardingOf(found.Idle), headers);
+            failures.Tell(context);
             if (error != ForwarderError.None && !context.Response.HasStarted)
                 await context.Response.WriteAsync("the service behind this host does not answer\n");
         }
@@ -58,12 +60,18 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
     // There are few different ones: each is what a file says.
     private Forwarding ForwardingOf(TimeSpan idle) => _forwardings.GetOrAdd(idle, static i => new Forwarding(i));
 
-    private static Task RefuseAsync(HttpResponse response, bool held)
+    private static Task RefuseAsync(HttpResponse response, Found found)
     {
-        response.StatusCode = held ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status404NotFound;
-        if (held)
+        var (status, why) = found switch
+        {
+            { Held: true } => (StatusCodes.Status503ServiceUnavailable, "the service behind this host is being updated\n"),
+            { Stopped: true } => (StatusCodes.Status503ServiceUnavailable, "the service behind this host is stopped\n"),
+            _ => (StatusCodes.Status404NotFound, "no route for this host\n"),
+        };
+        response.StatusCode = status;
+        if (found.Held)
             response.Headers.RetryAfter = "5";
-        return response.WriteAsync(held ? "the service behind this host is being updated\n" : "no route for this host\n");
+        return response.WriteAsync(why);
     }
 
     public void Dispose() => _instances.Dispose();

@@ -34,9 +34,9 @@ internal static class Listeners
         kestrel.Limits.MaxRequestBodySize = null;
         kestrel.Limits.RequestHeadersTimeout = s_headers;
         if (config.Edge is not null)
-            Pace.OfThePublic(kestrel.Limits, config.Edge.LeastRate);
+            SlowBodies.OfThePublic(kestrel.Limits, config.Edge.LeastRate);
         else
-            Pace.OfOthers(kestrel.Limits);
+            SlowBodies.OfOthers(kestrel.Limits);
         kestrel.RequestHeaderEncodingSelector = static _ => Encoding.Latin1;
         kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
         Listen(config.Proxy.Http, EntranceKind.Local, HttpProtocols.Http1);

@@ -44,7 +44,7 @@ internal static class ProxyHost
         }
 
         var passage = new Passage(app.Services.GetRequiredService<IHttpForwarder>());
-        using var forwarder = new L7Forwarder(tables.Local, passage, new LocalHeaders(config.Proxy.Trusted));
+        using var forwarder = new L7Forwarder(tables.Local, passage, new LocalHeaders(config.Proxy.Trusted), new Failures(Console.Error, TimeProvider.System));
         var answers = new ProxyControl(tables.Local, stored, new ProxyIdentity(config, sockets), departure, app.Lifetime);
         var successor = new Successor(sockets, control, departure);
         await using var log = new AccessLog(config.Edge is { AccessLog: true } ? Path.Combine(config.EdgeDirectory, "access.log") : null);
@@ -102,9 +102,8 @@ internal static class ProxyHost
         // As long as anyone would listen to this category, each request gets an Activity and a log scope, and its outgoing half another
         // Activity.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
-        // Of the public: anybody could fill the disk with failures. They are in the access log.
-        if (config.Edge is not null)
-            builder.Logging.AddFilter("Yarp", LogLevel.None);
+        // Anybody could fill the disk with failures, each with where in the code it was. See Failures, and the access log of the public.
+        builder.Logging.AddFilter("Yarp", LogLevel.None);
         // Forwarding never blocks, so it may run where the bytes arrive.
         builder.WebHost.UseSockets(sockets =>
         {

@@ -30,7 +30,7 @@ internal sealed class Backend(int port)
 }
 
 /// <summary>Where a route leads.</summary>
-internal sealed class RouteTarget(Backend backend, bool held, TimeSpan idle)
+internal sealed class RouteTarget(Backend backend, bool held, TimeSpan idle, bool stopped)
 {
     private int _waiting;
 
@@ -41,6 +41,9 @@ internal sealed class RouteTarget(Backend backend, bool held, TimeSpan idle)
 
     /// <summary>How long nothing may pass.</summary>
     public TimeSpan Idle => idle;
+
+    /// <summary>Nothing is wanted to run there.</summary>
+    public bool Stopped => stopped;
 
     /// <summary>False: as many wait as may.</summary>
     public bool TryWait(int most) => Interlocked.Increment(ref _waiting) <= most || LeaveWait();
@@ -55,7 +58,8 @@ internal sealed class RouteTarget(Backend backend, bool held, TimeSpan idle)
 /// <param name="Backend">Entered: the caller leaves it. Null: there is none.</param>
 /// <param name="Held">The route is held, and waiting came to nothing.</param>
 /// <param name="Idle">How long nothing may pass.</param>
-internal readonly record struct Found(Backend? Backend, bool Held, TimeSpan Idle = default);
+/// <param name="Stopped">There is a route, and nothing is wanted to run there.</param>
+internal readonly record struct Found(Backend? Backend, bool Held, TimeSpan Idle = default, bool Stopped = false);
 
 /// <summary>The routes in force, swapped as one. A backend that no route names any more is remembered while requests are on their way to
 /// it.</summary>
@@ -113,6 +117,8 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
         var target = Find(host, passThrough);
         if (target is null)
             return ValueTask.FromResult(new Found(null, false));
+        if (target is { Stopped: true, Held: false })
+            return ValueTask.FromResult(new Found(null, false, Stopped: true));
         return TryEnter(target, host, passThrough)
             ? ValueTask.FromResult(new Found(target.Backend, false, target.Idle))
             : WaitAsync(host, passThrough, ct);
@@ -126,6 +132,8 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
             var changed = Volatile.Read(ref _changed).Task;
             if (Find(host, passThrough) is not { } target)
                 return new Found(null, false);
+            if (target is { Stopped: true, Held: false })
+                return new Found(null, false, Stopped: true);
             if (TryEnter(target, host, passThrough))
                 return new Found(target.Backend, false, target.Idle);
             if (!target.TryWait(MostWaiting))
@@ -166,7 +174,7 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
     private FrozenDictionary<string, RouteTarget> Table(IEnumerable<ProxyRoute> routes) =>
         routes.ToFrozenDictionary(r => r.Host, Target, StringComparer.OrdinalIgnoreCase);
 
-    private RouteTarget Target(ProxyRoute route) => new(_backends[route.Port], route.Held, route.Idle ?? Route.UsualIdleTimeout);
+    private RouteTarget Target(ProxyRoute route) => new(_backends[route.Port], route.Held, route.Idle ?? Route.UsualIdleTimeout, route.Stopped);
 
     private sealed record InForce(FrozenDictionary<string, RouteTarget> ByHost, FrozenDictionary<string, RouteTarget> BySni);
 }

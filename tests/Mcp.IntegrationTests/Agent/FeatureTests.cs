@@ -322,8 +322,15 @@ public class FeatureTests(NodeFixture node)
             "\"observed\": \"exited\"",
             NodeFixture.Succeeded(await node.McpAsync("status", "cycle", "-o", "json")),
             StringComparison.Ordinal);
+        var stopped = await node.AnswerAsync("cycle");
+        Assert.Equal((503, "the service behind this host is stopped\n"), stopped);
+        Assert.Equal(404, (await node.AnswerAsync("nobody")).Status);
         Assert.Contains("restarted cycle.web.1", NodeFixture.Succeeded(await node.McpAsync("restart", "cycle")), StringComparison.Ordinal);
         await NodeFixture.UntilAsync(async () => await node.GetAsync("cycle") == "hello from v1", "the restarted service serves");
+        NodeFixture.Succeeded(await node.McpAsync("stop", "cycle"));
+        Assert.Equal(stopped, await node.AnswerAsync("cycle"));
+        NodeFixture.Succeeded(await node.McpAsync("start", "cycle"));
+        Assert.Equal("hello from v1", await node.GetAsync("cycle"));
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "cycle"));
     }
 

@@ -155,11 +155,18 @@ public sealed class NodeFixture : IAsyncLifetime
 
     public async Task<string> GetAsync(string name)
     {
+        var (status, body) = await AnswerAsync(name);
+        return status is >= 200 and < 300 ? body.Trim() : $"HTTP {status}";
+    }
+
+    /// <summary>What the node proxy answers for NAME.example.com.</summary>
+    public async Task<(int Status, string Body)> AnswerAsync(string name)
+    {
         using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://127.0.0.1:{ProxyPort}/"));
         request.Headers.Host = $"{name}.example.com";
         using var response = await http.SendAsync(request);
-        return response.IsSuccessStatusCode ? (await response.Content.ReadAsStringAsync()).Trim() : $"HTTP {(int)response.StatusCode}";
+        return ((int)response.StatusCode, await response.Content.ReadAsStringAsync());
     }
 
     public async Task<string[]> ContainersAsync(string service) =>

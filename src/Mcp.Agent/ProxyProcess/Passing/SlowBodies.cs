@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 namespace Mcp.Agent.ProxyProcess.Passing;
 
 /// <summary>How slow a body may be: of the public as [edge] says; others may pause.</summary>
-internal static class Pace
+internal static class SlowBodies
 {
     private static readonly TimeSpan s_grace = TimeSpan.FromSeconds(5);
 
@@ -17,7 +17,7 @@ internal static class Pace
     public static void OfOthers(KestrelServerLimits limits) => (limits.MinRequestBodyDataRate, limits.MinResponseDataRate) = (null, null);
 
     /// <summary>A request of somebody else on a node where the public comes in.</summary>
-    public static void Free(HttpContext context)
+    public static void Allow(HttpContext context)
     {
         // Which it is cannot be asked on HTTP/2.
         context.Features.Get<IHttpMinRequestBodyDataRateFeature>()?.MinDataRate = null;
