@@ -8,11 +8,16 @@ namespace Mcp.Agent.ProxyProcess;
 /// <summary>One request: find its host's backend, pass it on, count it while it is under way.</summary>
 internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeaders local, Failures failures) : IDisposable
 {
+    private const int MostPausing = 1000;
+    private static readonly TimeSpan s_again = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
     private static readonly LocalHeaders s_stranger = new([]);
     private readonly ConcurrentDictionary<TimeSpan, Forwarding> _forwardings = new();
     private readonly Connections _instances = new(
         TimeSpan.FromSeconds(5),
         static async (context, ct) => new NetworkStream(await BackendSocket.ConnectAsync(context.DnsEndPoint, ct), ownsSocket: true));
+
+    private int _pausing;
 
     /// <summary>From this machine.</summary>
     public Task ForwardAsync(HttpContext context) => ForwardAsync(context, local);
@@ -32,22 +37,45 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
             return;
         }
 
-        var found = await table.EnterAsync(context.Request.Host.Host, context.RequestAborted);
-        if (found.Backend is not { } backend)
+        var began = TimeProvider.System.GetTimestamp();
+        while (true)
         {
-            await RefuseAsync(context.Response, found);
-            return;
-        }
+            var found = await table.EnterAsync(context.Request.Host.Host, context.RequestAborted);
+            if (found.Backend is not { } backend)
+            {
+                await RefuseAsync(context.Response, found);
+                return;
+            }
 
+            var error = await PassAsync(context, found, backend, headers);
+            if (error == ForwarderError.None || context.Response.HasStarted)
+            {
+                failures.Tell(context);
+                return;
+            }
+
+            // Nothing was sent: the instance may be starting again, or another one may have taken its place.
+            var tryAgain = WasNeverConnected(context) && TimeProvider.System.GetElapsedTime(began) < s_patience;
+            if (!tryAgain || !await PauseAsync(context.RequestAborted))
+            {
+                failures.Tell(context);
+                await context.Response.WriteAsync("the service behind this host does not answer\n");
+                return;
+            }
+
+            context.Response.Clear();
+            context.Features.Set<IForwarderErrorFeature>(null);
+        }
+    }
+
+    private async Task<ForwarderError> PassAsync(HttpContext context, Found found, Backend backend, AsItCame headers)
+    {
         var isSocket = Forwarding.IsWebSocket(context);
         if (isSocket)
             backend.BeginSocket();
         try
         {
-            var error = await passage.ToInstanceAsync(context, backend.Prefix, _instances, ForwardingOf(found.Idle), headers);
-            failures.Tell(context);
-            if (error != ForwarderError.None && !context.Response.HasStarted)
-                await context.Response.WriteAsync("the service behind this host does not answer\n");
+            return await passage.ToInstanceAsync(context, backend.Prefix, _instances, ForwardingOf(found.Idle), headers);
         }
         finally
         {
@@ -56,6 +84,19 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
             backend.Leave();
         }
     }
+
+    /// <returns>False: as many wait as may, or the client has gone.</returns>
+    private async Task<bool> PauseAsync(CancellationToken ct)
+    {
+        var may = Interlocked.Increment(ref _pausing) <= MostPausing;
+        if (may)
+            await Task.Delay(s_again, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Interlocked.Decrement(ref _pausing);
+        return may && !ct.IsCancellationRequested;
+    }
+
+    private static bool WasNeverConnected(HttpContext context) => context.Features.Get<IForwarderErrorFeature>() is
+        { Error: ForwarderError.Request, Exception: HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } };
 
     // There are few different ones: each is what a file says.
     private Forwarding ForwardingOf(TimeSpan idle) => _forwardings.GetOrAdd(idle, static i => new Forwarding(i));

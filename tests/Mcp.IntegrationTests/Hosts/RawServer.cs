@@ -8,14 +8,16 @@ namespace Mcp.IntegrationTests.Hosts;
 /// <summary>A server that gives back the bytes it is told, and keeps what it got. Text is bytes, as Latin-1.</summary>
 internal sealed class RawServer : IAsyncDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly TcpListener _listener;
     private readonly CancellationTokenSource _over = new();
     private readonly Task _serving;
     private readonly Func<NetworkStream, string, CancellationToken, Task> _answer;
 
     /// <param name="answer">Of a request whose head has come: the head, with the empty line. The connection is closed then.</param>
-    public RawServer(Func<NetworkStream, string, CancellationToken, Task> answer)
+    /// <param name="port">0: any.</param>
+    public RawServer(Func<NetworkStream, string, CancellationToken, Task> answer, int port = 0)
     {
+        _listener = new TcpListener(IPAddress.Loopback, port);
         _answer = answer;
         _listener.Start();
         _serving = ServeAsync();

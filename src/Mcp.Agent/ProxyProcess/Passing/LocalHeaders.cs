@@ -29,6 +29,13 @@ internal sealed class LocalHeaders(IReadOnlyList<IPNetwork> trusted) : AsItCame
         }
 
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
+        // It may be passed on once more, to another instance.
+        foreach (var (said, value) in believed ? ((string, string)[])[(WhoAsks.For, before), (WhoAsks.Proto, proto), (WhoAsks.Host, host)] : [])
+        {
+            if (value.Length > 0)
+                received[said] = value;
+        }
+
         var headers = proxyRequest.Headers;
         headers.TryAddWithoutValidation(WhoAsks.For, before.Length > 0 ? $"{before}, {client}" : client.ToString());
         headers.TryAddWithoutValidation(WhoAsks.Proto, proto.Length > 0 ? proto : httpContext.Request.Scheme);

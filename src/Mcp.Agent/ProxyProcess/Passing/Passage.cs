@@ -14,11 +14,13 @@ internal sealed class Passage(IHttpForwarder forwarder)
     {
         if (!MayBeRefused(context.Request))
             return await SendAsync(context, prefix, connections, forwarding, headers);
-        await using var upload = Uploading(context);
-        using var own = Connections.Client(
-            s_connect,
-            async (c, ct) => new UploadConnection(await BackendSocket.ConnectAsync(c.DnsEndPoint, ct), upload));
-        return await forwarder.SendAsync(context, prefix, own, forwarding.Http, headers);
+        return await UploadAsync(context, async upload =>
+        {
+            using var own = Connections.Client(
+                s_connect,
+                async (c, ct) => new UploadConnection(await BackendSocket.ConnectAsync(c.DnsEndPoint, ct), upload));
+            return await forwarder.SendAsync(context, prefix, own, forwarding.Http, headers);
+        });
     }
 
     /// <summary>To another node's proxy. HTTP/2, where the answer may come before the request's end.</summary>
@@ -27,8 +29,8 @@ internal sealed class Passage(IHttpForwarder forwarder)
     {
         if (!MayBeRefused(context.Request))
             return await SendAsync(context, prefix, connections, forwarding, headers);
-        await using var upload = Uploading(context);
-        return await forwarder.SendAsync(context, prefix, connections.Usual, forwarding.Http2, headers);
+        return await UploadAsync(
+            context, _ => forwarder.SendAsync(context, prefix, connections.Usual, forwarding.Http2, headers).AsTask());
     }
 
     private ValueTask<ForwarderError> SendAsync(
@@ -41,11 +43,19 @@ internal sealed class Passage(IHttpForwarder forwarder)
         return forwarder.SendAsync(context, plain, connections.Asterisk, forwarding.Http, headers);
     }
 
-    private static Upload Uploading(HttpContext context)
+    private static async Task<ForwarderError> UploadAsync(HttpContext context, Func<Upload, Task<ForwarderError>> send)
     {
-        var upload = new Upload(context.Request.Body, context.Request.ContentLength);
+        var received = context.Request.Body;
+        await using var upload = new Upload(received, context.Request.ContentLength);
         context.Request.Body = upload;
-        return upload;
+        try
+        {
+            return await send(upload);
+        }
+        finally
+        {
+            context.Request.Body = received;
+        }
     }
 
     private static bool MayBeRefused(HttpRequest request) =>
