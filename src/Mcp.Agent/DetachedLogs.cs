@@ -2,7 +2,8 @@ using Mcp.Daemon.Lifecycle;
 
 namespace Mcp.Agent;
 
-/// <summary>Keeps what programs that outlive the agent write short: at 10 MiB the last of it becomes LOG.1, and the file begins anew.</summary>
+/// <summary>Keeps what programs that outlive the agent write short: at 10 MiB the last of it becomes LOG.1, and the file begins
+/// anew.</summary>
 internal sealed class DetachedLogs(IReadOnlyList<string> logs, TimeProvider time)
 {
     private const int Kept = 1024 * 1024;

@@ -29,9 +29,8 @@ internal sealed class Failures(TextWriter log, TimeProvider time)
 
             var why = failed.Exception?.GetBaseException().Message;
             var more = told.More == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" ({told.More} more since then)");
-            log.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{time.GetUtcNow():u} {context.Request.Method} {host}{AsItCame.Target(context).Split('?')[0]}: {failed.Error}: {why}{more}"));
+            var asked = $"{context.Request.Method} {host}{AsItCame.Target(context).Split('?')[0]}";
+            log.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{time.GetUtcNow():u} {asked}: {failed.Error}: {why}{more}"));
             (told.At, told.More) = (time.GetTimestamp(), 0);
         }
     }

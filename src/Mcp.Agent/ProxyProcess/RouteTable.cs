@@ -174,7 +174,8 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
     private FrozenDictionary<string, RouteTarget> Table(IEnumerable<ProxyRoute> routes) =>
         routes.ToFrozenDictionary(r => r.Host, Target, StringComparer.OrdinalIgnoreCase);
 
-    private RouteTarget Target(ProxyRoute route) => new(_backends[route.Port], route.Held, route.Idle ?? Route.UsualIdleTimeout, route.Stopped);
+    private RouteTarget Target(ProxyRoute route) =>
+        new(_backends[route.Port], route.Held, route.Idle ?? Route.UsualIdleTimeout, route.Stopped);
 
     private sealed record InForce(FrozenDictionary<string, RouteTarget> ByHost, FrozenDictionary<string, RouteTarget> BySni);
 }

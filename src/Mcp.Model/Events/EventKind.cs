@@ -47,7 +47,7 @@ public sealed record EventKind
     public static readonly EventKind DeployResumed = New("deploy.resumed", Both, "A deploy that was interrupted goes on.");
     public static readonly EventKind DeployUndoUnwell = New(
         "deploy.undo_unwell", Agent, "A component that was started again after a failed deploy is not well.");
-    public static readonly EventKind DeployUndone = New("deploy.undone", Agent, "A failed deploy that could not be undone at once was undone later; deploy.failed told of it.");
+    public static readonly EventKind DeployUndone = New("deploy.undone", Agent, "A failed deploy that was not undone at once was undone.");
     public static readonly EventKind DnsFailed = New(
         "dns.failed", Master, "The names of services cannot be kept as they should be.", alerts: true);
     public static readonly EventKind DnsMended = New("dns.mended", Master, "A name was missing, wrong or left over, and is right now.");

@@ -16,7 +16,13 @@ internal sealed record DockerPull(string? Status, string? Id, DockerPulled? Prog
 internal sealed record DockerPulled(long Current, long Total);
 
 internal sealed record LibpodState(
-    string? Status, int ExitCode, DateTimeOffset StartedAt, string? Error, int Pid = 0, DateTimeOffset FinishedAt = default, int ConmonPid = 0);
+    string? Status,
+    int ExitCode,
+    DateTimeOffset StartedAt,
+    string? Error,
+    int Pid = 0,
+    DateTimeOffset FinishedAt = default,
+    int ConmonPid = 0);
 
 internal sealed record LibpodHostConfig(string? NetworkMode);
 
@@ -80,7 +86,7 @@ internal sealed record LibpodListed(
 
 internal sealed record LibpodStored(string? Id, string[]? RepoTags, long Size);
 
-internal sealed record LibpodStore(string? GraphRoot);
+internal sealed record LibpodStore(string? GraphRoot, string? GraphDriverName = null);
 
 internal sealed record LibpodInfo(LibpodStore? Store);
 

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Text;
+using System.Text.Json;
 using Mcp.Model.Definition;
 using Mcp.Runtimes.Images;
 
@@ -8,6 +10,7 @@ namespace Mcp.Runtimes.Podman;
 internal sealed class PodmanChecks(LibpodClient client)
 {
     private const int Most = 1000;
+    private const int MostBytes = 4 * 1024 * 1024;
     private readonly ConcurrentDictionary<string, HealthCheck?> _known = new();
 
     /// <param name="image">Its id; null: not known.</param>
@@ -23,6 +26,29 @@ internal sealed class PodmanChecks(LibpodClient client)
             return null;
         if (_known.Count >= Most)
             _known.Clear();
-        return _known[image] = ImageCheck.Of(ImageCheck.Read(about.HealthCheck));
+        var said = ImageCheck.Read(about.HealthCheck) ?? await OfConfigurationAsync(about.Id ?? image, ct);
+        return _known[image] = ImageCheck.Of(said);
+    }
+
+    // podman tells of it only where the image is in Docker's format; most are in OCI's. What it has of the image's configuration is a file
+    // of its store: https://github.com/containers/storage, images.go and utils.go.
+    private async Task<ImageCheck?> OfConfigurationAsync(string id, CancellationToken ct)
+    {
+        if (!Digest.IsHex(id) || await client.GetAsync("/info", LibpodJson.Default.LibpodInfo, ct) is not { Store: { } store })
+            return null;
+        var name = Convert.ToBase64String(Encoding.UTF8.GetBytes($"sha256:{id}"));
+        var file = Path.Combine(store.GraphRoot ?? "", $"{store.GraphDriverName}-images", id, $"={name}");
+        try
+        {
+            await using var kept = File.OpenRead(file);
+            if (kept.Length > MostBytes)
+                return null;
+            return ImageCheck.Read((await JsonSerializer.DeserializeAsync(kept, OciJson.Default.OciConfig, ct))?.Config?.Healthcheck);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        {
+            // Another machine's store, or another way to keep it.
+            return null;
+        }
     }
 }

@@ -23,9 +23,8 @@ public sealed class AgainTests : IAsyncLifetime
     public async Task It_waits_a_moment_and_is_passed_on_whole(Way way, int length)
     {
         var body = new string('x', length);
-        var asked = _ways.AskAsync(
-            way,
-            $"POST /a%2Fb HTTP/1.1\r\nHost: {Ways.Host}\r\nX-Forwarded-For: 203.0.113.9\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+        var headers = $"X-Forwarded-For: 203.0.113.9\r\nConnection: close\r\nContent-Length: {length}";
+        var asked = _ways.AskAsync(way, $"POST /a%2Fb HTTP/1.1\r\nHost: {Ways.Host}\r\n{headers}\r\n\r\n{body}");
         await Task.Delay(TimeSpan.FromMilliseconds(300));
         var got = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var server = new RawServer(

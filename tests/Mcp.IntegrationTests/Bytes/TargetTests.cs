@@ -46,8 +46,9 @@ public sealed class TargetTests : IAsyncLifetime
             }
 
             using var http2 = _ways.Pair.Client(HttpVersion.Version20);
-            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(
-                $"https://{Ways.Host}:{_ways.Pair.Https}{target}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true }))
+            var asIs = new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true };
+            using var request = new HttpRequestMessage(
+                HttpMethod.Get, new Uri($"https://{Ways.Host}:{_ways.Pair.Https}{target}", asIs))
             { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
             using var response = await http2.SendAsync(request);
             Assert.Equal($"GET {target} HTTP/1.1", Line());
@@ -89,7 +90,8 @@ public sealed class TargetTests : IAsyncLifetime
     [Fact]
     public async Task Headers_of_the_connection_end_with_it()
     {
-        _answer = "HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nX-Stays: 1\r\nKeep-Alive: timeout=5\r\nContent-Length: 2\r\n\r\nok";
+        _answer = "HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nX-Stays: 1\r\nKeep-Alive: timeout=5\r\n"
+            + "Content-Length: 2\r\n\r\nok";
         foreach (var way in (Way[])[Way.Node, Way.Overlay, Way.Edge])
         {
             var answer = await AskAsync(
@@ -120,7 +122,8 @@ public sealed class TargetTests : IAsyncLifetime
     [Theory]
     [InlineData("HTTP/1.1 299 Fine By Me\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", "HTTP/1.1 299 Fine By Me\r\n", "ok")]
     [InlineData("HTTP/1.0 200 OK\r\n\r\nuntil the end", "HTTP/1.1 200 OK\r\n", "until the end")]
-    [InlineData("HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\nConnection: close\r\n\r\n", "HTTP/1.1 304 Not Modified\r\n", "ETag: \"a\"\r\n")]
+    [InlineData(
+        "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\nConnection: close\r\n\r\n", "HTTP/1.1 304 Not Modified\r\n", "ETag: \"a\"\r\n")]
     [InlineData(
         "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
         "HTTP/1.1 200 OK\r\n", "ok")]
@@ -139,7 +142,8 @@ public sealed class TargetTests : IAsyncLifetime
     [Fact]
     public async Task Trailers_come_back_on_http_2()
     {
-        _answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\nConnection: close\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 42\r\n\r\n";
+        _answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\nConnection: close\r\n\r\n"
+            + "2\r\nok\r\n0\r\nX-Sum: 42\r\n\r\n";
         using var http2 = new HttpClient();
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"http://127.0.0.1:{_h2c}/"))
         {
@@ -152,10 +156,12 @@ public sealed class TargetTests : IAsyncLifetime
         Assert.Equal("42", Assert.Single(response.TrailingHeaders.GetValues("X-Sum")));
     }
 
-    private Task<string> AskAsync(Way way, string method, string target, string headers = "") => _ways.AskAsync(
-        way,
-        $"{method} {target} HTTP/1.1\r\nHost: {Ways.Host}\r\n{headers}{(headers.StartsWith("Connection", StringComparison.Ordinal) ? "" : "Connection: close\r\n")}\r\n",
-        TimeSpan.FromSeconds(2));
+    private Task<string> AskAsync(Way way, string method, string target, string headers = "")
+    {
+        var close = headers.StartsWith("Connection", StringComparison.Ordinal) ? "" : "Connection: close\r\n";
+        var bytes = $"{method} {target} HTTP/1.1\r\nHost: {Ways.Host}\r\n{headers}{close}\r\n";
+        return _ways.AskAsync(way, bytes, TimeSpan.FromSeconds(2));
+    }
 
     private string Line() => _server.Heads.Last().Split("\r\n")[0];
 }

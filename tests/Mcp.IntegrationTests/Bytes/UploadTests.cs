@@ -59,8 +59,8 @@ public sealed class UploadTests : IAsyncLifetime
             foreach (var length in (string[])["Content-Length: 5000000", "Transfer-Encoding: chunked"])
             {
                 await using var stream = await _ways.ConnectAsync(way);
-                await RawServer.SendAsync(
-                    stream, $"POST / HTTP/1.1\r\nHost: {Ways.Host}\r\n{length}\r\n\r\n{(length[0] == 'T' ? "5\r\nhello\r\n" : "hello")}", default);
+                var begun = length[0] == 'T' ? "5\r\nhello\r\n" : "hello";
+                await RawServer.SendAsync(stream, $"POST / HTTP/1.1\r\nHost: {Ways.Host}\r\n{length}\r\n\r\n{begun}", default);
                 var answer = await Ways.RestAsync(stream, TimeSpan.FromSeconds(2));
                 Assert.StartsWith("HTTP/1.1 413 ", answer, StringComparison.Ordinal);
                 Assert.Contains("too big", answer, StringComparison.Ordinal);
@@ -74,14 +74,16 @@ public sealed class UploadTests : IAsyncLifetime
     {
         _answer = Hash;
         await using var stream = await _ways.ConnectAsync(way);
-        await RawServer.SendAsync(stream, $"POST / HTTP/1.1\r\nHost: {Ways.Host}\r\nConnection: close\r\nContent-Length: 30\r\n\r\n", default);
+        await RawServer.SendAsync(
+            stream, $"POST / HTTP/1.1\r\nHost: {Ways.Host}\r\nConnection: close\r\nContent-Length: 30\r\n\r\n", default);
         for (var i = 0; i < 3; i++)
         {
             await Task.Delay(TimeSpan.FromSeconds(i == 1 ? 6.5 : 0.1));
             await RawServer.SendAsync(stream, "0123456789", default);
         }
 
-        Assert.Contains(Sum(Encoding.ASCII.GetBytes("012345678901234567890123456789")), await Ways.RestAsync(stream, TimeSpan.FromSeconds(5)), StringComparison.Ordinal);
+        var sum = Sum(Encoding.ASCII.GetBytes("012345678901234567890123456789"));
+        Assert.Contains(sum, await Ways.RestAsync(stream, TimeSpan.FromSeconds(5)), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -116,10 +118,8 @@ public sealed class UploadTests : IAsyncLifetime
             foreach (var wanted in (bool[])[true, false])
             {
                 await using var stream = await _ways.ConnectAsync(way);
-                await RawServer.SendAsync(
-                    stream,
-                    $"POST / HTTP/1.1\r\nHost: {Ways.Host}\r\nExpect: 100-continue\r\nConnection: close\r\n{(wanted ? "X-Wanted: 1\r\n" : "")}Content-Length: {length}\r\n\r\n",
-                    default);
+                var headers = $"Expect: 100-continue\r\nConnection: close\r\n{(wanted ? "X-Wanted: 1\r\n" : "")}Content-Length: {length}";
+                await RawServer.SendAsync(stream, $"POST / HTTP/1.1\r\nHost: {Ways.Host}\r\n{headers}\r\n\r\n", default);
                 var head = await RawServer.HeadAsync(stream, default).WaitAsync(TimeSpan.FromSeconds(5));
                 Assert.StartsWith(wanted ? "HTTP/1.1 100 " : "HTTP/1.1 417 ", head, StringComparison.Ordinal);
                 if (!wanted)

@@ -30,7 +30,7 @@ internal sealed class LocalHeaders(IReadOnlyList<IPNetwork> trusted) : AsItCame
 
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         // It may be passed on once more, to another instance.
-        foreach (var (said, value) in believed ? ((string, string)[])[(WhoAsks.For, before), (WhoAsks.Proto, proto), (WhoAsks.Host, host)] : [])
+        foreach (var (said, value) in ((string, string)[])[(WhoAsks.For, before), (WhoAsks.Proto, proto), (WhoAsks.Host, host)])
         {
             if (value.Length > 0)
                 received[said] = value;
