@@ -36,6 +36,7 @@ public sealed class AgentParts : IDisposable
     private readonly AlertCommand _alerts;
     private readonly DetachedLogs _logs;
     private readonly ImagePulls _pulls;
+    private readonly TimeProvider _time;
 
     /// <param name="runtimes">Ended with this.</param>
     /// <param name="proxy">Told what the registry says, and which ports there are.</param>
@@ -48,6 +49,7 @@ public sealed class AgentParts : IDisposable
         TimeProvider time)
     {
         _runtimes = runtimes;
+        _time = time;
         Registry = AgentRegistry.Open(config.Registry, time);
         var guarded = _guarded = new RuntimeSet(runtimes.ByKind, new NamedVolumes(config.Volumes), Registry.Components.AreTogether);
         Ports = new PortAllocator(Registry.Ports, config.Ports.First, config.Ports.Last);
@@ -163,6 +165,7 @@ public sealed class AgentParts : IDisposable
             supervise.KeepAsync("disks", Node.Disks.RunAsync, ct),
             supervise.KeepAsync("images", Node.Images.RunAsync, ct),
             supervise.KeepAsync("logs of programs", _logs.RunAsync, ct),
+            supervise.KeepAsync("volumes", t => Node.Runtimes.Volumes.RunAsync(supervise.Log, _time, t), ct),
             supervise.KeepAsync("endings", Endings.RunAsync, ct));
     }
 

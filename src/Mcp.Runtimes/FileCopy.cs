@@ -22,11 +22,6 @@ public static class FileCopy
         await RunAsync("sync", ["--file-system", "--", to], ct);
     }
 
-    /// <summary>Owner, modes and the like of the directory itself.</summary>
-    /// <exception cref="McpException">volume.fill</exception>
-    public static Task AttributesAsync(string from, string to, CancellationToken ct) =>
-        RunAsync("cp", ["--archive", "--attributes-only", "--no-target-directory", "--", from, to], ct);
-
     // The last of a disk is the node's, as with images.
     private static async Task CheckRoomAsync(string from, string to, CancellationToken ct)
     {

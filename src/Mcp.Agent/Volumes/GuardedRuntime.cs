@@ -35,6 +35,7 @@ public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard, NamedVolum
             spec.Name.Service,
             spec.Component,
             (path, token) => inner.FormerAsync(spec.Name, path, token),
+            (directory, token) => guard.IsUsedAsync(directory, spec.Name, token),
             (path, directory, token) => inner.FillAsync(placed, path, directory, token),
             ct);
         await inner.RunAsync(placed, ct);

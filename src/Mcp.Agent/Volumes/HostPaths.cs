@@ -22,6 +22,18 @@ public static class HostPaths
             && VolumePaths.Overlap(x.Path, y.Path)));
     }
 
+    /// <summary>Where something is mounted: on this path, which is not followed if it is a link, or anywhere below it; the deepest
+    /// first.</summary>
+    /// <exception cref="IOException">The kernel does not tell.</exception>
+    public static IReadOnlyList<string> MountedIn(string path)
+    {
+        var real = $"{Real(Path.GetDirectoryName(path)!).TrimEnd('/')}/{Path.GetFileName(path)}";
+        return [.. Told().Select(m => m.Point)
+            .Where(p => p == real || p.StartsWith(real + "/", StringComparison.Ordinal))
+            .Distinct()
+            .OrderByDescending(p => p.Length)];
+    }
+
     // What is seen there: the directory, and whatever is mounted below it.
     private static List<(string Device, string Path)> Shown(string path, List<(string Device, string Root, string Point)> mounts)
     {
@@ -84,23 +96,26 @@ public static class HostPaths
         return (at.Item1, VolumePaths.Normal($"{at.Item2}/{below}"));
     }
 
-    // proc(5): 36 35 98:0 /root /mount/point rw,noatime ... with spaces and the like as \040. The last mount on a point is the one that is
-    // seen.
     private static List<(string Device, string Root, string Point)> Mounts()
     {
         try
         {
-            return [.. File.ReadLines("/proc/self/mountinfo")
-                .Select(l => l.Split(' '))
-                .Where(p => p.Length > 5)
-                .Select(p => (p[2], Plain(p[3]), Plain(p[4])))
-                .Reverse()];
+            return Told();
         }
         catch (IOException)
         {
             return [];
         }
     }
+
+    // proc(5): 36 35 98:0 /root /mount/point rw,noatime ... with spaces and the like as \040. The last mount on a point is the one that is
+    // seen.
+    private static List<(string Device, string Root, string Point)> Told() =>
+        [.. File.ReadLines("/proc/self/mountinfo")
+            .Select(l => l.Split(' '))
+            .Where(p => p.Length > 5)
+            .Select(p => (p[2], Plain(p[3]), Plain(p[4])))
+            .Reverse()];
 
     private static string Plain(string text)
     {

@@ -66,7 +66,7 @@ public sealed class KeptVolumes(AgentRegistry registry, RuntimeSet runtimes, Ser
         var users = (await UsersAsync([(service, name)], ct))[(service, name)];
         if (users.Count > 0)
             throw InUse(service, name, string.Join(", ", users));
-        await Task.Run(() => runtimes.Volumes.Remove(service, name), CancellationToken.None);
+        await runtimes.Volumes.RemoveAsync(service, name);
         return [$"removed the volume {service}/{name} with its data"];
     }
 

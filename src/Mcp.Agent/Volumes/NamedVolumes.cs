@@ -1,15 +1,21 @@
 using System.Collections.Concurrent;
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Machine;
 using Mcp.Model.Definition;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Runtimes;
+using Microsoft.Win32.SafeHandles;
 
 namespace Mcp.Agent.Volumes;
 
-/// <summary>The services' own volumes: STATE/volumes/SERVICE/NAME. Beside each, by names that no volume can have: NAME.fill, which is being
-/// made, NAME.full, which is whole and is put into its place, NAME.gone, which is being removed, NAME.from, which says of which instance's
-/// data it is a copy, NAME.undone, what a deploy wrote into such a copy that was undone then; each begins with a dot.</summary>
-public sealed class NamedVolumes
+/// <summary>The services' own volumes: STATE/volumes/SERVICE/NAME. Beside each, by names that no volume can have: NAME.ID.fill, which is being
+/// made, NAME.full, which is whole and is put into its place, NAME.ID.gone, which is being removed, NAME.from, which says of which instance's
+/// data it is a copy, NAME.undone, what a deploy wrote into such a copy that was undone then; each begins with a dot. Programs write to the
+/// volume itself, so nothing in it is ever looked up by a path; what lies beside it is only the agent's.</summary>
+public sealed class NamedVolumes(VolumeRoot root)
 {
     private const string Half = "fill";
     private const string Whole = "full";
@@ -22,17 +28,55 @@ public sealed class NamedVolumes
     private const UnixFileMode Usual = OwnerOnly
         | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
 
+    private static readonly TimeSpan s_sweep = TimeSpan.FromMinutes(1);
+
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _turns = new();
 
-    /// <summary>Removes what a kill has left half made or half removed.</summary>
-    public NamedVolumes(VolumeRoot root)
-    {
-        Root = root;
-        foreach (var left in Services().SelectMany(s => ((string[])[Half, Gone]).SelectMany(w => Left(s, w))).ToList())
-            Directory.Delete(left, recursive: true);
-    }
+    // Names of what is being made or removed right now.
+    private readonly ConcurrentDictionary<string, bool> _busy = new();
 
-    public VolumeRoot Root { get; }
+    public VolumeRoot Root => root;
+
+    /// <summary>Removes what was left, from the agent's start on, until cancelled. What cannot be removed is told, and tried again.</summary>
+    public Task RunAsync(FaultLog log, TimeProvider time, CancellationToken ct) => Supervise.EachAsync(
+        s_sweep,
+        async token =>
+        {
+            try
+            {
+                await SweepAsync(token);
+                log.Over("volumes");
+            }
+            catch (McpException e)
+            {
+                log.WriteOnce("volumes", e);
+            }
+        },
+        time,
+        ct);
+
+    /// <summary>Removes what a kill or a failure has left half made or half removed; a program that outlived the agent may still write
+    /// there.</summary>
+    /// <exception cref="McpException">The first that cannot be removed; the others are.</exception>
+    public async Task SweepAsync(CancellationToken ct)
+    {
+        McpException? failed = null;
+        foreach (var left in Services().SelectMany(s => ((string[])[Half, Gone]).SelectMany(w => Left(s, w))).ToList())
+        {
+            try
+            {
+                if (!_busy.ContainsKey(Path.GetFileName(left)))
+                    await HostTrees.RemoveAsync(left, ct);
+            }
+            catch (McpException e)
+            {
+                failed ??= e;
+            }
+        }
+
+        if (failed is not null)
+            throw failed;
+    }
 
     /// <summary>Those that have or had volumes here.</summary>
     public IReadOnlyList<Label> Services() => Directory.Exists(Root.Path)
@@ -49,12 +93,14 @@ public sealed class NamedVolumes
 
     /// <summary>Makes what is not there, and fills what is empty. Safe to repeat; a kill in between loses and doubles nothing.</summary>
     /// <param name="former">See <see cref="IRuntime.FormerAsync"/>.</param>
+    /// <param name="used">Whether anybody else writes to a directory: what is in use is not filled.</param>
     /// <param name="fill">From a path inside to a directory that is made; false: there is nothing there.</param>
-    /// <exception cref="Mcp.Model.Errors.McpException">volume.fill</exception>
+    /// <exception cref="McpException">volume.fill</exception>
     public async Task PrepareAsync(
         Label service,
         ComponentDefinition component,
         Func<string, CancellationToken, Task<FormerData?>> former,
+        Func<string, CancellationToken, Task<bool>> used,
         Func<string, string, CancellationToken, Task<bool>> fill,
         CancellationToken ct)
     {
@@ -71,7 +117,7 @@ public sealed class NamedVolumes
                     await TakeOverAsync(directory, await former(volume.Target, ct), ct);
                 // Whoever only reads has nothing to put there: the writer's image may have.
                 if (volume.Writable)
-                    await FillAsync(directory, (to, token) => fill(volume.Target, to, token), ct);
+                    await FillAsync(directory, used, (to, token) => fill(volume.Target, to, token), ct);
                 if (!Directory.Exists(directory))
                     Make(directory);
             }
@@ -83,37 +129,42 @@ public sealed class NamedVolumes
     }
 
     /// <summary>With its data, out of sight at once. The caller has made sure that nothing uses it.</summary>
-    public void Remove(Label service, string name)
+    /// <exception cref="McpException">volume.in_use: something is mounted in it, and it is as it was; or it is out of sight, and not gone
+    /// yet.</exception>
+    public async Task RemoveAsync(Label service, string name)
     {
         var directory = Path.Combine(Root.Of(service), name);
-        foreach (var part in (string[])[directory, Beside(directory, Whole)])
+        // The volume first: without it what was to be put there counts for nothing.
+        var parts = (string[])[directory, Beside(directory, Whole), Beside(directory, Undone)];
+        foreach (var part in parts)
+            HostTrees.CheckMounts(part);
+        foreach (var part in parts.Where(Directory.Exists))
         {
-            if (!Directory.Exists(part))
-                continue;
-            var gone = Beside(directory, Gone);
-            Clear(gone);
-            Directory.Move(part, gone);
-            WholeFile.Settle(gone);
-            Directory.Delete(gone, recursive: true);
+            await BusyAsync(directory, Gone, async gone =>
+            {
+                Directory.Move(part, gone);
+                WholeFile.Settle(gone);
+                await HostTrees.RemoveAsync(gone, CancellationToken.None);
+            });
         }
 
-        Clear(Beside(directory, Undone));
         File.Delete(Beside(directory, From));
         if (!Directory.EnumerateFileSystemEntries(Root.Of(service)).Any())
             Directory.Delete(Root.Of(service));
     }
 
-    private IEnumerable<string> Left(Label service, string what) => Directory.EnumerateDirectories(Root.Of(service), $".*.{what}");
+    // Links, too: they are removed as such.
+    private IEnumerable<string> Left(Label service, string what) => Directory.EnumerateFileSystemEntries(Root.Of(service), $".*.{what}");
 
     // As long as the older instance is there it may have run again, after a deploy that was undone: its data are the newest then.
-    private static async Task TakeOverAsync(string directory, FormerData? former, CancellationToken ct)
+    private async Task TakeOverAsync(string directory, FormerData? former, CancellationToken ct)
     {
         var (mark, undone) = (Beside(directory, From), Beside(directory, Undone));
         var known = File.Exists(mark) ? await File.ReadAllLinesAsync(mark, ct) : [];
         // Of an instance that is gone it is done, and these are the data.
         if (known.Length > 0 && known[0] != former?.Of)
         {
-            Clear(undone);
+            await HostTrees.RemoveAsync(undone, ct);
             File.Delete(mark);
             known = [];
         }
@@ -121,77 +172,112 @@ public sealed class NamedVolumes
         var isThere = Directory.Exists(directory);
         if (former is null || (isThere && (known.Length == 0 || known[^1] == former.Ran)))
             return;
-        Clear(undone);
-        var half = Beside(directory, Half);
-        await WholeAsync(half, async () =>
+        await HostTrees.RemoveAsync(undone, ct);
+        await BusyAsync(directory, Half, async half =>
         {
             await FileCopy.DirectoryAsync(former.Directory, half, ct);
-            return true;
+            if (isThere)
+                Directory.Move(directory, undone);
+            WholeFile.Replace(mark, $"{former.Of}\n{former.Ran}");
+            Directory.Move(half, directory);
+            WholeFile.Settle(directory);
         });
-        if (isThere)
-            Directory.Move(directory, undone);
-        WholeFile.Replace(mark, $"{former.Of}\n{former.Ran}");
-        Directory.Move(half, directory);
-        WholeFile.Settle(directory);
     }
 
-    // What fails leaves nothing that takes room.
-    private static async Task<bool> WholeAsync(string half, Func<Task<bool>> make)
+    private async Task FillAsync(
+        string directory,
+        Func<string, CancellationToken, Task<bool>> used,
+        Func<string, CancellationToken, Task<bool>> fill,
+        CancellationToken ct)
     {
-        Clear(half);
-        try
-        {
-            return await make();
-        }
-        catch
-        {
-            Clear(half);
-            throw;
-        }
-    }
-
-    private static void Clear(string directory)
-    {
-        if (Directory.Exists(directory))
-            Directory.Delete(directory, recursive: true);
-    }
-
-    private static async Task FillAsync(string directory, Func<string, CancellationToken, Task<bool>> fill, CancellationToken ct)
-    {
-        var (half, whole) = (Beside(directory, Half), Beside(directory, Whole));
+        var whole = Beside(directory, Whole);
+        // Of one that was removed meanwhile a part may be gone.
+        if (!Directory.Exists(directory))
+            await HostTrees.RemoveAsync(whole, ct);
         if (!Directory.Exists(whole))
         {
-            if (Directory.Exists(directory) && Directory.EnumerateFileSystemEntries(directory).Any())
-                return;
-            if (!await WholeAsync(half, () => fill(half, ct)))
-                return;
-            Directory.Move(half, whole);
+            await BusyAsync(directory, Half, async half =>
+            {
+                // Asked again when the copy is there: that may have taken long.
+                if (await IsFreeAsync(directory, used, ct) && await fill(half, ct) && await IsFreeAsync(directory, used, ct))
+                {
+                    var place = Directory.Exists(directory) ? whole : directory;
+                    Directory.Move(half, place);
+                    WholeFile.Settle(place);
+                }
+            });
         }
 
-        if (Directory.Exists(directory))
-        {
-            // Somebody may have it open, so it stays the directory that it is. What is there stays, too.
-            foreach (var entry in new DirectoryInfo(whole).EnumerateFileSystemInfos())
-                Move(entry, Path.Combine(directory, entry.Name));
-            await FileCopy.AttributesAsync(whole, directory, ct);
-            Directory.Delete(whole, recursive: true);
-        }
-        else
-        {
-            Directory.Move(whole, directory);
-        }
-
+        if (!Directory.Exists(whole))
+            return;
+        Put(whole, directory);
         WholeFile.Settle(directory);
+        await HostTrees.RemoveAsync(whole, ct);
     }
 
-    private static void Move(FileSystemInfo entry, string to)
+    private static async Task<bool> IsFreeAsync(string directory, Func<string, CancellationToken, Task<bool>> used, CancellationToken ct) =>
+        !Directory.Exists(directory) || (!Directory.EnumerateFileSystemEntries(directory).Any() && !await used(directory, ct));
+
+    // Somebody may have it open, so it stays the directory that it is. What is there stays, too. From open directory to open directory:
+    // whoever writes there as well cannot turn a name elsewhere.
+    private static void Put(string whole, string directory)
     {
-        if (Path.Exists(to) || new FileInfo(to).LinkTarget is not null)
-            return;
-        if (entry is DirectoryInfo { LinkTarget: null })
-            Directory.Move(entry.FullName, to);
-        else
-            File.Move(entry.FullName, to);
+        using var from = Posix.DirectoryNoLink(whole);
+        // Where an administrator made it a link, what that leads to.
+        using var to = Posix.DirectoryNoLink(HostPaths.Real(directory));
+        var names = Directory.EnumerateFileSystemEntries(whole).Select(e => Path.GetFileName(e)).ToList();
+        foreach (var name in names)
+        {
+            if (Move(from, to, name) == 0 || Marshal.GetLastPInvokeError() == Errno.Exists)
+                continue;
+            var cause = new Win32Exception(Marshal.GetLastPInvokeError());
+            throw new McpException(
+                ErrorCode.VolumeFill,
+                $"what the image has cannot be put into {directory}: {cause.Message}",
+                cause.NativeErrorCode == Errno.OtherDevice
+                    ? $"it is on a file system of its own: copy the files from {whole} there, then remove {whole}"
+                    : "what does the file system say? dmesg may tell",
+                cause);
+        }
+
+        Posix.CopyAttributes(from, to);
+        if (names.Count > 0)
+            WholeFile.Settle(Path.Combine(directory, names[0]));
+    }
+
+    private static int Move(SafeFileHandle from, SafeFileHandle to, string name)
+    {
+        var moved = Posix.RenameNewAt(from, name, to, name);
+        if (moved == 0 || Marshal.GetLastPInvokeError() != Errno.Invalid)
+            return moved;
+        // A file system that cannot say "unless it is there".
+        using var there = Posix.OpenAt(to, name, OpenFlags.PathOnly);
+        return there.IsInvalid ? Posix.RenameAt(from, name, to, name) : 0;
+    }
+
+    // By a name that nobody else has: a program that outlived an agent may still write to another one. What fails leaves nothing that takes
+    // room, or it is removed later.
+    private async Task BusyAsync(string directory, string what, Func<string, Task> work)
+    {
+        var path = Beside(directory, $"{Guid.NewGuid():N}.{what}");
+        _busy[Path.GetFileName(path)] = true;
+        try
+        {
+            await work(path);
+        }
+        finally
+        {
+            try
+            {
+                await HostTrees.RemoveAsync(path, CancellationToken.None);
+            }
+            catch (McpException)
+            {
+                // SweepAsync tells.
+            }
+
+            _busy.TryRemove(Path.GetFileName(path), out _);
+        }
     }
 
     private static void Make(string directory)

@@ -74,6 +74,21 @@ public sealed class VolumeGuard(
             .ToLookup(pair => pair.d, pair => pair.h);
     }
 
+    /// <summary>Whether something that runs may write there, other than this instance. One that only has claimed it does not run yet: of
+    /// two that start at once on an empty volume the first one fills it.</summary>
+    /// <exception cref="McpException">volume.unsure</exception>
+    public async Task<bool> IsUsedAsync(string directory, InstanceName by, CancellationToken ct)
+    {
+        foreach (var runtime in runtimes)
+        {
+            var holders = await runtime.HoldersAsync(ct);
+            if (holders.Any(h => !h.Ended && h.Instance != by && h.Writable.Any(w => HostPaths.Overlap(w.Source, directory))))
+                return true;
+        }
+
+        return false;
+    }
+
     /// <summary>What the instance itself may write to, as its runtime has it.</summary>
     public async Task<IReadOnlyList<VolumeMount>> OfAsync(InstanceName name, CancellationToken ct) =>
         [.. (await HoldersAsync(ct)).Where(h => h.Instance == name).SelectMany(h => h.Writable)];

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.TestKit.Fakes;
@@ -131,6 +132,102 @@ public sealed class NamedVolumeTests : IDisposable
         Assert.Equal(ErrorCode.VolumeHeld, e.Code);
     }
 
+    // Whoever has the directory, too, may put a link there while it is filled.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task No_file_of_the_host_is_touched_through_a_link_in_a_volume_that_is_filled(bool cutOff)
+    {
+        using var runtime = Runtime();
+        using var world = new World(_directory, runtime);
+        var host = Path.Combine(_directory, "host");
+        await File.WriteAllTextAsync(host, "the host's");
+        const UnixFileMode own = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        File.SetUnixFileMode(host, own);
+        Directory.CreateDirectory(Path.Combine(Volumes, "data"));
+        if (cutOff)
+        {
+            var whole = Path.Combine(Directory.CreateDirectory(Path.Combine(Volumes, ".data.full")).FullName, "one");
+            await File.WriteAllTextAsync(whole, "first");
+            File.SetUnixFileMode(whole, own | UnixFileMode.OtherRead | UnixFileMode.OtherWrite);
+            File.CreateSymbolicLink(In("one"), host);
+        }
+
+        runtime.Hook = what =>
+        {
+            if (what == "filled")
+                File.CreateSymbolicLink(In("one"), host);
+            return Task.CompletedTask;
+        };
+        await world.DeployAsync(World.Service("blog", "v1", Extra));
+        Assert.Equal(("the host's", own), (await File.ReadAllTextAsync(host), File.GetUnixFileMode(host)));
+        Assert.Equal(host, new FileInfo(In("one")).LinkTarget);
+        // What somebody else has begun to use is not filled any more.
+        Assert.False(File.Exists(In("two")));
+        Assert.Equal(["data"], Directory.EnumerateFileSystemEntries(Volumes).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public async Task An_empty_volume_that_somebody_else_writes_to_is_not_filled()
+    {
+        using var runtime = Runtime();
+        using var world = new World(_directory, runtime);
+        const string shared = "volumes = [\"data:/var/data:shared\"]";
+        await world.DeployAsync(World.Service("blog", "v2", shared));
+        await world.DeployAsync(World.Service("other", "v2", $"volumes = [\"{Path.Combine(Volumes, "data")}:/data:shared\"]"));
+        await world.Undeployer.UndeployAsync(s_blog, default);
+        await world.DeployAsync(World.Service("blog", "v1", shared));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(Volumes, "data")));
+        await world.Undeployer.UndeployAsync(s_blog, default);
+        await world.Undeployer.UndeployAsync(Label.Parse("other"), default);
+        await world.DeployAsync(World.Service("blog", "v1", shared));
+        Filled(_directory);
+    }
+
+    [Fact]
+    public async Task A_volume_with_a_mount_below_is_not_removed_before_that_is_gone()
+    {
+        using var runtime = Runtime();
+        using var world = new World(_directory, runtime);
+        await world.DeployAsync(World.Service("blog", "v1", Extra));
+        await world.Undeployer.UndeployAsync(s_blog, default);
+        using (var precious = new Mounted(_directory, In("mnt")))
+        {
+            var e = await Assert.ThrowsAsync<McpException>(() => world.Volumes.RemoveAsync(s_blog, "data", default));
+            Assert.Equal(ErrorCode.VolumeInUse, e.Code);
+            Assert.Contains(In("mnt"), e.Message, StringComparison.Ordinal);
+            Assert.Contains($"umount {In("mnt")}", e.Hint, StringComparison.Ordinal);
+            Assert.True(File.Exists(precious.File));
+            Assert.Equal("first", Read("one"));
+        }
+
+        await world.Volumes.RemoveAsync(s_blog, "data", default);
+        Assert.False(Directory.Exists(Volumes));
+    }
+
+    [Theory]
+    [InlineData("fill")]
+    [InlineData("gone")]
+    public async Task What_cannot_be_removed_keeps_neither_the_agent_nor_its_service_from_starting(string what)
+    {
+        var left = Path.Combine(Volumes, $".data.{what}");
+        using var runtime = Runtime();
+        using (var precious = new Mounted(_directory, Path.Combine(left, "mnt")))
+        {
+            using var world = new World(_directory, runtime);
+            await world.DeployAsync(World.Service("blog", "v1", Extra));
+            Assert.Equal("first", Read("one"));
+            var e = await Assert.ThrowsAsync<McpException>(() => world.NamedVolumes.SweepAsync(default));
+            Assert.Contains($"umount {Path.Combine(left, "mnt")}", e.Hint, StringComparison.Ordinal);
+            Assert.True(File.Exists(precious.File));
+        }
+
+        using var next = new World(_directory, runtime);
+        await next.NamedVolumes.SweepAsync(default);
+        Assert.False(Directory.Exists(left));
+        Assert.Equal("first", Read("one"));
+    }
+
     [Fact]
     public async Task What_a_kill_left_of_a_removal_goes_at_the_next_start()
     {
@@ -139,6 +236,7 @@ public sealed class NamedVolumeTests : IDisposable
         var half = Directory.CreateDirectory(Path.Combine(Volumes, ".other.fill")).FullName;
         using var runtime = Runtime();
         using var world = new World(_directory, runtime);
+        await world.NamedVolumes.SweepAsync(default);
         Assert.False(Directory.Exists(gone) || Directory.Exists(half));
         Assert.Empty(await world.Volumes.ListAsync(null, default));
     }
@@ -167,5 +265,32 @@ public sealed class NamedVolumeTests : IDisposable
         runtime.Images.UnionWith(["example.com/hello:v1", "example.com/hello:v2"]);
         runtime.Contents[("example.com/hello:v1", "/var/data")] = new() { ["one"] = "first", ["two"] = "second" };
         return runtime;
+    }
+
+    /// <summary>A directory with a file, shown in another place until this is disposed.</summary>
+    private sealed class Mounted : IDisposable
+    {
+        private readonly string _at;
+
+        public Mounted(string directory, string at)
+        {
+            _at = at;
+            var precious = Directory.CreateDirectory(Path.Combine(directory, "precious")).FullName;
+            File = Path.Combine(precious, "file");
+            System.IO.File.WriteAllText(File, "x");
+            Directory.CreateDirectory(at);
+            Run("mount", "--bind", precious, at);
+        }
+
+        public string File { get; }
+
+        public void Dispose() => Run("umount", _at);
+
+        private static void Run(string program, params string[] arguments)
+        {
+            using var process = Process.Start(program, arguments);
+            process.WaitForExit();
+            Assert.Equal(0, process.ExitCode);
+        }
     }
 }

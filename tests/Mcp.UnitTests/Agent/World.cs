@@ -83,6 +83,8 @@ internal sealed class World : IDisposable
 
     public KeptVolumes Volumes => _parts.Node.Volumes;
 
+    public NamedVolumes NamedVolumes => _parts.Node.Runtimes.Volumes;
+
     public NodeImages Images => _parts.Node.Images;
 
     public NodeDisks Disks => _parts.Node.Disks;
@@ -112,6 +114,7 @@ internal sealed class World : IDisposable
     /// <summary>What an agent does at its start, until nothing is left to do.</summary>
     public async Task RecoverAsync()
     {
+        await NamedVolumes.SweepAsync(default);
         await Resumer.RoundAsync(Supervise.Log, default);
         await Reconciler.MendAsync(dryRun: false, default);
     }
