@@ -11,10 +11,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Mcp.Agent.Volumes;
 
-/// <summary>The services' own volumes: STATE/volumes/SERVICE/NAME. Beside each, by names that no volume can have: NAME.ID.fill, which is being
-/// made, NAME.full, which is whole and is put into its place, NAME.ID.gone, which is being removed, NAME.from, which says of which instance's
-/// data it is a copy, NAME.undone, what a deploy wrote into such a copy that was undone then; each begins with a dot. Programs write to the
-/// volume itself, so nothing in it is ever looked up by a path; what lies beside it is only the agent's.</summary>
+/// <summary>The services' own volumes: STATE/volumes/SERVICE/NAME. Beside each, by names that no volume can have: NAME.ID.fill, which is
+/// being made, NAME.full, which is whole and is put into its place, NAME.ID.gone, which is being removed, NAME.from, which says of which
+/// instance's data it is a copy, NAME.undone, what a deploy wrote into such a copy that was undone then; each begins with a dot. Programs
+/// write to the volume itself, so nothing in it is ever looked up by a path; what lies beside it is only the agent's.</summary>
 public sealed class NamedVolumes(VolumeRoot root)
 {
     private const string Half = "fill";
@@ -37,7 +37,8 @@ public sealed class NamedVolumes(VolumeRoot root)
 
     public VolumeRoot Root => root;
 
-    /// <summary>Removes what was left, from the agent's start on, until cancelled. What cannot be removed is told, and tried again.</summary>
+    /// <summary>Removes what was left, from the agent's start on, until cancelled. What cannot be removed is told, and tried
+    /// again.</summary>
     public Task RunAsync(FaultLog log, TimeProvider time, CancellationToken ct) => Supervise.EachAsync(
         s_sweep,
         async token =>
@@ -121,6 +122,11 @@ public sealed class NamedVolumes(VolumeRoot root)
                 if (!Directory.Exists(directory))
                     Make(directory);
             }
+            catch
+            {
+                RemoveEmpty(service);
+                throw;
+            }
             finally
             {
                 turn.Release();
@@ -149,8 +155,19 @@ public sealed class NamedVolumes(VolumeRoot root)
         }
 
         File.Delete(Beside(directory, From));
-        if (!Directory.EnumerateFileSystemEntries(Root.Of(service)).Any())
+        RemoveEmpty(service);
+    }
+
+    private void RemoveEmpty(Label service)
+    {
+        try
+        {
             Directory.Delete(Root.Of(service));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It is not empty, or not there.
+        }
     }
 
     // Links, too: they are removed as such.

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Mcp.Daemon.Operations;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.TestKit.Fakes;
@@ -182,6 +183,16 @@ public sealed class NamedVolumeTests : IDisposable
         await world.Undeployer.UndeployAsync(Label.Parse("other"), default);
         await world.DeployAsync(World.Service("blog", "v1", shared));
         Filled(_directory);
+    }
+
+    [Fact]
+    public async Task A_first_deploy_whose_volume_cannot_be_filled_leaves_nothing()
+    {
+        using var runtime = Runtime();
+        using var world = new World(_directory, runtime);
+        runtime.Hook = what => what == "filled" ? throw new McpException(ErrorCode.VolumeFill, "no room") : Task.CompletedTask;
+        await Assert.ThrowsAsync<StepFailedException>(() => world.DeployAsync(World.Service("blog", "v1", Extra)));
+        Assert.False(Directory.Exists(Volumes));
     }
 
     [Fact]
