@@ -5,6 +5,7 @@ using Mcp.Daemon.Errors;
 using Mcp.Daemon.Events;
 using Mcp.Daemon.Lifecycle;
 using Mcp.Daemon.Operations;
+using Mcp.Machine;
 using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
@@ -43,6 +44,7 @@ public sealed class HealthKeeper : IDisposable
     private readonly HealthGate _gate;
     private readonly ServiceLocks _locks;
     private readonly TimeProvider _time;
+    private readonly SteadyTime _steady;
     private readonly Troubles _troubles;
     private readonly Troubles _overload;
     private readonly Turns _turns;
@@ -53,6 +55,7 @@ public sealed class HealthKeeper : IDisposable
     public HealthKeeper(AgentRegistry registry, RuntimeSet runtimes, HealthGate gate, ServiceLocks locks, TimeProvider time)
     {
         (_registry, _runtimes, _gate, _locks, _time) = (registry, runtimes, gate, locks, time);
+        _steady = new SteadyTime(time);
         _troubles = new Troubles(registry.Events, over: EventKind.ComponentWell, EventKind.ComponentUnhealthy);
         _overload = new Troubles(registry.Events, over: EventKind.NodeSteady, EventKind.NodeOverloaded);
         _turns = new Turns(AtOnce, SlowAtOnce, s_slow, time);
@@ -82,7 +85,7 @@ public sealed class HealthKeeper : IDisposable
             _troubles.Forget(Key(gone.Service, gone.Component));
         }
 
-        var due = wanted.Values.Select(Of).Where(w => w.IsDue(_time.GetUtcNow())).ToList();
+        var due = wanted.Values.Select(Of).Where(w => w.IsDue(_steady.GetUtcNow())).ToList();
         if (isLate)
             due.ForEach(w => w.Bad = 0);
         foreach (var watched in due)
@@ -118,7 +121,7 @@ public sealed class HealthKeeper : IDisposable
         }
         finally
         {
-            watched.Next = _time.GetUtcNow() + (watched.Check is { } check ? check.Every ?? check.DefaultEvery : s_again);
+            watched.Next = _steady.GetUtcNow() + (watched.Check is { } check ? check.Every ?? check.DefaultEvery : s_again);
         }
 
         if (watched.Bad >= MostBad)

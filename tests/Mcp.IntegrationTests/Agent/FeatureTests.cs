@@ -89,7 +89,8 @@ public class FeatureTests(NodeFixture node)
     {
         var name = $"expects-{runtime}";
         const string program = "echo said to a file > /dev/stdout; echo and to another > /dev/fd/2;"
-            + " busybox ls -ld /dev/shm | busybox cut -c1-10; echo shared > /dev/shm/mine && echo shm is writable; for d in /run /dev/pts /dev/mqueue; do [ -d $d ] && echo has $d; done;"
+            + " busybox ls -ld /dev/shm | busybox cut -c1-10; echo shared > /dev/shm/mine && echo shm is writable;"
+            + " for d in /run /dev/pts /dev/mqueue; do [ -d $d ] && echo has $d; done;"
             + " echo ready; while :; do busybox sleep 0.1; done";
         NodeFixture.Succeeded(await node.McpAsync("deploy", node.Write(name, $"""
             name = "{name}"
