@@ -96,7 +96,7 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
     }
 
     private static bool WasNeverConnected(HttpContext context) => context.Features.Get<IForwarderErrorFeature>() is
-        { Error: ForwarderError.Request, Exception: HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } };
+    { Error: ForwarderError.Request, Exception: HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } };
 
     // There are few different ones: each is what a file says.
     private Forwarding ForwardingOf(TimeSpan idle) => _forwardings.GetOrAdd(idle, static i => new Forwarding(i));
