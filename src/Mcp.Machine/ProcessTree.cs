@@ -40,6 +40,9 @@ public static class ProcessTree
         return TimeSpan.FromSeconds(Math.Max(0, double.Parse(uptime, CultureInfo.InvariantCulture) - stat.Started));
     }
 
+    /// <summary>Who started it, or has taken it over since; 0: it has ended.</summary>
+    public static int Parent(int process) => Read(process)?.Parent ?? 0;
+
     private static List<int> Of(int root)
     {
         var all = new Dictionary<int, Stat>();

@@ -3,6 +3,7 @@ using Mcp.Agent.Probes;
 using Mcp.Agent.Proxy;
 using Mcp.Agent.Registry;
 using Mcp.Daemon.Operations;
+using Mcp.Machine;
 using Mcp.Model.Errors;
 using Mcp.Model.Events;
 using Mcp.Model.Instances;
@@ -21,6 +22,7 @@ public sealed class ServiceControl(
     RetireStep retire,
     HealthGate gate)
 {
+    private static readonly TimeSpan s_pushLimit = TimeSpan.FromSeconds(2);
     private static readonly Change s_start = new("started", DesiredState.Running, EventKind.ComponentStarted);
     private static readonly Change s_stop = new("stopped", DesiredState.Stopped, EventKind.ComponentStopped);
     private static readonly Change s_restart = new("restarted", DesiredState.Running, EventKind.ComponentRestarted);
@@ -123,11 +125,9 @@ public sealed class ServiceControl(
         foreach (var stored in Find(service, component))
         {
             registry.Components.SetDesired(service, stored.Definition.Name, change.Desired);
-            if (change.Desired == DesiredState.Stopped)
-                await PushAsync(ct);
+            // Before it, also for one that is started: what fails there leaves it wanted, and the reconciler starts it.
+            await PushAsync(ct);
             await act(stored);
-            if (change.Desired == DesiredState.Running)
-                await PushAsync(ct);
             registry.Events.Add(service.Text, stored.Definition.Name.Text, change.Kind, stored.Instance.ToString());
             Changed?.Invoke(stored.Instance);
             done.Add($"{change.Done} {stored.Instance}");
@@ -143,11 +143,12 @@ public sealed class ServiceControl(
     {
         try
         {
-            await proxy.PushAsync(ct);
+            using var limit = new Within(s_pushLimit, ct);
+            await proxy.PushAsync(limit.Token);
         }
-        catch (McpException)
+        catch (Exception e) when (e is McpException or OperationCanceledException && !ct.IsCancellationRequested)
         {
-            // RoutePush keeps at it.
+            // One that hangs is replaced, and its successor told.
         }
     }
 

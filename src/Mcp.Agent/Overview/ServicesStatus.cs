@@ -16,7 +16,7 @@ public sealed record ServicesStatus(
     IReadOnlyList<RuntimeSight> Silent)
 {
     /// <summary>What is wanted was not seen, or something else was: it may have come since.</summary>
-    public bool IsInDoubt => Drift.Count > 0 || Components.Any(c =>
+    public bool IsInDoubt => Drift.Any(d => d.Repair is not (Repair.None or Repair.Report)) || Components.Any(c =>
         c is { Observed: null, Stored.Desired: DesiredState.Running, Sight: null or { Silent: null } });
 }
 

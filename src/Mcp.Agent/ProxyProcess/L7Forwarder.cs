@@ -30,14 +30,13 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
     private async Task ForwardAsync(HttpContext context, AsItCame headers)
     {
         SlowBodies.Allow(context);
-        if (!Forwarding.IsForwardable(context))
+        if (!Forwarding.IsForwardable(context) || !AsItCame.IsWritten(context))
         {
-            context.Response.StatusCode = StatusCodes.Status405MethodNotAllowed;
-            await context.Response.WriteAsync("not with this method\n");
+            await Refusals.OfRequestAsync(context);
             return;
         }
 
-        var began = TimeProvider.System.GetTimestamp();
+        long? began = null;
         while (true)
         {
             var found = await table.EnterAsync(context.Request.Host.Host, context.RequestAborted);
@@ -47,6 +46,8 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
                 return;
             }
 
+            // Not while it was held.
+            began ??= TimeProvider.System.GetTimestamp();
             var error = await PassAsync(context, found, backend, headers);
             if (error == ForwarderError.None || context.Response.HasStarted)
             {
@@ -55,7 +56,7 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
             }
 
             // Nothing was sent: the instance may be starting again, or another one may have taken its place.
-            var tryAgain = WasNeverConnected(context) && TimeProvider.System.GetElapsedTime(began) < s_patience;
+            var tryAgain = WasNeverConnected(context) && TimeProvider.System.GetElapsedTime(began.Value) < s_patience;
             if (!tryAgain || !await PauseAsync(context.RequestAborted))
             {
                 failures.Tell(context);

@@ -32,6 +32,7 @@ public sealed class Reconciler(
     private static readonly TimeSpan s_watchAgain = TimeSpan.FromSeconds(1);
     // One that takes longer goes on beside the next rounds.
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_lookedJustNow = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan s_soonest = TimeSpan.FromSeconds(1);
     private const int AtOnce = 8;
     private static readonly Pace s_pace = new(s_watchAgain, TimeSpan.FromSeconds(5));
@@ -43,6 +44,7 @@ public sealed class Reconciler(
     private volatile IReadOnlyList<DriftItem> _drift = [];
     private readonly Lock _soon = new();
     private Task _looking = Task.CompletedTask;
+    private long _looked;
 
     public Sight Sight => sight;
 
@@ -184,8 +186,8 @@ public sealed class Reconciler(
         Task looking;
         lock (_soon)
         {
-            if (_looking.IsCompleted)
-                _looking = LookAsync(CancellationToken.None);
+            if (_looking.IsCompleted && TimeProvider.System.GetElapsedTime(_looked) > s_lookedJustNow)
+                (_looking, _looked) = (LookAsync(CancellationToken.None), TimeProvider.System.GetTimestamp());
             looking = _looking;
         }
 

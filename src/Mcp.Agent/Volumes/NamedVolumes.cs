@@ -48,7 +48,8 @@ public sealed class NamedVolumes(VolumeRoot root)
                 await SweepAsync(token);
                 log.Over("volumes");
             }
-            catch (McpException e)
+            // A directory may go while it is looked at.
+            catch (Exception e) when (e is McpException or IOException)
             {
                 log.WriteOnce("volumes", e);
             }
@@ -269,7 +270,9 @@ public sealed class NamedVolumes(VolumeRoot root)
             return moved;
         // A file system that cannot say "unless it is there".
         using var there = Posix.OpenAt(to, name, OpenFlags.PathOnly);
-        return there.IsInvalid ? Posix.RenameAt(from, name, to, name) : 0;
+        if (!there.IsInvalid)
+            return 0;
+        return Marshal.GetLastPInvokeError() == Errno.Missing ? Posix.RenameAt(from, name, to, name) : -1;
     }
 
     // By a name that nobody else has: a program that outlived an agent may still write to another one. What fails leaves nothing that takes

@@ -15,7 +15,9 @@ internal sealed class PodmanExec(LibpodClient client)
     private static readonly TimeSpan s_createLimit = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_endLimit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_lookAgain = TimeSpan.FromMilliseconds(50);
+    private const int MostEnded = 10_000;
     private readonly ConcurrentDictionary<string, bool> _underway = new();
+    private readonly ConcurrentDictionary<string, bool> _ended = new();
 
     /// <exception cref="McpException">program.hangs</exception>
     public async Task<(int ExitCode, string Output)> RunAsync(
@@ -24,10 +26,10 @@ internal sealed class PodmanExec(LibpodClient client)
         TimeSpan limit,
         CancellationToken ct)
     {
+        await EndLeftAsync(name, command, limit, ct);
         using var over = new Within(limit, ct);
         try
         {
-            await EndLeftAsync(name, command, limit, over.Token);
             return await AskAsync(name, command, over.Token);
         }
         catch (OperationCanceledException e) when (over.IsOver)
@@ -64,17 +66,29 @@ internal sealed class PodmanExec(LibpodClient client)
         {
             if (!hasEnded)
                 await EndAsync(name, id);
+            if (hasEnded)
+                Ended(id);
             _underway.TryRemove(id, out _);
         }
+    }
+
+    private void Ended(string id)
+    {
+        if (_ended.Count >= MostEnded)
+            _ended.Clear();
+        _ended[id] = true;
     }
 
     // What runs longer than it may, and nobody here waits for: an agent that was killed has asked, or it could not be ended.
     private async Task EndLeftAsync(InstanceName name, IReadOnlyList<string> command, TimeSpan limit, CancellationToken ct)
     {
-        foreach (var id in (await LookAsync(name, ct))?.ExecIDs ?? [])
+        // podman goes on naming those that have ended.
+        foreach (var id in ((await LookAsync(name, ct))?.ExecIDs ?? []).Where(i => !_underway.ContainsKey(i) && !_ended.ContainsKey(i)))
         {
-            if (!_underway.ContainsKey(id)
-                && await StateAsync(id, ct) is { Running: true, ProcessConfig: { } program } state
+            var last = await StateAsync(id, ct);
+            if (last is not { Running: true })
+                Ended(id);
+            if (last is { Running: true, ProcessConfig: { } program } state
                 && command.SequenceEqual([program.Entrypoint ?? "", .. program.Arguments ?? []])
                 && ProcessTree.Age(state.Pid) > limit
                 && !await EndAsync(name, id))
@@ -107,14 +121,16 @@ internal sealed class PodmanExec(LibpodClient client)
         }
     }
 
-    // Numbers are given anew: it must be inside the container, and the container must not share the node's processes.
+    // Numbers are given anew: it must be inside the container, and the container must not share the node's processes. What the container
+    // itself started has its parent inside, too.
     private static void Kill(int process, int init)
     {
         var inside = TcpListeners.Link($"/proc/{init}/ns/pid");
         if (process != init
             && inside is not null
             && inside != TcpListeners.Link("/proc/self/ns/pid")
-            && inside == TcpListeners.Link($"/proc/{process}/ns/pid"))
+            && inside == TcpListeners.Link($"/proc/{process}/ns/pid")
+            && inside != TcpListeners.Link($"/proc/{ProcessTree.Parent(process)}/ns/pid"))
         {
             ProcessTree.Kill(process);
         }

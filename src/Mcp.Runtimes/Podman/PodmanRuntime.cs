@@ -201,6 +201,9 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     {
         if (await LookAsync(name, ct) is not { } container)
             return null;
+        // It may have ended between podman's answer and the look at its processes.
+        if (container.State is { } first && IsGone(first) && await LookAsync(name, ct) is { } again)
+            container = again;
         var state = container.State ?? new LibpodState(null, 0, default, null);
         var parsed = StateOf(state);
         var labels = container.Config?.Labels;
@@ -321,16 +324,15 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     {
         if (told.State != InstanceState.Running || !PodmanProcesses.IsGone(init))
             return told;
-        return await LookAsync(told.Name, ct) is { State: { } state } ? told with { State = StateOf(state) } : told;
+        return await InspectAsync(told.Name, ct) is { } now ? told with { State = now.State, ExitCode = now.ExitCode } : told;
     }
 
     // Where the service is another's, so may the process namespace be.
-    private InstanceState StateOf(LibpodState state)
-    {
-        var told = PodmanStates.Of(state.Status);
-        var isGone = told == InstanceState.Running && _options.StartService && PodmanProcesses.AreGone(state.Pid, state.ConmonPid);
-        return isGone ? InstanceState.Failed : told;
-    }
+    private InstanceState StateOf(LibpodState state) => IsGone(state) ? InstanceState.Failed : PodmanStates.Of(state.Status);
+
+    private bool IsGone(LibpodState state) => PodmanStates.Of(state.Status) == InstanceState.Running
+        && _options.StartService
+        && PodmanProcesses.AreGone(state.Pid, state.ConmonPid);
 
     private static InstanceInfo Info(LibpodListed listed, InstanceName name)
     {

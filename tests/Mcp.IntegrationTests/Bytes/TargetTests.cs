@@ -61,7 +61,7 @@ public sealed class TargetTests : IAsyncLifetime
         _answer = "HTTP/1.1 204 No Content\r\nAllow: GET\r\nConnection: close\r\n\r\n";
         foreach (var way in Ways.All)
         {
-            foreach (var target in (string[])["*", "/*"])
+            foreach (var target in (string[])["*", "/*", "*", "*"])
             {
                 var got = await AskAsync(way, "OPTIONS", target);
                 Assert.True(got.StartsWith("HTTP/1.1 204 No Content\r\n", StringComparison.Ordinal), $"{way} {target}: {got}");
@@ -114,6 +114,19 @@ public sealed class TargetTests : IAsyncLifetime
         {
             Assert.StartsWith("HTTP/1.1 405 ", await AskAsync(way, "TRACE", "/"), StringComparison.Ordinal);
             Assert.StartsWith("HTTP/1.1 4", await AskAsync(way, "CONNECT", $"{Ways.Host}:80"), StringComparison.Ordinal);
+        }
+
+        Assert.Empty(_server.Heads);
+    }
+
+    // Kestrel lets these through, and servers take them for ends of lines and of targets.
+    [Fact]
+    public async Task Control_characters_in_a_target_are_refused()
+    {
+        foreach (var way in (Way[])[Way.Node, Way.Overlay, Way.Edge])
+        {
+            foreach (var target in (string[])["/a\rX-Forwarded-For:1.2.3.4", "/a\tb", "/a\u001B[2J", "/a\u007F"])
+                Assert.StartsWith("HTTP/1.1 400 ", await AskAsync(way, "GET", target), StringComparison.Ordinal);
         }
 
         Assert.Empty(_server.Heads);

@@ -13,6 +13,9 @@ internal abstract class AsItCame : HttpTransformer
     // Without these a message is another one, whoever asks for it.
     private static readonly string[] s_kept = [HeaderNames.Host, HeaderNames.ContentLength, HeaderNames.TransferEncoding];
 
+    /// <summary>Whether its target is one (RFC 9112 3.2): Kestrel lets control characters through.</summary>
+    public static bool IsWritten(HttpContext context) => RawTarget(context).AsSpan().IndexOfAnyExceptInRange('!', '~') < 0;
+
     /// <summary>Whether it is about the server as a whole.</summary>
     public static bool IsAsterisk(HttpContext context) => RawTarget(context) == "*";
 
@@ -42,8 +45,12 @@ internal abstract class AsItCame : HttpTransformer
         CancellationToken cancellationToken)
     {
         var received = httpContext.Request.Headers;
-        foreach (var named in Named(received.GetCommaSeparatedValues(HeaderNames.Connection)))
-            received.Remove(named);
+        if (received.Connection.Count > 0)
+        {
+            foreach (var named in Named(received.GetCommaSeparatedValues(HeaderNames.Connection)))
+                received.Remove(named);
+        }
+
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         proxyRequest.RequestUri = new Uri(destinationPrefix + Target(httpContext), s_asIs);
     }

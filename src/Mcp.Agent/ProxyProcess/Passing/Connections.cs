@@ -11,12 +11,15 @@ internal delegate ValueTask<Stream> Connect(SocketsHttpConnectionContext context
 internal sealed class Connections : IDisposable
 {
     private static readonly TimeSpan s_idle = TimeSpan.FromMinutes(1);
+    private readonly TimeSpan _limit;
+    private readonly Connect _connect;
 
     /// <param name="limit">Of opening one.</param>
     public Connections(TimeSpan limit, Connect connect)
     {
+        (_limit, _connect) = (limit, connect);
         Usual = Client(limit, connect);
-        Asterisk = Client(limit, async (context, ct) => new AsteriskConnection(await connect(context, ct)));
+        Asterisk = Client(limit, async (context, ct) => new AsteriskConnection(await connect(context, ct)), once: true);
     }
 
     /// <summary>What requests go by.</summary>
@@ -25,7 +28,12 @@ internal sealed class Connections : IDisposable
     /// <summary>For OPTIONS *.</summary>
     public HttpMessageInvoker Asterisk { get; }
 
-    public static HttpMessageInvoker Client(TimeSpan limit, Connect connect) => new(new SocketsHttpHandler
+    /// <summary>For one request that shares its connection with no other.</summary>
+    public HttpMessageInvoker Own() => Client(_limit, _connect);
+
+    /// <param name="limit">Of opening one.</param>
+    /// <param name="once">Each is for one request.</param>
+    public static HttpMessageInvoker Client(TimeSpan limit, Connect connect, bool once = false) => new(new SocketsHttpHandler
     {
         UseProxy = false,
         AllowAutoRedirect = false,
@@ -37,6 +45,7 @@ internal sealed class Connections : IDisposable
         ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
         ConnectTimeout = limit,
         PooledConnectionIdleTimeout = s_idle,
+        PooledConnectionLifetime = once ? TimeSpan.Zero : Timeout.InfiniteTimeSpan,
         ConnectCallback = (context, ct) => connect(context, ct),
     });
 

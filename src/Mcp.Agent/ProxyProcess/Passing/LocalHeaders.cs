@@ -14,7 +14,7 @@ internal sealed class LocalHeaders(IReadOnlyList<IPNetwork> trusted) : AsItCame
     {
         var received = httpContext.Request.Headers;
         var client = WhoAsks.Client(httpContext);
-        var believed = trusted.Any(t => t.Contains(client));
+        var believed = trusted.Count > 0 && trusted.Any(t => t.Contains(client));
         var (before, proto, host) = believed
             ? (received[WhoAsks.For].ToString(), received[WhoAsks.Proto].ToString(), received[WhoAsks.Host].ToString())
             : ("", "", "");
@@ -30,10 +30,13 @@ internal sealed class LocalHeaders(IReadOnlyList<IPNetwork> trusted) : AsItCame
 
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         // It may be passed on once more, to another instance.
-        foreach (var (said, value) in ((string, string)[])[(WhoAsks.For, before), (WhoAsks.Proto, proto), (WhoAsks.Host, host)])
+        if (believed)
         {
-            if (value.Length > 0)
-                received[said] = value;
+            foreach (var (said, value) in ((string, string)[])[(WhoAsks.For, before), (WhoAsks.Proto, proto), (WhoAsks.Host, host)])
+            {
+                if (value.Length > 0)
+                    received[said] = value;
+            }
         }
 
         var headers = proxyRequest.Headers;

@@ -23,14 +23,18 @@ internal sealed class Passage(IHttpForwarder forwarder)
         });
     }
 
-    /// <summary>To another node's proxy. HTTP/2, where the answer may come before the request's end.</summary>
+    /// <summary>To another node's proxy. HTTP/2, where the answer may come before the request's end; by a connection of its own, since
+    /// those that share one wait for each other's bodies to be read.</summary>
     public async Task<ForwarderError> ToNodeAsync(
         HttpContext context, string prefix, Connections connections, Forwarding forwarding, AsItCame headers)
     {
         if (!MayBeRefused(context.Request))
             return await SendAsync(context, prefix, connections, forwarding, headers);
-        return await UploadAsync(
-            context, _ => forwarder.SendAsync(context, prefix, connections.Usual, forwarding.Http2, headers).AsTask());
+        return await UploadAsync(context, async _ =>
+        {
+            using var own = connections.Own();
+            return await forwarder.SendAsync(context, prefix, own, forwarding.Http2, headers);
+        });
     }
 
     private ValueTask<ForwarderError> SendAsync(
@@ -60,6 +64,7 @@ internal sealed class Passage(IHttpForwarder forwarder)
 
     private static bool MayBeRefused(HttpRequest request) =>
         request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true
+        && !AsItCame.IsAsterisk(request.HttpContext)
         && (request.ContentLength is null or > Upload.Short || request.Headers.Expect.Count > 0)
         && request.Headers.Upgrade.Count == 0
         && !HttpMethods.IsConnect(request.Method)

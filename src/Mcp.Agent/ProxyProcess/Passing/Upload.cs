@@ -43,7 +43,12 @@ internal sealed class Upload(Stream received, long? length) : Stream
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (IsAnswered)
+        {
+            // It comes at memory's speed, where other connections' bytes are waited for.
+            await Task.Yield();
             return Rest(buffer.Length);
+        }
+
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, Answered);
         try
         {

@@ -20,6 +20,10 @@ internal sealed class PlainEntrance(PublicTable table, string acmeRoot, int http
         {
             await ChallengeAsync(context, Path.Combine(acmeRoot, ".well-known", "acme-challenge", path[Challenges.Length..]));
         }
+        else if (!AsItCame.IsWritten(context))
+        {
+            await Refusals.OfRequestAsync(context);
+        }
         else if (table.Find(request.Host.Host) is { } host)
         {
             // 308 keeps the method.

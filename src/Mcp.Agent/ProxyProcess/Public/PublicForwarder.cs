@@ -74,9 +74,9 @@ internal sealed class PublicForwarder(
             return;
         }
 
-        if (!Forwarding.IsForwardable(context))
+        if (!Forwarding.IsForwardable(context) || !AsItCame.IsWritten(context))
         {
-            await RefuseAsync(context, StatusCodes.Status405MethodNotAllowed, "not with this method\n");
+            await Refusals.OfRequestAsync(context);
             return;
         }
 
