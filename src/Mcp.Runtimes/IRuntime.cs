@@ -21,9 +21,9 @@ public interface IRuntime
     /// <summary>Digests by which registries may know the image of an instance; none: there is no instance, or nobody knows.</summary>
     Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct);
 
-    /// <summary>Where the image has VOLUMEs that <see cref="PullAsync"/> would take; nothing is pulled.</summary>
-    /// <returns>Paths as the image has them, which may be anything. Null: it is not here, and its registry does not say.</returns>
-    Task<IReadOnlyList<string>?> VolumesAsync(ImageReference image, ImageWish wish, CancellationToken ct);
+    /// <summary>What is known of the image that <see cref="PullAsync"/> would take; nothing is pulled.</summary>
+    /// <returns>Null: it is not here, and its registry does not say.</returns>
+    Task<ImageLook?> LookAsync(ImageReference image, ImageWish wish, CancellationToken ct);
 
     /// <summary>Creates and starts. Safe to repeat: an instance of this name and spec that already runs is left as it is.</summary>
     /// <exception cref="McpException">port.in_use, instance.start; image.gone: it was pulled, and somebody has removed it.</exception>
@@ -82,6 +82,12 @@ public interface IRuntime
 /// <param name="Kept">What an earlier <see cref="IRuntime.PullAsync"/> told: it serves, if it is still here and the registry is not to be
 /// asked. Empty: nothing.</param>
 public sealed record ImageWish(bool Ask = false, string Kept = "");
+
+/// <summary>What is known of an image before it is pulled.</summary>
+/// <param name="Volumes">Its VOLUMEs, as the image has them, so they may be anything.</param>
+/// <param name="Here">The copy on this node, in the runtime's own words, that its registry has just been found to have, too: there is
+/// nothing to pull. Empty: the registry has another one, was not asked, or did not answer.</param>
+public sealed record ImageLook(IReadOnlyList<string> Volumes, string Here = "");
 
 public abstract record RuntimeAvailability
 {

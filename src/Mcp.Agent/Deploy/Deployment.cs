@@ -91,7 +91,8 @@ public sealed record Deployment(
             r.StopsFirst,
             r.OldWanted,
             r.Revision,
-            r.Pulls))];
+            r.Pulls,
+            r.Here))];
     }
 
     /// <summary>For people: what becomes of each component.</summary>
@@ -142,6 +143,7 @@ public sealed record Deployment(
 /// <param name="OldWanted">The old one was meant to run.</param>
 /// <param name="Revision">What the new instance carries.</param>
 /// <param name="Pulls">The registry is asked for its image.</param>
+/// <param name="Here">See <see cref="ComponentChange.Here"/>.</param>
 public sealed record Rolling(
     ComponentDefinition Component,
     InstanceName New,
@@ -149,7 +151,8 @@ public sealed record Rolling(
     bool StopsFirst,
     bool OldWanted,
     string Revision,
-    bool Pulls = false);
+    bool Pulls = false,
+    string Here = "");
 
 /// <param name="Definition">Null: it is not known.</param>
 /// <param name="Wanted">It was meant to run.</param>
@@ -160,6 +163,7 @@ public sealed record Going(InstanceName Instance, ComponentDefinition? Definitio
 /// <param name="OldWanted">False: it was stopped, and an undo does not start it.</param>
 /// <param name="Revision">Names the component's body (<see cref="RevisionId"/>); an instance that has been started carries it.</param>
 /// <param name="Pulls">The registry is asked for its image, also where there is a copy.</param>
+/// <param name="Here">See <see cref="ComponentChange.Here"/>.</param>
 public sealed record Rollout(
     string Component,
     int OldGeneration,
@@ -167,7 +171,8 @@ public sealed record Rollout(
     bool StopsFirst = false,
     bool OldWanted = true,
     string Revision = "",
-    bool Pulls = false)
+    bool Pulls = false,
+    string Here = "")
 {
     /// <param name="target">The service as it is to be.</param>
     public static Rollout Of(ComponentChange change, ServiceDefinition target) => new(
@@ -177,7 +182,8 @@ public sealed record Rollout(
         change.StopsFirst,
         change.OldWanted,
         target.Components.FirstOrDefault(c => c.Name == change.Component) is { } component ? RevisionId.Of(component) : "",
-        change.Pulls);
+        change.Pulls,
+        change.Here);
 }
 
 [JsonSerializable(typeof(Deployment))]

@@ -28,15 +28,17 @@ public sealed class ImageMounts(RuntimeSet runtimes, KeptImagesTable kept)
 
     /// <summary>Of what comes, as the images say that a plan would take.</summary>
     /// <param name="service">As it was asked for.</param>
+    /// <returns>The service with those volumes; and by component the copies that registries have just been found to have, too.</returns>
     /// <exception cref="McpException">volume.held: a component would be updated beside its older instance.</exception>
-    public async Task<ServiceDefinition> OfAsync(ServiceDefinition service, RolloutPlan plan, CancellationToken ct)
+    public async Task<(ServiceDefinition Service, IReadOnlyDictionary<Label, string> Here)> OfAsync(
+        ServiceDefinition service,
+        RolloutPlan plan,
+        CancellationToken ct)
     {
         var comes = plan.Changes.Where(c => c.Rolls).ToDictionary(c => c.Component);
-        return service with
-        {
-            Components = await Task.WhenAll(service.Components.Select(c =>
-                comes.TryGetValue(c.Name, out var change) ? WithAsync(c, change, plan, ct) : Task.FromResult(c))),
-        };
+        var found = await Task.WhenAll(service.Components.Select(c =>
+            comes.TryGetValue(c.Name, out var change) ? WithAsync(c, change, plan, ct) : Task.FromResult((Component: c, Here: ""))));
+        return (service with { Components = [.. found.Select(f => f.Component)] }, found.ToDictionary(f => f.Component.Name, f => f.Here));
     }
 
     /// <summary>What was pulled has to be what the plan was made for.</summary>
@@ -44,9 +46,9 @@ public sealed class ImageMounts(RuntimeSet runtimes, KeptImagesTable kept)
     /// <returns>image.volumes: it has other VOLUMEs. Null: it is.</returns>
     public async Task<McpException?> DiffersAsync(Label service, ComponentDefinition component, string told, CancellationToken ct)
     {
-        if (await runtimes.For(component).VolumesAsync(component.Image, new ImageWish(Kept: told), ct) is not { } paths)
+        if (await runtimes.For(component).LookAsync(component.Image, new ImageWish(Kept: told), ct) is not { } look)
             return null;
-        var isNow = ImageVolumes.With(component, paths);
+        var isNow = ImageVolumes.With(component, look.Volumes);
         if (isNow.Volumes.SequenceEqual(component.Volumes))
             return null;
         _pulled[(service, component.Name)] = (component.Image, told);
@@ -67,24 +69,24 @@ public sealed class ImageMounts(RuntimeSet runtimes, KeptImagesTable kept)
         return component?.Image == image && await runtimes.For(component).InspectAsync(old, ct) is { } info ? info.MadeOf : "";
     }
 
-    private async Task<ComponentDefinition> WithAsync(
+    private async Task<(ComponentDefinition Component, string Here)> WithAsync(
         ComponentDefinition component,
         ComponentChange change,
         RolloutPlan plan,
         CancellationToken ct)
     {
         if (runtimes.Find(component.Runtime) is not { } runtime)
-            return component;
+            return (component, "");
         var old = new InstanceName(plan.Target.Name, component.Name, change.Old);
         var before = change is { Pulls: false, Old: > 0 } ? await MeantAsync(old, component.Image, plan.Previous, ct) : "";
         var isPulled = _pulled.TryRemove((plan.Target.Name, component.Name), out var pulled) && pulled.Image == component.Image;
         var wish = isPulled ? new ImageWish(Kept: pulled.Told) : new ImageWish(change.Pulls, before);
         // Of what only a pull shows, the pull tells.
-        if (await runtime.VolumesAsync(component.Image, wish, ct) is not { } paths)
-            return component;
-        var with = ImageVolumes.With(component, paths);
-        Check(plan.Target.Name, with, paths.Count);
-        return with;
+        if (await runtime.LookAsync(component.Image, wish, ct) is not { } look)
+            return (component, "");
+        var with = ImageVolumes.With(component, look.Volumes);
+        Check(plan.Target.Name, with, look.Volumes.Count);
+        return (with, look.Here);
     }
 
     private static string Shown(IReadOnlyList<string> paths) => paths.Count switch

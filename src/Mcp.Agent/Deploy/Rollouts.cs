@@ -49,7 +49,12 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
         var carried = ImageMounts.Carried(service, stored);
         var plan = Plan(carried);
         if (plan.Changes.Any(c => c.Rolls))
-            plan = Plan(await images.Mounts.OfAsync(carried, plan, ct));
+        {
+            var (with, here) = await images.Mounts.OfAsync(carried, plan, ct);
+            plan = Plan(with);
+            plan = plan with { Changes = [.. plan.Changes.Select(c => c with { Here = here.GetValueOrDefault(c.Component, "") })] };
+        }
+
         await CheckVolumesAsync(plan, ct);
         return plan;
     }

@@ -44,13 +44,17 @@ public sealed class ImagePulls(AgentRegistry registry, IReadOnlyDictionary<Runti
         _active.AddOrUpdate(key, 1, (_, count) => count + 1);
         try
         {
-            await BeginAsync(stock, component.Image, wish, ct);
-            // What fails here may have brought something all the same: Settle looks.
-            var image = await runtime.PullAsync(component.Image, wish, progress, ct);
-            registry.KeptImages.Keep(instance, component.Image, image);
-            registry.Images.End(stock.Kind, component.Image, image);
-            await NameAsync(stock, instance, image, ct);
-            return image;
+            if (!await IsHereAsync(stock, instance, component.Image, wish, ct))
+            {
+                // What fails here may have brought something all the same: Settle looks.
+                var image = await runtime.PullAsync(component.Image, wish, progress, ct);
+                registry.KeptImages.Keep(instance, component.Image, image);
+                registry.Images.End(stock.Kind, component.Image, image);
+            }
+
+            var kept = Of(instance, component.Image);
+            await NameAsync(stock, instance, kept, ct);
+            return kept;
         }
         catch (McpException)
         {
@@ -105,15 +109,27 @@ public sealed class ImagePulls(AgentRegistry registry, IReadOnlyDictionary<Runti
             turn.Dispose();
     }
 
-    private Task<bool> BeginAsync(IImageStock stock, ImageReference reference, ImageWish wish, CancellationToken ct) => AloneAsync(
+    // Where it is, nothing comes, and the instance keeps it. Where it is not, a pull has begun.
+    private Task<bool> IsHereAsync(
+        IImageStock stock,
+        InstanceName instance,
+        ImageReference reference,
+        ImageWish wish,
+        CancellationToken ct) => AloneAsync(
         stock.Kind,
         async () =>
         {
             var means = await stock.MeaningAsync(reference, ct);
+            if (!wish.Ask && means.Length > 0 && means == wish.Kept)
+            {
+                registry.KeptImages.Keep(instance, reference, means);
+                return true;
+            }
+
             // Where it is here already, nothing comes.
             var there = !wish.Ask && means.Length > 0 ? [means, wish.Kept] : await ThereAsync(stock, ct);
             registry.Images.Begin(new BegunPull(stock.Kind, reference.Text, means, there, wish.Kept));
-            return true;
+            return false;
         },
         ct);
 

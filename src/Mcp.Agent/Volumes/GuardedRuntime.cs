@@ -18,8 +18,7 @@ public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard, NamedVolum
 
     public Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct) => inner.DigestsAsync(name, ct);
 
-    public Task<IReadOnlyList<string>?> VolumesAsync(ImageReference image, ImageWish wish, CancellationToken ct) =>
-        inner.VolumesAsync(image, wish, ct);
+    public Task<ImageLook?> LookAsync(ImageReference image, ImageWish wish, CancellationToken ct) => inner.LookAsync(image, wish, ct);
 
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
     {

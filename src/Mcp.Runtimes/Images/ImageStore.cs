@@ -41,9 +41,8 @@ internal sealed class ImageStore(
     /// <summary>Null: was never pulled, or is gone again.</summary>
     public StoredImage? Find(ImageReference image) => _store.Meaning(image) is { } digest ? Open(digest) : null;
 
-    /// <summary>Where the image has VOLUMEs that HaveAsync would take; nothing is pulled.</summary>
-    /// <returns>Null: it is not here, and its registry does not say.</returns>
-    public async Task<IReadOnlyList<string>?> VolumesAsync(
+    /// <summary>See <see cref="IRuntime.LookAsync"/>, for HaveAsync.</summary>
+    public async Task<ImageLook?> LookAsync(
         ImageReference image,
         ImageWish wish,
         RegistryImages registries,
@@ -51,10 +50,13 @@ internal sealed class ImageStore(
     {
         var here = !wish.Ask && Digest.IsHex(wish.Kept) ? Open(wish.Kept) : null;
         if (here is null && image.IsLocal && local is not null)
-            return await local.VolumesAsync(image, wish, ct) ?? Find(image)?.Volumes;
+            return await local.LookAsync(image, wish, ct) ?? Known(Find(image));
         here ??= Find(image);
-        var isAsked = here?.Volumes is null || (wish.Ask && !image.IsFixed);
-        return (isAsked ? await registries.VolumesAsync(image, ct) : null) ?? here?.Volumes;
+        if (Known(here) is not { } copy)
+            return await registries.LookAsync(image, ct);
+        return wish.Ask && !image.IsFixed
+            ? await registries.LookAsync(image, copy with { Here = here!.Digest }, [$"{new Digest(here.Digest)}"], ct)
+            : copy;
     }
 
     /// <summary>Safe to repeat and to interrupt. A floating reference is looked up again.</summary>
@@ -384,6 +386,9 @@ internal sealed class ImageStore(
             ? config
             : config with { Config = inner with { Volumes = JsonDocument.Parse("{}").RootElement } };
     }
+
+    // One of an older version does not say.
+    private static ImageLook? Known(StoredImage? image) => image?.Volumes is { } volumes ? new ImageLook(volumes) : null;
 
     private static string WorkingDir(OciImageConfig? config) => Path.Combine("/", config?.WorkingDir is { Length: > 0 } at ? at : "/");
 }

@@ -11,24 +11,33 @@ public sealed class RegistryImages(string? authFile)
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
 
     // A plan asks this after that, and somebody waits for both.
-    private static readonly TimeSpan s_volumes = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan s_look = TimeSpan.FromSeconds(3);
 
     /// <summary>Digests of its manifest, and of the index that lists it, for this machine.</summary>
     /// <returns>Null: the registry does not say, or not in time.</returns>
     public Task<IReadOnlyList<string>?> DigestsAsync(ImageReference image, CancellationToken ct) =>
         AskAsync(image, (registry, token) => registry.DigestsAsync(ImageStore.Architecture, token), s_limit, ct);
 
-    /// <summary>Where the image for this machine has VOLUMEs. Paths as the image has them, which may be anything.</summary>
+    /// <summary>Of the image for this machine.</summary>
     /// <inheritdoc cref="DigestsAsync"/>
-    public Task<IReadOnlyList<string>?> VolumesAsync(ImageReference image, CancellationToken ct) => AskAsync(
-        image,
-        async (registry, token) =>
-        {
-            var (_, manifest) = await registry.ManifestAsync(ImageStore.Architecture, token);
-            return OciImageConfig.Paths((await registry.ConfigAsync(manifest, token)).Config?.Volumes);
-        },
-        s_volumes,
-        ct);
+    public Task<ImageLook?> LookAsync(ImageReference image, CancellationToken ct) => AskAsync(image, LookAsync, s_look, ct);
+
+    /// <summary>The same where there is a copy, which counts also where the registry does not say.</summary>
+    /// <param name="copy">What is known of it, and its name.</param>
+    /// <param name="digests">By which registries may know it.</param>
+    public async Task<ImageLook> LookAsync(ImageReference image, ImageLook copy, IReadOnlyList<string> digests, CancellationToken ct)
+    {
+        var there = await AskAsync(
+            image,
+            async (registry, token) =>
+            {
+                var isSame = (await registry.DigestsAsync(ImageStore.Architecture, token)).Intersect(digests).Any();
+                return isSame ? copy : await LookAsync(registry, token);
+            },
+            s_look,
+            ct);
+        return there ?? copy with { Here = "" };
+    }
 
     /// <summary>Bytes of its layers, packed, by digest.</summary>
     /// <inheritdoc cref="DigestsAsync"/>
@@ -42,6 +51,12 @@ public sealed class RegistryImages(string? authFile)
             },
             s_limit,
             ct);
+
+    private static async Task<ImageLook> LookAsync(RegistryClient registry, CancellationToken ct)
+    {
+        var (_, manifest) = await registry.ManifestAsync(ImageStore.Architecture, ct);
+        return new ImageLook(OciImageConfig.Paths((await registry.ConfigAsync(manifest, ct)).Config?.Volumes));
+    }
 
     private async Task<T?> AskAsync<T>(
         ImageReference image,

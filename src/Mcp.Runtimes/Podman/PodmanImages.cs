@@ -55,26 +55,18 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
 
     /// <summary>See <see cref="IRuntime.DigestsAsync"/>.</summary>
     /// <param name="id">Of an image.</param>
-    public async Task<IReadOnlyList<string>> DigestsAsync(string id, CancellationToken ct)
-    {
-        var about = await FindAsync(id, ct);
-        return
-        [
-            .. (about?.RepoDigests ?? []).Select(d => d[(d.IndexOf('@', StringComparison.Ordinal) + 1)..])
-                .Append(about?.Digest ?? "")
-                .Where(d => d.Length > 0)
-                .Distinct(),
-        ];
-    }
+    public async Task<IReadOnlyList<string>> DigestsAsync(string id, CancellationToken ct) =>
+        await FindAsync(id, ct) is { } about ? Digests(about) : [];
 
-    /// <summary>See <see cref="IRuntime.VolumesAsync"/>.</summary>
-    public async Task<IReadOnlyList<string>?> VolumesAsync(ImageReference image, ImageWish wish, CancellationToken ct)
+    /// <summary>See <see cref="IRuntime.LookAsync"/>.</summary>
+    public async Task<ImageLook?> LookAsync(ImageReference image, ImageWish wish, CancellationToken ct)
     {
         var here = !wish.Ask && wish.Kept.Length > 0 ? await FindAsync(wish.Kept, ct) : null;
         here ??= await FindAsync(image.Text, ct);
-        var isAsked = here is null || (wish.Ask && !image.IsFixed);
-        return (isAsked ? await _registries.VolumesAsync(image, ct) : null)
-            ?? (here is null ? null : OciImageConfig.Paths(here.Config?.Volumes));
+        if (here is null)
+            return await _registries.LookAsync(image, ct);
+        var copy = new ImageLook(OciImageConfig.Paths(here.Config?.Volumes));
+        return wish.Ask && !image.IsFixed ? await _registries.LookAsync(image, copy with { Here = here.Id! }, Digests(here), ct) : copy;
     }
 
     /// <summary>Null: there is none.</summary>
@@ -105,6 +97,14 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
                 "deploy again: it is pulled once more",
                 failure)
             : null;
+
+    private static List<string> Digests(LibpodImage image) =>
+    [
+        .. (image.RepoDigests ?? []).Select(d => d[(d.IndexOf('@', StringComparison.Ordinal) + 1)..])
+            .Append(image.Digest ?? "")
+            .Where(d => d.Length > 0)
+            .Distinct(),
+    ];
 
     private Task<LibpodImage?> FindAsync(string image, CancellationToken ct) => PodmanFaults.ToldAsync(
         $"cannot look for {image}",

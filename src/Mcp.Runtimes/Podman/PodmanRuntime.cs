@@ -41,7 +41,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         _images = new PodmanImages(_client, options.PullLimit);
         _exec = new PodmanExec(_client);
         Stock = new PodmanStock(_client);
-        LocalImages = new LocalImages(_images.IdAsync, _images.ExportAsync, _images.VolumesAsync);
+        LocalImages = new LocalImages(_images.IdAsync, _images.ExportAsync, _images.LookAsync);
     }
 
     public string Name => "podman";
@@ -77,8 +77,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     public async Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct) =>
         await LookAsync(name, ct) is { Image: { Length: > 0 } id } ? await _images.DigestsAsync(id, ct) : [];
 
-    public Task<IReadOnlyList<string>?> VolumesAsync(ImageReference image, ImageWish wish, CancellationToken ct) =>
-        _images.VolumesAsync(image, wish, ct);
+    public Task<ImageLook?> LookAsync(ImageReference image, ImageWish wish, CancellationToken ct) => _images.LookAsync(image, wish, ct);
 
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
     {

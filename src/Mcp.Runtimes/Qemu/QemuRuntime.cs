@@ -93,8 +93,8 @@ public sealed class QemuRuntime : IRuntime
     public Task<IReadOnlyList<string>> DigestsAsync(InstanceName name, CancellationToken ct) =>
         Task.FromResult<IReadOnlyList<string>>(Directory(name).Record?.Digest is { Length: > 0 } digest ? [$"{new Digest(digest)}"] : []);
 
-    public Task<IReadOnlyList<string>?> VolumesAsync(ImageReference image, ImageWish wish, CancellationToken ct) =>
-        _images.VolumesAsync(image, wish, new RegistryImages(_options.AuthFile), ct);
+    public Task<ImageLook?> LookAsync(ImageReference image, ImageWish wish, CancellationToken ct) =>
+        _images.LookAsync(image, wish, new RegistryImages(_options.AuthFile), ct);
 
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
     {

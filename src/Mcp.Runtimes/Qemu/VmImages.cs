@@ -13,6 +13,7 @@ public sealed class VmImages(QemuOptions options) : IImageStock
     // Of what never changes, by its directory.
     private readonly ConcurrentDictionary<string, long> _sizes = new();
     private readonly StoreDirectory _store = new(options.Images);
+    private readonly ImageStore _images = new(options.Images, new RegistryCredentials(options.AuthFile));
 
     public ImageKind Kind => ImageKind.Unpacked;
 
@@ -20,8 +21,8 @@ public sealed class VmImages(QemuOptions options) : IImageStock
 
     public Task<IReadOnlyList<string>> IdsAsync(CancellationToken ct) => Task.FromResult<IReadOnlyList<string>>([]);
 
-    public Task<string> MeaningAsync(ImageReference reference, CancellationToken ct) => Task.FromResult(
-        _store.Meaning(reference) is { } digest && Directory.Exists(_store.Home(digest)) ? digest : "");
+    public Task<string> MeaningAsync(ImageReference reference, CancellationToken ct) =>
+        Task.FromResult(_images.Find(reference)?.Digest ?? "");
 
     /// <summary>Nobody else removes anything here, so nothing needs a name.</summary>
     public Task NameAsync(HeldImage image, IReadOnlyCollection<string> names, CancellationToken ct) => Task.CompletedTask;

@@ -17,7 +17,7 @@ namespace Mcp.TestKit.Fakes;
 public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
 {
     private readonly ConcurrentDictionary<InstanceName, Instance> _instances = new();
-    private readonly ConcurrentDictionary<string, bool> _pulled = new();
+    private readonly ConcurrentDictionary<string, string> _pulled = new();
     private readonly Channel<RuntimeEvent> _events = Channel.CreateUnbounded<RuntimeEvent>();
 
     /// <summary>Images that exist; others fail to pull.</summary>
@@ -53,6 +53,9 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     /// <summary>What each instance was made of.</summary>
     public Dictionary<InstanceName, string> MadeOf { get; } = [];
 
+    /// <summary>Of each pull.</summary>
+    public List<ImageWish> Wishes { get; } = [];
+
     /// <summary>Told each reference with the image that was made of it here.</summary>
     public Action<string, string> Pulled { get; set; } = (_, _) => { };
 
@@ -61,10 +64,11 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
         await Hook("pull");
         if (!Images.Contains(image.Text))
             throw new McpException(ErrorCode.ImagePull, $"cannot pull {image}: no such image");
-        _pulled[image.Text] = true;
+        Wishes.Add(wish);
         if (!wish.Ask && wish.Kept.Length > 0)
             return wish.Kept;
         var pulled = Pushed.GetValueOrDefault(image.Text, image.Text);
+        _pulled[image.Text] = pulled;
         Pulled(image.Text, pulled);
         return pulled;
     }
@@ -81,11 +85,12 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     /// <summary>Paths of VOLUMEs, by what <see cref="PullAsync"/> tells.</summary>
     public Dictionary<string, string[]> Declared { get; } = [];
 
-    public Task<IReadOnlyList<string>?> VolumesAsync(ImageReference image, ImageWish wish, CancellationToken ct)
+    public Task<ImageLook?> LookAsync(ImageReference image, ImageWish wish, CancellationToken ct)
     {
         var meant = !wish.Ask && wish.Kept.Length > 0 ? wish.Kept : Pushed.GetValueOrDefault(image.Text, image.Text);
         var isKnown = Silent ? _pulled.ContainsKey(image.Text) : Images.Contains(image.Text);
-        return Task.FromResult<IReadOnlyList<string>?>(isKnown ? Declared.GetValueOrDefault(meant, []) : null);
+        var here = wish.Ask && !Silent && _pulled.GetValueOrDefault(image.Text) == meant ? meant : "";
+        return Task.FromResult(isKnown ? new ImageLook(Declared.GetValueOrDefault(meant, []), here) : null);
     }
 
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)

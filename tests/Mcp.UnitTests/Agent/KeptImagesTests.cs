@@ -33,6 +33,21 @@ public sealed class KeptImagesTests : IDisposable
     }
 
     [Fact]
+    public async Task A_registry_is_asked_once_where_the_plan_finds_that_there_is_nothing_to_pull()
+    {
+        using var world = new World(_directory, _runtime);
+        await DeployAsync(world, DeployOptions.Default);
+        var pulls = new DeployOptions { Pull = [Label.Parse("web")], Force = true };
+        await DeployAsync(world, pulls);
+        _runtime.Pushed[Image] = "two";
+        await DeployAsync(world, pulls);
+        _runtime.Silent = true;
+        await DeployAsync(world, pulls);
+        Assert.Equal([new(Ask: true), new(Kept: "one"), new(Ask: true), new(Ask: true)], _runtime.Wishes);
+        Assert.Equal("two", MadeOf(3));
+    }
+
+    [Fact]
     public async Task An_instance_that_is_lost_is_made_anew_of_its_own_image_also_after_a_deploy_that_failed()
     {
         using (var world = new World(_directory, _runtime))

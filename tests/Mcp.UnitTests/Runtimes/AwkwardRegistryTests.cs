@@ -43,6 +43,31 @@ public sealed class AwkwardRegistryTests : IDisposable
     }
 
     [Fact]
+    public async Task A_look_tells_whether_there_is_anything_to_pull()
+    {
+        _registry.Publish();
+        var registries = new RegistryImages(null);
+        Task<ImageLook?> LookAsync(ImageWish wish) => Store().LookAsync(Image, wish, registries, default);
+        Assert.Equal("", (await LookAsync(new ImageWish(Ask: true)))!.Here);
+        var here = await Store().HaveAsync(Image, new ImageWish(), TimeSpan.FromMinutes(1), null, default);
+        Assert.Equal("", (await LookAsync(new ImageWish()))!.Here);
+        _registry.Requests.Clear();
+        Assert.Equal(here.Digest, (await LookAsync(new ImageWish(Ask: true)))!.Here);
+        Assert.Single(_registry.Requests);
+        // The same image, written otherwise.
+        _registry.Manifest = [.. _registry.Manifest, (byte)' '];
+        Assert.Equal("", (await LookAsync(new ImageWish(Ask: true)))!.Here);
+        _registry.Instead = context =>
+        {
+            ScriptedRegistry.Send(context.Response, 403, []);
+            return true;
+        };
+        var mute = await LookAsync(new ImageWish(Ask: true));
+        Assert.Equal("", mute!.Here);
+        Assert.Empty(mute.Volumes);
+    }
+
+    [Fact]
     public async Task A_registry_that_is_restarted_in_the_middle_of_a_layer_is_waited_for()
     {
         _registry.Publish();

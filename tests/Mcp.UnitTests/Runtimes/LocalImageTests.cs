@@ -89,7 +89,7 @@ public sealed class LocalImageTests : IDisposable
                 await Task.Delay(Timeout.Infinite, ct);
                 return Stream.Null;
             },
-            NoVolumesAsync);
+            NoLookAsync);
         var store = new ImageStore(Images, new RegistryCredentials(Path.Combine(_directory, "none")), null, local);
         var e = await Assert.ThrowsAsync<McpException>(
             () => store.HaveAsync(s_image, new ImageWish(), TimeSpan.FromMilliseconds(50), null, default));
@@ -97,8 +97,8 @@ public sealed class LocalImageTests : IDisposable
         NothingIsLeft(0);
     }
 
-    private static Task<IReadOnlyList<string>?> NoVolumesAsync(ImageReference image, ImageWish wish, CancellationToken ct) =>
-        Task.FromResult<IReadOnlyList<string>?>(null);
+    private static Task<ImageLook?> NoLookAsync(ImageReference image, ImageWish wish, CancellationToken ct) =>
+        Task.FromResult<ImageLook?>(null);
 
     private Task<StoredImage> HaveAsync(ImageWish? wish = null) =>
         Store().HaveAsync(s_image, wish ?? new ImageWish(), s_limit, null, default);
@@ -111,7 +111,7 @@ public sealed class LocalImageTests : IDisposable
         {
             _exports++;
             return Task.FromResult<Stream>(new MemoryStream(_archive));
-        }, NoVolumesAsync));
+        }, NoLookAsync));
 
     private void NothingIsLeft(int images) => Assert.Equal(
         images, Directory.EnumerateDirectories(Images).Count(d => Path.GetFileName(d) != "refs"));

@@ -1,6 +1,5 @@
 using Mcp.Agent.Images;
 using Mcp.Daemon.Operations;
-using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Runtimes;
 
@@ -15,17 +14,20 @@ public sealed class PullStep(RuntimeSet runtimes, ImagePulls images, ImageMounts
     public async Task<Deployment> RunAsync(Deployment state, IProgress<string> progress, CancellationToken ct)
     {
         var notes = new Notes(progress);
-        var brought = new List<(ComponentDefinition Component, string Told)>();
+        var brought = new List<(Rolling Rolling, string Told)>();
         foreach (var rolling in state.Rolling())
         {
             var (component, image) = (rolling.Component, rolling.Component.Image);
             var before = rolling is { Pulls: false, Old: { } old } ? await mounts.MeantAsync(old, image, state.PreviousService, ct) : "";
-            var wish = new ImageWish(rolling.Pulls, before);
-            brought.Add((component, await images.PullAsync(runtimes.For(component), rolling.New, component, wish, notes, ct)));
+            // The plan has asked already.
+            var wish = rolling.Here.Length > 0 ? new ImageWish(Kept: rolling.Here) : new ImageWish(rolling.Pulls, before);
+            brought.Add((rolling, await images.PullAsync(runtimes.For(component), rolling.New, component, wish, notes, ct)));
         }
 
-        // Of all at once: the next plan knows them all then.
-        var wrong = await Task.WhenAll(brought.Select(b => mounts.DiffersAsync(state.Service.Name, b.Component, b.Told, ct)));
+        // Of all at once: the next plan knows them all then. What the plan has looked into is what it was made for.
+        var wrong = await Task.WhenAll(brought
+            .Where(b => b.Told != b.Rolling.Here)
+            .Select(b => mounts.DiffersAsync(state.Service.Name, b.Rolling.Component, b.Told, ct)));
         if (wrong.OfType<McpException>().FirstOrDefault() is { } first)
             throw first;
         return state with { PullNotes = notes.Told };
