@@ -7,7 +7,7 @@ using Mcp.Runtimes.Images;
 namespace Mcp.Runtimes.Podman;
 
 /// <summary>The HEALTHCHECK of images, by their id.</summary>
-internal sealed class PodmanChecks(LibpodClient client)
+internal sealed class PodmanChecks(LibpodClient client, PodmanStore store)
 {
     private const int Most = 1000;
     private const int MostBytes = 4 * 1024 * 1024;
@@ -34,10 +34,10 @@ internal sealed class PodmanChecks(LibpodClient client)
     // of its store: https://github.com/containers/storage, images.go and utils.go.
     private async Task<ImageCheck?> OfConfigurationAsync(string id, CancellationToken ct)
     {
-        if (!Digest.IsHex(id) || await client.GetAsync("/info", LibpodJson.Default.LibpodInfo, ct) is not { Store: { } store })
+        if (!Digest.IsHex(id) || await store.WhereAsync(ct) is not { } where)
             return null;
         var name = Convert.ToBase64String(Encoding.UTF8.GetBytes($"sha256:{id}"));
-        var file = Path.Combine(store.GraphRoot ?? "", $"{store.GraphDriverName}-images", id, $"={name}");
+        var file = Path.Combine(where.GraphRoot ?? "", $"{where.GraphDriverName}-images", id, $"={name}");
         try
         {
             await using var kept = File.OpenRead(file);

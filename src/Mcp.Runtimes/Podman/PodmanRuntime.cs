@@ -26,6 +26,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     private readonly PodmanSocket _socket;
     private readonly LibpodClient _client;
     private readonly ShownImage _shown;
+    private readonly PodmanStore _store;
     private readonly PodmanChecks _checks;
     private readonly PodmanImages _images;
     private readonly PodmanExec _exec;
@@ -37,10 +38,11 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         _socket = new PodmanSocket(options);
         _client = new LibpodClient(_socket);
         _shown = new ShownImage(_client);
-        _checks = new PodmanChecks(_client);
+        _store = new PodmanStore(_client);
+        _checks = new PodmanChecks(_client, _store);
         _images = new PodmanImages(_client, options.PullLimit);
         _exec = new PodmanExec(_client);
-        Stock = new PodmanStock(_client);
+        Stock = new PodmanStock(_client, _store);
         LocalImages = new LocalImages(_images.IdAsync, _images.ExportAsync, _images.LookAsync);
     }
 
@@ -69,7 +71,11 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
 
     /// <summary>Sees to it that podman answers, until cancelled. Its service is replaced where the agent started it.</summary>
     /// <param name="replaced">Told why.</param>
-    public Task KeepAsync(Action<string> replaced, CancellationToken ct) => new PodmanKeeper(_socket, _client).RunAsync(replaced, ct);
+    public async Task KeepAsync(Action<string> replaced, CancellationToken ct)
+    {
+        await _store.LearnAsync(ct);
+        await new PodmanKeeper(_socket, _client).RunAsync(replaced, ct);
+    }
 
     public Task<string> PullAsync(ImageReference image, ImageWish wish, IProgress<string>? progress, CancellationToken ct) =>
         _images.PullAsync(image, wish, progress, ct);

@@ -7,7 +7,7 @@ namespace Mcp.Runtimes.Podman;
 
 /// <summary>The images in podman's store, most of which may be somebody else's. One is removed without force, so podman has the last
 /// word.</summary>
-internal sealed class PodmanStock(LibpodClient client) : IImageStock
+internal sealed class PodmanStock(LibpodClient client, PodmanStore store) : IImageStock
 {
     /// <summary>Before the names that mcp gives. There is no such registry, and there never will be: RFC 6761.</summary>
     public const string OwnNames = "mcp.invalid/";
@@ -89,7 +89,7 @@ internal sealed class PodmanStock(LibpodClient client) : IImageStock
 
     public Task<string?> DirectoryAsync(CancellationToken ct) => PodmanFaults.ToldAsync(
         "cannot ask where the images are",
-        async () => (await client.GetAsync("/info", LibpodJson.Default.LibpodInfo, s_list, ct))?.Store?.GraphRoot);
+        async () => (await store.WhereAsync(ct))?.GraphRoot);
 
     private async Task<IReadOnlyList<LibpodStored>> StoredAsync(CancellationToken ct)
     {
