@@ -31,7 +31,7 @@ internal sealed class Entrance
 
     public EntranceKind Kind { get; }
 
-    public static EntranceKind Of(HttpContext context) => context.Features.Get<Entrance>() is { } entrance
+    public static EntranceKind Of(HttpContext context) => context.Feature<Entrance>() is { } entrance
         ? entrance.Kind
         : throw new InvalidOperationException("a listener without an entrance");
 

@@ -15,7 +15,7 @@ internal sealed class Failures(TextWriter log, TimeProvider time)
     /// <param name="context">Of a host that has a route.</param>
     public void Tell(HttpContext context)
     {
-        if (context.Features.Get<IForwarderErrorFeature>() is not { } failed || IsTheClients(failed.Error))
+        if (context.Feature<IForwarderErrorFeature>() is not { } failed || IsTheClients(failed.Error))
             return;
         var host = context.Request.Host.Host.ToLowerInvariant();
         var told = _told.GetOrAdd((host, failed.Error), static _ => new Told());

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Net.Sockets;
 using Mcp.Agent.ProxyProcess.Passing;
 using Yarp.ReverseProxy.Forwarder;
@@ -6,13 +5,13 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Mcp.Agent.ProxyProcess;
 
 /// <summary>One request: find its host's backend, pass it on, count it while it is under way.</summary>
-internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeaders local, Failures failures) : IDisposable
+/// <param name="publicRate">The public comes in here too, and may not be as slow as others.</param>
+internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeaders local, Failures failures, bool publicRate) : IDisposable
 {
     private const int MostPausing = 1000;
     private static readonly TimeSpan s_again = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
     private static readonly LocalHeaders s_stranger = new([]);
-    private readonly ConcurrentDictionary<TimeSpan, Forwarding> _forwardings = new();
     private readonly Connections _instances = new(
         TimeSpan.FromSeconds(5),
         static async (context, ct) => new NetworkStream(await BackendSocket.ConnectAsync(context.DnsEndPoint, ct), ownsSocket: true));
@@ -29,7 +28,8 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
 
     private async Task ForwardAsync(HttpContext context, AsItCame headers)
     {
-        SlowBodies.Allow(context);
+        if (publicRate)
+            SlowBodies.Allow(context);
         if (!Forwarding.IsForwardable(context) || !AsItCame.IsWritten(context))
         {
             await Refusals.OfRequestAsync(context);
@@ -48,7 +48,21 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
 
             // Not while it was held.
             began ??= TimeProvider.System.GetTimestamp();
-            var error = await PassAsync(context, found, backend, headers);
+            ForwarderError error;
+            var isSocket = Forwarding.IsWebSocket(context);
+            if (isSocket)
+                backend.BeginSocket();
+            try
+            {
+                error = await passage.ToInstanceAsync(context, backend.Prefix, _instances, found.Forwarding!, headers);
+            }
+            finally
+            {
+                if (isSocket)
+                    backend.EndSocket();
+                backend.Leave();
+            }
+
             if (error == ForwarderError.None || context.Response.HasStarted)
             {
                 failures.Tell(context);
@@ -69,23 +83,6 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
         }
     }
 
-    private async Task<ForwarderError> PassAsync(HttpContext context, Found found, Backend backend, AsItCame headers)
-    {
-        var isSocket = Forwarding.IsWebSocket(context);
-        if (isSocket)
-            backend.BeginSocket();
-        try
-        {
-            return await passage.ToInstanceAsync(context, backend.Prefix, _instances, ForwardingOf(found.Idle), headers);
-        }
-        finally
-        {
-            if (isSocket)
-                backend.EndSocket();
-            backend.Leave();
-        }
-    }
-
     /// <returns>False: as many wait as may, or the client has gone.</returns>
     private async Task<bool> PauseAsync(CancellationToken ct)
     {
@@ -96,11 +93,8 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
         return may && !ct.IsCancellationRequested;
     }
 
-    private static bool WasNeverConnected(HttpContext context) => context.Features.Get<IForwarderErrorFeature>() is
+    private static bool WasNeverConnected(HttpContext context) => context.Feature<IForwarderErrorFeature>() is
     { Error: ForwarderError.Request, Exception: HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } };
-
-    // There are few different ones: each is what a file says.
-    private Forwarding ForwardingOf(TimeSpan idle) => _forwardings.GetOrAdd(idle, static i => new Forwarding(i));
 
     private static Task RefuseAsync(HttpResponse response, Found found)
     {

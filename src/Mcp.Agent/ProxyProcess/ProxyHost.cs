@@ -45,7 +45,8 @@ internal static class ProxyHost
 
         var passage = new Passage(app.Services.GetRequiredService<IHttpForwarder>());
         var failures = new Failures(Console.Error, TimeProvider.System);
-        using var forwarder = new L7Forwarder(tables.Local, passage, new LocalHeaders(config.Proxy.Trusted), failures);
+        using var forwarder = new L7Forwarder(
+            tables.Local, passage, new LocalHeaders(config.Proxy.Trusted), failures, publicRate: config.Edge is { LeastRate: > 0 });
         var answers = new ProxyControl(tables.Local, stored, new ProxyIdentity(config, sockets), departure, app.Lifetime);
         var successor = new Successor(sockets, control, departure);
         await using var log = new AccessLog(config.Edge is { AccessLog: true } ? Path.Combine(config.EdgeDirectory, "access.log") : null);

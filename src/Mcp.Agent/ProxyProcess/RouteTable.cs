@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Mcp.Agent.Proxy;
+using Mcp.Agent.ProxyProcess.Passing;
 using Mcp.Machine;
 using Route = Mcp.Model.Definition.Route;
 
@@ -30,7 +31,7 @@ internal sealed class Backend(int port)
 }
 
 /// <summary>Where a route leads.</summary>
-internal sealed class RouteTarget(Backend backend, bool held, TimeSpan idle, bool stopped)
+internal sealed class RouteTarget(Backend backend, bool held, Forwarding forwarding, bool stopped)
 {
     private int _waiting;
 
@@ -39,8 +40,7 @@ internal sealed class RouteTarget(Backend backend, bool held, TimeSpan idle, boo
     /// <summary>Its instance is being replaced.</summary>
     public bool Held => held;
 
-    /// <summary>How long nothing may pass.</summary>
-    public TimeSpan Idle => idle;
+    public Forwarding Forwarding => forwarding;
 
     /// <summary>Nothing is wanted to run there.</summary>
     public bool Stopped => stopped;
@@ -57,9 +57,9 @@ internal sealed class RouteTarget(Backend backend, bool held, TimeSpan idle, boo
 
 /// <param name="Backend">Entered: the caller leaves it. Null: there is none.</param>
 /// <param name="Held">The route is held, and waiting came to nothing.</param>
-/// <param name="Idle">How long nothing may pass.</param>
+/// <param name="Forwarding">How to pass on to the backend.</param>
 /// <param name="Stopped">There is a route, and nothing is wanted to run there.</param>
-internal readonly record struct Found(Backend? Backend, bool Held, TimeSpan Idle = default, bool Stopped = false);
+internal readonly record struct Found(Backend? Backend, bool Held, Forwarding? Forwarding = null, bool Stopped = false);
 
 /// <summary>The routes in force, swapped as one. A backend that no route names any more is remembered while requests are on their way to
 /// it.</summary>
@@ -120,7 +120,7 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
         if (target is { Stopped: true, Held: false })
             return ValueTask.FromResult(new Found(null, false, Stopped: true));
         return TryEnter(target, host, passThrough)
-            ? ValueTask.FromResult(new Found(target.Backend, false, target.Idle))
+            ? ValueTask.FromResult(new Found(target.Backend, false, target.Forwarding))
             : WaitAsync(host, passThrough, ct);
     }
 
@@ -135,7 +135,7 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
             if (target is { Stopped: true, Held: false })
                 return new Found(null, false, Stopped: true);
             if (TryEnter(target, host, passThrough))
-                return new Found(target.Backend, false, target.Idle);
+                return new Found(target.Backend, false, target.Forwarding);
             if (!target.TryWait(MostWaiting))
                 return new Found(null, true);
             try
@@ -175,7 +175,7 @@ internal sealed class RouteTable(TimeSpan? holdLimit = null)
         routes.ToFrozenDictionary(r => r.Host, Target, StringComparer.OrdinalIgnoreCase);
 
     private RouteTarget Target(ProxyRoute route) =>
-        new(_backends[route.Port], route.Held, route.Idle ?? Route.UsualIdleTimeout, route.Stopped);
+        new(_backends[route.Port], route.Held, new Forwarding(route.Idle ?? Route.UsualIdleTimeout), route.Stopped);
 
     private sealed record InForce(FrozenDictionary<string, RouteTarget> ByHost, FrozenDictionary<string, RouteTarget> BySni);
 }

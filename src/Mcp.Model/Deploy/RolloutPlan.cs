@@ -34,8 +34,8 @@ public sealed record ComponentChange
     /// <summary>The registry is asked for the image of what comes, also where there is a copy.</summary>
     public bool Pulls { get; init; }
 
-    /// <summary>The copy of its image on the node that the registry has been found to have, too, so nothing needs to be pulled. Empty: it is
-    /// not known.</summary>
+    /// <summary>The copy of its image on the node that the registry has been found to have, too, so nothing needs to be pulled. Empty: not
+    /// known.</summary>
     public string Here { get; init; } = "";
 
     /// <summary>What its image keeps in volumes that nobody wrote, a sentence; null: nothing.</summary>

@@ -45,9 +45,9 @@ internal abstract class AsItCame : HttpTransformer
         CancellationToken cancellationToken)
     {
         var received = httpContext.Request.Headers;
-        if (received.Connection.Count > 0)
+        foreach (var value in received.Connection)
         {
-            foreach (var named in Named(received.GetCommaSeparatedValues(HeaderNames.Connection)))
+            foreach (var named in Named(value))
                 received.Remove(named);
         }
 
@@ -63,9 +63,11 @@ internal abstract class AsItCame : HttpTransformer
         var go = await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         if (proxyResponse?.Headers.NonValidated.TryGetValues(HeaderNames.Connection, out var connection) == true)
         {
-            var names = connection.SelectMany(v => v.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
-            foreach (var named in Named(names))
-                httpContext.Response.Headers.Remove(named);
+            foreach (var value in connection)
+            {
+                foreach (var named in Named(value))
+                    httpContext.Response.Headers.Remove(named);
+            }
         }
 
         return go;
@@ -85,8 +87,13 @@ internal abstract class AsItCame : HttpTransformer
         }
     }
 
-    private static IEnumerable<string> Named(IEnumerable<string> connection) => connection.Where(name =>
-        !name.Equals(HeaderNames.Upgrade, StringComparison.OrdinalIgnoreCase) && !s_kept.Contains(name, StringComparer.OrdinalIgnoreCase));
+    // Nearly always it is about the connection itself.
+    private static IEnumerable<string> Named(string? connection) => connection is null or "keep-alive" or "close" or "Keep-Alive"
+        ? []
+        : connection.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Where(IsDropped);
 
-    private static string RawTarget(HttpContext context) => context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
+    private static bool IsDropped(string name) =>
+        !name.Equals(HeaderNames.Upgrade, StringComparison.OrdinalIgnoreCase) && !s_kept.Contains(name, StringComparer.OrdinalIgnoreCase);
+
+    private static string RawTarget(HttpContext context) => context.Feature<IHttpRequestFeature>()!.RawTarget;
 }

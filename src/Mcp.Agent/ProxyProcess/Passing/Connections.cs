@@ -41,8 +41,8 @@ internal sealed class Connections : IDisposable
         UseCookies = false,
         EnableMultipleHttp2Connections = true,
         ActivityHeadersPropagator = DistributedContextPropagator.CreateNoOutputPropagator(),
+        // What comes back is read that way without being asked for.
         RequestHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
-        ResponseHeaderEncodingSelector = static (_, _) => Encoding.Latin1,
         ConnectTimeout = limit,
         PooledConnectionIdleTimeout = s_idle,
         PooledConnectionLifetime = once ? TimeSpan.Zero : Timeout.InfiniteTimeSpan,

@@ -34,7 +34,8 @@ internal sealed class Forwarding(TimeSpan idle)
         "websocket".Equals(context.Request.Headers.Upgrade, StringComparison.OrdinalIgnoreCase) || IsExtended(context);
 
     public static bool IsExtended(HttpContext context) =>
-        context.Features.Get<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true, Protocol: "websocket" };
+        HttpMethods.IsConnect(context.Request.Method)
+        && context.Feature<IHttpExtendedConnectFeature>() is { IsExtendedConnect: true, Protocol: "websocket" };
 
     public static bool IsGrpc(HttpRequest request) =>
         HttpProtocol.IsHttp2(request.Protocol)

@@ -18,28 +18,19 @@ internal sealed class LocalHeaders(IReadOnlyList<IPNetwork> trusted) : AsItCame
         var (before, proto, host) = believed
             ? (received[WhoAsks.For].ToString(), received[WhoAsks.Proto].ToString(), received[WhoAsks.Host].ToString())
             : ("", "", "");
+        await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
+        var headers = proxyRequest.Headers;
         if (believed)
         {
-            foreach (var said in (string[])[WhoAsks.For, WhoAsks.Proto, WhoAsks.Host])
-                received.Remove(said);
+            headers.Remove(WhoAsks.For);
+            headers.Remove(WhoAsks.Proto);
+            headers.Remove(WhoAsks.Host);
         }
         else
         {
-            WhoAsks.Drop(received);
+            WhoAsks.Drop(headers);
         }
 
-        await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
-        // It may be passed on once more, to another instance.
-        if (believed)
-        {
-            foreach (var (said, value) in ((string, string)[])[(WhoAsks.For, before), (WhoAsks.Proto, proto), (WhoAsks.Host, host)])
-            {
-                if (value.Length > 0)
-                    received[said] = value;
-            }
-        }
-
-        var headers = proxyRequest.Headers;
         headers.TryAddWithoutValidation(WhoAsks.For, before.Length > 0 ? $"{before}, {client}" : client.ToString());
         headers.TryAddWithoutValidation(WhoAsks.Proto, proto.Length > 0 ? proto : httpContext.Request.Scheme);
         headers.TryAddWithoutValidation(WhoAsks.Host, host.Length > 0 ? host : httpContext.Request.Host.Value);

@@ -9,12 +9,12 @@ internal sealed class Passage(IHttpForwarder forwarder)
     private static readonly TimeSpan s_connect = TimeSpan.FromSeconds(5);
 
     /// <summary>To an instance on this machine, which speaks HTTP/1.1, or HTTP/2 for gRPC.</summary>
-    public async Task<ForwarderError> ToInstanceAsync(
+    public ValueTask<ForwarderError> ToInstanceAsync(
         HttpContext context, string prefix, Connections connections, Forwarding forwarding, AsItCame headers)
     {
         if (!MayBeRefused(context.Request))
-            return await SendAsync(context, prefix, connections, forwarding, headers);
-        return await UploadAsync(context, async upload =>
+            return SendAsync(context, prefix, connections, forwarding, headers);
+        return UploadAsync(context, async upload =>
         {
             using var own = Connections.Client(
                 s_connect,
@@ -25,12 +25,12 @@ internal sealed class Passage(IHttpForwarder forwarder)
 
     /// <summary>To another node's proxy. HTTP/2, where the answer may come before the request's end; by a connection of its own, since
     /// those that share one wait for each other's bodies to be read.</summary>
-    public async Task<ForwarderError> ToNodeAsync(
+    public ValueTask<ForwarderError> ToNodeAsync(
         HttpContext context, string prefix, Connections connections, Forwarding forwarding, AsItCame headers)
     {
         if (!MayBeRefused(context.Request))
-            return await SendAsync(context, prefix, connections, forwarding, headers);
-        return await UploadAsync(context, async _ =>
+            return SendAsync(context, prefix, connections, forwarding, headers);
+        return UploadAsync(context, async _ =>
         {
             using var own = connections.Own();
             return await forwarder.SendAsync(context, prefix, own, forwarding.Http2, headers);
@@ -47,7 +47,7 @@ internal sealed class Passage(IHttpForwarder forwarder)
         return forwarder.SendAsync(context, plain, connections.Asterisk, forwarding.Http, headers);
     }
 
-    private static async Task<ForwarderError> UploadAsync(HttpContext context, Func<Upload, Task<ForwarderError>> send)
+    private static async ValueTask<ForwarderError> UploadAsync(HttpContext context, Func<Upload, Task<ForwarderError>> send)
     {
         var received = context.Request.Body;
         await using var upload = new Upload(received, context.Request.ContentLength);
@@ -62,10 +62,15 @@ internal sealed class Passage(IHttpForwarder forwarder)
         }
     }
 
+    // A body that nobody has measured is there by its Transfer-Encoding, or by HTTP/2.
+    private static bool MayBeLong(HttpRequest request) => request.ContentLength is { } length
+        ? length > Upload.Short || (length > 0 && request.Headers.Expect.Count > 0)
+        : (HttpProtocol.IsHttp2(request.Protocol) || request.Headers.TransferEncoding.Count > 0)
+            && request.HttpContext.Feature<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true;
+
     private static bool MayBeRefused(HttpRequest request) =>
-        request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody == true
+        MayBeLong(request)
         && !AsItCame.IsAsterisk(request.HttpContext)
-        && (request.ContentLength is null or > Upload.Short || request.Headers.Expect.Count > 0)
         && request.Headers.Upgrade.Count == 0
         && !HttpMethods.IsConnect(request.Method)
         && !Forwarding.IsGrpc(request);

@@ -20,7 +20,7 @@ internal static class SlowBodies
     public static void Allow(HttpContext context)
     {
         // Which it is cannot be asked on HTTP/2.
-        context.Features.Get<IHttpMinRequestBodyDataRateFeature>()?.MinDataRate = null;
-        context.Features.Get<IHttpMinResponseDataRateFeature>()?.MinDataRate = null;
+        context.Feature<IHttpMinRequestBodyDataRateFeature>()?.MinDataRate = null;
+        context.Feature<IHttpMinResponseDataRateFeature>()?.MinDataRate = null;
     }
 }

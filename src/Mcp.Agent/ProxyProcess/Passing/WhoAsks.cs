@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 
 namespace Mcp.Agent.ProxyProcess.Passing;
 
@@ -20,21 +21,25 @@ internal static class WhoAsks
         var address => address,
     };
 
-    public static void Drop(IHeaderDictionary received)
+    /// <param name="passed">What was received and is passed on.</param>
+    public static void Drop(HttpRequestHeaders passed)
     {
         List<string>? told = null;
-        foreach (var (name, _) in received)
+        foreach (var (name, _) in passed.NonValidated)
         {
             if (Says(name))
                 (told ??= []).Add(name);
         }
 
         foreach (var name in told ?? [])
-            received.Remove(name);
+            passed.Remove(name);
     }
 
-    private static bool Says(string header) =>
-        header.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase)
-        || header.Equals(Forwarded, StringComparison.OrdinalIgnoreCase)
-        || header.Equals("X-Real-IP", StringComparison.OrdinalIgnoreCase);
+    private static bool Says(string header) => (header[0] | ' ') switch
+    {
+        'x' => header.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase)
+            || header.Equals("X-Real-IP", StringComparison.OrdinalIgnoreCase),
+        'f' => header.Equals(Forwarded, StringComparison.OrdinalIgnoreCase),
+        _ => false,
+    };
 }

@@ -18,9 +18,9 @@ internal sealed class PublicHeaders(TimeSpan? hsts) : AsItCame
         string destinationPrefix,
         CancellationToken cancellationToken)
     {
-        WhoAsks.Drop(httpContext.Request.Headers);
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         var (headers, host, client) = (proxyRequest.Headers, httpContext.Request.Host.Value!, WhoAsks.Client(httpContext));
+        WhoAsks.Drop(headers);
         headers.TryAddWithoutValidation(WhoAsks.For, client.ToString());
         headers.TryAddWithoutValidation(WhoAsks.Proto, "https");
         headers.TryAddWithoutValidation(WhoAsks.Host, host);
