@@ -11,11 +11,21 @@ internal static class AgentCommands
 {
     private const string File = "agent.toml";
 
-    public static RootCommand Build(TimeProvider time) => CommandLines.Program("mcp-agent", "mcp-agent runs services on this node.",
-    [
-        Init(time), Join(), Run(), TokenCommand.Create(File, config => AgentConfig.Read(config).State, time), Proxy(),
-        DaemonCommands.Version(typeof(AgentCommands).Assembly),
-    ]);
+    private static readonly Dictionary<string, string[]> s_examples = new()
+    {
+        ["mcp-agent init"] = ["mcp-agent init --state /var/lib/mcp --listen 127.0.0.1:7443"],
+        ["mcp-agent join"] = ["mcp-agent join --state /var/lib/mcp --master 100.64.0.1:7443 --token-file token --listen 100.64.0.2:7444"],
+        ["mcp-agent run"] = ["mcp-agent run --config /var/lib/mcp/agent.toml"],
+        ["mcp-agent token"] = ["mcp-agent token --config /var/lib/mcp/agent.toml --name ann --role deployer > ann.token"],
+        ["mcp-agent proxy"] = ["mcp-agent proxy --config /var/lib/mcp/agent.toml"],
+        ["mcp-agent version"] = ["mcp-agent version"],
+    };
+
+    public static RootCommand Build(TimeProvider time) => CommandLines.Program(
+        "mcp-agent",
+        "mcp-agent runs services on this node.",
+        [("Commands", [Init(time), Join(), Run(), TokenCommand.Create(File, config => AgentConfig.Read(config).State, time), Proxy()])],
+        s_examples);
 
     private static Command Init(TimeProvider time)
     {
@@ -31,7 +41,7 @@ internal static class AgentCommands
     private static Command Join()
     {
         var state = DaemonCommands.State();
-        var master = Values.Text("--master", "where the master listens", "ADDRESS:PORT", required: true);
+        var master = Values.Text("--master", "where the master listens, address[:port]", "ADDRESS", required: true);
         var token = Values.Text("--token-file", "what mcp node join-token printed; - reads standard input", "FILE|-", required: true);
         var listen = DaemonCommands.Listen("its address in the overlay; needed where there is no agent yet", required: false);
         var name = DaemonCommands.Name();
@@ -39,8 +49,8 @@ internal static class AgentCommands
             "join",
             "Join the fleet of a master; an agent that was alone keeps its services") { state, master, token, listen, name };
         join.SetAction((called, ct) => AgentInit.JoinAsync(
-            called.GetRequiredValue(state), called.GetRequiredValue(master), called.GetRequiredValue(token), called.GetValue(listen),
-            called.GetValue(name), called.InvocationConfiguration.Output, ct));
+            called.GetRequiredValue(state), Address.WithPort(called.GetRequiredValue(master)), called.GetRequiredValue(token),
+            called.GetValue(listen), called.GetValue(name), called.InvocationConfiguration.Output, ct));
         return join;
     }
 

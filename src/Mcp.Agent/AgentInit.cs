@@ -104,6 +104,19 @@ internal static class AgentInit
         return agent;
     }
 
+    private static async Task<string> TokenAsync(string file, CancellationToken ct)
+    {
+        if (file != "-" && !File.Exists(file))
+            throw new McpException(ErrorCode.Usage, $"there is no file '{file}' with a join token", "make one: mcp node join-token");
+        var text = file == "-" ? await Console.In.ReadToEndAsync(ct) : await File.ReadAllTextAsync(file, ct);
+        return JoinToken.TryParse(text, out _)
+            ? text
+            : throw new McpException(
+                ErrorCode.Usage,
+                $"{(file == "-" ? "standard input" : file)} holds no join token",
+                "make one: mcp node join-token");
+    }
+
     // What was made for a join that failed goes again; the key that the master may know by now stays in member.new for the next try.
     private static async Task<AgentConfig> JoinedAsync(
         string state, string config, (bool Config, bool Directory) made, string master, string tokenFile, CancellationToken ct)
@@ -123,7 +136,7 @@ internal static class AgentInit
             // An earlier call was killed between the master's answer and agent.toml: the node is a member, only its file was missing.
             if (made.Config && Member.MasterOf(state) == master)
                 return SameName(agent, state);
-            var token = tokenFile == "-" ? await Console.In.ReadToEndAsync(ct) : await File.ReadAllTextAsync(tokenFile, ct);
+            var token = await TokenAsync(tokenFile, ct);
             await Joining.RunAsync(state, master, token, agent.Name.Text, agent.Listen.ToString(), ct);
             return agent;
         }

@@ -105,7 +105,7 @@ public sealed class AgentParts : IDisposable
         {
             Disks = disks,
             View = new NodeView(config, Registry.Components, guarded, Proxy, Endings, disks),
-            Services = new ServicesView(config.Name, Registry.Components, Ports, reconciler, Restarts, health),
+            Services = new ServicesView(config, Registry.Components, Ports, reconciler, Restarts, health),
             Runtimes = guarded,
             Volumes = new KeptVolumes(Registry, guarded, locks),
             Reconciler = reconciler,

@@ -7,22 +7,16 @@ namespace Mcp.Cli;
 /// <summary>All commands.</summary>
 internal static class CommandLine
 {
-    public static RootCommand Build() => CommandLines.Program("mcp", "mcp runs your services on your own machines.",
-    [
-        .. DeployCommands.All(),
-        .. LifecycleCommands.All(),
-        .. StatusCommands.All(),
-        WatchCommand.Create(),
-        NodeCommands.Create(),
-        DnsCommands.Create(),
-        .. RouteCommands.All(),
-        LogsCommand.Create(),
-        EventsCommand.Create(),
-        .. FileCommands.All(),
-        VolumeCommands.Create(),
-        ImageCommands.Create(),
-        ServiceCommands.Create(),
-        .. LoginCommands.All(),
-        .. LocalCommands.All(),
-    ]);
+    public static RootCommand Build() => CommandLines.Program(
+        "mcp",
+        "mcp runs your services on your own machines.",
+        [
+            ("Change", [.. DeployCommands.All(), .. LifecycleCommands.Changes(), ServiceCommands.Create()]),
+            ("Look", [.. StatusCommands.All(), WatchCommand.Create(), LogsCommand.Create(), EventsCommand.Create()]),
+            ("Mend", [.. LifecycleCommands.Repairs()]),
+            ("Files, volumes, images", [.. FileCommands.All(), VolumeCommands.Create(), ImageCommands.Create()]),
+            ("Fleet", [NodeCommands.Create(), DnsCommands.Create(), .. RouteCommands.All()]),
+            ("You", [.. LoginCommands.All(), LocalCommands.Completion()]),
+        ],
+        Examples.All);
 }

@@ -1,7 +1,10 @@
 using System.CommandLine;
 using Mcp.Cli;
 using Mcp.Cli.Connection;
+using Mcp.Cli.Output;
 using Mcp.Usage;
 
 TrustStore.UseNone();
-return await CommandLine.Build().RunAsync(args, new InvocationConfiguration());
+Terminal.Take();
+Interrupt.Watch();
+return await CommandLine.Build().RunAsync(args, new InvocationConfiguration { ProcessTerminationTimeout = null }, Interrupt.Signal);

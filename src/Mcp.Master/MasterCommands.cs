@@ -10,11 +10,19 @@ internal static class MasterCommands
 {
     private const string File = "master.toml";
 
-    public static RootCommand Build(TimeProvider time) => CommandLines.Program("mcp-master", "mcp-master leads a fleet of nodes.",
-    [
-        Init(time), Run(), TokenCommand.Create(File, config => MasterConfig.Read(config).State, time),
-        DaemonCommands.Version(typeof(MasterCommands).Assembly),
-    ]);
+    private static readonly Dictionary<string, string[]> s_examples = new()
+    {
+        ["mcp-master init"] = ["mcp-master init --state /var/lib/mcp-master --listen 100.64.0.1:7443"],
+        ["mcp-master run"] = ["mcp-master run --config /var/lib/mcp-master/master.toml"],
+        ["mcp-master token"] = ["mcp-master token --config /var/lib/mcp-master/master.toml --name ann --role deployer > ann.token"],
+        ["mcp-master version"] = ["mcp-master version"],
+    };
+
+    public static RootCommand Build(TimeProvider time) => CommandLines.Program(
+        "mcp-master",
+        "mcp-master leads a fleet of nodes.",
+        [("Commands", [Init(time), Run(), TokenCommand.Create(File, config => MasterConfig.Read(config).State, time)])],
+        s_examples);
 
     private static Command Init(TimeProvider time)
     {

@@ -23,6 +23,18 @@ internal static class Mistakes
         _ => called.Command.Name,
     };
 
+    /// <summary>What looks like an option and was taken for an argument. Behind -- everything is one.</summary>
+    public static IReadOnlyList<string> Options(ParseResult parsed)
+    {
+        var before = parsed.Tokens.TakeWhile(t => t.Type != TokenType.DoubleDash).ToHashSet();
+        return [.. parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens)
+            .Where(t => before.Contains(t) && IsOption(t.Value))
+            .Select(t => t.Value)];
+    }
+
+    public static string Unknown(Command command, string call, string word) =>
+        $"{call} has no command '{Label.Clip(word)}'{Nearest(word, Shown(command.Subcommands).Select(c => c.Name))}";
+
     // What follows an unknown option is most likely its value.
     private static IEnumerable<string> Unknown(ParseResult parsed)
     {
@@ -30,8 +42,8 @@ internal static class Mistakes
         var call = Call(parsed.CommandResult);
         var words = parsed.UnmatchedTokens;
         if (words is [var first, ..] && !IsOption(first) && command.Subcommands.Count > 0)
-            return [$"{call} has no command '{Label.Clip(first)}'{Nearest(first, Shown(command.Subcommands).Select(c => c.Name))}"];
-        var options = words.Where(IsOption).ToList();
+            return [Unknown(command, call, first)];
+        var options = words.Where(IsOption).Concat(Options(parsed)).ToList();
         var known = Shown(command.Options).SelectMany(o => o.Aliases.Prepend(o.Name)).ToList();
         if (options.Count > 0)
             return options.Select(o => $"{call} has no option {Label.Clip(o)}{Nearest(o, known)}");

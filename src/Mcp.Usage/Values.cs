@@ -16,6 +16,13 @@ public static class Values
         return option;
     }
 
+    /// <param name="wrong">What is wrong with a value; null: nothing. Not asked of an empty one.</param>
+    public static void Check(this Option option, Func<string, string?> wrong) => option.Validators.Add(given =>
+    {
+        if (given.Tokens.Select(t => t.Value).Where(v => v.Length > 0).Select(wrong).FirstOrDefault(w => w is not null) is { } why)
+            given.AddError(why);
+    });
+
     /// <summary>One of these words.</summary>
     public static void OnlyFrom(this Option option, params string[] words)
     {
@@ -30,14 +37,14 @@ public static class Values
         argument.Validators.Add(given => Refuse(given, $"<{argument.HelpName ?? argument.Name}>", words));
     }
 
-    /// <summary>Where a program answers: a name or an address, and a port.</summary>
+    /// <summary>Where a program answers: a name or an address; without a port it is <see cref="Mcp.Usage.Address.Port"/>.</summary>
     public static Option<string?> Address(string name, string means)
     {
         var option = new Option<string?>(name) { Description = means, HelpName = "ADDRESS" };
         option.Validators.Add(given =>
         {
-            if (given.Tokens.Select(t => t.Value).FirstOrDefault(v => !IsAddress(v)) is { } wrong)
-                given.AddError($"{name} is a name or an address with a port, such as 127.0.0.1:7443, and not '{Label.Clip(wrong)}'");
+            if (given.Tokens.Select(t => t.Value).FirstOrDefault(v => !Mcp.Usage.Address.IsOne(v)) is { } wrong)
+                given.AddError($"{name} is a name or an address, such as 127.0.0.1:7443, and not '{Label.Clip(wrong)}'");
         });
         return option;
     }
@@ -95,14 +102,6 @@ public static class Values
                 return unlessGiven;
             },
         };
-
-    private static bool IsAddress(string text) =>
-        Uri.TryCreate($"https://{text}", UriKind.Absolute, out var url)
-            && url is { AbsolutePath: "/", Query: "", Fragment: "", UserInfo: "" }
-            && int.TryParse(text[(text.LastIndexOf(':') + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var port)
-            && port > 0
-            && text.Contains(':', StringComparison.Ordinal)
-            && !text.EndsWith('/');
 
     private static void Refuse(SymbolResult given, string name, string[] words)
     {

@@ -22,9 +22,9 @@ public sealed class PrintedTests
         foreach (var command in (string[])[
             "whoami", "status", "node list", "list", "ps", "dns list", "edge list", "route list", "events -n 1",
             "node cordon rift", "node list", "node uncordon rift", "node drain rift", "node uncordon rift",
-            "node cordon alder", "node remove alder", "node drain alder", "node show alder",
+            "node cordon alder", "node remove alder", "node drain alder", "node show alder", "node show rft",
             "node join-token --role king", "node join-token --life 8h2", "node join-token --life 200h",
-            "deploy missing.toml", "undeploy nothing", "status nothing", "logs nothing", "adopt nothing", "stop nothing",
+            "deploy missing.toml", "undeploy nothing", "status nothing", "ps nothing", "logs nothing", "adopt nothing", "stop nothing",
             "node remove rift", "node list"])
         {
             await SayAsync(command.Split(' '));

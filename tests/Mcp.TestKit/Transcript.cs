@@ -31,6 +31,8 @@ public sealed partial class Transcript(params IReadOnlyList<(string Text, string
         text = Digest().Replace(text, "sha256:DIGEST");
         text = Id().Replace(text, "ID");
         text = Port().Replace(text, "$1PORT");
+        text = Age().Replace(text, "  AGE  ");
+        text = Proxy().Replace(text, "$1PORT/");
         return Gap().Replace(text, "  ");
     }
 
@@ -59,6 +61,12 @@ public sealed partial class Transcript(params IReadOnlyList<(string Text, string
     // Routes' ports of the node, and those of clients.
     [GeneratedRegex(@"(127\.0\.0\.1:|port |""|\]:)[1-6]\d{4}\b")]
     private static partial Regex Port();
+
+    [GeneratedRegex(@"  \d+ (s|min|h|d)  ")]
+    private static partial Regex Age();
+
+    [GeneratedRegex(@"(://[a-z.-]+\.localhost:)\d+/")]
+    private static partial Regex Proxy();
 
     // Columns are as wide as what was replaced.
     [GeneratedRegex("  +")]

@@ -35,4 +35,5 @@ public sealed record ComponentView(StoredComponent Stored, InstanceInfo? Observe
 }
 
 /// <param name="HostPort">The port on 127.0.0.1 that leads there; 0: there is none.</param>
-public sealed record RouteView(Model.Definition.Route Route, int HostPort);
+/// <param name="Url">Where a client on this machine reaches it; empty: nowhere.</param>
+public sealed record RouteView(Model.Definition.Route Route, int HostPort, string Url);

@@ -266,6 +266,6 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
 
         public HealthVerdict? Last { get; set; }
 
-        public string Times => Ends > 1 ? string.Create(CultureInfo.InvariantCulture, $", for the {Ends}th time") : "";
+        public string Times => Ends > 1 ? string.Create(CultureInfo.InvariantCulture, $", for the {Ordinal.Of(Ends)} time") : "";
     }
 }

@@ -270,6 +270,13 @@ public sealed class RoutePush : INodeProxy, IDisposable
             }
         }
 
+        // They are given by mcp: nobody's hostname stands in their way.
+        foreach (var (mode, table) in ((RouteMode, Dictionary<string, ProxyRoute>)[])[(RouteMode.L7, http), (RouteMode.L4, passed)])
+        {
+            foreach (var name in LocalNames.Of(components, mode).Keys)
+                table[name] = table[LocalNames.InZone(name, _config.Zone)];
+        }
+
         var certificates =
             from service in components.Select(c => c.Service).Distinct()
             let file = _config.CertificateOf(service)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using Google.Protobuf.WellKnownTypes;
 using Mcp.Agent.Edge;
 using Mcp.Agent.Overview;
@@ -139,7 +140,9 @@ internal static class StatusMapping
             HostPort = r.HostPort,
             Hostname = r.Route.Hostname?.Text ?? "",
             Public = r.Route.Public,
+            Url = r.Url,
         }));
+        status.Ports.AddRange(stored.Definition.Ports.Select(p => $"{new IPEndPoint(IPAddress.Parse(p.Address), p.Host)}"));
         return status;
     }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Grpc.Core;
 using Mcp.Cli.Connection;
 using Mcp.Cli.Output;
 using Mcp.Model.Names;
@@ -11,9 +12,6 @@ internal static class AgentCommand
 {
     public static readonly TimeSpan Quick = TimeSpan.FromSeconds(15);
 
-    /// <summary>Of what waits for instances to end: each may take its <c>stop_grace</c>.</summary>
-    public static readonly TimeSpan Slow = TimeSpan.FromMinutes(30);
-
     public static Command Create(
         string name,
         string description,
@@ -21,41 +19,42 @@ internal static class AgentCommand
         Func<ParseResult, AgentConnection, Printer, CancellationToken, Task<int>> run)
     {
         var command = new Command(name, description);
-        var direct = Values.Address("--direct", "address:port of one agent (default: the master or agent you logged in to)");
-        var output = new Option<string>("--output", "-o")
-        {
-            Description = "table or json",
-            DefaultValueFactory = _ => "table",
-            HelpName = "FORMAT",
-        };
-        output.OnlyFrom("table", "json");
-        command.Add(direct);
-        command.Add(output);
+        var direct = Values.Address("--direct", "one agent, address[:port] (default: the master or agent you logged in to)");
+        var output = Output();
         foreach (var symbol in symbols)
         {
             if (symbol is Argument argument)
                 command.Add(argument);
             else
                 command.Add((Option)symbol);
+            KnownNames.Complete(symbol, direct);
         }
 
-        command.SetAction(async (parsed, ct) =>
-        {
-            var asked = parsed.GetValue(direct) ?? "";
-            try
-            {
-                var login = Login.Read();
-                asked = asked.Length > 0 ? asked : login.Address;
-                using var connection = new AgentConnection(login, asked);
-                return await run(parsed, connection, new Printer(parsed.GetValue(output) == "json"), ct);
-            }
-            catch (Exception e) when (e is not OutOfMemoryException)
-            {
-                return Failure.Show(e, asked);
-            }
-        });
+        command.Add(direct);
+        command.Add(output);
+        command.SetAction((parsed, ct) =>
+            RunAsync(parsed, Address.WithPort(parsed.GetValue(direct) ?? ""), FormatOf(parsed.GetValue(output)), run, ct));
         return command;
     }
+
+    public static Option<string> Output()
+    {
+        var output = new Option<string>("--output", "-o")
+        {
+            Description = "table: what fits on the terminal; wide: all columns, exact times, as in a pipe; json",
+            DefaultValueFactory = _ => "table",
+            HelpName = "FORMAT",
+        };
+        output.OnlyFrom("table", "wide", "json");
+        return output;
+    }
+
+    public static Format FormatOf(string? output) => output switch
+    {
+        "json" => Format.Json,
+        "wide" => Format.Wide,
+        _ => Format.Table,
+    };
 
     /// <summary>service or service/component, both checked.</summary>
     public static (string Service, string Component) Target(string text)
@@ -64,5 +63,36 @@ internal static class AgentCommand
         var service = slash < 0 ? text : text[..slash];
         var component = slash < 0 ? "" : text[(slash + 1)..];
         return (Label.Parse(service).Text, slash < 0 ? "" : Label.Parse(component).Text);
+    }
+
+    private static async Task<int> RunAsync(
+        ParseResult parsed,
+        string asked,
+        Format format,
+        Func<ParseResult, AgentConnection, Printer, CancellationToken, Task<int>> run,
+        CancellationToken ct)
+    {
+        AgentConnection? connection = null;
+        var json = format == Format.Json;
+        try
+        {
+            var login = Login.Read();
+            asked = asked.Length > 0 ? asked : login.Address;
+            connection = new AgentConnection(login, asked);
+            return await run(parsed, connection, new Printer(format), ct);
+        }
+        catch (RpcException e) when (KnownNames.IsUnknown(e))
+        {
+            var meant = await KnownNames.MeantAsync(e, parsed, connection!);
+            return Failure.Show(e, asked, json, hint: meant is null ? "" : $"did you mean {meant}?");
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            return Failure.Show(e, asked, json, connection is { Changes: true });
+        }
+        finally
+        {
+            connection?.Dispose();
+        }
     }
 }

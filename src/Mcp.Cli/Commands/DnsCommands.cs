@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Mcp.Cli.Output;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Cli.Commands;
@@ -13,8 +14,7 @@ internal static class DnsCommands
             var reply = await agent.Nodes.ListNamesAsync(new ListNamesRequest(), agent.Call(AgentCommand.Quick, ct));
             printer.Show(
                 reply,
-                ["NAME", "ADDRESS", "STATE"],
-                reply.Names.Select(n => new[] { n.Name, n.Address, n.State }),
+                new Table(["NAME", "ADDRESS", "STATE"], reply.Names.Select(n => new Cell[] { n.Name, n.Address, n.State })),
                 reply.Provider == "none"
                     ? "no DNS: provider = \"none\" in [dns] of master.toml"
                     : $"no names in {reply.Zone} ({reply.Provider})");

@@ -10,6 +10,7 @@ internal static class EventsCommand
 {
     // As many as are kept.
     private const int MostEvents = 10_000;
+    private static readonly char[] s_breaks = ['\n', '\r'];
 
     public static Command Create()
     {
@@ -25,18 +26,19 @@ internal static class EventsCommand
                 if (printer.Json)
                     Printer.Message(e);
                 else
-                    await Console.Out.WriteLineAsync(Visible.Text(Line(e)));
+                    await Console.Out.WriteLineAsync(printer.Line(Line(e)));
             }
 
             return 0;
         });
     }
 
-    private static string Line(Event e)
+    internal static string Line(Event e)
     {
         var node = e.Node.Length > 0 ? $"{e.Node}: " : "";
         var component = e.Component.Length > 0 ? $"/{e.Component}" : "";
-        var detail = e.Detail.Replace("\n", "; ", StringComparison.Ordinal);
-        return $"{e.Time.ToDateTimeOffset():yyyy-MM-dd HH:mm:ssZ}  {node}{e.Kind,-18}  {e.Service}{component}  {detail}";
+        var lines = e.Detail.Split(s_breaks, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        var told = new[] { $"{node}{e.Kind,-18}", $"{e.Service}{component}", string.Join("; ", lines) }.Where(t => t.Length > 0);
+        return $"{e.Time.ToDateTimeOffset():yyyy-MM-dd HH:mm:ssZ}  {string.Join("  ", told)}".TrimEnd();
     }
 }

@@ -41,11 +41,18 @@ internal static class FileCommands
             var request = new PullFileRequest
             {
                 Service = Label.Parse(parsed.GetValue(from)!).Text,
-                Path = parsed.GetValue(path),
+                Path = Below(parsed.GetValue(path)!, parsed.GetValue(from)!),
             };
             return PullAsync(agent, request, parsed.GetValue(to), parsed.GetValue(force), ct);
         });
     }
+
+    private static string Below(string path, string service) => path.Split('/').Contains("..")
+        ? throw new McpException(
+            ErrorCode.Usage,
+            $"'{Label.Clip(path)}' lies outside of the service's directory",
+            $"a path below /srv/{Label.Parse(service)}/, without ..")
+        : path;
 
     private static async Task<int> PushAsync(
         AgentConnection agent,
@@ -55,14 +62,17 @@ internal static class FileCommands
         string? target,
         CancellationToken ct)
     {
+        if (Directory.Exists(local))
+            throw new McpException(ErrorCode.FileMissing, $"'{local}' is a directory", "push copies one file at a time");
         if (!File.Exists(local))
             throw new McpException(ErrorCode.FileMissing, $"there is no file '{local}'", "push copies one file at a time");
+        var path = Below(target ?? Path.GetFileName(local), service);
         await using var file = File.OpenRead(local);
-        using var call = agent.Client.PushFile(agent.Call(AgentCommand.Slow, ct));
+        using var call = agent.Client.PushFile(agent.Changing(ct));
         var chunk = new FileChunk
         {
             Service = Label.Parse(service).Text,
-            Path = target ?? Path.GetFileName(local),
+            Path = path,
             Mode = (uint)(File.GetUnixFileMode(local) & Permissions),
         };
         try
@@ -86,19 +96,24 @@ internal static class FileCommands
         }
 
         var reply = await call.ResponseAsync;
-        printer.Show(reply, ["PATH", "BYTES"], [[reply.Path, $"{reply.Bytes}"]], "");
+        printer.Show(reply, new Table(["PATH", "BYTES"], [[reply.Path, $"{reply.Bytes}"]]), "");
         return 0;
     }
 
     private static async Task<int> PullAsync(AgentConnection agent, PullFileRequest request, string? to, bool force, CancellationToken ct)
     {
-        to ??= request.Path[(request.Path.LastIndexOf('/') + 1)..];
+        var name = request.Path[(request.Path.LastIndexOf('/') + 1)..];
+        if (name.Length == 0)
+            throw new McpException(ErrorCode.Usage, $"'{request.Path}' is a directory", "pull copies one file at a time");
+        to = to is null ? name : Directory.Exists(to) ? Path.Combine(to, name) : to;
+        if (Directory.Exists(to))
+            throw new McpException(ErrorCode.Usage, $"'{to}' is a directory", "give a name for the file");
         if (to != "-" && !force && Path.Exists(to))
             throw new McpException(ErrorCode.Usage, $"{to} exists", "--force overwrites it");
-        using var call = agent.Client.PullFile(request, agent.Call(AgentCommand.Slow, ct));
+        using var call = agent.Client.PullFile(request, to == "-" ? agent.Call(null, ct) : agent.Copying(ct));
         if (to == "-")
         {
-            await using var output = Console.OpenStandardOutput();
+            await using var output = Terminal.OpenOutput();
             await CopyAsync(call, output, ct);
             return 0;
         }

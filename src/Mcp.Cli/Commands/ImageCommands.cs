@@ -21,7 +21,7 @@ internal static class ImageCommands
             var reply = await agent.Client.ListImagesAsync(request, agent.Call(AgentCommand.Quick, ct));
             Show(reply, reply.Images, printer, "no images");
             if (!printer.Json)
-                await StatusCommands.ShowUnreachableAsync(reply.Unreachable);
+                await StatusCommands.ShowUnreachableAsync(reply.Unreachable, printer);
             return reply.Unreachable.Count == 0 ? 0 : 1;
         });
         images.Add(Prune());
@@ -36,7 +36,7 @@ internal static class ImageCommands
             "prune", "Remove the images that mcp has brought and nothing needs now", [node, dryRun], async (parsed, agent, printer, ct) =>
         {
             var request = new PruneImagesRequest { Node = Named(parsed.GetValue(node)), DryRun = parsed.GetValue(dryRun) };
-            var reply = await agent.Client.PruneImagesAsync(request, agent.Call(AgentCommand.Slow, ct));
+            var reply = await agent.Client.PruneImagesAsync(request, agent.Changing(ct));
             Show(reply, reply.Images, printer, "nothing to remove");
             if (!printer.Json)
             {
@@ -48,7 +48,7 @@ internal static class ImageCommands
 
                 foreach (var failed in reply.Failed)
                     await Console.Error.WriteLineAsync(Visible.Lines($"mcp: {failed}"));
-                await StatusCommands.ShowUnreachableAsync(reply.Unreachable);
+                await StatusCommands.ShowUnreachableAsync(reply.Unreachable, printer);
             }
 
             return reply.Failed.Count == 0 && reply.Unreachable.Count == 0 ? 0 : 1;
@@ -67,24 +67,28 @@ internal static class ImageCommands
         string none)
     {
         var fleet = images.Any(i => i.Node.Length > 0);
-        string[] columns = [.. StatusCommands.Column(fleet, "NODE"), "IMAGE", "ID", "KIND", "SIZE", "USED BY", "LAST USED", "GOES ON"];
-        printer.Show(reply, columns, images.Select(i => Row(i, fleet)), none);
+        Column[] columns =
+        [
+            .. StatusCommands.Only<Column>(fleet, "NODE"),
+            "IMAGE", new("ID", 4), new("KIND", 5), "SIZE", new("USED BY", 2), new("LAST USED", 3), new("GOES ON", 1),
+        ];
+        printer.Show(reply, new Table(columns, images.Select(i => Row(i, fleet))), none);
     }
 
-    private static string[] Row(NodeImage i, bool fleet)
+    private static Cell[] Row(NodeImage i, bool fleet)
     {
         var users = string.Join(", ", i.UsedBy.Take(MostUsers));
         return
         [
-            .. StatusCommands.Column(fleet, i.Node),
+            .. StatusCommands.Only<Cell>(fleet, i.Node),
             i.Image.Length > 0 ? i.Image : "-",
             // Of a disk, its own name: it lies with the image that it was made of.
             i.Id.Split('/')[^1] is var id && id.Length > IdLength && i.Kind != "unikernel disk" ? id[..IdLength] : id,
             i.Kind,
             VolumeCommands.Size(i.Bytes),
             users.Length == 0 ? "-" : i.UsedBy.Count > MostUsers ? $"{users} and {i.UsedBy.Count - MostUsers} more" : users,
-            RouteCommands.Day(i.Used),
-            i.Goes is null ? "stays" : RouteCommands.Day(i.Goes),
+            Cell.Age(i.Used),
+            i.Goes is null ? "stays" : Cell.Day(i.Goes),
         ];
     }
 }

@@ -9,13 +9,16 @@ namespace Mcp.Cli.Commands;
 /// <summary>undeploy, start, stop, restart, sync, adopt, purge.</summary>
 internal static class LifecycleCommands
 {
-    public static IEnumerable<Command> All()
+    public static IEnumerable<Command> Changes()
     {
         var service = new Argument<string>("service");
         var volumes = new Option<bool>("--volumes") { Description = "remove its named volumes with their data, too; asks first" };
-        var yes = new Option<bool>("--yes") { Description = "with --volumes: do not ask" };
+        var yes = new Option<bool>("--yes", "-y") { Description = "do not ask; without a terminal nothing asks but --volumes" };
         yield return AgentCommand.Create(
-            "undeploy", "Stop and remove a service; its volumes stay", [service, volumes, yes], async (parsed, agent, printer, ct) =>
+            "undeploy",
+            "Stop and remove a service; its volumes stay. Asks first on a terminal",
+            [service, volumes, yes],
+            async (parsed, agent, printer, ct) =>
         {
             var (name, component) = AgentCommand.Target(parsed.GetValue(service)!);
             if (component.Length > 0)
@@ -28,8 +31,10 @@ internal static class LifecycleCommands
 
             var request = new ServiceRequest { Service = name };
             var going = parsed.GetValue(volumes) ? await VolumeCommands.OfAsync(name, agent, ct) : [];
-            VolumeCommands.Confirm(going, parsed.GetValue(yes));
-            using var undeploy = agent.Client.UndeployAsync(request, agent.Call(AgentCommand.Slow, ct));
+            await VolumeCommands.ConfirmAsync(going, parsed.GetValue(yes), ct);
+            if (going.Count == 0 && !parsed.GetValue(yes) && Question.CanBeAsked)
+                await Question.AskAsync($"This stops and removes {name}; its volumes stay. Remove?", ct);
+            using var undeploy = agent.Client.UndeployAsync(request, agent.Changing(ct));
             var told = await Waits.TellAsync(undeploy.ResponseAsync, name, "undeploy", agent, ct);
             await VolumeCommands.RemoveAsync(going, told, agent, ct);
             return Done(told, printer);
@@ -38,26 +43,30 @@ internal static class LifecycleCommands
         yield return Change(
             "stop", "Stop; it stays stopped until started or deployed", (client, request, options) => client.StopAsync(request, options));
         yield return Change("restart", "Stop and start", (client, request, options) => client.RestartAsync(request, options));
+    }
+
+    public static IEnumerable<Command> Repairs()
+    {
         var syncDry = new Option<bool>("--dry-run") { Description = "only show the drift" };
         yield return AgentCommand.Create(
-            "sync", "Compare what runs with what should, and mend it now", [syncDry], async (parsed, agent, printer, ct) =>
+            "sync", "Compare what runs with what should run, and repair it now", [syncDry], async (parsed, agent, printer, ct) =>
         {
             var reply = await agent.Client.SyncAsync(
-                new SyncRequest { DryRun = parsed.GetValue(syncDry) }, agent.Call(AgentCommand.Slow, ct));
-            printer.Show(
-                reply, ["INSTANCE", "DRIFT", "REPAIR"], reply.Drift.Select(d => new[] { d.Instance, d.What, d.Repair }), "no drift");
+                new SyncRequest { DryRun = parsed.GetValue(syncDry) }, agent.Changing(ct));
+            Column[] columns = ["INSTANCE", new("DRIFT", Folds: true), "REPAIR"];
+            printer.Show(reply, new Table(columns, reply.Drift.Select(d => new Cell[] { d.Instance, d.What, d.Repair })), "no drift");
             return 0;
         });
         var adopted = new Argument<string?>("service") { Arity = ArgumentArity.ZeroOrOne };
         var adoptDry = new Option<bool>("--dry-run") { Description = "only show what would be adopted" };
         yield return AgentCommand.Create(
             "adopt",
-            "Take instances of mcp's that the registry does not know (any more) back into it",
+            "Take instances that mcp has started and its registry does not know back into it",
             [adopted, adoptDry],
             async (parsed, agent, printer, ct) =>
             {
                 var request = new AdoptRequest { Service = parsed.GetValue(adopted) ?? "", DryRun = parsed.GetValue(adoptDry) };
-                return Done(await agent.Client.AdoptAsync(request, agent.Call(AgentCommand.Slow, ct)), printer);
+                return Done(await agent.Client.AdoptAsync(request, agent.Changing(ct)), printer);
             });
         var purgeDry = new Option<bool>("--dry-run") { Description = "only show what would be removed" };
         yield return AgentCommand.Create(
@@ -67,7 +76,7 @@ internal static class LifecycleCommands
             async (parsed, agent, printer, ct) =>
             {
                 var request = new PurgeRequest { DryRun = parsed.GetValue(purgeDry) };
-                return Done(await agent.Client.PurgeAsync(request, agent.Call(AgentCommand.Slow, ct)), printer);
+                return Done(await agent.Client.PurgeAsync(request, agent.Changing(ct)), printer);
             });
     }
 
@@ -81,7 +90,7 @@ internal static class LifecycleCommands
         {
             var (service, component) = AgentCommand.Target(parsed.GetValue(target)!);
             var request = new ComponentRequest { Service = service, Component = component };
-            using var change = call(agent.Client, request, agent.Call(AgentCommand.Slow, ct));
+            using var change = call(agent.Client, request, agent.Changing(ct));
             return Done(await Waits.TellAsync(change.ResponseAsync, service, name, agent, ct), printer);
         });
     }

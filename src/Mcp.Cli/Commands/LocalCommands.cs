@@ -3,19 +3,16 @@ using Mcp.Usage;
 
 namespace Mcp.Cli.Commands;
 
-/// <summary>version, completion: commands that talk to nobody.</summary>
+/// <summary>completion, which talks to nobody.</summary>
 internal static class LocalCommands
 {
-    public static IEnumerable<Command> All()
+    public static Command Completion()
     {
-        var version = new Command("version", "Print the version");
-        version.SetAction(_ => Console.Out.WriteLine($"mcp {typeof(LocalCommands).Assembly.GetName().Version?.ToString(3)}"));
-        yield return version;
         var shell = new Argument<string>("shell") { HelpName = "bash|zsh|fish" };
         shell.OnlyFrom("bash", "zsh", "fish");
-        var completion = new Command("completion", "Print a completion script: source <(mcp completion bash)") { shell };
+        var completion = new Command("completion", "Print a completion script for a shell") { shell };
         completion.SetAction(parsed => Console.Out.WriteLine(Script(parsed.GetValue(shell)!)));
-        yield return completion;
+        return completion;
     }
 
     private static string Script(string shell) => shell switch

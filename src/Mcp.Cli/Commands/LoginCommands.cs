@@ -12,8 +12,8 @@ internal static class LoginCommands
 {
     public static IEnumerable<Command> All()
     {
-        var master = Values.Address("--master", "address:port of the master");
-        var direct = Values.Address("--direct", "address:port of an agent without a master");
+        var master = Values.Address("--master", "the master, address[:port]");
+        var direct = Values.Address("--direct", "an agent without a master, address[:port]");
         var ca = new Option<string>("--ca") { Required = true, Description = "its ca.crt", HelpName = "FILE" };
         var token = new Option<string>("--token-file") { Required = true, Description = "a file with a token", HelpName = "FILE" };
         var login = new Command("login", "Remember a master or an agent, its CA and your token") { master, direct, ca, token };
@@ -23,12 +23,12 @@ internal static class LoginCommands
             {
                 var address = (parsed.GetValue(master), parsed.GetValue(direct)) switch
                 {
-                    ({ } one, null) => one,
-                    (null, { } one) => one,
+                    ({ } one, null) => Address.WithPort(one),
+                    (null, { } one) => Address.WithPort(one),
                     _ => throw new McpException(
                         ErrorCode.Usage,
                         "give either --master or --direct",
-                        "mcp login --master ADDRESS:PORT --ca FILE --token-file FILE"),
+                        "mcp login --master ADDRESS --ca FILE --token-file FILE"),
                 };
                 var fresh = AgentConnection.Checked(address, parsed.GetValue(ca)!, parsed.GetValue(token)!);
                 using var agent = new AgentConnection(fresh, null);
@@ -50,8 +50,8 @@ internal static class LoginCommands
         yield return AgentCommand.Create("whoami", "Who you are to the master or agent", [], async (_, agent, printer, ct) =>
         {
             var me = await agent.Client.WhoAmIAsync(new WhoAmIRequest(), agent.Call(AgentCommand.Quick, ct));
-            printer.Show(
-                me, ["NAME", "ROLE", "NODE", "EXPIRES"], [[me.Name, me.Role, me.Node, $"{me.Expires.ToDateTimeOffset():yyyy-MM-dd}"]], "");
+            var table = new Table(["NAME", "ROLE", "NODE", "EXPIRES"], [[me.Name, me.Role, me.Node, Cell.Day(me.Expires)]]);
+            printer.Show(me, table, "");
             return 0;
         });
     }

@@ -7,12 +7,16 @@ using Mcp.Model.Definition;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
+using Mcp.Usage;
 
 namespace Mcp.Cli.Commands;
 
 /// <summary>node list, show, join-token, cordon, uncordon, drain, remove.</summary>
 internal static class NodeCommands
 {
+    private static readonly TimeSpan s_shortestLife = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_longestLife = TimeSpan.FromDays(7);
+
     public static Command Create()
     {
         var node = new Command("node", "The nodes of the fleet")
@@ -20,11 +24,12 @@ internal static class NodeCommands
             AgentCommand.Create("list", "All nodes: roles, state, services, what runs on them", [], async (_, agent, printer, ct) =>
             {
                 var reply = await agent.Nodes.ListNodesAsync(new ListNodesRequest(), agent.Call(AgentCommand.Quick, ct));
-                printer.Show(
-                    reply,
-                    ["NODE", "STATE", "ROLES", "ADDRESS", "ARCH", "MEMORY FREE", "SERVICES", "RUNTIMES", "HEARTBEAT"],
-                    reply.Nodes.Select(Row),
-                    "no nodes; let one join: mcp node join-token");
+                Column[] columns =
+                [
+                    "NODE", "STATE", new("ROLES", 3), new("ADDRESS", 2), new("ARCH", 6), new("MEMORY FREE", 4), "SERVICES",
+                    new("RUNTIMES", 5), new("HEARTBEAT", 1),
+                ];
+                printer.Show(reply, new Table(columns, reply.Nodes.Select(Row)), "no nodes; let one join: mcp node join-token");
                 return 0;
             }),
             JoinToken(),
@@ -35,7 +40,7 @@ internal static class NodeCommands
         {
             var reply = await agent.Client.NodeStatusAsync(
                 new NodeStatusRequest { Node = parsed.GetValue(shown) ?? "" }, agent.Call(AgentCommand.Quick, ct));
-            string[] row =
+            Cell[] row =
             [
                 reply.Node,
                 reply.Architecture,
@@ -46,11 +51,16 @@ internal static class NodeCommands
                 $"{reply.Services}",
                 string.Join(", ", reply.Runtimes.Select(Say)),
             ];
-            printer.Show(reply, ["NODE", "ARCH", "CPUS", "LOAD", "MEMORY FREE", "DISK FREE", "SERVICES", "RUNTIMES"], [row], "");
+            Column[] columns =
+            [
+                "NODE", new("ARCH", 4), new("CPUS", 2), new("LOAD", 3), "MEMORY FREE", "DISK FREE", new("SERVICES", 1),
+                new("RUNTIMES", Folds: true),
+            ];
+            printer.Show(reply, new Table(columns, [row]), "");
             return 0;
         }));
-        node.Add(Cordon("cordon", "It keeps what it has and gets nothing new", uncordon: false));
-        node.Add(Cordon("uncordon", "It gets services again", uncordon: true));
+        node.Add(Cordon("cordon", "Keep a node from getting new services; it keeps what it has", uncordon: false));
+        node.Add(Cordon("uncordon", "Let a node get services again", uncordon: true));
         var removed = new Argument<string>("node");
         var force = new Option<bool>("--force") { Description = "also if services are placed there; they are forgotten" };
         node.Add(AgentCommand.Create(
@@ -79,8 +89,7 @@ internal static class NodeCommands
                 ? string.Join(", ", n.Facts.Runtimes.Select(Say))
                 : $"{n.State}; mcp doctor --direct {n.Address} looks closer",
         }));
-        printer.Show(reply, ["RESULT", "CHECK", "DETAIL"], checks, "");
-        return checks.Any(c => c[0] == "failed") ? 1 : 0;
+        return Checks.Show(checks, printer);
     }
 
     public static string Gib(long bytes) => (bytes / 1073741824.0).ToString("0.0 GiB", CultureInfo.InvariantCulture);
@@ -92,6 +101,7 @@ internal static class NodeCommands
             Description = "worker, master or edge; may be repeated (default: worker)",
             HelpName = "ROLE",
         };
+        roles.OnlyFrom("worker", "master", "edge");
         var life = new Option<string>("--life")
         {
             Description = "how long it counts, at most 7 days",
@@ -101,9 +111,12 @@ internal static class NodeCommands
         return AgentCommand.Create(
             "join-token", "A token that lets one node join, once", [roles, life], async (parsed, agent, printer, ct) =>
         {
-            var time = Durations.TryParse(parsed.GetValue(life)!, out var parsedLife)
-                ? parsedLife
-                : throw new McpException(ErrorCode.Usage, $"'{parsed.GetValue(life)}' is no time", "such as 30m, 1h");
+            if (!Durations.TryParse(parsed.GetValue(life)!, out var time) || time < s_shortestLife || time > s_longestLife)
+            {
+                var what = $"--life is a time from 1s to 168h, and not '{Label.Clip(parsed.GetValue(life)!)}'";
+                throw new McpException(ErrorCode.Usage, what, "such as 30m, 1h");
+            }
+
             var request = new JoinTokenRequest { LifeSeconds = (long)time.TotalSeconds };
             request.Roles.AddRange(parsed.GetValue(roles) ?? []);
             var reply = await agent.Nodes.CreateJoinTokenAsync(request, agent.Call(AgentCommand.Quick, ct));
@@ -131,8 +144,8 @@ internal static class NodeCommands
         {
             var name = Label.Parse(parsed.GetValue(drained)!).Text;
             using var call = agent.Nodes.DrainNode(
-                new NodeRequest { Name = name, LeaveData = parsed.GetValue(leaveData) }, agent.Call(null, ct));
-            await new LiveSteps().ShowAsync(call.ResponseStream.ReadAllAsync(ct), $"drained {name}", printer);
+                new NodeRequest { Name = name, LeaveData = parsed.GetValue(leaveData) }, agent.Following(ct));
+            await new LiveSteps(printer).ShowAsync(call.ResponseStream.ReadAllAsync(ct), $"drained {name}");
             return 0;
         });
     }
@@ -147,7 +160,7 @@ internal static class NodeCommands
         });
     }
 
-    private static string[] Row(Node n) =>
+    private static Cell[] Row(Node n) =>
     [
         n.Name,
         n.Cordoned ? $"{n.State} (cordoned)" : n.State,
@@ -156,9 +169,10 @@ internal static class NodeCommands
         n.Facts?.Architecture ?? "",
         n.Facts is null ? "" : Gib(n.Facts.MemoryFreeBytes),
         $"{n.Services}",
-        string.Join(", ", (n.Facts?.Runtimes ?? []).Where(r => r.Usable).Select(r => r.Name)),
-        n.LastHeartbeat is null ? "never" : $"{n.LastHeartbeat.ToDateTimeOffset():yyyy-MM-dd HH:mm:ss}Z",
+        string.Join(", ", (n.Facts?.Runtimes ?? []).Where(r => r.Usable).Select(r => Checks.Runtime(r.Name))),
+        Cell.Age(n.LastHeartbeat, "never"),
     ];
 
-    private static string Say(RuntimeStatus r) => r.Usable ? $"{r.Name} {r.Version}" : $"{r.Name} unusable: {r.Reason}";
+    private static string Say(RuntimeStatus r) =>
+        r.Usable ? $"{Checks.Runtime(r.Name)} ({r.Version})" : $"{Checks.Runtime(r.Name)}: {r.Reason}";
 }

@@ -20,9 +20,9 @@ internal static class ServiceCommands
         {
             try
             {
-                var (path, _, definition, _) = ServiceSource.Read(parsed.GetValue(file)!);
-                var count = definition.Components.Count == 1 ? "1 component" : $"{definition.Components.Count} components";
-                Console.Out.WriteLine($"{path}: service {definition.Name}, {count}: valid");
+                var read = ServiceSource.Read(parsed.GetValue(file)!);
+                var count = read.Definition.Components.Count;
+                Console.Out.WriteLine($"{read.File}: service {read.Definition.Name}, {count} component{(count == 1 ? "" : "s")}: valid");
                 return 0;
             }
             catch (Exception e) when (e is not OutOfMemoryException)
@@ -53,6 +53,12 @@ internal static class ServiceCommands
             var reply = await agent.Client.ShowServiceAsync(
                 new ServiceRequest { Service = parsed.GetValue(exported)! }, agent.Call(AgentCommand.Quick, ct));
             var path = parsed.GetValue(target)!;
+            if (Path.Exists(path))
+            {
+                var what = Directory.Exists(path) ? $"'{path}' is a directory" : $"'{path}' exists";
+                throw new McpException(ErrorCode.Usage, what, "export writes a new file");
+            }
+
             // A service file may hold secrets in env.
             await using (var stream = new FileStream(path, new FileStreamOptions
             {
@@ -82,29 +88,24 @@ internal static class ServiceCommands
         var directory = Directory.CreateTempSubdirectory("mcp-edit");
         var file = Path.Combine(directory.FullName, service + ".toml");
         await File.WriteAllTextAsync(file, before, ct);
-        await RunEditorAsync(file, ct);
-        var after = await File.ReadAllTextAsync(file, ct);
-        if (after == before)
-        {
-            directory.Delete(recursive: true);
-            await Console.Out.WriteLineAsync("unchanged");
-            return 0;
-        }
-
-        // On a failure the file stays, and is named.
-        int result;
+        // Whatever fails from here on: what was written stays, and is named.
+        var deployed = false;
         try
         {
-            result = await DeployCommands.DeployAsync(file, agent, printer, ct);
+            await RunEditorAsync(file, ct);
+            if (await File.ReadAllTextAsync(file, ct) == before)
+                await Console.Out.WriteLineAsync("unchanged");
+            else
+                deployed = await DeployCommands.DeployAsync(file, agent, printer, ct) == 0;
+            return 0;
         }
-        catch
+        finally
         {
-            await Console.Error.WriteLineAsync(Visible.Text($"mcp: your text is in {file}"));
-            throw;
+            if (deployed || await File.ReadAllTextAsync(file, CancellationToken.None) == before)
+                directory.Delete(recursive: true);
+            else
+                await Console.Error.WriteLineAsync(Visible.Text($"mcp: your text is in {file}"));
         }
-
-        directory.Delete(recursive: true);
-        return result;
     }
 
     private static Process Started(ProcessStartInfo editor)
@@ -130,13 +131,13 @@ internal static class ServiceCommands
         foreach (var argument in (IEnumerable<string>)[.. editor.Skip(1), file])
             start.ArgumentList.Add(argument);
         using var process = Started(start);
-        await process.WaitForExitAsync(ct);
+        await Interrupt.LeaveToAsync(process.WaitForExitAsync(ct));
         if (process.ExitCode != 0)
         {
             throw new McpException(
                 ErrorCode.EditFailed,
                 $"{editor[0]} ended with exit code {process.ExitCode}; nothing was changed",
-                $"your text is in {file}");
+                "");
         }
     }
 }

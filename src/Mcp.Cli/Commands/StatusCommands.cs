@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json.Nodes;
 using Mcp.Cli.Output;
 using Mcp.Protocol.V1;
 
@@ -12,11 +13,15 @@ internal static class StatusCommands
     {
         var service = new Argument<string?>("service") { Arity = ArgumentArity.ZeroOrOne };
         yield return AgentCommand.Create(
-            "status", "Desired and observed state of every component, and drift", [service], async (parsed, agent, printer, ct) =>
+            "status", "How every component is, where it answers, and what differs from what is wanted", [service],
+            async (parsed, agent, printer, ct) =>
         {
             var reply = await agent.Client.StatusAsync(
                 new StatusRequest { Service = parsed.GetValue(service) ?? "" }, agent.Call(AgentCommand.Quick, ct));
-            await ShowAsync(reply, printer);
+            if (printer.Json)
+                Printer.Message(reply);
+            else
+                Lines(reply, printer).ToList().ForEach(Console.Out.WriteLine);
             return 0;
         });
         var live = new Argument<string?>("service") { Arity = ArgumentArity.ZeroOrOne };
@@ -26,58 +31,94 @@ internal static class StatusCommands
             var reply = await agent.Client.LiveCheckAsync(
                 new StatusRequest { Service = parsed.GetValue(live) ?? "" }, agent.Call(AgentCommand.Quick, ct));
             var fleet = reply.Instances.Any(i => i.Node.Length > 0);
-            string[] columns = [.. Column(fleet, "NODE"), "INSTANCE", "RUNTIME", "STATE", "IMAGE", "PORTS"];
-            printer.Show(reply, columns, reply.Instances.Select(i => Row(i, fleet)), "no instances");
+            Column[] columns =
+            [
+                .. Only<Column>(fleet, "NODE"),
+                "INSTANCE", new("RUNTIME", 2), new("STATE", Folds: true), new("STARTED", 1), new("IMAGE", 3), new("PORTS", 4),
+            ];
+            foreach (var instance in reply.Instances)
+                instance.Runtime = Checks.Runtime(instance.Runtime);
+            printer.Show(reply, new Table(columns, reply.Instances.Select(i => Row(i, fleet))), "no instances");
             if (!printer.Json)
-                await ShowUnreachableAsync(reply.Unreachable);
+                await ShowUnreachableAsync(reply.Unreachable, printer);
             return 0;
         });
-        yield return AgentCommand.Create("list", "Services with the number of their components", [], async (_, agent, printer, ct) =>
-        {
-            var reply = await agent.Client.StatusAsync(new StatusRequest(), agent.Call(AgentCommand.Quick, ct));
-            var fleet = reply.Node.Length == 0;
-            var services = reply.Components.GroupBy(c => (c.Node, c.Service));
-            string[] columns = [.. Column(fleet, "NODE"), "SERVICE", "RUNNING", "COMPONENTS"];
-            printer.Show(reply, columns, services.Select(s => Row(s.Key.Node, s.Key.Service, [.. s], fleet)), "no services");
-            return 0;
-        });
+        yield return AgentCommand.Create("list", "Services with their components, and how many of them run", [], ListAsync);
         yield return AgentCommand.Create("doctor", "Check the connection, the node and its runtimes", [], DoctorAsync);
     }
 
-    public static async Task ShowAsync(StatusReply reply, Printer printer)
+    /// <summary>As they would be shown.</summary>
+    public static IEnumerable<string> Lines(StatusReply reply, Printer printer)
     {
         var fleet = reply.Node.Length == 0;
         var certified = reply.Components.Any(c => c.Routes.Any(r => r.CertificateExpires is not null));
-        printer.Show(
-            reply,
-            [
-                .. Column(fleet, "NODE"),
-                "SERVICE", "COMPONENT", "STATE", "DESIRED", "GEN", "RESTARTS", "IMAGE",
-                .. Column(certified, "CERTIFICATE UNTIL"),
-                "ROUTES",
-            ],
-            reply.Components.Select(c => Row(c, fleet, certified)),
-            "no services; deploy one: mcp deploy FILE");
-        if (printer.Json)
-            return;
-        foreach (var drift in reply.Drift)
-        {
-            await Console.Out.WriteLineAsync(
-                Visible.Text($"drift: {(fleet ? $"{drift.Node} " : "")}{drift.Instance} {drift.What} ({drift.Repair})"));
-        }
-
-        await ShowUnreachableAsync(reply.Unreachable);
+        Column[] columns =
+        [
+            .. Only<Column>(fleet, "NODE"),
+            "SERVICE", "COMPONENT", "STATE", new("DESIRED", 6), new("GEN", 5), new("RESTARTS", 4), new("SINCE", 2), new("IMAGE", 3),
+            .. Only<Column>(certified, new("CERTIFICATE UNTIL", 7)),
+            new("URL", 1),
+        ];
+        var table = new Table(columns, reply.Components.Select(c => Row(c, fleet, certified)));
+        var drift = reply.Drift.Select(d => $"drift: {(fleet ? $"{d.Node} " : "")}{d.Instance} {d.What} ({d.Repair})");
+        return
+        [
+            .. printer.Lines(table, "no services; deploy one: mcp deploy FILE"),
+            .. drift.SelectMany(printer.Sentence),
+            .. reply.Unreachable.SelectMany(n => printer.Sentence($"unreachable: {n.What}")),
+        ];
     }
 
-    public static string State(ComponentStatus c) => c switch
+    public static string State(ComponentStatus c)
     {
-        { Stale: true } => $"unknown (was {c.Observed})",
-        { Misplaced: true } => $"{c.Observed} (not placed here)",
-        { Flapping: true } => $"{c.Observed} (flapping)",
-        { Unhealthy.Length: > 0 } => $"{c.Observed} (unhealthy)",
-        { Starting.Length: > 0, Observed: "running" } => $"{c.Observed} (starting)",
-        _ => c.Observed,
-    };
+        // What was stopped on purpose has not merely ended.
+        var observed = c is { Desired: "stopped", Observed: "exited" or "failed" } ? "stopped" : c.Observed;
+        return c switch
+        {
+            { Stale: true } => $"unknown (was {observed})",
+            { Misplaced: true } => $"{observed} (not placed here)",
+            { Flapping: true } => $"{observed} (flapping)",
+            { Unhealthy.Length: > 0 } => $"{observed} (unhealthy)",
+            { Starting.Length: > 0, Observed: "running" } => $"{observed} (starting)",
+            _ => observed,
+        };
+    }
+
+    /// <summary>Where a component answers: its routes, then its fixed ports.</summary>
+    public static IEnumerable<string> Urls(ComponentStatus c) =>
+        c.Routes.Select(RouteCommands.Url).Where(url => url.Length > 0).Concat(c.Ports);
+
+    public static T[] Only<T>(bool shown, T one) => shown ? [one] : [];
+
+    public static async Task ShowUnreachableAsync(IEnumerable<NodeProblem> nodes, Printer printer)
+    {
+        foreach (var line in nodes.SelectMany(n => printer.Sentence($"unreachable: {n.What}")))
+            await Console.Out.WriteLineAsync(line);
+    }
+
+    private static async Task<int> ListAsync(ParseResult parsed, Connection.AgentConnection agent, Printer printer, CancellationToken ct)
+    {
+        var reply = await agent.Client.StatusAsync(new StatusRequest(), agent.Call(AgentCommand.Quick, ct));
+        var fleet = reply.Node.Length == 0;
+        var services = reply.Components.GroupBy(c => (c.Node, c.Service)).ToList();
+        Column[] columns = [.. Only<Column>(fleet, "NODE"), "SERVICE", "RUNNING", "COMPONENTS"];
+        var table = new Table(columns, services.Select(s => Row(s.Key.Node, s.Key.Service, [.. s], fleet)));
+        var json = new JsonObject
+        {
+            ["services"] = new JsonArray([.. services.Select(s => (JsonNode)new JsonObject
+            {
+                ["node"] = s.Key.Node,
+                ["service"] = s.Key.Service,
+                ["running"] = Running(s),
+                ["components"] = Json.Texts(s.Select(c => c.Component)),
+            })]),
+            ["unreachable"] = new JsonArray([.. reply.Unreachable.Select(u => (JsonNode)Json.Of(u))]),
+        };
+        printer.Show(json, table, "no services");
+        if (!printer.Json)
+            await ShowUnreachableAsync(reply.Unreachable, printer);
+        return 0;
+    }
 
     private static async Task<int> DoctorAsync(ParseResult parsed, Connection.AgentConnection agent, Printer printer, CancellationToken ct)
     {
@@ -85,17 +126,16 @@ internal static class StatusCommands
         if (IsMaster(me))
             return await NodeCommands.CheckAsync(me, agent, printer, ct);
         var node = await agent.Client.NodeStatusAsync(new NodeStatusRequest(), agent.Call(AgentCommand.Quick, ct));
-        var checks = new List<string[]>
-        {
-            new[] { "ok", "connection", $"TLS to node {me.Node} as {me.Name} ({me.Role})" },
-            new[] { node.Proxy ? "ok" : "failed", "node proxy", ProxyTold(node) },
-        };
-        checks.AddRange(DiskLines.Of(node));
-        checks.AddRange(Endings.Of(me, node.Endings));
-        checks.AddRange(node.Runtimes.Select(
-            r => new[] { r.Usable ? "ok" : "failed", $"runtime {r.Name}", r.Usable ? r.Version : $"{r.Reason} -> {r.Hint}" }));
-        printer.Show(node, ["RESULT", "CHECK", "DETAIL"], checks, "");
-        return checks.Any(c => c[0] == "failed") ? 1 : 0;
+        var status = await agent.Client.StatusAsync(new StatusRequest(), agent.Call(AgentCommand.Quick, ct));
+        return Checks.Show(
+            [
+                ["ok", "connection", $"TLS to node {me.Node} as {me.Name} ({me.Role})"],
+                [node.Proxy ? "ok" : "failed", "node proxy", ProxyTold(node)],
+                .. DiskLines.Of(node),
+                .. Endings.Of(me, node.Endings),
+                .. Checks.Of(node.Runtimes, status.Components),
+            ],
+            printer);
     }
 
     private static string ProxyTold(NodeStatusReply node) =>
@@ -104,44 +144,38 @@ internal static class StatusCommands
     // The text: masters before the field "master". To go with the release after the one that has it.
     private static bool IsMaster(WhoAmIReply me) => me.Master || me.Node.EndsWith(" (master)", StringComparison.Ordinal);
 
-    private static string[] Row(ComponentStatus c, bool fleet, bool certified)
+    private static Cell[] Row(ComponentStatus c, bool fleet, bool certified)
     {
         var until = c.Routes.Select(r => r.CertificateExpires).Where(t => t is not null).Min();
+        var urls = Urls(c).ToList();
         return
         [
-            .. Column(fleet, c.Node),
+            .. Only<Cell>(fleet, c.Node),
             c.Service,
             c.Component,
             State(c),
             c.Desired,
-            $"{c.Generation}",
-            $"{c.Restarts}",
+            c.Generation.ToString(CultureInfo.InvariantCulture),
+            c.Restarts.ToString(CultureInfo.InvariantCulture),
+            Cell.Age(c.Since),
             c.Image,
-            .. Column(certified, RouteCommands.Day(until)),
-            string.Join(" ", c.Routes.Select(Say)),
+            .. Only(certified, Cell.Day(until)),
+            new(urls.Count > 1 ? $"{urls[0]} and {urls.Count - 1} more" : string.Join("", urls), string.Join(' ', urls)),
         ];
     }
 
-    private static string[] Row(Instance i, bool fleet)
+    private static Cell[] Row(Instance i, bool fleet)
     {
         var state = i.Reason.Length > 0 ? $"{i.State} ({i.Reason})" : i.State;
-        return [.. Column(fleet, i.Node), i.Name, i.Runtime, state, i.Image, string.Join(" ", i.Ports)];
+        return [.. Only<Cell>(fleet, i.Node), i.Name, i.Runtime, state, Cell.Age(i.Started), i.Image, string.Join(' ', i.Ports)];
     }
 
-    private static string[] Row(string node, string service, IReadOnlyList<ComponentStatus> components, bool fleet)
-    {
-        var running = components.Count(c => c is { Observed: "running", Stale: false });
-        return [.. Column(fleet, node), service, $"{running}/{components.Count}", string.Join(" ", components.Select(c => c.Component))];
-    }
+    private static Cell[] Row(string node, string service, IReadOnlyList<ComponentStatus> components, bool fleet) =>
+    [
+        .. Only<Cell>(fleet, node), service, $"{Running(components)}/{components.Count}",
+        string.Join(' ', components.Select(c => c.Component)),
+    ];
 
-    public static string[] Column(bool shown, string text) => shown ? [text] : [];
-
-    public static async Task ShowUnreachableAsync(IEnumerable<NodeProblem> nodes)
-    {
-        foreach (var node in nodes)
-            await Console.Out.WriteLineAsync(Visible.Text($"unreachable: {node.What}"));
-    }
-
-    private static string Say(RouteStatus r) =>
-        string.Create(CultureInfo.InvariantCulture, $"{(r.Hostname.Length > 0 ? r.Hostname : r.Name)}=127.0.0.1:{r.HostPort}");
+    private static int Running(IEnumerable<ComponentStatus> components) =>
+        components.Count(c => c is { Observed: "running", Stale: false });
 }

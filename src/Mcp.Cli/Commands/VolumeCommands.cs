@@ -38,16 +38,14 @@ internal static class VolumeCommands
 
     /// <summary>Asks on a terminal.</summary>
     /// <exception cref="McpException">usage: there is nobody to ask, or the answer is no.</exception>
-    public static void Confirm(IReadOnlyList<Volume> volumes, bool yes)
+    public static async Task ConfirmAsync(IReadOnlyList<Volume> volumes, bool yes, CancellationToken ct)
     {
         if (yes || volumes.Count == 0)
             return;
         var names = string.Join(", ", volumes.Select(v => $"{Name(v)} ({Size(v.Bytes)}{(v.Node.Length > 0 ? $" on {v.Node}" : "")})"));
-        if (Console.IsInputRedirected || Console.IsErrorRedirected)
+        if (!Question.CanBeAsked)
             throw new McpException(ErrorCode.Usage, $"this removes data for good, and asks first: {names}", "say so with --yes");
-        Console.Error.Write(Visible.Text($"This removes data for good: {names}. Remove? [y/N] "));
-        if (Console.In.ReadLine()?.Trim().ToLowerInvariant() is not ("y" or "yes"))
-            throw new McpException(ErrorCode.Usage, "nothing was removed", "");
+        await Question.AskAsync($"This removes data for good: {names}. Remove?", ct);
     }
 
     /// <summary>Each by itself: one that cannot be removed is told.</summary>
@@ -62,7 +60,7 @@ internal static class VolumeCommands
             var request = new VolumeRequest { Service = volume.Service, Name = volume.Name, Node = volume.Node };
             try
             {
-                told.Done.AddRange((await agent.Client.RemoveVolumeAsync(request, agent.Call(AgentCommand.Slow, ct))).Done);
+                told.Done.AddRange((await agent.Client.RemoveVolumeAsync(request, agent.Changing(ct))).Done);
             }
             catch (RpcException e) when (!ct.IsCancellationRequested)
             {
@@ -80,10 +78,14 @@ internal static class VolumeCommands
             var request = new VolumesRequest { Service = parsed.GetValue(service) is { } name ? Label.Parse(name).Text : "" };
             var reply = await agent.Client.ListVolumesAsync(request, agent.Call(AgentCommand.Quick, ct));
             var fleet = reply.Volumes.Any(v => v.Node.Length > 0);
-            string[] columns = [.. StatusCommands.Column(fleet, "NODE"), "SERVICE", "VOLUME", "SIZE", "SINCE", "USED BY"];
-            printer.Show(reply, columns, reply.Volumes.Select(v => Row(v, fleet)), "no volumes");
+            Column[] columns =
+            [
+                .. StatusCommands.Only<Column>(fleet, "NODE"),
+                "SERVICE", "VOLUME", "SIZE", new("SINCE", 2), new("USED BY", 1),
+            ];
+            printer.Show(reply, new Table(columns, reply.Volumes.Select(v => Row(v, fleet))), "no volumes");
             if (!printer.Json)
-                await StatusCommands.ShowUnreachableAsync(reply.Unreachable);
+                await StatusCommands.ShowUnreachableAsync(reply.Unreachable, printer);
             return reply.Unreachable.Count == 0 ? 0 : 1;
         });
     }
@@ -110,17 +112,17 @@ internal static class VolumeCommands
                 Name = parts[1],
                 Node = parsed.GetValue(node) is { } where ? Label.Parse(where).Text : "",
             };
-            return LifecycleCommands.Done(await agent.Client.RemoveVolumeAsync(request, agent.Call(AgentCommand.Slow, ct)), printer);
+            return LifecycleCommands.Done(await agent.Client.RemoveVolumeAsync(request, agent.Changing(ct)), printer);
         });
     }
 
-    private static string[] Row(Volume v, bool fleet) =>
+    private static Cell[] Row(Volume v, bool fleet) =>
     [
-        .. StatusCommands.Column(fleet, v.Node),
+        .. StatusCommands.Only<Cell>(fleet, v.Node),
         v.Service,
         v.Name,
         Size(v.Bytes),
-        RouteCommands.Day(v.Made),
+        Cell.Age(v.Made),
         v.UsedBy.Count == 0 ? "nobody" : string.Join(' ', v.UsedBy),
     ];
 

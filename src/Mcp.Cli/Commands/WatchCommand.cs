@@ -32,20 +32,18 @@ internal static class WatchCommand
                 || pause < TimeSpan.FromMilliseconds(500)
                 || pause > TimeSpan.FromMinutes(1))
             {
-                throw new McpException(ErrorCode.Usage, $"'{parsed.GetValue(interval)}' does not do as --interval", "500ms to 1m");
+                var what = $"--interval is a time from 500ms to 1m, and not '{parsed.GetValue(interval)}'";
+                throw new McpException(ErrorCode.Usage, what, "such as 2s");
             }
 
             var request = new StatusRequest { Service = parsed.GetValue(service) ?? "" };
             var screen = !printer.Json && !Console.IsOutputRedirected;
             if (screen)
                 await Console.Out.WriteAsync(Enter);
+            using var over = CancellationTokenSource.CreateLinkedTokenSource(ct, Interrupt.ReaderGone);
             try
             {
-                await FollowAsync(request, agent, printer, screen, pause, ct);
-            }
-            catch (OperationCanceledException) when (ct.IsCancellationRequested)
-            {
-                // Ctrl-C is how it ends.
+                await FollowAsync(request, agent, printer, screen, pause, over.Token);
             }
             finally
             {
@@ -80,7 +78,7 @@ internal static class WatchCommand
                 && e.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded)
             {
                 // Whoever watches wants to see it come back.
-                var now = $"{TimeProvider.System.GetUtcNow():yyyy-MM-dd HH:mm:ssZ}  it cannot be reached; trying on";
+                var now = $"{TimeProvider.System.GetUtcNow():yyyy-MM-dd HH:mm:ssZ}  it cannot be reached; still trying";
                 if (screen)
                     await Console.Out.WriteAsync($"{Clear}{now}\n");
                 else if (trouble is null)
@@ -97,8 +95,7 @@ internal static class WatchCommand
         var now = Lines(reply);
         if (screen)
         {
-            await Console.Out.WriteAsync($"{Clear}mcp watch  {TimeProvider.System.GetUtcNow():yyyy-MM-dd HH:mm:ssZ}  (Ctrl-C ends it)\n\n");
-            await StatusCommands.ShowAsync(reply, printer);
+            await Console.Out.WriteAsync(Screen(reply, printer));
             return;
         }
 
@@ -115,6 +112,21 @@ internal static class WatchCommand
         before.Clear();
         foreach (var (key, line) in now)
             before[key] = line;
+    }
+
+    // In one write, so that it does not flicker; what does not fit below is counted.
+    private static string Screen(StatusReply reply, Printer printer)
+    {
+        List<string> lines = [$"mcp watch  {TimeProvider.System.GetUtcNow():yyyy-MM-dd HH:mm:ssZ}  (Ctrl-C ends it)", ""];
+        lines.AddRange(StatusCommands.Lines(reply, printer));
+        if (Terminal.Size is { Rows: var rows and > 1 } && lines.Count > rows)
+        {
+            var left = lines.Count - (rows - 1);
+            lines.RemoveRange(rows - 1, left);
+            lines.Add(printer.Line($"and {left} more lines, which do not fit here: mcp status shows all"));
+        }
+
+        return Clear + string.Join('\n', lines.Select((line, i) => i == 0 ? printer.Line(line) : line));
     }
 
     private static Dictionary<string, string> Lines(StatusReply reply)

@@ -26,7 +26,7 @@ internal sealed record Login(string Address, string Ca, string Token)
             throw new McpException(
                 ErrorCode.LoginMissing,
                 "you are not logged in",
-                "run: mcp login --master ADDRESS:PORT --ca FILE --token-file FILE (--direct for a single agent)",
+                "run: mcp login --master ADDRESS --ca FILE --token-file FILE (--direct for a single agent)",
                 e);
         }
     }

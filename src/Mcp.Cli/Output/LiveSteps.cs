@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json.Nodes;
 using Mcp.Protocol.V1;
 using Spectre.Console;
 
@@ -7,7 +8,8 @@ namespace Mcp.Cli.Output;
 
 /// <summary>An operation's steps as they happen: finished ones as lines; what is going on right now, on a terminal below them, else as a
 /// line every 10 s.</summary>
-internal sealed class LiveSteps
+/// <param name="service">Whose; null: steps are services.</param>
+internal sealed class LiveSteps(Printer printer, string? service = null)
 {
     private static readonly TimeSpan s_still = TimeSpan.FromSeconds(10);
     private readonly Stopwatch _sinceLine = Stopwatch.StartNew();
@@ -26,13 +28,13 @@ internal sealed class LiveSteps
 
     /// <param name="finished">The last line, before how long it took.</param>
     /// <param name="detach">Only until it serves.</param>
-    public async Task ShowAsync(IAsyncEnumerable<StepEvent> steps, string finished, Printer printer, bool detach = false)
+    public async Task ShowAsync(IAsyncEnumerable<StepEvent> steps, string finished, bool detach = false)
     {
         var wanted = UntilAsync(steps, detach);
         if (printer.Json)
         {
             await foreach (var step in wanted)
-                Printer.Message(step);
+                Printer.Object(Object(step));
         }
         else if (Console.IsOutputRedirected)
         {
@@ -40,22 +42,41 @@ internal sealed class LiveSteps
         }
         else
         {
-            await AnsiConsole.Status().Spinner(Spinner.Known.Dots).StartAsync("...",
-                status => WriteAsync(wanted, finished, AnsiConsole.WriteLine, doing => status.Status(Markup.Escape(doing))));
+            await Terminal.Console.Status().Spinner(Spinner.Known.Dots).StartAsync("...",
+                status => WriteAsync(wanted, finished, Terminal.Console.WriteLine, doing => status.Status(Markup.Escape(doing))));
         }
+    }
+
+    private JsonObject Object(StepEvent step)
+    {
+        var json = new JsonObject { ["service"] = service ?? step.Step };
+        foreach (var (name, value) in Json.Of(step))
+            json[name] = value?.DeepClone();
+        return json;
     }
 
     private async IAsyncEnumerable<StepEvent> UntilAsync(IAsyncEnumerable<StepEvent> steps, bool detach)
     {
-        await foreach (var step in steps)
+        using var unread = new CancellationTokenSource();
+        await using var gone = Interrupt.ReaderGone.Register(() => Leave(unread));
+        await foreach (var step in steps.WithCancellation(unread.Token))
         {
             HasAnswered = true;
             HasBegun |= step.Step != "wait";
+            if (Interrupt.ReaderGone.IsCancellationRequested)
+                Leave(unread);
             yield return step;
             HasLeft = detach && step.Kind == StepEvent.Types.Kind.Serving;
             if (HasLeft)
                 yield break;
         }
+    }
+
+    // Only what the node goes on with by itself.
+    private void Leave(CancellationTokenSource unread)
+    {
+        if (HasBegun)
+            unread.Cancel();
     }
 
     // Null: there is no place for what is going on, so it is a line now and then.

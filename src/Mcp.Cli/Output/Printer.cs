@@ -1,46 +1,66 @@
+using System.Text.Json.Nodes;
 using Google.Protobuf;
 
 namespace Mcp.Cli.Output;
 
-/// <summary>Results as tables for people and JSON for programs.</summary>
-internal sealed class Printer(bool json)
+/// <summary>How -o says that results look.</summary>
+internal enum Format
 {
-    private static readonly JsonFormatter s_formatter = new(
-        JsonFormatter.Settings.Default.WithFormatDefaultValues(true).WithPreserveProtoFieldNames(true));
+    /// <summary>What fits on the terminal; in a pipe as <see cref="Wide"/>.</summary>
+    Table,
 
-    // ECMA-48 foreground colours.
-    private const int Red = 31;
-    private const int Green = 32;
-    private const int Yellow = 33;
+    /// <summary>All columns, exact times.</summary>
+    Wide,
 
-    public bool Json => json;
+    /// <summary>One object; of what goes on, one in each line.</summary>
+    Json,
+}
 
-    public static void Message(IMessage message) => Console.Out.WriteLine(s_formatter.Format(message));
+/// <summary>Results as tables for people and JSON for programs.</summary>
+internal sealed class Printer(Format format)
+{
+    public bool Json => format == Format.Json;
+
+    /// <summary>Of the lines of a person's terminal; null: lines are as long as they are.</summary>
+    public int? Width => format == Format.Table ? Terminal.Size?.Columns : null;
+
+    public static void Message(IMessage message) => Object(Output.Json.Of(message));
+
+    public static void Object(JsonObject json) => Console.Out.WriteLine(json.ToJsonString());
 
     /// <summary>One JSON object, or the table.</summary>
-    public void Show(IMessage message, string[] columns, IEnumerable<string[]> rows, string nothing)
+    public void Show(IMessage message, Table table, string nothing)
     {
-        if (json)
-        {
+        if (Json)
             Message(message);
-            return;
-        }
+        else
+            Show(table, nothing);
+    }
 
-        var all = rows.Select(row => Array.ConvertAll(row, Visible.Text)).ToList();
-        if (all.Count == 0)
-        {
-            Console.Out.WriteLine(Visible.Text(nothing));
-            return;
-        }
+    /// <inheritdoc cref="Show(IMessage, Table, string)"/>
+    public void Show(JsonObject json, Table table, string nothing)
+    {
+        if (Json)
+            Object(json);
+        else
+            Show(table, nothing);
+    }
 
-        // No folding: a line that is too long for the terminal wraps there and can still be copied and searched.
-        var widths = columns.Select((c, i) => all.Select(r => r[i].Length).Append(c.Length).Max()).ToArray();
-        var colours = Colours();
-        foreach (var row in all.Prepend(columns))
-        {
-            var cells = row.Select((cell, i) => Paint(cell, i == row.Length - 1 ? 0 : widths[i], colours && row != columns));
-            Console.Out.WriteLine(string.Join("  ", cells).TrimEnd());
-        }
+    /// <summary>As they would be shown.</summary>
+    public IEnumerable<string> Lines(Table table, string nothing) =>
+        table.IsEmpty ? [Visible.Text(nothing)] : table.Lines(Width, exact: Width is null, Colours());
+
+    /// <summary>A sentence, folded where it is too long for the terminal.</summary>
+    public IEnumerable<string> Sentence(string text) =>
+        Width is { } width ? Table.Fold(Visible.Text(text), width) : [Visible.Text(text)];
+
+    /// <summary>One line, cut where it is too long for the terminal.</summary>
+    public string Line(string text) => Width is { } width ? Table.Cut(Visible.Text(text), width) : Visible.Text(text);
+
+    private void Show(Table table, string nothing)
+    {
+        foreach (var line in Lines(table, nothing))
+            Console.Out.WriteLine(line);
     }
 
     /// <summary>https://no-color.org</summary>
@@ -48,16 +68,4 @@ internal sealed class Printer(bool json)
         !Console.IsOutputRedirected
             && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
             && Environment.GetEnvironmentVariable("TERM") is not (null or "dumb");
-
-    private static string Paint(string cell, int width, bool colours)
-    {
-        var colour = !colours ? 0 : cell switch
-        {
-            "running" or "ok" or "reachable" => Green,
-            "failed" or "missing" or "removed" or "unusable" or "unreachable" => Red,
-            "exited" or "stopped" => Yellow,
-            _ => cell.EndsWith("(flapping)", StringComparison.Ordinal) || cell.EndsWith("(unhealthy)", StringComparison.Ordinal) ? Red : 0,
-        };
-        return colour == 0 ? cell.PadRight(width) : $"\e[{colour}m{cell}\e[0m{new string(' ', Math.Max(0, width - cell.Length))}";
-    }
 }

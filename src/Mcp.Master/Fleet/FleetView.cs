@@ -48,15 +48,11 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
             reply.Components.AddRange(Unseen(missing, reply.Unreachable.Any(u => u.Node == missing.Seat.Text)));
         reply.Components.AddRange(placements.Where(p => p.TryRead() is null).Select(Unreadable));
         if (service is not null && reply.Components.Count == 0)
-        {
-            throw new McpException(
-                ErrorCode.ServiceUnknown,
-                $"there is no service {service} in this fleet",
-                "mcp list shows those that are");
-        }
+            throw Unknown(service.Text);
 
         if (reply.Components.Any(c => c.Routes.Any(r => r.Public)))
             Mark(reply, store.EdgeRoutes.List());
+        FleetUrls.Mark(reply, asked);
         var sorted = reply.Components.OrderBy(c => c.Service, StringComparer.Ordinal).ThenBy(c => c.Node, StringComparer.Ordinal).ToList();
         reply.Components.Clear();
         reply.Components.AddRange(sorted);
@@ -72,6 +68,8 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
             s_limit,
             ct))
         {
+            if (problem?.Code == ErrorCode.ServiceUnknown)
+                continue;
             if (problem is not null)
                 reply.Unreachable.Add(new NodeProblem { Node = node.Name.Text, What = Since(node, problem) });
             reply.Unreachable.AddRange(answer?.Unreachable ?? []);
@@ -82,7 +80,12 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
             }
         }
 
-        return reply;
+        return request.Service.Length == 0
+            || reply.Instances.Count > 0
+            || reply.Unreachable.Count > 0
+            || store.Placements.Find(Label.Parse(request.Service)) is not null
+                ? reply
+                : throw Unknown(request.Service);
     }
 
     public async Task<SyncReply> SyncAsync(SyncRequest request, CancellationToken ct)
@@ -255,6 +258,9 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
 
     private static string Since(StoredNode node, McpException problem) =>
         node.LastSeen is { } seen ? $"{problem.Message}; last heartbeat {seen:yyyy-MM-dd HH:mm:ss}Z" : problem.Message;
+
+    private static McpException Unknown(string service) =>
+        new(ErrorCode.ServiceUnknown, $"there is no service {service} in this fleet", "mcp list shows those that are");
 
     private static ComponentStatus Marked(ComponentStatus component, StoredNode node, bool stale, Dictionary<string, string> homes)
     {

@@ -182,8 +182,9 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
         var found = wanted.Volumes.Where(v => v.IsNamed
             && there.Volumes.Contains(v.Source)
             && there.Components.All(c => c.Definition.Volumes.All(o => o.Source != v.Source)));
-        return string.Join(" and ", found.Select(v => v.Source).Distinct()) is { Length: > 0 } names
-            ? $"takes over what is kept in its volume {names}"
+        var names = found.Select(v => v.Source).Distinct().ToList();
+        return names.Count > 0
+            ? $"takes over what is kept in its volume{(names.Count > 1 ? "s" : "")} {string.Join(" and ", names)}"
             : null;
     }
 

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.RegularExpressions;
 using Mcp.IntegrationTests.Hosts;
 using Mcp.TestKit;
@@ -10,6 +11,8 @@ public sealed partial class PrintedTests(NodeFixture node) : IAsyncLifetime
 {
     private const string Directory = "tests/Mcp.IntegrationTests/Expectations";
     private SpareAgent _agent = null!;
+    private readonly StringBuilder _raw = new();
+    private string _said = "";
     private Transcript _transcript = null!;
 
     private string Home => Path.Combine(_agent.Root, "home");
@@ -78,16 +81,21 @@ public sealed partial class PrintedTests(NodeFixture node) : IAsyncLifetime
         await _agent.StartAsync();
         var good = Service("blog", "v1");
         await SayAsync("service", "validate", good, "-o", "json");
-        await SayAsync("plan", good, "-o", "json");
-        await SayAsync("deploy", good, "-o", "json");
-        await SayAsync("status", "-o", "json");
-        await SayAsync("list", "-o", "json");
-        await SayAsync("route", "list", "-o", "json");
-        await SayAsync("whoami", "-o", "json");
-        await SayAsync("stop", "blog", "-o", "json");
-        await SayAsync("undeploy", "blog", "-o", "json");
+        await SayJsonAsync("plan", good);
+        await SayJsonAsync("deploy", good);
+        await SayJsonAsync("status");
+        await SayJsonAsync("ps");
+        await SayJsonAsync("list");
+        await SayJsonAsync("route", "list");
+        await SayJsonAsync("whoami");
+        await SayJsonAsync("stop", "blog");
+        await SayJsonAsync("undeploy", "blog");
         await SayAsync("status", "nothing", "-o", "json");
         await SayAsync("deploy", Path.Combine(_agent.Root, "missing.toml"), "-o", "json");
+        // What it finds is this machine's.
+        JsonReference.Of("doctor").Check((await _agent.McpAsync("doctor", "-o", "json")).Output);
+        await SayJsonAsync("events");
+        await SayAsync("status", "--forse", "-o", "json");
         Repository.Expect($"{Directory}/json.txt", _transcript.ToString());
     }
 
@@ -102,7 +110,14 @@ public sealed partial class PrintedTests(NodeFixture node) : IAsyncLifetime
         await ShowAsync("list");
         await ShowAsync("deploy " + Service("blog", "missing"));
         await ShowAsync("status nothing");
-        await ShowAsync("undeploy blog");
+        await ShowAsync("route list");
+        await ShowAsync("ps");
+        await ShowAsync("events");
+        await ShowAsync("undeploy blog --yes");
+        Assert.DoesNotContain("\e[?1h", _raw.ToString(), StringComparison.Ordinal);
+        var wide = _raw.ToString().Split('\n').Select(line => Control().Replace(line.TrimEnd('\r'), "").Split('\r')[^1]);
+        Assert.All(wide.Where(line => !line.StartsWith("mcp: step pull", StringComparison.Ordinal)
+            && !line.StartsWith("  -> ", StringComparison.Ordinal)), line => Assert.InRange(line.Length, 0, 80));
         Repository.Expect($"{Directory}/terminal.txt", _transcript.ToString());
     }
 
@@ -161,11 +176,20 @@ public sealed partial class PrintedTests(NodeFixture node) : IAsyncLifetime
     {
         var (exitCode, output, error) = await Command.RunAsync(Path.Combine(Command.Bin, program), [.. path, "--help"]);
         _transcript.Add($"{program} {string.Join(' ', path.Append("--help"))}", exitCode, output + error);
-        var commands = output.Split("Commands:\n");
-        if (commands.Length < 2)
-            return;
-        foreach (Match command in Name().Matches(commands[1]))
+        var commands = output.Split("Examples:\n")[0];
+        if (path.Count > 0)
+            commands = commands.Split("Commands:\n").Skip(1).SingleOrDefault("");
+        foreach (Match command in Name().Matches(commands))
             await HelpAsync(program, [.. path, command.Groups[1].Value]);
+    }
+
+    // Every field that is there is in the reference, and of its kind.
+    private async Task SayJsonAsync(params string[] arguments)
+    {
+        await SayAsync([.. arguments, "-o", "json"]);
+        var reference = JsonReference.Of(string.Join(' ', arguments));
+        foreach (var line in _said.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            reference.Check(line);
     }
 
     private Task SayAsync(params IReadOnlyList<string> arguments) => SayOfAsync(Path.Combine(Command.Bin, "mcp"), arguments);
@@ -176,6 +200,7 @@ public sealed partial class PrintedTests(NodeFixture node) : IAsyncLifetime
             program,
             arguments,
             new Dictionary<string, string> { ["MCP_HOME"] = Home, ["NO_COLOR"] = "1" });
+        _said = output;
         _transcript.Add($"{Path.GetFileName(program)} {string.Join(' ', arguments)}".TrimEnd(), exitCode, output + error);
     }
 
@@ -186,6 +211,7 @@ public sealed partial class PrintedTests(NodeFixture node) : IAsyncLifetime
             "script",
             ["-qec", $"stty cols 80 rows 24; exec {Path.Combine(Command.Bin, "mcp")} {command}", "/dev/null"],
             new Dictionary<string, string> { ["MCP_HOME"] = Home, ["TERM"] = "xterm" });
+        _raw.Append(output).Append(error);
         _transcript.Add($"mcp {command}", exitCode, Lasting(output) + error);
     }
 

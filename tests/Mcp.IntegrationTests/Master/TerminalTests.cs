@@ -39,7 +39,7 @@ public sealed class TerminalTests : IDisposable
                 new Status(StatusCode.Aborted, Evil),
                 new Metadata { { "mcp-hint-bin", System.Text.Encoding.UTF8.GetBytes(Evil) } });
         };
-        foreach (var command in (string[])["status", "list", $"deploy {file}"])
+        foreach (var command in (string[])["status -o wide", "list -o wide", $"deploy {file}"])
         {
             var output = await OnTerminalAsync(command);
             Assert.Contains(@"x\x1B[2J\x1B]0;owned\x07\x9B31m\u202Eok\x0D\x08", output, StringComparison.Ordinal);

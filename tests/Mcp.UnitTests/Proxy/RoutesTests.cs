@@ -67,6 +67,15 @@ public sealed class RoutesTests : IDisposable
     }
 
     [Fact]
+    public void A_service_has_names_on_this_machine_that_no_hostname_takes()
+    {
+        Store("thief", "shop.localhost", "l7");
+        Store("shop", "shop.example.com", "l7");
+        var led = _push.Routes().Routes.Where(r => r.Port == Port("shop")).Select(r => r.Host).Order(StringComparer.Ordinal);
+        Assert.Equal(["shop.example.com", "shop.localhost", "shop.mcp.internal", "web.shop.localhost", "web.shop.mcp.internal"], led);
+    }
+
+    [Fact]
     public void A_stored_edge_route_in_the_zone_is_not_let_in()
     {
         foreach (var text in (string[])["shop.mcp.internal", "shop.example.com"])

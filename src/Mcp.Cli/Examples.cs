@@ -1,0 +1,80 @@
+namespace Mcp.Cli;
+
+/// <summary>What help shows of each command; every line is one that the command line takes.</summary>
+internal static class Examples
+{
+    public static readonly IReadOnlyDictionary<string, string[]> All = new Dictionary<string, string[]>
+    {
+        ["mcp"] =
+        [
+            "mcp login --direct 127.0.0.1 --ca /var/lib/mcp/ca.crt --token-file /var/lib/mcp/admin.token",
+            "mcp deploy blog.toml",
+            "mcp status",
+            "mcp logs -f blog",
+        ],
+        ["mcp deploy"] =
+        [
+            "mcp deploy                              # the only service file here",
+            "mcp deploy blog.toml",
+            "mcp deploy blog.toml/web                # one component of it",
+            "mcp deploy blog.toml shop.toml",
+            "mcp deploy services/                    # all service files in a directory",
+            "mcp deploy - < blog.toml",
+            "mcp deploy blog.toml --plan 96ceae9d27ebf76b",
+            "mcp deploy blog --node alder            # $MCP_HOME/services/blog.toml",
+            "mcp deploy --attach blog                # follow the one that is under way",
+        ],
+        ["mcp cancel"] = ["mcp cancel blog"],
+        ["mcp plan"] = ["mcp plan blog.toml", "mcp plan blog.toml --node alder"],
+        ["mcp undeploy"] = ["mcp undeploy blog", "mcp undeploy blog --volumes --yes      # with its data"],
+        ["mcp start"] = ["mcp start blog", "mcp start blog/web"],
+        ["mcp stop"] = ["mcp stop blog", "mcp stop blog/web"],
+        ["mcp restart"] = ["mcp restart blog", "mcp restart blog/web"],
+        ["mcp service"] = ["mcp service validate blog.toml", "mcp service edit blog"],
+        ["mcp service validate"] = ["mcp service validate blog.toml"],
+        ["mcp service schema"] = ["mcp service schema > service.schema.json"],
+        ["mcp service show"] = ["mcp service show blog"],
+        ["mcp service export"] = ["mcp service export blog blog.toml"],
+        ["mcp service edit"] = ["EDITOR=nano mcp service edit blog"],
+        ["mcp status"] = ["mcp status", "mcp status blog", "mcp status -o wide", "mcp status -o json"],
+        ["mcp ps"] = ["mcp ps", "mcp ps blog"],
+        ["mcp list"] = ["mcp list"],
+        ["mcp doctor"] = ["mcp doctor", "mcp doctor --direct 100.64.0.2:7444"],
+        ["mcp watch"] = ["mcp watch", "mcp watch blog --interval 5s"],
+        ["mcp logs"] = ["mcp logs blog", "mcp logs -f blog/web", "mcp logs blog --since 10m -n 100"],
+        ["mcp events"] = ["mcp events", "mcp events -f", "mcp events -n 500 -o json"],
+        ["mcp sync"] = ["mcp sync --dry-run", "mcp sync"],
+        ["mcp adopt"] = ["mcp adopt --dry-run", "mcp adopt blog"],
+        ["mcp purge"] = ["mcp purge --dry-run", "mcp purge"],
+        ["mcp push"] = ["mcp push blog nginx.conf", "mcp push blog nginx.conf conf/nginx.conf"],
+        ["mcp pull"] = ["mcp pull blog conf/nginx.conf", "mcp pull blog conf/nginx.conf -"],
+        ["mcp volume"] = ["mcp volume list", "mcp volume remove blog/data"],
+        ["mcp volume list"] = ["mcp volume list", "mcp volume list blog"],
+        ["mcp volume remove"] = ["mcp volume remove blog/data", "mcp volume remove blog/data --node alder"],
+        ["mcp images"] = ["mcp images", "mcp images --node alder"],
+        ["mcp images prune"] = ["mcp images prune --dry-run", "mcp images prune"],
+        ["mcp node"] = ["mcp node list", "mcp node drain alder"],
+        ["mcp node list"] = ["mcp node list"],
+        ["mcp node show"] = ["mcp node show alder"],
+        ["mcp node join-token"] = ["mcp node join-token > token", "mcp node join-token --role worker --role edge --life 30m"],
+        ["mcp node cordon"] = ["mcp node cordon alder"],
+        ["mcp node uncordon"] = ["mcp node uncordon alder"],
+        ["mcp node drain"] = ["mcp node drain alder", "mcp node drain alder --leave-data"],
+        ["mcp node remove"] = ["mcp node remove alder", "mcp node remove alder --force"],
+        ["mcp dns"] = ["mcp dns list"],
+        ["mcp dns list"] = ["mcp dns list"],
+        ["mcp edge"] = ["mcp edge list"],
+        ["mcp edge list"] = ["mcp edge list"],
+        ["mcp route"] = ["mcp route list"],
+        ["mcp route list"] = ["mcp route list"],
+        ["mcp login"] =
+        [
+            "mcp login --master 100.64.0.1 --ca ca.crt --token-file admin.token",
+            "mcp login --direct 127.0.0.1:7443 --ca /var/lib/mcp/ca.crt --token-file /var/lib/mcp/admin.token",
+        ],
+        ["mcp logout"] = ["mcp logout"],
+        ["mcp whoami"] = ["mcp whoami"],
+        ["mcp version"] = ["mcp version"],
+        ["mcp completion"] = ["source <(mcp completion bash)", "mcp completion fish > ~/.config/fish/completions/mcp.fish"],
+    };
+}
