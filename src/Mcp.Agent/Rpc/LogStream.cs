@@ -84,7 +84,7 @@ internal sealed class LogStream(ComponentsTable components, RuntimeSet runtimes)
     private McpException Unknown(LogsRequest request)
     {
         var hint = Logged(Label.Parse(request.Service)).Any(i => IsAsked(request, i.Component)) && request.Previous == 0
-            ? $"mcp logs --previous {request.Service} shows the log of the one that was here"
+            ? $"mcp logs {request.Service} --previous shows the log of the one that was here"
             : "mcp list shows those that are";
         return new McpException(ErrorCode.ServiceUnknown, $"there is no {What(request)} on this node", hint);
     }

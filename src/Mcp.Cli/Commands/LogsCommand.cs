@@ -1,10 +1,13 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Mcp.Cli.Connection;
 using Mcp.Cli.Output;
 using Mcp.Model.Errors;
+using Mcp.Model.Names;
 using Mcp.Protocol.Logs;
 using Mcp.Protocol.V1;
 using Mcp.Usage;
@@ -26,16 +29,18 @@ internal static class LogsCommand
         var all = new Option<bool>("--all") { Description = "of all services that are there now" };
         var follow = new Option<bool>("--follow", "-f") { Description = "go on as lines come" };
         var tail = Values.Whole("--tail", "-n", "only the last N lines of each component", 0, int.MaxValue, null);
-        var since = new Option<string?>("--since") { Description = "only lines of the last 10m, 2h, ... or since 2026-11-27 14:00", HelpName = "TIME" };
+        var since = new Option<string?>("--since")
+        {
+            Description = "only lines of the last 10m, 2h, ... or since 2026-11-27 14:00",
+            HelpName = "TIME",
+        };
         var until = new Option<string?>("--until") { Description = "only lines before it, written like --since", HelpName = "TIME" };
         var grep = new Option<string?>("--grep", "-g")
         {
             Description = "only lines that match, a regular expression of .NET without look-around; (?i) at its start ignores case",
             HelpName = "REGEX",
         };
-        var previous = Values.Whole(
-            "--previous", "-p", "the log of the generation before, or of as many before; also of a deploy that failed", 1, MostPrevious, null);
-        previous.Arity = ArgumentArity.ZeroOrOne;
+        var previous = Previous();
         var stamps = new Option<bool>("--timestamps", "-t") { Description = "show when each line was written" };
         var raw = new Option<bool>("--raw") { Description = "control sequences of programs go to the terminal as they are" };
         return AgentCommand.Create(
@@ -50,7 +55,7 @@ internal static class LogsCommand
                 Follow = parsed.GetValue(follow),
                 Tail = parsed.GetValue(tail) ?? AllLines,
                 Grep = parsed.GetValue(grep) ?? "",
-                Previous = parsed.GetResult(previous) is null ? 0 : parsed.GetValue(previous) ?? 1,
+                Previous = parsed.GetValue(previous),
                 Since = Time("--since", parsed.GetValue(since), now),
                 Until = Time("--until", parsed.GetValue(until), now),
             };
@@ -74,6 +79,25 @@ internal static class LogsCommand
             return 0;
         });
     }
+
+    // A number may follow it; the name of a service after it is none.
+    private static Option<int> Previous() => new("--previous", "-p")
+    {
+        Description = "the log of the generation before, or of the one that is N before; also of a deploy that failed",
+        HelpName = "N",
+        Arity = ArgumentArity.ZeroOrOne,
+        CustomParser = given =>
+        {
+            if (given.Tokens.Count == 0)
+                return 1;
+            var text = given.Tokens[0].Value;
+            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 1 and <= MostPrevious)
+                return number;
+            given.AddError($"--previous is a whole number from 1 to {MostPrevious}, and not '{Label.Clip(text)}'; "
+                + "without a number it goes after the services");
+            return 0;
+        },
+    };
 
     private static void Check(LogsRequest pattern)
     {
@@ -99,7 +123,7 @@ internal static class LogsCommand
     private static async IAsyncEnumerable<LogLine> ReadAsync(
         LogsRequest request,
         AgentConnection agent,
-        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+        [EnumeratorCancellation] CancellationToken ct)
     {
         using var call = agent.Client.Logs(request, agent.Call(null, ct));
         await foreach (var line in call.ResponseStream.ReadAllAsync(ct))
@@ -121,7 +145,7 @@ internal static class LogsCommand
     // Each line when it comes. With the first log that fails all end.
     private static async IAsyncEnumerable<LogLine> FollowAsync(
         List<IAsyncEnumerable<LogLine>> logs,
-        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+        [EnumeratorCancellation] CancellationToken ct)
     {
         using var over = CancellationTokenSource.CreateLinkedTokenSource(ct);
         var lines = Channel.CreateBounded<LogLine>(16);

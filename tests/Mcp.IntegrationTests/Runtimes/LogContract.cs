@@ -22,6 +22,9 @@ public abstract class LogContract(NodeFixture node) : IAsyncLifetime
     /// <summary>Bytes of the long line: a serial line takes its time.</summary>
     protected abstract int LongLine { get; }
 
+    /// <summary>As many as fill more files than are kept.</summary>
+    protected abstract int Lines { get; }
+
     public virtual ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
     public virtual async ValueTask DisposeAsync()
@@ -64,10 +67,10 @@ public abstract class LogContract(NodeFixture node) : IAsyncLifetime
     [Fact]
     public async Task Followed_while_its_files_are_replaced_no_line_is_lost_or_doubled()
     {
-        const int lines = 12_000;
+        var lines = Lines;
         await RunAsync($$"""
             awk 'BEGIN { for (i = 0; i < {{lines}}; i++) { printf "line %d xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n", i
-              if (i % 400 == 0) { fflush(); system("busybox sleep 0.05") } } }'
+              if (i % {{lines / 30}} == 0) { fflush(); system("busybox sleep 0.05") } } }'
             """);
         var followed = Numbers(await LinesAsync(new LogOptions(Follow: true)));
         Assert.Equal(Enumerable.Range(0, lines), followed);

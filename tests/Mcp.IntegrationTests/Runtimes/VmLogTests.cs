@@ -8,6 +8,8 @@ namespace Mcp.IntegrationTests.Runtimes;
 public abstract class VmLogContract(NodeFixture node) : LogContract(node), IClassFixture<VmHost>
 {
     protected override int LongLine => 100_000;
+
+    protected override int Lines => 12_000;
 }
 
 [Collection("vms")]

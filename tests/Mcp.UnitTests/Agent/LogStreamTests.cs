@@ -103,7 +103,7 @@ public sealed class LogStreamTests : IDisposable
         _runtime.Say(s_first, "the first");
         await _world.Undeployer.UndeployAsync(Label.Parse("blog"), default);
         var e = await Assert.ThrowsAsync<McpException>(() => TextsAsync(previous: 0));
-        Assert.Equal((ErrorCode.ServiceUnknown, "mcp logs --previous blog shows the log of the one that was here"), (e.Code, e.Hint));
+        Assert.Equal((ErrorCode.ServiceUnknown, "mcp logs blog --previous shows the log of the one that was here"), (e.Code, e.Hint));
         Assert.Contains("the first", await TextsAsync(previous: 1));
         Assert.Equal(
             ErrorCode.ServiceUnknown,
