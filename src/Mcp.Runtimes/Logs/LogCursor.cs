@@ -2,7 +2,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Mcp.Runtimes.Logs;
 
-/// <summary>A place in a log, read on from there. Keeps the file open that it reads, so what is removed meanwhile is read to its end.</summary>
+/// <summary>A place in a log, read on from there. Keeps the file open that it reads, so what is removed meanwhile is read to its end.
+/// </summary>
 internal sealed class LogCursor : IDisposable
 {
     private const string Gap = "mcp: lines are missing here: they were written faster than they were read";

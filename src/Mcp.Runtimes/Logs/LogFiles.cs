@@ -38,7 +38,8 @@ internal sealed class LogFiles(string directory, string? live = null)
     public void Create() => System.IO.Directory.CreateDirectory(directory, OwnerOnly);
 
     /// <summary>Gives the live file a number, if it has none, as a second name: so it stays when its writer begins a new one. The oldest
-    /// goes. Whoever reads does this, and somebody must every moment: a file that is begun and replaced between two calls is lost.</summary>
+    /// goes. Whoever reads does this, and somebody must every moment: a file that is begun and replaced between two calls is lost.
+    /// </summary>
     public void Take()
     {
         if (live is null || Posix.Status(live, follow: false) is not { Links: 1 })
@@ -65,8 +66,8 @@ internal sealed class LogFiles(string directory, string? live = null)
             System.IO.File.Delete(File(old));
     }
 
-    /// <summary>The program has ended, and its writer with it: what it has not ended is a line, what a crash left of a record is none of the
-    /// next. A live file that is long enough is left to its number: conmon counts anew with each start.</summary>
+    /// <summary>The program has ended, and its writer with it: what it has not ended is a line, what a crash left of a record is none of
+    /// the next. A live file that is long enough is left to its number: conmon counts anew with each start.</summary>
     /// <param name="most">Bytes of a file.</param>
     public void EndRun(DateTimeOffset now, long most)
     {

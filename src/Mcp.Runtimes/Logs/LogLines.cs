@@ -3,7 +3,8 @@ using System.Text;
 
 namespace Mcp.Runtimes.Logs;
 
-/// <summary>Records to the program's lines. Bytes are joined before they become text, so a character that was cut in two is whole.</summary>
+/// <summary>Records to the program's lines. Bytes are joined before they become text, so a character that was cut in two is whole.
+/// </summary>
 internal sealed class LogLines
 {
     /// <summary>Bytes of a line; a longer one comes in pieces, each but the last with <see cref="LogLine.Continues"/>.</summary>

@@ -16,8 +16,8 @@ internal enum LogPiece
     Ended,
 }
 
-/// <summary>One line of a log file, as conmon writes it (k8s-file) and ConsoleWriter too: TIME stdout|stderr P|F TEXT. An E instead of P or F
-/// is ours. What older versions wrote of VMs is TIME TEXT.</summary>
+/// <summary>One line of a log file, as conmon writes it (k8s-file) and ConsoleWriter too: TIME stdout|stderr P|F TEXT. An E instead of P
+/// or F is ours. What older versions wrote of VMs is TIME TEXT.</summary>
 internal readonly ref struct LogRecord
 {
     // 2026-11-28T17:04:45.123456789+00:00

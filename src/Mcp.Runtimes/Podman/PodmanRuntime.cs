@@ -69,7 +69,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
     }
 
-    /// <summary>Sees to it that podman answers, and that no part of a log is lost, until cancelled. Its service is replaced where the agent started it.</summary>
+    /// <summary>Sees to it that podman answers, and that no part of a log is lost, until cancelled. Its service is replaced where the agent
+    /// started it.</summary>
     /// <param name="replaced">Told why.</param>
     public Task KeepAsync(Action<string> replaced, CancellationToken ct) =>
         Task.WhenAll(new PodmanKeeper(_socket, _client).RunAsync(replaced, ct), _logs.KeepAsync(ct));

@@ -43,7 +43,9 @@ public sealed class LogTests(NodeFixture node) : IAsyncLifetime
         Assert.NotEqual(0, follow.ExitCode);
         Assert.Contains("cannot be reached", await follow.ErrorAsync(), StringComparison.Ordinal);
         node.StartAgent();
-        await NodeFixture.UntilAsync(async () => (await node.McpAsync("logs", _name)).Output.Contains("one 60", StringComparison.Ordinal), "it writes on");
+        await NodeFixture.UntilAsync(
+            async () => (await node.McpAsync("logs", _name)).Output.Contains("one 60", StringComparison.Ordinal),
+            "it writes on");
         AssertRuns((await LinesAsync(_name + "/web")).Where(l => l.StartsWith("one ", StringComparison.Ordinal)), "one");
     }
 
@@ -51,7 +53,9 @@ public sealed class LogTests(NodeFixture node) : IAsyncLifetime
     public async Task Former_generations_and_failed_deploys_are_read_after_their_containers_are_gone()
     {
         await DeployAsync("one");
-        await NodeFixture.UntilAsync(async () => (await LinesAsync(_name)).Any(l => l.EndsWith("one 5", StringComparison.Ordinal)), "it writes");
+        await NodeFixture.UntilAsync(
+            async () => (await LinesAsync(_name)).Any(l => l.EndsWith("one 5", StringComparison.Ordinal)),
+            "it writes");
         await DeployAsync("two");
         var failed = await node.McpAsync("deploy", node.Write(_name, $"""
             name = "{_name}"

@@ -45,7 +45,8 @@ public sealed class PodmanLogTests : LogContract
     {
         using var over = new CancellationTokenSource();
         var keeping = _runtime.KeepAsync(_ => { }, over.Token);
-        await RunAsync("for i in 0 1 2 3 4 5 6 7 8 9; do awk 'BEGIN { for (i = 0; i < 4000; i++) print \"x\" i \"0123456789012345678901234567890\" }'; "
+        await RunAsync("for i in 0 1 2 3 4 5 6 7 8 9; do "
+            + "awk 'BEGIN { for (i = 0; i < 4000; i++) print \"x\" i \"0123456789012345678901234567890\" }'; "
             + "echo part $i; sleep 0.3; done");
         await LinesAsync(new LogOptions(Follow: true, Tail: 0));
         var parts = (await LinesAsync(new LogOptions())).Select(l => l.Text).Where(t => t.StartsWith("part", StringComparison.Ordinal));

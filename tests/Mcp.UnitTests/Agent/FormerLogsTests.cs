@@ -9,7 +9,9 @@ public sealed class FormerLogsTests
 
     [Fact]
     public void Three_generations_stay_besides_those_that_are_there() =>
-        Assert.Equal(["a.web.3", "a.web.2", "a.web.1"], Gone(["a.web.6"], TimeSpan.FromDays(100), Enumerable.Range(1, 7).Select(g => $"a.web.{g}")));
+        Assert.Equal(
+            ["a.web.3", "a.web.2", "a.web.1"],
+            Gone(["a.web.6"], TimeSpan.FromDays(100), Enumerable.Range(1, 7).Select(g => $"a.web.{g}")));
 
     [Fact]
     public void Of_what_the_node_has_no_more_they_stay_for_a_day()

@@ -72,7 +72,8 @@ public sealed class LogStreamTests : IDisposable
     {
         await DeployAsync("v1");
         using var stop = new CancellationTokenSource();
-        var following = Stream.SendAsync(new LogsRequest { Service = "blog", Tail = -1, Follow = true }, new Collected(), stop.Token, default);
+        var asked = new LogsRequest { Service = "blog", Tail = -1, Follow = true };
+        var following = Stream.SendAsync(asked, new Collected(), stop.Token, default);
         await stop.CancelAsync();
         var e = await Assert.ThrowsAsync<McpException>(() => following);
         Assert.Equal(ErrorCode.AgentStopping, e.Code);

@@ -62,7 +62,8 @@ public sealed class ConsoleWriterTests : IDisposable
     private async Task<List<string>> LinesAsync()
     {
         var lines = new List<string>();
-        await foreach (var line in LogReader.ReadAsync(new LogFiles(_directory), new LogOptions(), _ => ValueTask.FromResult(false), default))
+        var files = new LogFiles(_directory);
+        await foreach (var line in LogReader.ReadAsync(files, new LogOptions(), _ => ValueTask.FromResult(false), default))
             lines.Add(line.Text);
         return lines;
     }

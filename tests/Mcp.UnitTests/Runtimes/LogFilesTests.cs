@@ -41,7 +41,8 @@ public sealed class LogFilesTests : IDisposable
     [Fact]
     public async Task What_older_versions_wrote_of_VMs_is_read_too()
     {
-        await File.WriteAllTextAsync(Files.File(1), "2026-11-28T17:04:45.1234567+00:00 listening on 8080\n2026-11-28T17:04:45.1234567+00:00 stdout is full\n");
+        const string at = "2026-11-28T17:04:45.1234567+00:00";
+        await File.WriteAllTextAsync(Files.File(1), $"{at} listening on 8080\n{at} stdout is full\n");
         Assert.Equal([(false, "listening on 8080"), (false, "stdout is full")], await LinesAsync());
     }
 
@@ -118,7 +119,8 @@ public sealed class LogFilesTests : IDisposable
         Write("stdout F ", "line 0"u8.ToArray());
         var following = Task.Run(async () =>
         {
-            await foreach (var line in LogReader.ReadAsync(Files, new LogOptions(Follow: true), _ => ValueTask.FromResult(Volatile.Read(ref writing)), default))
+            var options = new LogOptions(Follow: true);
+            await foreach (var line in LogReader.ReadAsync(Files, options, _ => ValueTask.FromResult(Volatile.Read(ref writing)), default))
             {
                 lock (seen)
                     seen.Add(line.Text);
@@ -188,7 +190,8 @@ public sealed class LogFilesTests : IDisposable
         Write("stdout F ", "o"u8.ToArray());
         Write("stdout F ", "three"u8.ToArray());
         Assert.Equal(["two", "three"], (await ReadAsync(new LogOptions(Tail: 2))).Select(l => l.Text));
-        Assert.Equal(["two"], (await ReadAsync(new LogOptions(Tail: 1) { Matches = t => t.Contains('w', StringComparison.Ordinal) })).Select(l => l.Text));
+        var withW = new LogOptions(Tail: 1) { Matches = t => t.Contains('w', StringComparison.Ordinal) };
+        Assert.Equal(["two"], (await ReadAsync(withW)).Select(l => l.Text));
         Assert.Empty(await ReadAsync(new LogOptions(Tail: 0)));
     }
 
