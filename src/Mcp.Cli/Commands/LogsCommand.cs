@@ -66,7 +66,7 @@ internal static class LogsCommand
                 true when asked.Length > 0 => throw Usage("--all goes with no service", "leave out one of them"),
                 true => await EveryAsync(pattern, agent, ct),
                 false when asked.Length == 0 => throw Usage("whose log?", "mcp logs SERVICE[/COMPONENT] ..., or mcp logs --all"),
-                false => [.. asked.Distinct().Select(t => Request(pattern, AgentCommand.Target(t)))],
+                false => Requests(pattern, asked),
             };
             if (requests.Count > MostTargets)
                 throw Usage($"{requests.Count} logs at once are too many", $"at most {MostTargets}");
@@ -109,6 +109,14 @@ internal static class LogsCommand
 
     private static Timestamp? Time(string option, string? text, DateTimeOffset now) =>
         text is null ? null : LogTimes.Parse(option, text, now, TimeZoneInfo.Local).ToTimestamp();
+
+    // A component is in the log of its service already.
+    private static List<LogsRequest> Requests(LogsRequest pattern, IEnumerable<string> asked)
+    {
+        var targets = asked.Select(AgentCommand.Target).Distinct().ToList();
+        var whole = targets.Where(t => t.Component.Length == 0).Select(t => t.Service).ToHashSet();
+        return [.. targets.Where(t => t.Component.Length == 0 || !whole.Contains(t.Service)).Select(t => Request(pattern, t))];
+    }
 
     private static LogsRequest Request(LogsRequest pattern, (string Service, string Component) target) =>
         new(pattern) { Service = target.Service, Component = target.Component };
