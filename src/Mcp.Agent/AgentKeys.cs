@@ -181,6 +181,10 @@ internal static class AgentKeys
             "podman's configuration.",
             "podman's own",
             "\"/etc/containers/containers.conf\"")
+        .Value(
+            "log_mb", new MebibytesKind(1, 1024),
+            p => p.LogBytes, (p, v) => p with { LogBytes = v },
+            "A container's log begins a new file at this size in MiB; three are kept.")
         .Value("pull_limit", s_pull, p => p.PullLimit, (p, v) => p with { PullLimit = v }, "Time for one pull.");
 
     private static readonly KeyTable<QemuOptions> s_qemu = new KeyTable<QemuOptions>("[qemu]", new QemuOptions("", []))

@@ -5,6 +5,7 @@ using Mcp.Agent.Edge;
 using Mcp.Agent.Edge.Certificates;
 using Mcp.Agent.Files;
 using Mcp.Agent.Images;
+using Mcp.Agent.Logs;
 using Mcp.Agent.Membership;
 using Mcp.Agent.Overview;
 using Mcp.Agent.Ports;
@@ -35,6 +36,7 @@ public sealed class AgentParts : IDisposable
     private readonly HealthProbe _probe = new();
     private readonly AlertCommand _alerts;
     private readonly DetachedLogs _logs;
+    private readonly LogKeeper _instanceLogs;
     private readonly ImagePulls _pulls;
     private readonly TimeProvider _time;
 
@@ -117,6 +119,7 @@ public sealed class AgentParts : IDisposable
         Resumer = new Resumer(deployer, undeployer, Registry.Operations, steady);
         Boot = new BootSequence(config.Boot.Sequence, Registry, reconciler, Restarts, gate);
         _logs = new DetachedLogs([config.ProxyLog, config.PodmanLog], time);
+        _instanceLogs = new LogKeeper(Registry.Components, guarded, time);
         _alerts = new AlertCommand(config.Alerts, config.Name.Text, Registry.Events);
     }
 
@@ -165,6 +168,7 @@ public sealed class AgentParts : IDisposable
             supervise.KeepAsync("disks", Node.Disks.RunAsync, ct),
             supervise.KeepAsync("images", Node.Images.RunAsync, ct),
             supervise.KeepAsync("logs of programs", _logs.RunAsync, ct),
+            supervise.KeepAsync("logs of instances", _instanceLogs.RunAsync, ct),
             supervise.KeepAsync("volumes", t => Node.Runtimes.Volumes.RunAsync(supervise.Log, _time, t), ct),
             supervise.KeepAsync("endings", Endings.RunAsync, ct));
     }

@@ -63,7 +63,15 @@ public interface IRuntime
     /// <exception cref="McpException">volume.unsure: the runtime does not answer.</exception>
     Task<IReadOnlyList<VolumeHolder>> HoldersAsync(CancellationToken ct);
 
+    /// <summary>What its program wrote, also of an instance that is gone, until it is forgotten. Followed, it ends when the instance has
+    /// ended and all is read.</summary>
     IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, CancellationToken ct);
+
+    /// <summary>The instances that have a log here, also those that are gone.</summary>
+    IReadOnlyList<InstanceLog> Logged();
+
+    /// <summary>Removes the log of an instance that is gone. Safe to repeat.</summary>
+    void ForgetLog(InstanceName name);
 
     /// <summary>Yields whenever an instance of mcp's may have changed; ends when the runtime goes away.</summary>
     IAsyncEnumerable<RuntimeEvent> WatchAsync(CancellationToken ct);
@@ -96,9 +104,32 @@ public abstract record RuntimeAvailability
     public sealed record Unusable(string Reason, string Hint) : RuntimeAvailability;
 }
 
-public sealed record LogLine(DateTimeOffset Time, bool Stderr, string Text);
+/// <param name="Time">When it, or its first piece, was written.</param>
+/// <param name="Text">Without its line feed. What is no UTF-8 is U+FFFD.</param>
+public sealed record LogLine(DateTimeOffset Time, bool Stderr, string Text)
+{
+    /// <summary>The line was too long, and goes on in the next of its stream.</summary>
+    public bool Continues { get; init; }
+}
 
-/// <param name="Tail">Last lines only; null: all.</param>
-public sealed record LogOptions(bool Follow = false, int? Tail = null, DateTimeOffset? Since = null);
+/// <param name="Written">When it was written to for the last time.</param>
+public sealed record InstanceLog(InstanceName Name, DateTimeOffset Written);
+
+/// <param name="Tail">Last lines only, of those that the others let through; null: all.</param>
+public sealed record LogOptions(bool Follow = false, int? Tail = null, DateTimeOffset? Since = null)
+{
+    /// <summary>Nothing later; one that is followed ends then.</summary>
+    public DateTimeOffset? Until { get; init; }
+
+    /// <summary>Only lines whose text it takes; null: all.</summary>
+    public Func<string, bool>? Matches { get; init; }
+
+    /// <summary>Asked of one that has ended and is followed: whether it may be started again, and is waited for. Null: it is not.</summary>
+    public Func<CancellationToken, ValueTask<bool>>? Stays { get; init; }
+
+    /// <summary>Whether a line is asked for.</summary>
+    public bool Takes(LogLine line) =>
+        !(line.Time < Since) && !(line.Time > Until) && (Matches is null || Matches(line.Text));
+}
 
 public sealed record RuntimeEvent(InstanceName Name, string What);

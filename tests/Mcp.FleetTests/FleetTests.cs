@@ -31,6 +31,10 @@ public class FleetTests(Fleet fleet)
         await fleet.McpOkAsync("deploy", fleet.Write("two", "v2"));
         Assert.Equal("hello from v2", await fleet.GetAsync("cedar", "two"));
         Assert.Contains("listening on 8080", await fleet.McpOkAsync("logs", "two"), StringComparison.Ordinal);
+        Assert.Contains("listening on 8080", await fleet.McpOkAsync("logs", "two/web", "--previous"), StringComparison.Ordinal);
+        var every = await fleet.McpOkAsync("logs", "--all", "--grep", "^listening");
+        foreach (var from in (string[])["core/web@alder", "one/web@beech", "three/web@beech", "two/web@cedar"])
+            Assert.Contains($"{from} | listening on 8080", every, StringComparison.Ordinal);
         Assert.Contains("cedar", await fleet.McpOkAsync("ps"), StringComparison.Ordinal);
         Assert.Contains("deploy.done", await fleet.McpOkAsync("events"), StringComparison.Ordinal);
 

@@ -176,7 +176,7 @@ internal sealed class AgentRpc(
     }
 
     public override Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context) =>
-        _logs.SendAsync(request, responseStream, context.CancellationToken);
+        _logs.SendAsync(request, responseStream, Stopping, context.CancellationToken);
 
     public override async Task Events(EventsRequest request, IServerStreamWriter<Event> responseStream, ServerCallContext context)
     {

@@ -64,6 +64,10 @@ public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard, NamedVolum
     public IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, CancellationToken ct) =>
         inner.LogsAsync(name, options, ct);
 
+    public IReadOnlyList<InstanceLog> Logged() => inner.Logged();
+
+    public void ForgetLog(InstanceName name) => inner.ForgetLog(name);
+
     public IAsyncEnumerable<RuntimeEvent> WatchAsync(CancellationToken ct) => inner.WatchAsync(ct);
 
     public Task<(int ExitCode, string Output)> ExecAsync(

@@ -64,7 +64,7 @@ internal sealed class Printer(Format format)
     }
 
     /// <summary>https://no-color.org</summary>
-    private static bool Colours() =>
+    public static bool Colours() =>
         !Console.IsOutputRedirected
             && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
             && Environment.GetEnvironmentVariable("TERM") is not (null or "dumb");

@@ -24,7 +24,8 @@ internal sealed class BoundedAnswers : Interceptor
 
     // Of one deploy: 50 a second for as long as one may take.
     private const int MostSteps = 100_000;
-    private const int LongestLogLine = 64 * 1024;
+    // As an agent sends it.
+    private const int LongestLogLine = 1024 * 1024;
 
     private static readonly ConcurrentDictionary<IMethod, IMethod> s_methods = new();
 

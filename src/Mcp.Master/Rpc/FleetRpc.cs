@@ -173,14 +173,25 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         return Task.FromResult(new ServiceReply { Definition = text, Revision = placed.Revision.ToWire() });
     }
 
-    public override Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context)
+    public override async Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context)
     {
         var home = Placed(request.Service).Seat;
-        return ForwardAsync(home, agent => agent.Logs(request, cancellationToken: context.CancellationToken).ResponseStream, async line =>
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        try
         {
-            line.Node = home.Text;
-            await responseStream.WriteAsync(line, context.CancellationToken);
-        }, context);
+            await ForwardAsync(home, agent => agent.Logs(request, cancellationToken: over.Token).ResponseStream, async line =>
+            {
+                line.Node = home.Text;
+                await responseStream.WriteAsync(line, context.CancellationToken);
+            }, context);
+        }
+        catch (McpException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            throw new McpException(
+                ErrorCode.AgentStopping,
+                "the master is stopping, and sends no more of the log",
+                "the service runs on; ask again when the master is back, or its node with --direct");
+        }
     }
 
     public override Task PullFile(PullFileRequest request, IServerStreamWriter<FileChunk> responseStream, ServerCallContext context) =>

@@ -93,6 +93,7 @@ public sealed record ErrorCode
     public static readonly ErrorCode JoinRoles = New("join.roles");
     public static readonly ErrorCode JoinToken = New("join.token");
     public static readonly ErrorCode JoinUsed = New("join.used");
+    public static readonly ErrorCode LogNone = New("log.none", ErrorStatus.NotFound);
     public static readonly ErrorCode LoginFile = New("login.file", ErrorStatus.InvalidArgument);
     public static readonly ErrorCode LoginMissing = New("login.missing", ErrorStatus.InvalidArgument);
     public static readonly ErrorCode MoveComponent = New("move.component");

@@ -13,11 +13,10 @@ internal static class CreateRequest
     public const string SpecLabel = "mcp.spec";
     public const string DefinitionLabel = "mcp.definition";
     public const string ImageLabel = "mcp.image";
-    private const long LogBytes = 10 * 1024 * 1024;
     private const long CpuPeriod = 100_000;
 
     /// <param name="nameless">Volumes without a name that the same instance had before it is made anew.</param>
-    public static LibpodCreate Of(InstanceSpec spec, IReadOnlyList<LibpodVolume>? nameless = null)
+    public static LibpodCreate Of(InstanceSpec spec, LibpodLog log, IReadOnlyList<LibpodVolume>? nameless = null)
     {
         var component = spec.Component;
         var host = component.Network == "host";
@@ -47,7 +46,7 @@ internal static class CreateRequest
             StopSignal = (int?)component.StopSignal,
             Hostname = host ? null : $"{component.Name}",
             Limits = Limits(component),
-            Log = new LibpodLog("k8s-file", LogBytes),
+            Log = log,
         };
     }
 

@@ -24,7 +24,10 @@ internal sealed record LibpodState(
     DateTimeOffset FinishedAt = default,
     int ConmonPid = 0);
 
-internal sealed record LibpodHostConfig(string? NetworkMode);
+internal sealed record LibpodHostConfig(string? NetworkMode, LibpodLogConfig? LogConfig = null);
+
+/// <param name="Path">Of the file that conmon writes.</param>
+internal sealed record LibpodLogConfig(string? Path);
 
 internal sealed record LibpodConfig(Dictionary<string, string>? Labels);
 
@@ -151,7 +154,12 @@ internal sealed record LibpodLimits(
     [property: JsonPropertyName("memory")] LibpodMemory? Memory,
     [property: JsonPropertyName("cpu")] LibpodCpu? Cpu);
 
-internal sealed record LibpodLog([property: JsonPropertyName("driver")] string Driver, [property: JsonPropertyName("size")] long Size);
+/// <param name="Path">Null: where podman keeps it.</param>
+/// <param name="Size">Bytes, at which conmon begins a new file.</param>
+internal sealed record LibpodLog(
+    [property: JsonPropertyName("driver")] string Driver,
+    [property: JsonPropertyName("path")] string? Path,
+    [property: JsonPropertyName("size")] long Size);
 
 internal sealed record LibpodCheck([property: JsonPropertyName("Test")] string[] Test);
 

@@ -1,62 +1,81 @@
-using System.Globalization;
 using System.Runtime.CompilerServices;
 using Mcp.Model.Names;
+using Mcp.Runtimes.Logs;
 
 namespace Mcp.Runtimes.Podman;
 
-/// <summary>A container's log, from podman.</summary>
-internal static class PodmanLogs
+/// <summary>Containers' logs: conmon's own files (k8s-file), read here. podman's API joins and counts parts of lines wrongly, and ends
+/// before the last lines. At its size conmon begins a new file under the same name, and the old one would be gone; so each file gets a name
+/// of its own as soon as it is seen. conmon: src/ctr_logging.c, write_k8s_log and reopen_k8s_file.</summary>
+internal sealed class PodmanLogs(LibpodClient client, PodmanOptions options)
 {
-    public static async IAsyncEnumerable<LogLine> ReadAsync(
-        LibpodClient client,
-        InstanceName name,
-        LogOptions options,
-        [EnumeratorCancellation] CancellationToken ct)
+    private const string Driver = "k8s-file";
+    private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(200);
+    private readonly LogStore? _store = options.Logs.Length > 0 ? new LogStore(options.Logs) : null;
+
+    /// <summary>Sees to it that a new container finds a place for its log, which goes on where one of this name had one before.</summary>
+    public LibpodLog Begin(InstanceName name)
     {
-        // Whoever wants only the tail has seen nothing of what was before.
-        var last = options.Tail is null ? options.Since ?? DateTimeOffset.MinValue : TimeProvider.System.GetUtcNow();
-        await foreach (var line in OnceAsync(client, name, options, ct))
-        {
-            last = line.Time;
+        var files = _store?.Live(name);
+        files?.Create();
+        files?.EndRun(TimeProvider.System.GetUtcNow(), options.LogBytes);
+        return new LibpodLog(Driver, files?.Live, options.LogBytes);
+    }
+
+    /// <summary>The same for one that is started again. Of one that runs nothing is touched.</summary>
+    public async Task BeginAgainAsync(InstanceName name, CancellationToken ct)
+    {
+        var container = await LookAsync(name, ct);
+        if (container is not null && !await new ConmonWatch(options, LookAsync, name, container).IsWritingAsync(ct))
+            FilesOf(name, container)?.EndRun(TimeProvider.System.GetUtcNow(), options.LogBytes);
+    }
+
+    public async IAsyncEnumerable<LogLine> ReadAsync(InstanceName name, LogOptions asked, [EnumeratorCancellation] CancellationToken ct)
+    {
+        var container = await PodmanFaults.ToldAsync($"cannot look for the log of {name}", () => LookAsync(name, ct));
+        if (FilesOf(name, container) is not { } files)
+            yield break;
+        var watch = new ConmonWatch(options, LookAsync, name, container);
+        await foreach (var line in LogReader.ReadAsync(files, asked, watch.IsWritingAsync, ct))
             yield return line;
-        }
-
-        // podman stops following when the container ends, sometimes before it has sent the last lines.
-        if (options.Follow && await IsThereAsync(client, name, ct))
-        {
-            await foreach (var line in OnceAsync(client, name, new LogOptions(Since: last), ct))
-            {
-                if (line.Time > last)
-                    yield return line;
-            }
-        }
     }
 
-    private static async IAsyncEnumerable<LogLine> OnceAsync(
-        LibpodClient client,
-        InstanceName name,
-        LogOptions options,
-        [EnumeratorCancellation] CancellationToken ct)
+    public IReadOnlyList<InstanceLog> All() => _store?.All() ?? [];
+
+    public void Forget(InstanceName name) => _store?.Forget(name);
+
+    /// <summary>Gives every new file its name, until cancelled.</summary>
+    public async Task KeepAsync(CancellationToken ct)
     {
-        var follow = options.Follow ? "true" : "false";
-        var tail = options.Tail?.ToString(CultureInfo.InvariantCulture) ?? "all";
-        var query = $"?stdout=true&stderr=true&timestamps=true&follow={follow}&tail={tail}";
-        if (options.Since is { } since && since > DateTimeOffset.UnixEpoch)
-            query += $"&since={since.ToUnixTimeSeconds()}";
-        var path = $"/containers/{name}/logs{query}";
-        using var response = await PodmanFaults.ToldAsync(
-            $"cannot read the log of {name}", () => client.StreamAsync(HttpMethod.Get, path, ct));
-        await using var stream = await response.Content.ReadAsStreamAsync(ct);
-        await foreach (var (stderr, text) in LibpodStreams.FramesAsync(stream, ct))
+        using var clock = new PeriodicTimer(s_look);
+        while (_store is not null && await clock.WaitForNextTickAsync(ct))
         {
-            var line = LibpodStreams.Stamped(stderr, text);
-            if (options.Since is null || line.Time >= options.Since)
-                yield return line;
+            foreach (var log in _store.All())
+                Take(_store.Live(log.Name));
         }
     }
 
-    private static async Task<bool> IsThereAsync(LibpodClient client, InstanceName name, CancellationToken ct) =>
-        await PodmanFaults.ToldAsync(
-            $"cannot look at {name}",
-            () => client.GetAsync($"/containers/{name}/json", LibpodJson.Default.LibpodContainer, ct)) is not null;
+    private static void Take(LogFiles files)
+    {
+        try
+        {
+            files.Take();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The disk is full, or the log was just forgotten: the next look tries again.
+        }
+    }
+
+    // What an older version made has its log with podman. On the same file system, as names of files must be.
+    private LogFiles? FilesOf(InstanceName name, LibpodContainer? container)
+    {
+        var own = _store?.Live(name);
+        return container?.HostConfig?.LogConfig?.Path is { Length: > 0 } path && path != own?.Live
+            ? new LogFiles(Path.Combine(Path.GetDirectoryName(path)!, "mcp-log"), path)
+            : own;
+    }
+
+    private Task<LibpodContainer?> LookAsync(InstanceName name, CancellationToken ct) =>
+        client.GetAsync($"/containers/{name}/json", LibpodJson.Default.LibpodContainer, ct);
 }

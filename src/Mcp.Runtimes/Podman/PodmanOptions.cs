@@ -18,16 +18,27 @@ public sealed record PodmanOptions
     /// <summary>A containers.conf for podman; null: podman's default.</summary>
     public string? ContainersConf { get; init; }
 
+    /// <summary>Directory of the containers' logs; empty: podman keeps them, and removes them with the containers.</summary>
+    public string Logs { get; init; } = "";
+
+    /// <summary>A file of a log is closed at this size; the newest <see cref="Runtimes.Logs.LogFiles.Kept"/> of them are kept.</summary>
+    public long LogBytes { get; init; } = 10 * 1024 * 1024;
+
     /// <summary>Time for one pull.</summary>
     public TimeSpan PullLimit { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>Program and arguments before podman's, that start it detached from this process and its terminal.</summary>
     public IReadOnlyList<string> Launcher { get; init; } = ["setsid"];
 
-    /// <summary>With the socket of a service of its own, where nobody else serves one.</summary>
+    /// <summary>With the socket of a service of its own, where nobody else serves one, and the containers' logs.</summary>
     /// <param name="state">The agent's directory.</param>
     public PodmanOptions In(string state, IReadOnlyList<string> launcher) =>
-        this with { Socket = StartService ? Path.Combine(state, "podman.sock") : Socket, Launcher = launcher };
+        this with
+        {
+            Socket = StartService ? Path.Combine(state, "podman.sock") : Socket,
+            Launcher = launcher,
+            Logs = Path.Combine(state, "logs", "podman"),
+        };
 
     public IReadOnlyList<string> ServiceArguments()
     {

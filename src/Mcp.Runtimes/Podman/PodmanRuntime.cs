@@ -30,6 +30,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     private readonly PodmanChecks _checks;
     private readonly PodmanImages _images;
     private readonly PodmanExec _exec;
+    private readonly PodmanLogs _logs;
     private bool _isSwept;
 
     public PodmanRuntime(PodmanOptions options)
@@ -42,6 +43,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         _checks = new PodmanChecks(_client, _store);
         _images = new PodmanImages(_client, options.PullLimit);
         _exec = new PodmanExec(_client);
+        _logs = new PodmanLogs(_client, options);
         Stock = new PodmanStock(_client, _store);
         LocalImages = new LocalImages(_images.IdAsync, _images.ExportAsync, _images.LookAsync);
     }
@@ -69,12 +71,13 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
     }
 
-    /// <summary>Sees to it that podman answers, until cancelled. Its service is replaced where the agent started it.</summary>
+    /// <summary>Sees to it that podman answers, and that no part of a log is lost, until cancelled. Its service is replaced where the agent
+    /// started it.</summary>
     /// <param name="replaced">Told why.</param>
     public async Task KeepAsync(Action<string> replaced, CancellationToken ct)
     {
         await _store.LearnAsync(ct);
-        await new PodmanKeeper(_socket, _client).RunAsync(replaced, ct);
+        await Task.WhenAll(new PodmanKeeper(_socket, _client).RunAsync(replaced, ct), _logs.KeepAsync(ct));
     }
 
     public Task<string> PullAsync(ImageReference image, ImageWish wish, IProgress<string>? progress, CancellationToken ct) =>
@@ -98,7 +101,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
             await RemoveAsync(spec.Name, keepsVolumes: true, ct);
         try
         {
-            var request = CreateRequest.Of(spec, nameless);
+            var request = CreateRequest.Of(spec, _logs.Begin(spec.Name), nameless);
             await _client.PostAsync("/containers/create", request, LibpodJson.Default.LibpodCreate, s_startLimit, ct);
             await _client.CallAsync(HttpMethod.Post, $"/containers/{spec.Name}/start", s_startLimit, ct, HttpStatusCode.NotModified);
         }
@@ -135,6 +138,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     {
         try
         {
+            await _logs.BeginAgainAsync(name, ct);
             await _client.CallAsync(HttpMethod.Post, $"/containers/{name}/start", s_startLimit, ct, HttpStatusCode.NotModified);
         }
         catch (LibpodException e) when (e.Status != 0)
@@ -257,7 +261,11 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     public Task<IReadOnlyList<VolumeHolder>> HoldersAsync(CancellationToken ct) => PodmanHolders.AskAsync(_client, ct);
 
     public IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, CancellationToken ct) =>
-        PodmanLogs.ReadAsync(_client, name, options, ct);
+        _logs.ReadAsync(name, options, ct);
+
+    public IReadOnlyList<InstanceLog> Logged() => _logs.All();
+
+    public void ForgetLog(InstanceName name) => _logs.Forget(name);
 
     public async IAsyncEnumerable<RuntimeEvent> WatchAsync([EnumeratorCancellation] CancellationToken ct)
     {

@@ -1,14 +1,13 @@
-using System.Globalization;
-using System.Text;
+using Mcp.Runtimes.Logs;
 
 namespace Mcp.Runtimes.Qemu;
 
-/// <summary>Bytes of a serial line to the files that ConsoleLog reads, stamped and capped.</summary>
+/// <summary>Bytes of a serial line to the files of a log, stamped and capped.</summary>
 internal sealed class ConsoleWriter : IDisposable
 {
-    // A line without end is cut into pieces.
-    private const int MaxLine = 16 * 1024;
-    private readonly string _directory;
+    // Of a line that goes on in the next record.
+    private const int LongestRecord = 16 * 1024;
+    private readonly LogFiles _files;
     private readonly VmRecord _vm;
     private readonly TimeProvider _time;
     private readonly List<byte> _line = [];
@@ -17,19 +16,23 @@ internal sealed class ConsoleWriter : IDisposable
 
     public ConsoleWriter(string directory, VmRecord vm, TimeProvider time)
     {
-        (_directory, _vm, _time) = (directory, vm, time);
-        _number = ConsoleLog.Numbers(directory).LastOrDefault(1);
+        (_files, _vm, _time) = (new LogFiles(directory), vm, time);
+        _files.Create();
+        _number = Math.Max(1, _files.Newest());
         _file = Open();
+        LogFiles.End(_file, time.GetUtcNow());
     }
 
     public void Write(ReadOnlySpan<byte> bytes)
     {
         foreach (var b in bytes)
         {
-            if (b == '\n' || _line.Count == MaxLine)
-                End();
-            if (b is not ((byte)'\n' or (byte)'\r'))
+            if (b == '\n')
+                EndLine();
+            else
                 _line.Add(b);
+            if (_line.Count == LongestRecord)
+                Put(LogPiece.Part);
         }
 
         _file.Flush();
@@ -39,17 +42,24 @@ internal sealed class ConsoleWriter : IDisposable
     public void Dispose()
     {
         if (_line.Count > 0)
-            End();
+            EndLine();
         _file.Dispose();
     }
 
-    private void End()
+    // A terminal ends a line with CR LF.
+    private void EndLine()
     {
-        var text = Encoding.UTF8.GetString([.. _line]);
-        _line.Clear();
+        while (_line is [.., (byte)'\r'])
+            _line.RemoveAt(_line.Count - 1);
+        Put(LogPiece.Last);
+    }
+
+    private void Put(LogPiece piece)
+    {
         if (_file.Length >= _vm.ConsoleBytes)
             Next();
-        _file.Write(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{_time.GetUtcNow():O} {text}\n")));
+        _file.Write([.. LogRecord.Head(_time.GetUtcNow(), piece), .. _line, (byte)'\n']);
+        _line.Clear();
     }
 
     private void Next()
@@ -57,15 +67,14 @@ internal sealed class ConsoleWriter : IDisposable
         _file.Dispose();
         _number++;
         _file = Open();
-        foreach (var old in ConsoleLog.Numbers(_directory).Where(n => n <= _number - _vm.ConsoleFiles))
-            File.Delete(ConsoleLog.File(_directory, old));
+        _files.Prune(_number, _vm.ConsoleFiles);
     }
 
     private FileStream Open() =>
-        new(ConsoleLog.File(_directory, _number), new FileStreamOptions
+        new(_files.File(_number), new FileStreamOptions
         {
-            Mode = FileMode.Append,
-            Access = FileAccess.Write,
+            Mode = FileMode.OpenOrCreate,
+            Access = FileAccess.ReadWrite,
             Share = FileShare.ReadWrite | FileShare.Delete,
             UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
         });

@@ -46,6 +46,9 @@ public sealed record QemuOptions(string State, IReadOnlyList<string> Launcher)
 
     public string Vms => Path.Combine(State, "vms");
 
+    /// <summary>Of the logs of each kind, which stay when VMs go.</summary>
+    public string Logs => Path.Combine(State, "logs");
+
     /// <summary>What guests of one kind share: kernels and their first file systems.</summary>
     public string Guests => Path.Combine(State, "guests");
 

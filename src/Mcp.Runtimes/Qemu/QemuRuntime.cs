@@ -7,6 +7,7 @@ using Mcp.Model.Instances;
 using Mcp.Model.Names;
 using Mcp.Model.Revisions;
 using Mcp.Runtimes.Images;
+using Mcp.Runtimes.Logs;
 using Mcp.Runtimes.Qemu.Accel;
 using Mcp.Runtimes.Qemu.Control;
 using Mcp.Runtimes.Qemu.Guests;
@@ -32,6 +33,7 @@ public sealed class QemuRuntime : IRuntime
     private readonly GuestQuestions _questions = new();
     private readonly Accelerator _accelerator;
     private readonly ImageStore _images;
+    private readonly LogStore _logs;
     private readonly string _vms;
 
     private QemuRuntime(QemuOptions options, IsolatedBridge bridge, Accelerator accelerator, IGuest guest, LocalImages? local)
@@ -39,6 +41,7 @@ public sealed class QemuRuntime : IRuntime
         (_options, _bridge, _accelerator, _guest) = (options, bridge, accelerator, guest);
         _images = new ImageStore(options.Images, new RegistryCredentials(options.AuthFile), options.ImageLimits, local);
         _vms = Path.Combine(options.Vms, Name);
+        _logs = new LogStore(Path.Combine(options.Logs, Name));
         VmDirectory.Sweep(_vms);
         _images.Sweep();
     }
@@ -134,6 +137,7 @@ public sealed class QemuRuntime : IRuntime
                 Check = boot.Channel > 0 ? image.Check : null,
                 Own = boot.Own,
                 Limits = VmLimits.Of(memory, Vm.Cpus(spec)),
+                Log = _logs.Of(spec.Name).Directory,
                 ConsoleBytes = _options.ConsoleBytes,
                 ConsoleFiles = _options.ConsoleFiles,
                 User = user,
@@ -280,8 +284,13 @@ public sealed class QemuRuntime : IRuntime
     public IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, CancellationToken ct)
     {
         var vm = Directory(name);
-        return ConsoleLog.ReadAsync(vm.Path, options, () => vm.Keeper() is not null, ct);
+        var files = vm.Record is { Log: null } ? new LogFiles(vm.Path) : _logs.Of(name);
+        return LogReader.ReadAsync(files, options, _ => ValueTask.FromResult(vm.Keeper() is not null), ct);
     }
+
+    public IReadOnlyList<InstanceLog> Logged() => _logs.All();
+
+    public void ForgetLog(InstanceName name) => _logs.Forget(name);
 
     public async IAsyncEnumerable<RuntimeEvent> WatchAsync([EnumeratorCancellation] CancellationToken ct)
     {

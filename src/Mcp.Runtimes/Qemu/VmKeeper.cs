@@ -127,7 +127,7 @@ public static class VmKeeper
             FollowAsync(vm.Machine, why => reason = why, over.Token),
             ErrorsAsync(qemu.StandardError, text => errors = text, over.Token));
         var serving = ServeAsync(volumes, qemu, over.Token);
-        var console = new Thread(() => Console(qemu.StandardOutput.BaseStream, vm.Path, record, time));
+        var console = new Thread(() => Console(qemu.StandardOutput.BaseStream, record.Log ?? vm.Path, record, time));
         console.Start();
         qemu.WaitForExit();
         console.Join();

@@ -50,6 +50,9 @@ internal sealed record VmRecord
 
     public required VmLimits Limits { get; init; }
 
+    /// <summary>Directory of its log, which stays when it is removed; null: its own, as versions before wrote it.</summary>
+    public string? Log { get; init; }
+
     public required long ConsoleBytes { get; init; }
 
     public required int ConsoleFiles { get; init; }

@@ -59,6 +59,8 @@ public sealed partial class PrintedTests(NodeFixture node) : IAsyncLifetime
         await SayAsync("plan", good);
         await SayAsync("deploy", good, "--plan", "0123456789abcdef");
         await SayAsync("deploy", good);
+        await SayAsync("logs", "blog", "--grep", "^listening");
+        await SayAsync("logs", "blog/web", "blog", "--grep", "^listening", "--previous");
         await SayAsync("stop", "blog");
         await SayAsync("status");
         await SayAsync("start", "blog/web");
@@ -152,6 +154,10 @@ public sealed partial class PrintedTests(NodeFixture node) : IAsyncLifetime
             await SayAsync(command, "nothing");
         foreach (var command in (string[])["undeploy", "stop", "status", "logs"])
             await SayAsync(command, "Not A Name");
+        await SayAsync("logs");
+        foreach (var wrong in (string[])["--all", "--since yesterday", "--until 2026-13-01", "--grep (", "-p 0", "-p 1 -f"])
+            await SayAsync(["logs", "nothing", .. wrong.Split(' ')]);
+        await SayAsync("logs", "--previous", "nothing");
         await SayAsync("pull", "nothing", "file", "-");
         await SayAsync("push", "nothing", Path.Combine(_agent.Root, "missing"), "file");
         await SayAsync("push", "nothing", Write("page.html", "a page\n"), "../file");

@@ -21,6 +21,7 @@ public sealed class PodmanRuntimeTests : RuntimeContract
             Socket = Path.Combine(node.State, "podman.sock"),
             StartService = false,
             PullLimit = TimeSpan.FromSeconds(20),
+            Logs = Path.Combine(node.State, "contract-logs"),
         });
     }
 

@@ -34,7 +34,7 @@ public sealed class VmFaultTests(NodeFixture node, VmHost host) : VmTest(node, h
     public async Task A_guest_that_fills_its_console_stays_within_the_cap()
     {
         await RunAsync(Host.Microvms, "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done");
-        var directory = Host.DirectoryOf(Host.Microvms, Name);
+        var directory = Path.Combine(Host.Options.Logs, Host.Microvms.Name, Name.ToString());
         // Far enough to have thrown the first files away.
         await NodeFixture.UntilAsync(
             () => Task.FromResult(File.Exists(Path.Combine(directory, "console.5.log"))),

@@ -28,6 +28,7 @@ public abstract class RuntimeContract : IAsyncLifetime
     {
         GC.SuppressFinalize(this);
         await Runtime.RemoveAsync(_name, CancellationToken.None);
+        Runtime.ForgetLog(_name);
     }
 
     [Fact]
@@ -141,6 +142,11 @@ public abstract class RuntimeContract : IAsyncLifetime
         Assert.All(all, l => Assert.InRange(l.Time, before.AddSeconds(-1), TimeProvider.System.GetUtcNow().AddSeconds(1)));
         Assert.Equal(all[^1], Assert.Single(await LinesAsync(new LogOptions(Tail: 1))));
         Assert.Empty(await LinesAsync(new LogOptions(Since: TimeProvider.System.GetUtcNow().AddMinutes(1))));
+        Assert.Empty(await LinesAsync(new LogOptions { Until = before.AddMinutes(-1) }));
+        Assert.Equal(all, await LinesAsync(new LogOptions { Until = TimeProvider.System.GetUtcNow().AddMinutes(1) }));
+        var listening = all.Where(l => l.Text.Contains("listening", StringComparison.Ordinal)).ToList();
+        var found = await LinesAsync(new LogOptions(Tail: 100) { Matches = t => t.Contains("listening", StringComparison.Ordinal) });
+        Assert.Equal(listening, found);
     }
 
     [Fact]
@@ -151,6 +157,41 @@ public abstract class RuntimeContract : IAsyncLifetime
         var following = LinesAsync(new LogOptions(Follow: true));
         await Runtime.StopAsync(_name, s_grace, default);
         Assert.Contains(await following, l => l.Text.Contains("stopping", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Its_log_stays_when_it_is_removed_until_it_is_forgotten()
+    {
+        await RunAsync();
+        await ListeningAsync();
+        await Runtime.StopAsync(_name, s_grace, default);
+        var before = await LinesAsync(new LogOptions());
+        await Runtime.RemoveAsync(_name, default);
+        Assert.Equal(before, await LinesAsync(new LogOptions()));
+        var logged = Assert.Single(Runtime.Logged(), l => l.Name == _name);
+        Assert.InRange(logged.Written, before[0].Time.AddSeconds(-1), TimeProvider.System.GetUtcNow().AddSeconds(1));
+        Runtime.ForgetLog(_name);
+        Runtime.ForgetLog(_name);
+        Assert.DoesNotContain(Runtime.Logged(), l => l.Name == _name);
+        Assert.Empty(await LinesAsync(new LogOptions()));
+    }
+
+    [Fact]
+    public async Task Followed_over_a_restart_each_line_comes_once()
+    {
+        await RunAsync();
+        await ListeningAsync();
+        var stays = true;
+        var following = LinesAsync(new LogOptions(Follow: true) { Stays = _ => ValueTask.FromResult(Volatile.Read(ref stays)) });
+        await Runtime.StopAsync(_name, s_grace, default);
+        await Runtime.StartAsync(_name, default);
+        while ((await LinesAsync(new LogOptions())).Count(l => l.Text.Contains("listening on 8080", StringComparison.Ordinal)) < 2)
+            await Task.Delay(20);
+        await Runtime.StopAsync(_name, s_grace, default);
+        Volatile.Write(ref stays, false);
+        var lines = await following;
+        Assert.Equal(await LinesAsync(new LogOptions()), lines);
+        Assert.Equal(2, lines.Count(l => l.Text.Contains("stopping", StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -17,6 +17,7 @@ namespace Mcp.TestKit.Fakes;
 public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
 {
     private readonly ConcurrentDictionary<InstanceName, Instance> _instances = new();
+    private readonly ConcurrentDictionary<InstanceName, ConcurrentQueue<LogLine>> _logs = new();
     private readonly ConcurrentDictionary<string, string> _pulled = new();
     private readonly Channel<RuntimeEvent> _events = Channel.CreateUnbounded<RuntimeEvent>();
 
@@ -105,7 +106,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
 
         Remove(spec.Name);
         MadeOf[spec.Name] = spec.KeptImage;
-        var instance = new Instance(spec, time, () => Sick.Contains(spec.Name.Component.Text));
+        var instance = new Instance(spec, time, () => Sick.Contains(spec.Name.Component.Text), _logs.GetOrAdd(spec.Name, _ => new()));
         instance.Start();
         _instances[spec.Name] = instance;
         Crash(instance);
@@ -178,13 +179,33 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
 
     public async IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, [EnumeratorCancellation] CancellationToken ct)
     {
-        var instance = _instances.GetValueOrDefault(name);
-        while (options.Follow && instance?.State == InstanceState.Running)
-            await Task.Delay(10, ct);
-        var lines = instance?.Lines.Where(l => options.Since is null || l.Time >= options.Since).ToList() ?? [];
-        foreach (var line in lines.TakeLast(options.Tail ?? lines.Count))
+        var log = _logs.GetValueOrDefault(name) ?? new ConcurrentQueue<LogLine>();
+        var first = log.ToList();
+        var chosen = first.Where(options.Takes).ToList();
+        foreach (var line in chosen.TakeLast(options.Tail ?? chosen.Count))
             yield return line;
+        for (var read = first.Count; options.Follow;)
+        {
+            var writing = _instances.GetValueOrDefault(name)?.State == InstanceState.Running
+                || (options.Stays is not null && await options.Stays(ct));
+            var more = log.Skip(read).ToList();
+            read += more.Count;
+            foreach (var line in more.Where(options.Takes))
+                yield return line;
+            if (!writing)
+                yield break;
+            await Task.Delay(10, ct);
+        }
     }
+
+    public IReadOnlyList<InstanceLog> Logged() =>
+        [.. _logs.Select(l => new InstanceLog(l.Key, l.Value.LastOrDefault()?.Time ?? time.GetUtcNow()))];
+
+    public void ForgetLog(InstanceName name) => _logs.TryRemove(name, out _);
+
+    /// <summary>The instance's program writes a line.</summary>
+    public void Say(InstanceName name, string text, bool stderr = false) =>
+        _logs[name].Enqueue(new LogLine(time.GetUtcNow(), stderr, text));
 
     public IAsyncEnumerable<RuntimeEvent> WatchAsync(CancellationToken ct) => _events.Reader.ReadAllAsync(ct);
 
@@ -239,7 +260,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
 
     private void Happened(InstanceName name, string what) => _events.Writer.TryWrite(new RuntimeEvent(name, what));
 
-    private sealed class Instance(InstanceSpec spec, TimeProvider time, Func<bool> isSick)
+    private sealed class Instance(InstanceSpec spec, TimeProvider time, Func<bool> isSick, ConcurrentQueue<LogLine> lines)
     {
         private readonly List<TcpListener> _listeners = [];
         private int? _exitCode;
@@ -249,8 +270,6 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
 
         public InstanceState State { get; private set; } = InstanceState.Exited;
 
-        public ConcurrentQueue<LogLine> Lines { get; } = new();
-
         public void Start()
         {
             if (State == InstanceState.Running)
@@ -258,7 +277,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
             foreach (var port in spec.Ports)
                 Listen(port);
             (State, _exitCode, _started) = (InstanceState.Running, null, time.GetUtcNow());
-            Lines.Enqueue(new LogLine(time.GetUtcNow(), false, $"listening on {spec.Env.GetValueOrDefault("PORT")}"));
+            lines.Enqueue(new LogLine(time.GetUtcNow(), false, $"listening on {spec.Env.GetValueOrDefault("PORT")}"));
         }
 
         public void End(int exitCode)
@@ -266,7 +285,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
             if (State != InstanceState.Running)
                 return;
             Close();
-            Lines.Enqueue(new LogLine(time.GetUtcNow(), false, "stopping"));
+            lines.Enqueue(new LogLine(time.GetUtcNow(), false, "stopping"));
             (State, _exitCode) = (InstanceState.Exited, exitCode);
         }
 

@@ -85,6 +85,8 @@ internal sealed class World : IDisposable
 
     public NamedVolumes NamedVolumes => _parts.Node.Runtimes.Volumes;
 
+    public RuntimeSet Runtimes => _parts.Node.Runtimes;
+
     public NodeImages Images => _parts.Node.Images;
 
     public NodeDisks Disks => _parts.Node.Disks;

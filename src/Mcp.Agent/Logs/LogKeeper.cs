@@ -1,0 +1,38 @@
+using Mcp.Agent.Deploy;
+using Mcp.Agent.Registry;
+using Mcp.Daemon.Lifecycle;
+using Mcp.Model.Errors;
+using Mcp.Model.Instances;
+using Mcp.Model.Names;
+
+namespace Mcp.Agent.Logs;
+
+/// <summary>Removes the logs of instances that are gone, when their time has come: see <see cref="FormerLogs"/>. A log lies in its place
+/// from its first line on and is never copied, so nothing that happens between two steps loses or doubles a line.</summary>
+internal sealed class LogKeeper(ComponentsTable components, RuntimeSet runtimes, TimeProvider time)
+{
+    private static readonly TimeSpan s_look = TimeSpan.FromSeconds(30);
+
+    /// <summary>Until cancelled.</summary>
+    public Task RunAsync(CancellationToken ct) => Supervise.EachAsync(s_look, LookAsync, time, ct);
+
+    public async Task LookAsync(CancellationToken ct)
+    {
+        // Before asking what is there: what comes meanwhile is not among them.
+        var logged = runtimes.All.SelectMany(r => r.Logged().Select(l => (Runtime: r, Log: l))).ToList();
+        var there = new HashSet<InstanceName>(components.List().Select(c => c.Instance));
+        try
+        {
+            there.UnionWith((await runtimes.ListAsync(ct)).Select(i => i.Name));
+        }
+        catch (McpException)
+        {
+            // A runtime does not say what it has.
+            return;
+        }
+
+        var gone = FormerLogs.Gone(logged.Select(l => (l.Log.Name, l.Log.Written)).Distinct(), there, time.GetUtcNow()).ToHashSet();
+        foreach (var (runtime, log) in logged.Where(l => gone.Contains(l.Log.Name)))
+            runtime.ForgetLog(log.Name);
+    }
+}

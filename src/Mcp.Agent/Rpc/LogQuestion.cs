@@ -1,0 +1,49 @@
+using System.Text.RegularExpressions;
+using Mcp.Model.Errors;
+using Mcp.Model.Names;
+using Mcp.Protocol.V1;
+using Mcp.Runtimes;
+
+namespace Mcp.Agent.Rpc;
+
+/// <summary>Which lines a client asks for.</summary>
+internal static class LogQuestion
+{
+    private const int LongestPattern = 1000;
+
+    // A line has at most a MiB, and this kind of expression takes time in proportion to it.
+    private static readonly TimeSpan s_matchLimit = TimeSpan.FromSeconds(1);
+
+    /// <exception cref="McpException">usage: the expression is none, or previous is negative or goes with follow.</exception>
+    public static LogOptions Of(LogsRequest request)
+    {
+        if (request.Previous < 0)
+            throw Wrong($"{request.Previous} generations before are none", "1 is the generation before the one that serves");
+        if (request.Previous > 0 && request.Follow)
+            throw Wrong("the log of a former generation cannot be followed", "leave out --follow or --previous");
+        return new LogOptions(request.Follow, request.Tail < 0 ? null : request.Tail, request.Since?.ToDateTimeOffset())
+        {
+            Until = request.Until?.ToDateTimeOffset(),
+            Matches = request.Grep.Length == 0 ? null : Matching(request.Grep),
+        };
+    }
+
+    private static Func<string, bool> Matching(string pattern)
+    {
+        const string allowed = "a regular expression of .NET, up to 1000 characters, without look-around and back-references; "
+            + "\\ takes the meaning from . * + ? ( ) [ { | ^ $";
+        if (pattern.Length > LongestPattern)
+            throw Wrong($"the expression has {pattern.Length} characters", allowed);
+        try
+        {
+            var regex = new Regex(pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, s_matchLimit);
+            return regex.IsMatch;
+        }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException)
+        {
+            throw Wrong($"'{Label.Clip(pattern)}' is not an expression that lines can be searched for: {e.Message}", allowed);
+        }
+    }
+
+    private static McpException Wrong(string what, string hint) => new(ErrorCode.Usage, what, hint);
+}
