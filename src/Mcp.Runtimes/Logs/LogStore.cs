@@ -7,6 +7,20 @@ internal sealed class LogStore(string root)
 {
     private const string LiveName = "live.log";
 
+    /// <summary>Whose logs there are, without a look into them: somebody asks for it every moment.</summary>
+    public IReadOnlyList<InstanceName> Names()
+    {
+        try
+        {
+            return [.. Directory.EnumerateDirectories(root).Select(NameOf).OfType<InstanceName>()];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The next look tells.
+            return [];
+        }
+    }
+
     public IReadOnlyList<InstanceLog> All()
     {
         try
@@ -38,9 +52,11 @@ internal sealed class LogStore(string root)
         }
     }
 
-    private static InstanceLog? Log(string directory) => InstanceName.TryParse(Path.GetFileName(directory), out var name)
-        ? new InstanceLog(name, LastWritten(directory))
-        : null;
+    private static InstanceName? NameOf(string directory) =>
+        InstanceName.TryParse(Path.GetFileName(directory), out var name) ? name : null;
+
+    private static InstanceLog? Log(string directory) =>
+        NameOf(directory) is { } name ? new InstanceLog(name, LastWritten(directory)) : null;
 
     private static DateTimeOffset LastWritten(string directory) =>
         new DirectoryInfo(directory).EnumerateFiles().Select(f => f.LastWriteTimeUtc)

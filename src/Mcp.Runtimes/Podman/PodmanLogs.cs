@@ -50,8 +50,8 @@ internal sealed class PodmanLogs(LibpodClient client, PodmanOptions options)
         using var clock = new PeriodicTimer(s_look);
         while (_store is not null && await clock.WaitForNextTickAsync(ct))
         {
-            foreach (var log in _store.All())
-                Take(_store.Live(log.Name));
+            foreach (var name in _store.Names())
+                Take(_store.Live(name));
         }
     }
 
