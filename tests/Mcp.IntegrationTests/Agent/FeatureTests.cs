@@ -320,7 +320,7 @@ public class FeatureTests(NodeFixture node)
         NodeFixture.Succeeded(await node.McpAsync("deploy", node.WriteService("cycle", "v1")));
         Assert.Contains("stopped cycle.web.1", NodeFixture.Succeeded(await node.McpAsync("stop", "cycle/web")), StringComparison.Ordinal);
         Assert.Contains(
-            "\"observed\": \"exited\"",
+            "\"observed\":\"exited\"",
             NodeFixture.Succeeded(await node.McpAsync("status", "cycle", "-o", "json")),
             StringComparison.Ordinal);
         var stopped = await node.AnswerAsync("cycle");
@@ -365,7 +365,7 @@ public class FeatureTests(NodeFixture node)
                     + $"COMP_CWORD=1; _mcp; echo ${{COMPREPLY[@]}}",
             ]);
         Assert.Equal("undeploy\n", completed.Output);
-        Assert.Contains("podman 4", NodeFixture.Succeeded(await node.McpAsync("node", "show")), StringComparison.Ordinal);
+        Assert.Contains("container (4.", NodeFixture.Succeeded(await node.McpAsync("node", "show")), StringComparison.Ordinal);
         Assert.Contains("ok      connection", NodeFixture.Succeeded(await node.McpAsync("doctor")), StringComparison.Ordinal);
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "edit"));
     }

@@ -63,6 +63,7 @@ public sealed class LogTests(NodeFixture node) : IAsyncLifetime
             name = "web"
             image = "{node.Image("shell")}"
             restart = "no"
+            watch = "2s"
             cmd = ["-c", "echo this one fails; exit 3"]
             """));
         Assert.NotEqual(0, failed.ExitCode);

@@ -36,7 +36,7 @@ public sealed class NamedVolumeTests(NodeFixture node) : IAsyncLifetime
         Assert.Contains("rows.db uses it", why, StringComparison.Ordinal);
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "rows"));
         var kept = NodeFixture.Succeeded(await node.McpAsync("volume", "list", "rows"));
-        Assert.Matches(@"rows +data +[\d.]+ MiB +20\d\d-\d\d-\d\d +nobody", kept);
+        Assert.Matches(@"rows +data +[\d.]+ MiB +20\d\d-\d\d-\d\d [\d:]+Z +nobody", kept);
         var again = NodeFixture.Succeeded(await node.McpAsync("deploy", Database(3)));
         Assert.Contains("takes over what is kept in its volume data", again, StringComparison.Ordinal);
         Assert.Equal("1\n2", (await SqlAsync("SELECT n FROM t ORDER BY n")).Trim());

@@ -215,7 +215,7 @@ public sealed class VmTests(NodeFixture node)
         Assert.Contains("TCG", shown, StringComparison.Ordinal);
         var doctor = NodeFixture.Succeeded(await node.McpAsync("doctor"));
         Assert.All(
-            (string[])["runtime podman", "runtime microvm", "runtime unikernel", "TCG (slow), as configured"],
+            (string[])["runtime container", "runtime microvm", "runtime unikernel", "TCG (slow), as configured"],
             w => Assert.Contains(w, doctor, StringComparison.Ordinal));
     }
 
