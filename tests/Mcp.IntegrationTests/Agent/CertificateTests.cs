@@ -80,7 +80,7 @@ public sealed class CertificateTests : IAsyncLifetime
         var (code, _, error) = await Command.RunAsync(
             agent,
             ["join", "--state", state, "--master", "127.0.0.1:1", "--token-file", token, "--listen", "127.0.0.1:7443", "--name", "elm"]);
-        Assert.Equal(1, code);
+        Assert.Equal(2, code);
         Assert.Contains("not a join token", error, StringComparison.Ordinal);
         Assert.False(File.Exists(Path.Combine(state, "agent.toml")));
         NodeFixture.Succeeded(await Command.RunAsync(agent, ["init", "--state", state, "--listen", "127.0.0.1:7443", "--name", "elm"]));

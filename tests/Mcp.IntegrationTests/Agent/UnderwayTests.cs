@@ -16,7 +16,7 @@ public sealed class UnderwayTests(NodeFixture node)
         using var deploy = new Running(node.StartMcp("deploy", File(2, "busybox sleep 600;")));
         await UntilAtStepAsync("health");
         await InterruptAsync(deploy);
-        Assert.Equal(1, await deploy.EndAsync());
+        Assert.Equal(130, await deploy.EndAsync());
         Assert.Contains("the deploy of under is no longer watched; it goes on by itself", deploy.Error, StringComparison.Ordinal);
         Assert.Contains("mcp deploy --attach under follows it; mcp cancel under takes it back", deploy.Error, StringComparison.Ordinal);
 
@@ -27,7 +27,7 @@ public sealed class UnderwayTests(NodeFixture node)
         // In a pipe: a line each 10 s.
         await next.SaysAsync("...     wait");
         await InterruptAsync(next);
-        Assert.Equal(1, await next.EndAsync());
+        Assert.Equal(130, await next.EndAsync());
         Assert.Contains("the deploy of under had not begun, and is taken back", next.Error, StringComparison.Ordinal);
         await InterruptAsync(restart);
         await restart.EndAsync();
