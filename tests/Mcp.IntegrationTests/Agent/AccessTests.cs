@@ -91,10 +91,11 @@ public class AccessTests(NodeFixture node)
     }
 
     [Theory]
-    [InlineData("")]
-    [InlineData("garbage")]
-    [InlineData("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4Iiwicm9sZSI6ImFkbWluIn0.")]
-    public async Task A_missing_or_forged_token_is_refused_with_exit_code_4(string token)
+    [InlineData("", 2, "holds no token")]
+    [InlineData("garbage", 2, "holds no token")]
+    [InlineData("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4Iiwicm9sZSI6ImFkbWluIn0.", 2, "holds no token")]
+    [InlineData("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4Iiwicm9sZSI6ImFkbWluIn0.c2lnbmF0dXJl", 4, "mcp login")]
+    public async Task What_is_no_token_is_bad_usage_and_a_forged_one_is_refused(string token, int expected, string said)
     {
         var home = Directory.CreateTempSubdirectory("mcp-home").FullName;
         await File.WriteAllTextAsync(Path.Combine(home, "token"), token);
@@ -102,8 +103,8 @@ public class AccessTests(NodeFixture node)
             Path.Combine(Command.Bin, "mcp"),
             ["login", "--direct", node.Address, "--ca", Path.Combine(node.State, "ca.crt"), "--token-file", Path.Combine(home, "token")],
             new Dictionary<string, string> { ["MCP_HOME"] = home });
-        Assert.Equal(4, exitCode);
-        Assert.Contains("mcp login", error, StringComparison.Ordinal);
+        Assert.Equal(expected, exitCode);
+        Assert.Contains(said, error, StringComparison.Ordinal);
         Directory.Delete(home, recursive: true);
     }
 

@@ -81,7 +81,7 @@ public sealed class CertificateTests : IAsyncLifetime
             agent,
             ["join", "--state", state, "--master", "127.0.0.1:1", "--token-file", token, "--listen", "127.0.0.1:7443", "--name", "elm"]);
         Assert.Equal(2, code);
-        Assert.Contains("not a join token", error, StringComparison.Ordinal);
+        Assert.Contains("holds no join token", error, StringComparison.Ordinal);
         Assert.False(File.Exists(Path.Combine(state, "agent.toml")));
         NodeFixture.Succeeded(await Command.RunAsync(agent, ["init", "--state", state, "--listen", "127.0.0.1:7443", "--name", "elm"]));
         // As a kill in the middle of a join leaves it.

@@ -41,9 +41,10 @@ public sealed class FilesTests(NodeFixture node) : IDisposable
         foreach (var path in (string[])["../../etc/passwd", "link/stolen", "/etc/passwd", "../blog/x"])
         {
             var (exitCode, _, error) = await node.McpAsync("push", "evil", local, path);
-            Assert.Equal(1, exitCode);
+            // What the path itself shows is bad usage.
+            Assert.Equal(path.Contains("..", StringComparison.Ordinal) ? 2 : 1, exitCode);
             Assert.Matches("lies outside|symbolic link", error);
-            Assert.Equal(1, (await node.McpAsync("pull", "evil", path, "-")).ExitCode);
+            Assert.Equal(exitCode, (await node.McpAsync("pull", "evil", path, "-")).ExitCode);
         }
 
         Assert.Equal(["local"], Directory.GetFiles(_directory).Select(Path.GetFileName));

@@ -98,7 +98,8 @@ internal sealed class SpareAgent : IAsyncDisposable
         _agent = null;
     }
 
-    public Process StartMcp(params string[] arguments) => Command.Start(Path.Combine(Command.Bin, "mcp"), arguments, _environment);
+    public Process StartMcp(params string[] arguments) =>
+        Command.Start("env", ["--default-signal=INT", Path.Combine(Command.Bin, "mcp"), .. arguments], _environment);
 
     public async ValueTask DisposeAsync()
     {
