@@ -93,8 +93,8 @@ public sealed record ImageWish(bool Ask = false, string Kept = "");
 
 /// <summary>What is known of an image before it is pulled.</summary>
 /// <param name="Volumes">Its VOLUMEs, as the image has them, so they may be anything.</param>
-/// <param name="Here">The copy on this node, in the runtime's own words, that its registry has just been found to have, too: there is
-/// nothing to pull. Empty: the registry has another one, was not asked, or did not answer.</param>
+/// <param name="Here">The copy on this node, in the runtime's own words, that a pull would take: there is nothing to pull. Empty: there is
+/// none, the registry has another one, or did not answer.</param>
 public sealed record ImageLook(IReadOnlyList<string> Volumes, string Here = "");
 
 public abstract record RuntimeAvailability

@@ -32,8 +32,7 @@ public sealed class ImagePulls(AgentRegistry registry, IReadOnlyDictionary<Runti
         IProgress<string>? progress,
         CancellationToken ct)
     {
-        // No pull brings what only podman has: somebody builds it.
-        if (!stocks.TryGetValue(component.Runtime, out var stock) || (stock.Kind == ImageKind.Podman && component.Image.IsLocal))
+        if (StockOf(component) is not { } stock)
         {
             var made = await runtime.PullAsync(component.Image, wish, progress, ct);
             registry.KeptImages.Keep(instance, component.Image, made);
@@ -44,17 +43,13 @@ public sealed class ImagePulls(AgentRegistry registry, IReadOnlyDictionary<Runti
         _active.AddOrUpdate(key, 1, (_, count) => count + 1);
         try
         {
-            if (!await IsHereAsync(stock, instance, component.Image, wish, ct))
-            {
-                // What fails here may have brought something all the same: Settle looks.
-                var image = await runtime.PullAsync(component.Image, wish, progress, ct);
-                registry.KeptImages.Keep(instance, component.Image, image);
-                registry.Images.End(stock.Kind, component.Image, image);
-            }
-
-            var kept = Of(instance, component.Image);
-            await NameAsync(stock, instance, kept, ct);
-            return kept;
+            await BeginAsync(stock, component.Image, wish, ct);
+            // What fails here may have brought something all the same: Settle looks.
+            var image = await runtime.PullAsync(component.Image, wish, progress, ct);
+            registry.KeptImages.Keep(instance, component.Image, image);
+            registry.Images.End(stock.Kind, component.Image, image);
+            await NameAsync(stock, instance, image, ct);
+            return image;
         }
         catch (McpException)
         {
@@ -66,6 +61,28 @@ public sealed class ImagePulls(AgentRegistry registry, IReadOnlyDictionary<Runti
             _active.AddOrUpdate(key, 0, (_, count) => count - 1);
             _active.TryRemove(new(key, 0));
         }
+    }
+
+    /// <summary>The same where the caller has just seen the image that a pull would take: nothing is asked again. Where it is gone
+    /// meanwhile, whoever makes the instance pulls it.</summary>
+    /// <param name="here">See <see cref="ImageLook.Here"/>.</param>
+    public async Task KeepAsync(InstanceName instance, ComponentDefinition component, string here, CancellationToken ct)
+    {
+        if (StockOf(component) is not { } stock)
+        {
+            registry.KeptImages.Keep(instance, component.Image, here);
+            return;
+        }
+
+        await AloneAsync(
+            stock.Kind,
+            () =>
+            {
+                registry.KeptImages.Keep(instance, component.Image, here);
+                return Task.FromResult(true);
+            },
+            ct);
+        await NameAsync(stock, instance, here, ct);
     }
 
     /// <summary>Ends pulls that a kill or a failure has interrupted.</summary>
@@ -109,27 +126,19 @@ public sealed class ImagePulls(AgentRegistry registry, IReadOnlyDictionary<Runti
             turn.Dispose();
     }
 
-    // Where it is, nothing comes, and the instance keeps it. Where it is not, a pull has begun.
-    private Task<bool> IsHereAsync(
-        IImageStock stock,
-        InstanceName instance,
-        ImageReference reference,
-        ImageWish wish,
-        CancellationToken ct) => AloneAsync(
+    // No pull brings what only podman has: somebody builds it.
+    private IImageStock? StockOf(ComponentDefinition component) =>
+        stocks.TryGetValue(component.Runtime, out var stock) && !(stock.Kind == ImageKind.Podman && component.Image.IsLocal) ? stock : null;
+
+    private Task<bool> BeginAsync(IImageStock stock, ImageReference reference, ImageWish wish, CancellationToken ct) => AloneAsync(
         stock.Kind,
         async () =>
         {
             var means = await stock.MeaningAsync(reference, ct);
-            if (!wish.Ask && means.Length > 0 && means == wish.Kept)
-            {
-                registry.KeptImages.Keep(instance, reference, means);
-                return true;
-            }
-
             // Where it is here already, nothing comes.
             var there = !wish.Ask && means.Length > 0 ? [means, wish.Kept] : await ThereAsync(stock, ct);
             registry.Images.Begin(new BegunPull(stock.Kind, reference.Text, means, there, wish.Kept));
-            return false;
+            return true;
         },
         ct);
 

@@ -28,7 +28,7 @@ public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard, NamedVolum
         // The runtime makes it anew, and would kill what runs.
         if (existing is { State: InstanceState.Running or InstanceState.Paused or InstanceState.Unknown })
             await inner.StopAsync(spec.Name, Leaving.Of(existing).Grace, ct);
-        var placed = spec with { Mounts = volumes.Root.Mounts(spec.Name.Service, spec.Component) };
+        var placed = spec with { Mounts = volumes.Root.Mounts(spec.Name.Service, spec.Component), IsNew = existing is null };
         using var claim = await guard.ClaimAsync(spec.Name, placed.Mounts, ct);
         await volumes.PrepareAsync(
             spec.Name.Service,

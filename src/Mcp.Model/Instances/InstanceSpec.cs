@@ -18,6 +18,9 @@ public sealed record InstanceSpec(
 
     /// <summary>The component's volumes as directories of this host.</summary>
     public IReadOnlyList<VolumeMount> Mounts { get; init; } = [.. Component.Volumes.Where(v => v.IsHostPath)];
+
+    /// <summary>Who wants it has just seen that its runtime has none of this name, and it need not look again.</summary>
+    public bool IsNew { get; init; }
 }
 
 /// <remarks>Paused: it is there and does nothing, since somebody has stopped the clock for it.</remarks>

@@ -49,13 +49,14 @@ internal sealed class ImageStore(
         CancellationToken ct)
     {
         var here = !wish.Ask && Digest.IsHex(wish.Kept) ? Open(wish.Kept) : null;
+        // What podman has is not here yet.
         if (here is null && image.IsLocal && local is not null)
-            return await local.LookAsync(image, wish, ct) ?? Known(Find(image));
+            return await local.LookAsync(image, wish, ct) is { } there ? there with { Here = "" } : Known(Find(image));
         here ??= Find(image);
         if (Known(here) is not { } copy)
             return await registries.LookAsync(image, ct);
         return wish.Ask && !image.IsFixed
-            ? await registries.LookAsync(image, copy with { Here = here!.Digest }, [$"{new Digest(here.Digest)}"], ct)
+            ? await registries.LookAsync(image, Task.FromResult<ImageCopy?>(new(copy, [$"{new Digest(here!.Digest)}"])), ct)
             : copy;
     }
 
@@ -388,7 +389,7 @@ internal sealed class ImageStore(
     }
 
     // One of an older version does not say.
-    private static ImageLook? Known(StoredImage? image) => image?.Volumes is { } volumes ? new ImageLook(volumes) : null;
+    private static ImageLook? Known(StoredImage? image) => image?.Volumes is { } volumes ? new ImageLook(volumes, image.Digest) : null;
 
     private static string WorkingDir(OciImageConfig? config) => Path.Combine("/", config?.WorkingDir is { Length: > 0 } at ? at : "/");
 }

@@ -17,12 +17,13 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(500);
     private readonly RegistryConnection _registry = new(image, credentials);
     private readonly OciReader _reader = new(maxBytes);
+    private (Digest Digest, ManifestDocument Manifest)? _named;
 
     /// <summary>The manifest for this platform, and its digest.</summary>
     /// <exception cref="McpException">image.pull, image.architecture, image.too_large</exception>
     public async Task<(Digest Digest, ImageManifest Manifest)> ManifestAsync(string architecture, CancellationToken ct)
     {
-        var (digest, document) = await ReadManifestAsync(RegistryAddress.Tag(image), ct);
+        var (digest, document) = await NamedAsync(ct);
         if (document is ManifestDocument.Platforms { All: var all })
         {
             var fitting = all.Where(p => p.Os == "linux" && p.Architecture == architecture).OrderBy(p => p.Digest is null).FirstOrDefault()
@@ -42,7 +43,7 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
     /// <exception cref="McpException">image.pull</exception>
     public async Task<IReadOnlyList<string>> DigestsAsync(string architecture, CancellationToken ct)
     {
-        var (digest, document) = await ReadManifestAsync(RegistryAddress.Tag(image), ct);
+        var (digest, document) = await NamedAsync(ct);
         var ours = document is ManifestDocument.Platforms { All: var all }
             ? all.Where(p => p.Os == "linux" && p.Architecture == architecture).Select(p => p.Digest?.ToString()).OfType<string>()
             : [];
@@ -53,7 +54,7 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
     /// <exception cref="McpException">image.pull</exception>
     public async Task<IReadOnlyList<string>> ArchitecturesAsync(CancellationToken ct)
     {
-        var (_, document) = await ReadManifestAsync(RegistryAddress.Tag(image), ct);
+        var (_, document) = await NamedAsync(ct);
         return document switch
         {
             ManifestDocument.Platforms { All: var all } =>
@@ -152,6 +153,10 @@ internal sealed class RegistryClient(ImageReference image, RegistryCredentials c
             return $"nothing came for {s_silence.TotalSeconds:0} s";
         }
     }
+
+    // Asked once: all answers are about one moment.
+    private async Task<(Digest Digest, ManifestDocument Manifest)> NamedAsync(CancellationToken ct) =>
+        _named ??= await ReadManifestAsync(RegistryAddress.Tag(image), ct);
 
     private async Task<(Digest Digest, ManifestDocument Manifest)> ReadManifestAsync(string reference, CancellationToken ct)
     {

@@ -22,21 +22,22 @@ public sealed class RegistryImages(string? authFile)
     /// <inheritdoc cref="DigestsAsync"/>
     public Task<ImageLook?> LookAsync(ImageReference image, CancellationToken ct) => AskAsync(image, LookAsync, s_look, ct);
 
-    /// <summary>The same where there is a copy, which counts also where the registry does not say.</summary>
-    /// <param name="copy">What is known of it, and its name.</param>
-    /// <param name="digests">By which registries may know it.</param>
-    public async Task<ImageLook> LookAsync(ImageReference image, ImageLook copy, IReadOnlyList<string> digests, CancellationToken ct)
+    /// <summary>The same while a copy is looked for, which counts also where the registry does not say.</summary>
+    /// <param name="copying">The copy on this node; null: there is none.</param>
+    /// <exception cref="McpException">Of the search for the copy.</exception>
+    public async Task<ImageLook?> LookAsync(ImageReference image, Task<ImageCopy?> copying, CancellationToken ct)
     {
         var there = await AskAsync(
             image,
             async (registry, token) =>
             {
-                var isSame = (await registry.DigestsAsync(ImageStore.Architecture, token)).Intersect(digests).Any();
-                return isSame ? copy : await LookAsync(registry, token);
+                var digests = await registry.DigestsAsync(ImageStore.Architecture, token);
+                return await copying is { } copy && digests.Intersect(copy.Digests).Any() ? copy.Look : await LookAsync(registry, token);
             },
             s_look,
             ct);
-        return there ?? copy with { Here = "" };
+        var here = await copying;
+        return there ?? (here is null ? null : here.Look with { Here = "" });
     }
 
     /// <summary>Bytes of its layers, packed, by digest.</summary>
@@ -82,3 +83,7 @@ public sealed class RegistryImages(string? authFile)
         }
     }
 }
+
+/// <param name="Look">What is known of it.</param>
+/// <param name="Digests">By which registries may know it.</param>
+public sealed record ImageCopy(ImageLook Look, IReadOnlyList<string> Digests);

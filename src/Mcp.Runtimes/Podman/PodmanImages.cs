@@ -61,12 +61,11 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
     /// <summary>See <see cref="IRuntime.LookAsync"/>.</summary>
     public async Task<ImageLook?> LookAsync(ImageReference image, ImageWish wish, CancellationToken ct)
     {
-        var here = !wish.Ask && wish.Kept.Length > 0 ? await FindAsync(wish.Kept, ct) : null;
-        here ??= await FindAsync(image.Text, ct);
-        if (here is null)
-            return await _registries.LookAsync(image, ct);
-        var copy = new ImageLook(OciImageConfig.Paths(here.Config?.Volumes));
-        return wish.Ask && !image.IsFixed ? await _registries.LookAsync(image, copy with { Here = here.Id! }, Digests(here), ct) : copy;
+        if (wish.Ask && !image.IsFixed)
+            return await _registries.LookAsync(image, CopyAsync(image.Text, ct), ct);
+        var copy = !wish.Ask && wish.Kept.Length > 0 ? await CopyAsync(wish.Kept, ct) : null;
+        copy ??= await CopyAsync(image.Text, ct);
+        return copy?.Look ?? await _registries.LookAsync(image, ct);
     }
 
     /// <summary>Null: there is none.</summary>
@@ -105,6 +104,10 @@ internal sealed class PodmanImages(LibpodClient client, TimeSpan pullLimit)
             .Where(d => d.Length > 0)
             .Distinct(),
     ];
+
+    private async Task<ImageCopy?> CopyAsync(string image, CancellationToken ct) => await FindAsync(image, ct) is { } here
+        ? new ImageCopy(new ImageLook(OciImageConfig.Paths(here.Config?.Volumes), here.Id!), Digests(here))
+        : null;
 
     private Task<LibpodImage?> FindAsync(string image, CancellationToken ct) => PodmanFaults.ToldAsync(
         $"cannot look for {image}",

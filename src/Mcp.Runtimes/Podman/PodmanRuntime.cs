@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
@@ -21,6 +22,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     // podman 4.3 matches no event by a label without a value, so the label is looked at here.
     private const string WatchFilter = "%7B%22type%22%3A%5B%22container%22%5D%7D";
     private const string DefaultNetwork = "podman";
+    private const string HostNetwork = "host";
     private static readonly HashSet<string> s_changes = ["start", "died", "remove", "pause", "unpause", "rename"];
     private readonly PodmanOptions _options;
     private readonly PodmanSocket _socket;
@@ -31,6 +33,9 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     private readonly PodmanImages _images;
     private readonly PodmanExec _exec;
     private readonly PodmanLogs _logs;
+
+    // Made by this process, and there: what listens on the host is not theirs, so a check need not ask each time.
+    private readonly ConcurrentDictionary<InstanceName, bool> _onOwnNetwork = new();
     private bool _isSwept;
 
     public PodmanRuntime(PodmanOptions options)
@@ -90,7 +95,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
 
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
     {
-        var existing = await InspectAsync(spec.Name, ct);
+        var existing = spec.IsNew ? null : await InspectAsync(spec.Name, ct);
         if (existing is { State: InstanceState.Running } && existing.SpecHash == spec.SpecHash)
             return;
         await CheckHostAsync(spec, ct);
@@ -103,6 +108,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         {
             var request = CreateRequest.Of(spec, _logs.Begin(spec.Name), nameless);
             await _client.PostAsync("/containers/create", request, LibpodJson.Default.LibpodCreate, s_startLimit, ct);
+            if (spec.Component.Network != HostNetwork)
+                _onOwnNetwork[spec.Name] = true;
             await _client.CallAsync(HttpMethod.Post, $"/containers/{spec.Name}/start", s_startLimit, ct, HttpStatusCode.NotModified);
         }
         catch (LibpodException e)
@@ -178,6 +185,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
 
     private async Task RemoveAsync(InstanceName name, bool keepsVolumes, CancellationToken ct)
     {
+        _onOwnNetwork.TryRemove(name, out _);
         if (await LookAsync(name, ct) is not { } container)
             return;
         var volumes = keepsVolumes || !NamelessVolumes.AreUnwanted(container) ? "false" : "true";
@@ -294,8 +302,10 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
 
     public async Task<bool?> ListensAsync(InstanceName name, int port, CancellationToken ct)
     {
+        if (_onOwnNetwork.ContainsKey(name))
+            return null;
         var container = await LookAsync(name, ct);
-        return container is { HostConfig.NetworkMode: "host", State: { Status: "running", Pid: > 0 and var pid } }
+        return container is { HostConfig.NetworkMode: HostNetwork, State: { Status: "running", Pid: > 0 and var pid } }
             ? HostListeners.AreOf(pid, port)
             : null;
     }
@@ -311,7 +321,7 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
     private async Task CheckHostAsync(InstanceSpec spec, CancellationToken ct)
     {
         var own = spec.Ports.Where(p => p.Address is not (FixedPorts.EveryAddress or FixedPorts.Loopback)).ToList();
-        if (own.Count == 0 || spec.Component.Network == "host")
+        if (own.Count == 0 || spec.Component.Network == HostNetwork)
         {
             HostSide.Check(spec);
             return;

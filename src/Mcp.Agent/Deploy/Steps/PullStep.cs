@@ -18,16 +18,20 @@ public sealed class PullStep(RuntimeSet runtimes, ImagePulls images, ImageMounts
         foreach (var rolling in state.Rolling())
         {
             var (component, image) = (rolling.Component, rolling.Component.Image);
+            // The plan has looked.
+            if (rolling.Here.Length > 0)
+            {
+                await images.KeepAsync(rolling.New, component, rolling.Here, ct);
+                continue;
+            }
+
             var before = rolling is { Pulls: false, Old: { } old } ? await mounts.MeantAsync(old, image, state.PreviousService, ct) : "";
-            // The plan has asked already.
-            var wish = rolling.Here.Length > 0 ? new ImageWish(Kept: rolling.Here) : new ImageWish(rolling.Pulls, before);
+            var wish = new ImageWish(rolling.Pulls, before);
             brought.Add((rolling, await images.PullAsync(runtimes.For(component), rolling.New, component, wish, notes, ct)));
         }
 
-        // Of all at once: the next plan knows them all then. What the plan has looked into is what it was made for.
-        var wrong = await Task.WhenAll(brought
-            .Where(b => b.Told != b.Rolling.Here)
-            .Select(b => mounts.DiffersAsync(state.Service.Name, b.Rolling.Component, b.Told, ct)));
+        // Of all at once: the next plan knows them all then.
+        var wrong = await Task.WhenAll(brought.Select(b => mounts.DiffersAsync(state.Service.Name, b.Rolling.Component, b.Told, ct)));
         if (wrong.OfType<McpException>().FirstOrDefault() is { } first)
             throw first;
         return state with { PullNotes = notes.Told };
