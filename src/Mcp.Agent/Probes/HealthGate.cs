@@ -51,25 +51,35 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         var check = await CheckAsync(component, instance, ct);
         var budget = check is null ? Longer(s_leastBudget, component.Watch * Watches) : check.Interval * check.Retries;
         var life = new Life(component, instance, progress, budget);
+        var pace = Pace(check);
         var wellSince = TimeSpan.Zero;
-        for (var tries = 0; check is null || tries < check.Retries; tries++)
+        for (var tries = 0; check is null || tries < check.Retries;)
         {
             var isFresh = await StoodUpAsync(life, ct);
             if (isFresh)
+            {
                 wellSince = life.Clock.Elapsed;
+                pace.Begin();
+            }
             else if (life.IsFinished || (check is null && life.Clock.Elapsed - wellSince >= component.Watch))
+            {
                 return;
+            }
+
+            var counts = pace.IsSteady;
             if (check is not null && !isFresh)
             {
                 life.Last = await ProbeAsync(component, check, instance, ct);
                 if (life.Last.Healthy)
                     return;
-                progress.Report(string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{component.Name}: probe {tries + 1} of {check.Retries}: {life.Last.Brief}"));
+                if (counts)
+                    progress.Report(string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{component.Name}: probe {tries + 1} of {check.Retries}: {life.Last.Brief}"));
             }
 
-            await Task.Delay(check?.Interval ?? s_acceptEvery, ct);
+            tries += counts ? 1 : 0;
+            await Task.Delay(pace.Next(), ct);
         }
 
         throw await FailureAsync(life, $"{instance} was not well after {check!.Retries} probes", ct);
@@ -114,15 +124,17 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
     /// <summary>Asks until it is well, it has ended, or the limit is over; says what it was at last.</summary>
     public async Task<HealthVerdict> SettleAsync(ComponentDefinition component, InstanceName instance, TimeSpan limit, CancellationToken ct)
     {
-        var check = await CheckAsync(component, instance, ct);
+        var pace = Pace(await CheckAsync(component, instance, ct));
         for (var clock = Stopwatch.StartNew(); ;)
         {
             var verdict = await AskAsync(component, instance, ct);
             if (verdict.Healthy || clock.Elapsed >= limit || verdict.Ended)
                 return verdict;
-            await Task.Delay(check?.Interval ?? s_acceptEvery, ct);
+            await Task.Delay(pace.Next(), ct);
         }
     }
+
+    private static AskingPace Pace(HealthCheck? check) => check is null ? new(s_acceptEvery, s_acceptEvery) : AskingPace.Of(check);
 
     private static bool Runs(InstanceInfo? info) => info is { State: InstanceState.Running };
 
