@@ -52,7 +52,12 @@ internal static class ServiceKeys
             h => h.Host, (h, v) => h with { Host = v },
             "The name that http and grpc ask for.",
             "the hostname of the route at that port")
-        .Value("interval", s_time, h => h.Interval, (h, v) => h with { Interval = v }, "From one question to the next; right after a start sooner.")
+        .Value(
+            "interval",
+            s_time,
+            h => h.Interval,
+            (h, v) => h with { Interval = v },
+            "From one question to the next; right after a start sooner.")
         .Value("timeout", s_time, h => h.Timeout, (h, v) => h with { Timeout = v }, "How long an answer may take.")
         .Value(
             "retries", new IntegerKind(1, 1000),
