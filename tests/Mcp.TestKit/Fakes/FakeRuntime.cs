@@ -40,6 +40,9 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     /// kill -9 does.</summary>
     public Func<string, Task> Hook { get; set; } = _ => Task.CompletedTask;
 
+    /// <summary>Held during each change: who takes it sees one moment of all runtimes that share it.</summary>
+    public Lock Turn { get; init; } = new();
+
     /// <summary>Thrown by whatever lists; null: it answers.</summary>
     public McpException? Mute { get; set; }
 
@@ -52,10 +55,10 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     public Dictionary<string, string> Pushed { get; } = [];
 
     /// <summary>What each instance was made of.</summary>
-    public Dictionary<InstanceName, string> MadeOf { get; } = [];
+    public ConcurrentDictionary<InstanceName, string> MadeOf { get; } = [];
 
     /// <summary>Of each pull.</summary>
-    public List<ImageWish> Wishes { get; } = [];
+    public ConcurrentQueue<ImageWish> Wishes { get; } = [];
 
     /// <summary>Told each reference with the image that was made of it here.</summary>
     public Action<string, string> Pulled { get; set; } = (_, _) => { };
@@ -65,7 +68,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
         await Hook("pull");
         if (!Images.Contains(image.Text))
             throw new McpException(ErrorCode.ImagePull, $"cannot pull {image}: no such image");
-        Wishes.Add(wish);
+        Wishes.Enqueue(wish);
         if (!wish.Ask && wish.Kept.Length > 0)
             return wish.Kept;
         var pulled = Pushed.GetValueOrDefault(image.Text, image.Text);
@@ -97,20 +100,24 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     public async Task RunAsync(InstanceSpec spec, CancellationToken ct)
     {
         await Hook("run");
-        if (_instances.TryGetValue(spec.Name, out var there)
-            && there.State == InstanceState.Running
-            && there.Spec.SpecHash == spec.SpecHash)
+        lock (Turn)
         {
-            return;
+            if (_instances.TryGetValue(spec.Name, out var there)
+                && there.State == InstanceState.Running
+                && there.Spec.SpecHash == spec.SpecHash)
+            {
+                return;
+            }
+
+            Remove(spec.Name);
+            MadeOf[spec.Name] = spec.KeptImage;
+            var instance = new Instance(spec, time, () => Sick.Contains(spec.Name.Component.Text), _logs.GetOrAdd(spec.Name, _ => new()));
+            instance.Start();
+            _instances[spec.Name] = instance;
+            Crash(instance);
+            Happened(spec.Name, "start");
         }
 
-        Remove(spec.Name);
-        MadeOf[spec.Name] = spec.KeptImage;
-        var instance = new Instance(spec, time, () => Sick.Contains(spec.Name.Component.Text), _logs.GetOrAdd(spec.Name, _ => new()));
-        instance.Start();
-        _instances[spec.Name] = instance;
-        Crash(instance);
-        Happened(spec.Name, "start");
         await Hook("ran");
     }
 
@@ -131,24 +138,31 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     public async Task StartAsync(InstanceName name, CancellationToken ct)
     {
         await Hook("start");
-        var instance = _instances.GetValueOrDefault(name) ?? throw new McpException(ErrorCode.InstanceStart, $"there is no {name}");
-        instance.Start();
-        Crash(instance);
-        Happened(name, "start");
+        lock (Turn)
+        {
+            var instance = _instances.GetValueOrDefault(name) ?? throw new McpException(ErrorCode.InstanceStart, $"there is no {name}");
+            instance.Start();
+            Crash(instance);
+            Happened(name, "start");
+        }
+
         await Hook("started");
     }
 
     /// <summary>Of each stop of one that ran.</summary>
-    public List<TimeSpan> Graces { get; } = [];
+    public ConcurrentQueue<TimeSpan> Graces { get; } = [];
 
     public async Task StopAsync(InstanceName name, TimeSpan grace, CancellationToken ct)
     {
         await Hook("stop");
-        if (_instances.TryGetValue(name, out var instance) && instance.State == InstanceState.Running)
+        lock (Turn)
         {
-            Graces.Add(grace);
-            instance.End(0);
-            Happened(name, "died");
+            if (_instances.TryGetValue(name, out var instance) && instance.State == InstanceState.Running)
+            {
+                Graces.Enqueue(grace);
+                instance.End(0);
+                Happened(name, "died");
+            }
         }
 
         await Hook("stopped");
@@ -157,7 +171,8 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     public async Task RemoveAsync(InstanceName name, CancellationToken ct)
     {
         await Hook("remove");
-        Remove(name);
+        lock (Turn)
+            Remove(name);
         await Hook("removed");
     }
 
@@ -170,12 +185,16 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
         ? Task.FromException<IReadOnlyList<InstanceInfo>>(why)
         : Task.FromResult<IReadOnlyList<InstanceInfo>>([.. _instances.Values.Select(i => i.Info())]);
 
-    public Task<IReadOnlyList<VolumeHolder>> HoldersAsync(CancellationToken ct) => Task.FromResult<IReadOnlyList<VolumeHolder>>(
-        [.. _instances.Values.Select(i => new VolumeHolder(
+    public Task<IReadOnlyList<VolumeHolder>> HoldersAsync(CancellationToken ct) => Task.FromResult(Holders());
+
+    public IReadOnlyList<VolumeHolder> Holders() =>
+    [
+        .. _instances.Values.Select(i => new VolumeHolder(
             i.Spec.Name.ToString(),
             i.Spec.Name,
             i.State == InstanceState.Exited,
-            [.. i.Spec.Mounts.Where(v => v.Writable)]))]);
+            [.. i.Spec.Mounts.Where(v => v.Writable)])),
+    ];
 
     public async IAsyncEnumerable<LogLine> LogsAsync(InstanceName name, LogOptions options, [EnumeratorCancellation] CancellationToken ct)
     {

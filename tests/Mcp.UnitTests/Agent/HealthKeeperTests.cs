@@ -41,7 +41,7 @@ public sealed class HealthKeeperTests : IDisposable
         Assert.Equal([EventKind.ComponentUnhealthy, EventKind.ComponentHealed], Told(world));
         Assert.Equal(stops + 1, _runtime.Graces.Count);
         // With the time to end that it always has.
-        Assert.Equal(TimeSpan.FromSeconds(10), _runtime.Graces[^1]);
+        Assert.Equal(TimeSpan.FromSeconds(10), _runtime.Graces.Last());
         _runtime.Sick.Clear();
         await RoundsAsync(world, 1);
         Assert.Null(world.Health.Of(s_blog, s_web));

@@ -17,6 +17,7 @@ internal sealed class WritersWorld : IDisposable
     public WritersWorld(string directory)
     {
         Directory = directory;
+        Vms = new(TimeProvider.System) { Turn = Containers.Turn };
         foreach (var runtime in (FakeRuntime[])[Containers, Vms])
         {
             runtime.Images.UnionWith(["example.com/hello:v1", "example.com/hello:v2"]);
@@ -29,7 +30,7 @@ internal sealed class WritersWorld : IDisposable
 
     public FakeRuntime Containers { get; } = new(TimeProvider.System);
 
-    public FakeRuntime Vms { get; } = new(TimeProvider.System);
+    public FakeRuntime Vms { get; }
 
     /// <summary>What went wrong; empty: nothing.</summary>
     public List<string> Faults { get; } = [];
@@ -63,7 +64,9 @@ internal sealed class WritersWorld : IDisposable
     private async Task LookAsync(string what)
     {
         var all = await InstancesAsync();
-        var writers = (await Containers.HoldersAsync(default)).Concat(await Vms.HoldersAsync(default)).Where(h => !h.Ended).ToList();
+        List<VolumeHolder> writers;
+        lock (Containers.Turn)
+            writers = [.. Containers.Holders().Concat(Vms.Holders()).Where(h => !h.Ended)];
         lock (_lock)
         {
             foreach (var instance in all)
