@@ -57,8 +57,8 @@ public sealed class LoudAgentTests : IAsyncLifetime
         var failed = await Assert.ThrowsAsync<StepFailedException>(() => deploy!.WaitAsync(TimeSpan.FromMinutes(2)));
         Assert.Equal(ErrorCode.NodeAnswer, failed.Reason.Code);
         Assert.Contains("node loud said more than a node may", failed.Reason.Message, StringComparison.Ordinal);
-        // 400 MB were told.
-        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 30_000_000);
+        // 400 MB were told, twice that as text; other tests hold some of this process' memory, too.
+        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 200_000_000);
         await gone.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => watched);
         // And the next one, elsewhere, goes as always.
@@ -93,7 +93,7 @@ public sealed class LoudAgentTests : IAsyncLifetime
     [Fact]
     public async Task A_status_that_is_too_long_or_has_too_many_parts_is_an_error_of_its_node_and_the_others_answer()
     {
-        using var world = new MasterWorld(_directory, _agents, _names);
+        using var world = new MasterWorld(_directory, _agents, _names, waits: true);
         await world.DeployAsync(MasterWorld.File("shop"), "alder");
         var many = new StatusReply { Node = "loud" };
         // Two bytes each on the wire, and some hundred as objects.
@@ -113,7 +113,7 @@ public sealed class LoudAgentTests : IAsyncLifetime
     [Fact]
     public async Task The_status_of_ten_thousand_components_of_one_node_is_told()
     {
-        using var world = new MasterWorld(_directory, _agents, _names);
+        using var world = new MasterWorld(_directory, _agents, _names, waits: true);
         var told = _agents["loud"].Told = new StatusReply { Node = "loud" };
         for (var i = 0; i < 10_000; i++)
         {
