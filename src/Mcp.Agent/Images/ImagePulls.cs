@@ -65,12 +65,20 @@ public sealed class ImagePulls(AgentRegistry registry, IReadOnlyDictionary<Runti
 
     /// <summary>The same where the caller has just seen the image that a pull would take: nothing is asked again. Where it is gone
     /// meanwhile, whoever makes the instance pulls it.</summary>
+    /// <param name="runtime">The component's.</param>
     /// <param name="here">See <see cref="ImageLook.Here"/>.</param>
-    public async Task KeepAsync(InstanceName instance, ComponentDefinition component, string here, CancellationToken ct)
+    public async Task KeepAsync(IRuntime runtime, InstanceName instance, ComponentDefinition component, string here, CancellationToken ct)
     {
         if (StockOf(component) is not { } stock)
         {
             registry.KeptImages.Keep(instance, component.Image, here);
+            return;
+        }
+
+        // What a VM is made of costs nothing to look for, and whether the node can run one is told with it.
+        if (stock.Kind != ImageKind.Podman)
+        {
+            await PullAsync(runtime, instance, component, new ImageWish(Kept: here), null, ct);
             return;
         }
 

@@ -21,7 +21,7 @@ public sealed class PullStep(RuntimeSet runtimes, ImagePulls images, ImageMounts
             // The plan has looked.
             if (rolling.Here.Length > 0)
             {
-                await images.KeepAsync(rolling.New, component, rolling.Here, ct);
+                await images.KeepAsync(runtimes.For(component), rolling.New, component, rolling.Here, ct);
                 continue;
             }
 
