@@ -207,12 +207,7 @@ internal sealed class AgentRpc(
 
     public override async Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context)
     {
-        if (request.Node.Length > 0 && Label.Parse(request.Node) != node.View.Name)
-        {
-            var what = $"this is {node.View.Name}, and not {Label.Clip(request.Node)}";
-            throw new McpException(ErrorCode.NodeUnknown, what, "ask the master, or that node");
-        }
-
+        CheckNode(request.Node);
         return (await node.View.FactsAsync(context.CancellationToken)).ToWire(time.GetUtcNow());
     }
 
@@ -267,17 +262,35 @@ internal sealed class AgentRpc(
         return reply;
     }
 
-    public override Task<OperationReply> RemoveVolume(VolumeRequest request, ServerCallContext context) =>
-        DoneAsync(
+    public override Task<OperationReply> RemoveVolume(VolumeRequest request, ServerCallContext context)
+    {
+        CheckNode(request.Node);
+        return DoneAsync(
             "the removal of a volume",
             _ => node.Volumes.RemoveAsync(Label.Parse(request.Service), request.Name, context.CancellationToken),
             context);
+    }
 
-    public override async Task<ImagesReply> ListImages(ImagesRequest request, ServerCallContext context) =>
-        (await node.Images.ListAsync(context.CancellationToken)).ToWire(node.View.Name);
+    public override async Task<ImagesReply> ListImages(ImagesRequest request, ServerCallContext context)
+    {
+        CheckNode(request.Node);
+        return (await node.Images.ListAsync(context.CancellationToken)).ToWire(node.View.Name);
+    }
 
-    public override async Task<PruneImagesReply> PruneImages(PruneImagesRequest request, ServerCallContext context) =>
-        (await node.Images.PruneAsync(request.DryRun, context.CancellationToken)).ToWire();
+    public override async Task<PruneImagesReply> PruneImages(PruneImagesRequest request, ServerCallContext context)
+    {
+        CheckNode(request.Node);
+        return (await node.Images.PruneAsync(request.DryRun, context.CancellationToken)).ToWire();
+    }
+
+    // Who names another node means that one, whatever it is.
+    private void CheckNode(string asked)
+    {
+        if (asked.Length == 0 || Label.Parse(asked) == node.View.Name)
+            return;
+        throw new McpException(
+            ErrorCode.NodeUnknown, $"this is {node.View.Name}, and not {Label.Clip(asked)}", "ask the master, or that node");
+    }
 
     private DeployOptions Options(DeployRequest request, ServerCallContext context)
     {

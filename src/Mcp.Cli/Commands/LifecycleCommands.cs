@@ -53,9 +53,13 @@ internal static class LifecycleCommands
         {
             var reply = await agent.Client.SyncAsync(
                 new SyncRequest { DryRun = parsed.GetValue(syncDry) }, agent.Changing(ct));
-            Column[] columns = ["INSTANCE", new("DRIFT", Folds: true), "REPAIR"];
-            printer.Show(reply, new Table(columns, reply.Drift.Select(d => new Cell[] { d.Instance, d.What, d.Repair })), "no drift");
-            return 0;
+            var fleet = reply.Drift.Any(d => d.Node.Length > 0);
+            Column[] columns = [.. StatusCommands.Only<Column>(fleet, "NODE"), "INSTANCE", new("DRIFT", Folds: true), "REPAIR"];
+            var rows = reply.Drift.Select(d => (Cell[])[.. StatusCommands.Only<Cell>(fleet, d.Node), d.Instance, d.What, d.Repair]);
+            printer.Show(reply, new Table(columns, rows), reply.Unreachable.Count == 0 ? "no drift" : "no drift on the nodes that answer");
+            if (!printer.Json)
+                await StatusCommands.ShowUnreachableAsync(reply.Unreachable, printer);
+            return reply.Unreachable.Count == 0 ? 0 : 1;
         });
         var adopted = new Argument<string?>("service") { Arity = ArgumentArity.ZeroOrOne };
         var adoptDry = new Option<bool>("--dry-run") { Description = "only show what would be adopted" };

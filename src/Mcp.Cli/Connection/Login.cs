@@ -40,7 +40,8 @@ internal sealed record Login(string Address, string Ca, string Token)
     public static bool Forget()
     {
         var there = File.Exists(FilePath);
-        File.Delete(FilePath);
+        if (there)
+            File.Delete(FilePath);
         return there;
     }
 }

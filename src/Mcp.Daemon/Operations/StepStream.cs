@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Mcp.Model.Errors;
 using Mcp.Protocol.V1;
 
 namespace Mcp.Daemon.Operations;
@@ -17,9 +18,16 @@ public static class StepStream
         await output.WriteAsync(await operation, ct);
     }
 
-    /// <summary>Follows what has begun.</summary>
+    /// <summary>Follows a deploy that has begun.</summary>
+    /// <exception cref="McpException">operation.none: it is something else, which tells no steps.</exception>
     public static async Task FollowAsync(Work work, IServerStreamWriter<StepEvent> output, CancellationToken ct)
     {
+        if (work.What != Work.Deploy)
+        {
+            throw new McpException(
+                ErrorCode.OperationNone, $"no deploy is running that could be followed, but {work.Told} is", "wait for it: mcp events");
+        }
+
         await SendAsync(work, work.Follow(), output, ct);
         var end = (await work.Ended.WaitAsync(ct)).Clone();
         // To the master alone: a service's definition may hold secrets.

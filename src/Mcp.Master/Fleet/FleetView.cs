@@ -82,7 +82,6 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
 
         return request.Service.Length == 0
             || reply.Instances.Count > 0
-            || reply.Unreachable.Count > 0
             || store.Placements.Find(Label.Parse(request.Service)) is not null
                 ? reply
                 : throw Unknown(request.Service);

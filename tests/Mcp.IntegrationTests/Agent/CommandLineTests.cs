@@ -118,6 +118,15 @@ public sealed class CommandLineTests(NodeFixture node) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Who_never_logged_in_can_log_out()
+    {
+        var (code, output, error) = await Command.RunAsync(
+            Path.Combine(Command.Bin, "mcp"), ["logout"], new Dictionary<string, string> { ["MCP_HOME"] = "/no/such/directory" });
+        Assert.Equal((0, ""), (code, error));
+        Assert.Contains("not logged in", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_text_whose_deploy_fails_is_kept_and_named()
     {
         Succeeded(await _agent.McpAsync("deploy", Service("blog")));

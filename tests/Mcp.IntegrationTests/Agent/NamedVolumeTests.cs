@@ -37,6 +37,12 @@ public sealed class NamedVolumeTests(NodeFixture node) : IAsyncLifetime
         NodeFixture.Succeeded(await node.McpAsync("undeploy", "rows"));
         var kept = NodeFixture.Succeeded(await node.McpAsync("volume", "list", "rows"));
         Assert.Matches(@"rows +data +[\d.]+ MiB +20\d\d-\d\d-\d\d [\d:]+Z +nobody", kept);
+        foreach (var elsewhere in (string[][])[["volume", "remove", "rows/data"], ["images", "prune"], ["images"]])
+        {
+            var (code, _, other) = await node.McpAsync([.. elsewhere, "--node", "elsewhere"]);
+            Assert.Equal((1, true), (code, other.Contains(", and not elsewhere", StringComparison.Ordinal)));
+        }
+
         var again = NodeFixture.Succeeded(await node.McpAsync("deploy", Database(3)));
         Assert.Contains("takes over what is kept in its volume data", again, StringComparison.Ordinal);
         Assert.Equal("1\n2", (await SqlAsync("SELECT n FROM t ORDER BY n")).Trim());

@@ -92,6 +92,16 @@ public sealed class WorkTests : IDisposable
     }
 
     [Fact]
+    public async Task What_is_no_deploy_cannot_be_followed_and_is_told_as_what_it_is()
+    {
+        using var work = new Work("stop", "ann");
+        using var late = new Reader();
+        var told = await Assert.ThrowsAsync<McpException>(() => StepStream.FollowAsync(work, late, late.Token));
+        Assert.Equal(ErrorCode.OperationNone, told.Code);
+        Assert.Contains("the stop by ann", told.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task What_waits_says_for_whom_and_is_not_counted_into_its_first_step()
     {
         using var world = new World(_directory, _runtime);
