@@ -6,7 +6,11 @@ using Mcp.Protocol.V1;
 namespace Mcp.Cli.Commands;
 
 /// <param name="File">Where it was read, for people.</param>
-internal sealed record Wanted(string File, string Service, DeployRequest Request);
+internal sealed record Wanted(string File, string Service, DeployRequest Request)
+{
+    /// <summary>No other one waits for its turn: where nobody reads any more it need not be followed to its end.</summary>
+    public bool IsLast { get; init; } = true;
+}
 
 /// <summary>What deploy and plan are asked for in the same words.</summary>
 internal sealed class DeployChoices(string nodeMeans)

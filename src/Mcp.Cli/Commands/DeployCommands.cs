@@ -74,11 +74,11 @@ internal static class DeployCommands
         if (all.Count == 1)
             return await act(all[0]);
         var results = new List<(Wanted One, int Code)>();
-        foreach (var one in all)
+        foreach (var (index, one) in all.Index())
         {
             if (!printer.Json)
                 await Console.Out.WriteLineAsync(Visible.Text($"{one.File}:"));
-            results.Add((one, await TriedAsync(one, agent, printer, act)));
+            results.Add((one, await TriedAsync(one with { IsLast = index == all.Count - 1 }, agent, printer, act)));
             if (Interrupt.Code is not null)
                 break;
         }
@@ -108,7 +108,7 @@ internal static class DeployCommands
 
     private static async Task<int> DeployAsync(Wanted wanted, bool detach, AgentConnection agent, Printer printer, CancellationToken ct)
     {
-        await new Following(wanted.Service, detach, agent, printer).DeployAsync(wanted.Request, ct);
+        await new Following(wanted.Service, detach, agent, printer) { MayLeave = wanted.IsLast }.DeployAsync(wanted.Request, ct);
         return 0;
     }
 

@@ -10,6 +10,9 @@ namespace Mcp.Cli.Commands;
 /// <param name="detach">Only until it serves.</param>
 internal sealed class Following(string service, bool detach, AgentConnection agent, Printer printer)
 {
+    /// <summary>Where nobody reads any more, it goes on by itself.</summary>
+    public bool MayLeave { get; init; } = true;
+
     public async Task DeployAsync(DeployRequest request, CancellationToken ct)
     {
         var options = agent.Following(ct);
@@ -36,7 +39,7 @@ internal sealed class Following(string service, bool detach, AgentConnection age
 
     private async Task FollowAsync(IAsyncStreamReader<StepEvent> steps, CancellationToken ct)
     {
-        var shown = new LiveSteps(printer, service);
+        var shown = new LiveSteps(printer, service, MayLeave);
         try
         {
             await shown.ShowAsync(steps.ReadAllAsync(ct), $"deployed {service}", detach);

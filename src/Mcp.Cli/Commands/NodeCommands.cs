@@ -81,12 +81,14 @@ internal static class NodeCommands
         checks.AddRange(Endings.Of(me, reply.Endings));
         checks.AddRange(reply.Nodes.SelectMany(n => Endings.Near($"node {n.Name}: ", n.Facts?.Endings ?? [])));
         checks.AddRange(reply.Nodes.SelectMany(n => DiskLines.Bad($"node {n.Name}: ", n.Facts?.Disks ?? [])));
+        var status = await agent.Client.StatusAsync(new StatusRequest(), agent.Call(AgentCommand.Quick, ct));
+        checks.AddRange(reply.Nodes.Where(n => n.State == "reachable").SelectMany(n => Checks.Bad(n, status.Components)));
         checks.AddRange(reply.Nodes.Select(n => new[]
         {
             n.State == "reachable" ? "ok" : "failed",
             $"node {n.Name}",
             n.State == "reachable"
-                ? string.Join(", ", n.Facts.Runtimes.Select(Say))
+                ? string.Join(", ", (n.Facts?.Runtimes ?? []).Select(Say))
                 : $"{n.State}; mcp doctor --direct {n.Address} looks closer",
         }));
         return Checks.Show(checks, printer);

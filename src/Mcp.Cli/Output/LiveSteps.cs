@@ -9,7 +9,8 @@ namespace Mcp.Cli.Output;
 /// <summary>An operation's steps as they happen: finished ones as lines; what is going on right now, on a terminal below them, else as a
 /// line every 10 s.</summary>
 /// <param name="service">Whose; null: steps are services.</param>
-internal sealed class LiveSteps(Printer printer, string? service = null)
+/// <param name="mayLeave">It is not followed to its end where nobody reads any more.</param>
+internal sealed class LiveSteps(Printer printer, string? service = null, bool mayLeave = true)
 {
     private static readonly TimeSpan s_still = TimeSpan.FromSeconds(10);
     private readonly Stopwatch _sinceLine = Stopwatch.StartNew();
@@ -75,7 +76,7 @@ internal sealed class LiveSteps(Printer printer, string? service = null)
     // Only what the node goes on with by itself.
     private void Leave(CancellationTokenSource unread)
     {
-        if (HasBegun)
+        if (HasBegun && mayLeave)
             unread.Cancel();
     }
 

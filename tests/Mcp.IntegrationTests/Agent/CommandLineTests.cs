@@ -65,6 +65,13 @@ public sealed class CommandLineTests(NodeFixture node) : IAsyncLifetime
         unread.StandardOutput.Close();
         Assert.Equal((141, ""), await EndAsync(unread, "deploy"));
         Succeeded(await _agent.McpAsync("deploy", "--attach", "blog"));
+        // None of several is left out since nobody reads any more.
+        using var both = _agent.StartMcp("deploy", file, Service("shop"), "--force");
+        await UntilLineAsync(both, "plan");
+        both.StandardOutput.Close();
+        await EndAsync(both, "deploy");
+        await _agent.McpAsync("deploy", "--attach", "shop");
+        Assert.Contains("shop", (await _agent.McpAsync("list")).Output, StringComparison.Ordinal);
         // What changes something does it, also when nobody reads what it says.
         using var stop = _agent.StartMcp("stop", "blog");
         stop.StandardOutput.Close();

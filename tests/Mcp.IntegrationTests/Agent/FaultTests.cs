@@ -114,10 +114,10 @@ public class FaultTests(NodeFixture node)
         await File.WriteAllTextAsync(Path.Combine(path, "podman"), "#!/bin/sh\nexit 125\n");
         File.SetUnixFileMode(Path.Combine(path, "podman"), UnixFileMode.UserRead | UnixFileMode.UserExecute);
         await agent.StartAsync(new Dictionary<string, string> { ["PATH"] = $"{path}:/usr/bin:/bin" });
-        // Nothing here asks for it, and there is another runtime.
+        // The first service that comes will ask for it.
         var (exitCode, output, _) = await agent.McpAsync("doctor");
-        Assert.Equal(0, exitCode);
-        Assert.Contains("note    runtime container", output, StringComparison.Ordinal);
+        Assert.Equal(1, exitCode);
+        Assert.Contains("failed  runtime container", output, StringComparison.Ordinal);
         Assert.Contains("ended with exit code 125", output, StringComparison.Ordinal);
     }
 

@@ -84,6 +84,14 @@ public sealed class TableTests
         Assert.Equal("runtime container", Checks.Of(runtimes, []).First()[1]);
         Assert.Equal(["ok", "failed"], Checks.Of(runtimes, [new ComponentStatus { Runtime = "unikernel" }]).Select(c => c[0]));
         Assert.Equal(["failed"], Checks.Of(runtimes[1..], []).Select(c => c[0]));
+        RuntimeStatus[] broken = [new() { Name = "podman", Reason = "ended" }, new() { Name = "microvm", Usable = true }];
+        Assert.Equal(["failed", "ok"], Checks.Of(broken, []).Select(c => c[0]));
+        Assert.Equal(["note", "ok"], Checks.Of(broken, [new ComponentStatus { Runtime = "microvm" }]).Select(c => c[0]));
+        var node = new Node { Name = "alder", Facts = new NodeStatusReply { Runtimes = { broken }, ProxyFault = "in use" } };
+        Assert.Equal(["node alder: runtime container", "node alder: node proxy"], Checks.Bad(node, []).Select(c => c[1]));
+        node.Facts.Proxy = true;
+        Assert.Empty(Checks.Bad(node, [new ComponentStatus { Node = "alder", Runtime = "microvm" }]));
+        Assert.Empty(Checks.Bad(new Node { Name = "alder" }, []));
     }
 
     [Fact]
