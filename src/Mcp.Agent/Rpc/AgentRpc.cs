@@ -209,7 +209,7 @@ internal sealed class AgentRpc(
     {
         if (request.Node.Length > 0 && Label.Parse(request.Node) != node.View.Name)
         {
-            var what = $"this is {node.View.Name}, and not {Label.Clip(request.Node)}";
+            var what = $"this is {node.View.Name}, not {Label.Clip(request.Node)}";
             throw new McpException(ErrorCode.NodeUnknown, what, "ask the master, or that node");
         }
 
@@ -337,7 +337,7 @@ internal sealed class AgentRpc(
             ? service
             : throw new McpException(
                 ErrorCode.DeployElsewhere,
-                $"{service.Name} is to run on {wanted}, and this is {node.View.Name}",
+                $"{service.Name} belongs on {wanted}, and this is {node.View.Name}",
                 "ask the master, or that node");
     }
 
