@@ -240,7 +240,7 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
             // What nothing was mounted on had no data of the service's.
             var isElsewhere = !there.Definition.Volumes.Select(v => v.Source).ToHashSet().SetEquals(
                 wanted.Volumes.Where(v => !v.FromImage || there.Definition.Volumes.Any(o => o.Target == v.Target)).Select(v => v.Source));
-            return isElsewhere ? "changed; it gets other volumes, and no data is copied" : "changed";
+            return isElsewhere ? "changed; other volumes; no data is copied" : "changed";
         }
 
         if (asked.Force)

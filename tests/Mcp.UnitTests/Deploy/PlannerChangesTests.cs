@@ -244,7 +244,7 @@ public sealed class PlannerChangesTests
             "a volume that is new",
             Web(),
             With(Web(), "/srv/data"),
-            "changed; it gets other volumes, and no data is copied; stops first: only one instance can have its port or volume"
+            "changed; other volumes; no data is copied; stops first: only one instance can have its port or volume"
         },
     };
 
@@ -267,7 +267,7 @@ public sealed class PlannerChangesTests
             Assert.False(Only(Plan(Service(With(Web("2"), "/srv/data:ro")), There(With(Web(), before)))).StopsFirst, before);
         // It writes elsewhere.
         Assert.Equal(
-            "changed; it gets other volumes, and no data is copied",
+            "changed; other volumes; no data is copied",
             Only(Plan(Service(With(Web("2"), "/etc/a:ro")), There(With(Web(), "/srv/data")))).Why);
     }
 
@@ -282,7 +282,7 @@ public sealed class PlannerChangesTests
         string after,
         bool isElsewhere) =>
         Assert.Equal(
-            isElsewhere ? "changed; it gets other volumes, and no data is copied" : "changed",
+            isElsewhere ? "changed; other volumes; no data is copied" : "changed",
             Only(Plan(Service(With(Web(), after)), There(With(Web(), before)))).Why);
 
     [Fact]
