@@ -57,7 +57,7 @@ internal static class AgentCommands
     private static Command Run()
     {
         var config = DaemonCommands.Config(File);
-        var run = new Command("run", "Run the agent until it is told to stop (SIGTERM, Ctrl-C)") { config };
+        var run = new Command("run", "Run the agent until SIGTERM or Ctrl-C") { config };
         run.SetAction((called, _) => AgentHost.RunAsync(AgentConfig.Read(called.GetRequiredValue(config))));
         return run;
     }

@@ -104,7 +104,7 @@ public sealed record AgentConfig
         var state = Path.GetDirectoryName(Path.GetFullPath(file)) ?? ".";
         var joining = Directory.Exists(Path.Combine(state, "member")) || Directory.Exists(Path.Combine(state, "member.new"));
         var begun = joining || System.IO.File.Exists(Path.Combine(state, "ca.key"));
-        var what = $"there is no configuration {file}{(joining ? "; a join was broken off" : begun ? "; an init was broken off" : "")}";
+        var what = $"there is no configuration {file}{(joining ? "; a join was interrupted" : begun ? "; an init was interrupted" : "")}";
         return new McpException(ErrorCode.ConfigMissing, what, joining
             ? $"repeat it with the same token: mcp-agent join --state {state} --master ADDRESS:PORT --token-file FILE --listen ADDRESS:PORT"
             : $"{(begun ? "repeat it" : "make one")}: mcp-agent init --state {(begun ? state : "DIR")} --listen ADDRESS:PORT");

@@ -97,8 +97,8 @@ internal static class AgentInit
         {
             throw new McpException(
                 ErrorCode.JoinMember,
-                $"{state} is a member of that fleet by the name {known}, and not {agent.Name}",
-                $"repeat it with --name {known}; to join anew, remove {Member.DirectoryOf(state)} first");
+                $"{state} joined that fleet as {known}, not as {agent.Name}",
+                $"repeat it with --name {known}; to join again, remove {Member.DirectoryOf(state)} first");
         }
 
         return agent;

@@ -103,7 +103,7 @@ internal static class AgentKeys
         .Optional(
             "files", PathKinds.Any,
             e => e.Files, (e, v) => e with { Files = v },
-            "HOST.pem, or HOST.crt and HOST.key; _.DOMAIN.pem for all right below it. files needs it.",
+            "HOST.pem, or HOST.crt and HOST.key; _.DOMAIN.pem for all names one level below. Needed for files.",
             example: "\"/etc/mcp/certificates\"")
         .Maybe(
             "hsts", new DurationKind(TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(2 * 365)),
@@ -148,7 +148,7 @@ internal static class AgentKeys
         .Value(
             "timeout", new DurationKind(TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1)),
             s => s.Timeout, (s, v) => s with { Timeout = v },
-            "After it the others start all the same.");
+            "How long the others wait for them.");
 
     private static readonly KeyTable<BootOptions> s_boot = new KeyTable<BootOptions>("[boot]", new BootOptions())
         .List(

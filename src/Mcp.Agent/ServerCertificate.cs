@@ -58,11 +58,11 @@ public sealed class ServerCertificate : IDisposable
         Expiry.Of(
             "certificate of this agent",
             _current,
-            "it is renewed by itself: certificate.failed in mcp events says what keeps it from that"),
+            "the agent renews it by itself; certificate.failed in mcp events says why it could not"),
         Expiry.OfAuthority(
             "CA of this agent",
             Authority,
-            "nobody can log in after that: set up a new state directory with mcp-agent init, and log in again"),
+            "then nobody can log in: set up a new state directory with mcp-agent init, and log in again"),
     ];
 
     public static string FileOf(string state) => Path.Combine(state, "server.pem");
@@ -138,7 +138,7 @@ public sealed class ServerCertificate : IDisposable
     }
 
     private McpException Missing() => new(ErrorCode.CertificateMissing, $"there is no certificate of this agent in {_state}",
-        "was a join broken off? repeat it: mcp-agent join; for an agent in no fleet, remove agent.toml and run mcp-agent init");
+        "was a join interrupted? repeat it: mcp-agent join; for an agent in no fleet, remove agent.toml and run mcp-agent init");
 
     private string Old(string kind) => Path.Combine(_state, $"server.{kind}");
 

@@ -13,7 +13,7 @@ internal static class CommandLine
         [
             ("Change", [.. DeployCommands.All(), .. LifecycleCommands.Changes(), ServiceCommands.Create()]),
             ("Look", [.. StatusCommands.All(), WatchCommand.Create(), LogsCommand.Create(), EventsCommand.Create()]),
-            ("Mend", [.. LifecycleCommands.Repairs()]),
+            ("Repair", [.. LifecycleCommands.Repairs()]),
             ("Files, volumes, images", [.. FileCommands.All(), VolumeCommands.Create(), ImageCommands.Create()]),
             ("Fleet", [NodeCommands.Create(), DnsCommands.Create(), .. RouteCommands.All()]),
             ("You", [.. LoginCommands.All(), LocalCommands.Completion()]),

@@ -22,7 +22,7 @@ internal static class Examples
             "mcp deploy - < blog.toml",
             "mcp deploy blog.toml --plan 96ceae9d27ebf76b",
             "mcp deploy blog --node alder            # $MCP_HOME/services/blog.toml",
-            "mcp deploy --attach blog                # follow the one that is under way",
+            "mcp deploy --attach blog                # follow the one that is running",
         ],
         ["mcp cancel"] = ["mcp cancel blog"],
         ["mcp plan"] = ["mcp plan blog.toml", "mcp plan blog.toml --node alder"],

@@ -48,14 +48,14 @@ internal sealed record Failure(int ExitCode, string Code, string What, string Hi
         RpcException rpc when Cause(rpc) is AuthenticationException cause => new(
             3,
             "unreachable",
-            $"{asked} shows no certificate of the ca.crt of this login: {cause.Message}",
+            $"{asked} shows a certificate that the ca.crt of this login did not sign: {cause.Message}",
             "log in with the ca.crt of that node or master"),
         RpcException { StatusCode: StatusCode.Unavailable } rpc => Unreachable(rpc, asked),
         RpcException { Status.DebugException: HttpRequestException or IOException } rpc => Unreachable(rpc, asked),
         RpcException { StatusCode: StatusCode.DeadlineExceeded } => new(
             3,
             "unreachable",
-            $"{asked} gives no answer in time",
+            $"{asked} did not answer in time",
             "mcp doctor looks closer"),
         RpcException { StatusCode: StatusCode.Unauthenticated or StatusCode.PermissionDenied } rpc => Refused(4, rpc),
         _ when IsCancelled(e) => new(

@@ -38,7 +38,7 @@ internal static class MasterCommands
     private static Command Run()
     {
         var config = DaemonCommands.Config(File);
-        var run = new Command("run", "Run the master until it is told to stop (SIGTERM, Ctrl-C)") { config };
+        var run = new Command("run", "Run the master until SIGTERM or Ctrl-C") { config };
         run.SetAction((called, _) => MasterHost.RunAsync(MasterConfig.Read(called.GetRequiredValue(config))));
         return run;
     }

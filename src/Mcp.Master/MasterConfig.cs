@@ -59,7 +59,7 @@ public sealed record MasterConfig
         return File.Exists(Path.Combine(state, "ca.key"))
             ? new McpException(
                 ErrorCode.ConfigMissing,
-                $"there is no configuration {file}; an init was broken off",
+                $"there is no configuration {file}; an init was interrupted",
                 $"repeat it: mcp-master init --state {state} --listen ADDRESS:PORT")
             : new McpException(
                 ErrorCode.ConfigMissing,

@@ -33,7 +33,7 @@ internal static class MasterKeys
         .Value(
             "provider", new ChoiceKind<DnsKind>(s_providers),
             d => d.Kind, (d, v) => d with { Kind = v },
-            "Who answers for the zone: the master, another server that is told, or nobody.").Shown()
+            "Who answers for the zone: the master, another server that the master updates, or nobody.").Shown()
         .Optional(
             "listen", s_endpoint,
             d => d.Listen, (d, v) => d with { Listen = v },
@@ -89,11 +89,11 @@ internal static class MasterKeys
         .Value(
             "heartbeat", new DurationKind(TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1)),
             m => m.Heartbeat, (m, v) => m with { Heartbeat = v },
-            "How often nodes tell that they live; one that misses three is unreachable.").Shown()
+            "How often nodes report that they are alive; one that misses three is unreachable.").Shown()
         .Value(
             "certificate_life", new DurationKind(TimeSpan.FromSeconds(1), TimeSpan.FromDays(365)),
             m => m.CertificateLife, (m, v) => m with { CertificateLife = v },
-            "How long the certificates of nodes hold; they are renewed by themselves.")
+            "How long the certificates of nodes are valid; they are renewed by themselves.")
         .Value(
             "settle", new DurationKind(TimeSpan.FromMilliseconds(1), TimeSpan.FromMinutes(10)),
             m => m.Settle, (m, v) => m with { Settle = v },

@@ -58,7 +58,7 @@ internal static class Mistakes
         foreach (var argument in called.Command.Arguments.Where(a => Given(a) < a.Arity.MinimumNumberOfValues))
             yield return $"{Call(called)} needs <{argument.HelpName ?? argument.Name}>";
         if (called.Command.Subcommands.Count > 0 && parsed.UnmatchedTokens.Count == 0)
-            yield return $"{Call(called)} what? {string.Join(" | ", Shown(called.Command.Subcommands).Select(c => c.Name))}";
+            yield return $"{Call(called)} needs a command: {string.Join(", ", Shown(called.Command.Subcommands).Select(c => c.Name))}";
     }
 
     private static IEnumerable<string> Wrong(SymbolResult symbol) => symbol switch
@@ -66,7 +66,7 @@ internal static class Mistakes
         OptionResult { Implicit: true } => [],
         ArgumentResult { Argument.Arity.MinimumNumberOfValues: > 0, Tokens.Count: 0 } => [],
         OptionResult { Option: { Arity.MaximumNumberOfValues: 1 } option, IdentifierTokenCount: > 1 } given =>
-            [$"{option.Name} is given {given.IdentifierTokenCount} times and counts once"],
+            [$"{option.Name} may be given only once"],
         OptionResult { Option: { Arity.MinimumNumberOfValues: > 0 } option, Tokens.Count: 0 } =>
             [$"{option.Name} needs a value"],
         _ => symbol.Errors.Select(e => e.Message),

@@ -44,7 +44,7 @@ public static class Values
         option.Validators.Add(given =>
         {
             if (given.Tokens.Select(t => t.Value).FirstOrDefault(v => !Mcp.Usage.Address.IsOne(v)) is { } wrong)
-                given.AddError($"{name} is a name or an address, such as 127.0.0.1:7443, and not '{Label.Clip(wrong)}'");
+                given.AddError($"{name} must be a name or an address, such as 127.0.0.1:7443, not '{Label.Clip(wrong)}'");
         });
         return option;
     }
@@ -68,7 +68,7 @@ public static class Values
                 }
 
                 var allowed = string.Create(CultureInfo.InvariantCulture, $"from {least} to {most}");
-                given.AddError($"{name} is a whole number {allowed}, and not '{Label.Clip(text)}'");
+                given.AddError($"{name} must be a whole number {allowed}, not '{Label.Clip(text)}'");
                 return unlessGiven;
             },
         };
@@ -98,7 +98,7 @@ public static class Values
                 }
 
                 var allowed = string.Create(CultureInfo.InvariantCulture, $"more than {least} and at most {most}");
-                given.AddError($"{name} is a number, {allowed}, and not '{Label.Clip(text)}'");
+                given.AddError($"{name} must be a number, {allowed}, not '{Label.Clip(text)}'");
                 return unlessGiven;
             },
         };
@@ -106,8 +106,11 @@ public static class Values
     private static void Refuse(SymbolResult given, string name, string[] words)
     {
         if (given.Tokens.Select(t => t.Value).FirstOrDefault(v => !words.Contains(v)) is { } wrong)
-            given.AddError($"{name} is {string.Join(" or ", words)}, and not '{Label.Clip(wrong)}'{Mistakes.Nearest(wrong, words)}");
+            given.AddError($"{name} must be {Either(words)}, not '{Label.Clip(wrong)}'{Mistakes.Nearest(wrong, words)}");
     }
+
+    // At least two.
+    private static string Either(string[] words) => $"{string.Join(", ", words[..^1])} or {words[^1]}";
 
     private static void Refuse(OptionResult given, bool wrong, string why)
     {

@@ -136,7 +136,7 @@ public class EdgeTests(Fleet fleet)
         await fleet.Outside.NameAsync("away.example.com", Outside.Address);
         var (exitCode, output, error) = await fleet.McpAsync("deploy", fleet.Write("away", isPublic: true), "--node", "cedar");
         Assert.NotEqual(0, exitCode);
-        Assert.Contains("gives no certificate for away.example.com", output + error, StringComparison.Ordinal);
+        Assert.Contains("issued no certificate for away.example.com", output + error, StringComparison.Ordinal);
         Assert.Empty(await EdgeFilesAsync("away"));
         Assert.DoesNotContain("away.example.com", (await fleet.McpAsync("edge", "list")).Output, StringComparison.Ordinal);
 

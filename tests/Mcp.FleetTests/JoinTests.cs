@@ -30,7 +30,7 @@ public class JoinTests(Fleet fleet)
         var foreign = (await File.ReadAllTextAsync(token)).Trim();
         var other = fleet.NewFile(foreign[..^64] + new string('0', 64));
         Assert.Contains(
-            "not the one that made this token",
+            "did not make this token",
             (await fleet.JoinAsync("beech", other, state.Replace("elm", "hop", StringComparison.Ordinal))).Error,
             StringComparison.Ordinal);
         await fleet.McpOkAsync("node", "remove", "elm");
@@ -43,13 +43,13 @@ public class JoinTests(Fleet fleet)
         var member = Path.Combine(fleet.State("beech"), "member");
         // From the node's own files, as whoever took the node over would.
         var heartbeat = await fleet.CallAsync(member, Fleet.MasterAddress, "/mcp.v1.Master/Heartbeat");
-        Assert.Contains("a heartbeat of", heartbeat, StringComparison.Ordinal);
+        Assert.Contains("a heartbeat in the name of", heartbeat, StringComparison.Ordinal);
         Assert.Contains(
-            "beech is node and may not call ListNodes",
+            "beech has the role node, which may not do this (ListNodes)",
             await fleet.CallAsync(member, Fleet.MasterAddress, "/mcp.v1.Master/ListNodes"),
             StringComparison.Ordinal);
         Assert.Contains(
-            "beech is node and may not call Status",
+            "beech has the role node, which may not do this (Status)",
             await fleet.CallAsync(member, $"{Fleet.Address("cedar")}:7444", "/mcp.v1.Agent/Status"),
             StringComparison.Ordinal);
     }

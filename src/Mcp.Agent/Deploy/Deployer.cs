@@ -195,7 +195,7 @@ public sealed class Deployer(
     // What it had started is left over beside what the registry says, and goes.
     private void Abandon(JournalEntry entry)
     {
-        const string why = "it was interrupted, and what was written down of it cannot be read: deploy it again";
+        const string why = "the deploy was interrupted and its record cannot be read; deploy again";
         registry.Operations.Close(entry.Id, Outcome.Failed, why);
         registry.Events.Add(entry.Subject, "", EventKind.DeployFailed, why);
     }
@@ -225,7 +225,7 @@ public sealed class Deployer(
         {
             throw new McpException(
                 ErrorCode.AgentStopping,
-                "the agent is told to stop; the deploy goes on when it starts again",
+                "the agent is stopping; the deploy continues when it is back",
                 "mcp events shows how it ends",
                 e);
         }
@@ -252,7 +252,7 @@ public sealed class Deployer(
         var truth = rollouts.Outages.Tell(before);
         if (e.Undone)
             rollouts.Outages.Forget(before);
-        var hint = e.Reason.Hint.Length > 0 ? $"{truth}. To do: {e.Reason.Hint}" : truth;
+        var hint = e.Reason.Hint.Length > 0 ? $"{truth}; {e.Reason.Hint}" : truth;
         return new StepFailedException(e.Step, new McpException(e.Reason.Code, e.Reason.Message, hint, e.Reason), e.UndoFailure);
     }
 

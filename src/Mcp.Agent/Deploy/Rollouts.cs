@@ -79,8 +79,8 @@ public sealed class Rollouts(Label node, AgentRegistry registry, RuntimeSet runt
             ? last + 1
             : throw new McpException(
                 ErrorCode.NameInvalid,
-                $"{service}.{component} has had generation {last}, and there is none after it",
-                "call the component otherwise");
+                $"{service}.{component} has used up its generation numbers: the last one was {last}",
+                "rename the component");
     }
 
     // Another service's that is meant to run holds its volumes also while it is down for a moment, as in its own update.

@@ -110,8 +110,8 @@ public sealed class ServiceControl(
         {
             throw new McpException(
                 ErrorCode.DeployUnfinished,
-                $"a deploy of {service} is not {(open.Undoing ? "undone" : "finished")} yet; it is tried again by itself",
-                "mcp events says why; mcp undeploy ends it, too");
+                $"an earlier deploy of {service} is still being {(open.Undoing ? "undone" : "finished")}",
+                $"mcp events says why; mcp undeploy {service} drops it");
         }
 
         // All of it before anything is touched: what is refused has changed nothing.
@@ -173,7 +173,7 @@ public sealed class ServiceControl(
             throw new McpException(
                 ErrorCode.HealthFailed,
                 $"{string.Join(", ", done)}; {string.Join('\n', ill)}",
-                "it stays wanted, and its restart policy holds; mcp status and mcp logs say how it goes on");
+                "its restart policy decides whether it is started again; see mcp status and mcp logs");
         }
     }
 

@@ -39,7 +39,7 @@ internal static class BackendNames
         {
             throw new McpException(
                 ErrorCode.EdgeResolver,
-                $"{(resolver.Length == 0 ? "the machine's resolver" : resolver)} does not say what {name} is: {e.Message}",
+                $"{(resolver.Length == 0 ? "the machine's resolver" : resolver)} did not resolve {name}: {e.Message}",
                 "mcp dns list; is the DNS server reachable from here?",
                 e);
         }

@@ -164,7 +164,7 @@ public sealed class EdgeRoutes(
         ? (options, certificates)
         : throw new McpException(
             ErrorCode.EdgeOff,
-            $"{config.Name} is no edge node",
+            $"{config.Name} is not an edge node",
             $"write [edge] into {config.File} and restart the agent");
 
     private (Hostname Name, int Port) Parse(Label service, string backend)

@@ -80,7 +80,7 @@ public sealed class NodeImages(
         {
             _rounds.Release();
             if (!dryRun)
-                Tell(gone, "asked for");
+                Tell(gone, "on request");
         }
 
         return new PrunedImages(gone, failed);
@@ -284,7 +284,8 @@ public sealed class NodeImages(
         var names = gone.Select(Called).Distinct().ToList();
         var told = string.Join(", ", names.Take(MostTold)) + (names.Count > MostTold ? $" and {names.Count - MostTold} more" : "");
         var mib = gone.Sum(g => g.Image.Bytes) / 1024 / 1024;
-        Try(() => registry.Events.Add("", "", EventKind.ImagesRemoved, $"{gone.Count} of up to {mib} MiB ({why}): {told}"));
+        var counted = gone.Count == 1 ? "1 image" : $"{gone.Count} images";
+        Try(() => registry.Events.Add("", "", EventKind.ImagesRemoved, $"{counted}, up to {mib} MiB ({why}): {told}"));
     }
 
     private static bool IsOf(IImageStock stock, ImageKind kind) =>

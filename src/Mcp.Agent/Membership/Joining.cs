@@ -93,7 +93,7 @@ internal static class Joining
 
         throw new McpException(
             ErrorCode.JoinAuthority,
-            $"the master at {master} is not the one that made this token; it was not shown to it",
+            $"the master at {master} did not make this token, so the token was not sent",
             "is the address right? make a new token: mcp node join-token");
     }
 

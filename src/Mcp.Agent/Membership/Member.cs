@@ -48,8 +48,8 @@ internal sealed class Member : IDisposable
         Expiry.Of(
             "certificate of this node",
             _certificate,
-            $"the master {Master} renews it: is it there, and is the node still a member? else let it join anew: mcp node join-token"),
-        Expiry.OfAuthority("CA of the fleet", Authority, "no node is believed after that: a new master, and all nodes join it"),
+            $"the master {Master} renews it; if it does not, let the node join again: mcp node join-token"),
+        Expiry.OfAuthority("CA of the fleet", Authority, "then no node is accepted: set up a new master, and let all nodes join it"),
     ];
 
     public static string DirectoryOf(string state) => Path.Combine(state, "member");

@@ -60,7 +60,7 @@ public sealed class ServiceCertificates(AgentConfig config, AgentRegistry regist
                 if (there is not null)
                 {
                     yield return Expiry.Of(
-                        $"certificate of the service {service}", there, "the master renews it: is it there, and the service placed here?");
+                        $"certificate of the service {service}", there, "the master renews it: does it answer, is the service here?");
                 }
             }
         }

@@ -147,7 +147,7 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         null or { State: InstanceState.Removed } => "went away",
         _ when HasEnded(info) => $"ended with {info.Ending}",
         { State: InstanceState.Paused } => "is paused",
-        _ => "is in a state that its runtime does not name",
+        _ => "is in an unknown state",
     };
 
     private static TimeSpan Longer(TimeSpan one, TimeSpan other) => one > other ? one : other;

@@ -214,16 +214,18 @@ public sealed class HealthKeeper : IDisposable
         {
             await _runtimes.StopAsync(stored.Instance, ct);
             await _runtimes.For(stored.Definition).StartAsync(stored.Instance, ct);
-            Note($"{stored.Instance} was started again ({watched.Restarts} of at most {MostRestarts} times): {why}");
+            Note(
+                EventKind.ComponentHealed,
+                $"{stored.Instance} was started again ({watched.Restarts} of at most {MostRestarts} times): {why}");
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {
             // What ended and did not start again, the reconciler starts.
-            Note($"{stored.Instance} was to be started again: {FailureText.Of(e)}");
+            Note(EventKind.ComponentUnhealthy, $"{stored.Instance} was stopped and could not be started again: {FailureText.Of(e)}");
         }
 
-        void Note(string what) =>
-            _registry.Events.Add(stored.Service.Text, stored.Definition.Name.Text, EventKind.ComponentHealed, what);
+        void Note(EventKind kind, string what) =>
+            _registry.Events.Add(stored.Service.Text, stored.Definition.Name.Text, kind, what);
     }
 
     private bool IsOverloaded()
@@ -231,9 +233,9 @@ public sealed class HealthKeeper : IDisposable
         var failing = _watched.Values.Count(w => w.Bad > 0);
         var isSo = failing >= LeastMany && failing * 3 >= _watched.Values.Count(w => w.Check is not null);
         if (isSo)
-            _overload.Tell(s_node, "many components of this node are not well at once: nothing is started again for that");
+            _overload.Tell(s_node, "many components of this node are unhealthy at once, so mcp restarts none of them");
         else
-            _overload.Over(s_node, "the components of this node are not unwell together any more");
+            _overload.Over(s_node, "fewer components of this node are unhealthy; mcp restarts them again");
         return isSo;
     }
 

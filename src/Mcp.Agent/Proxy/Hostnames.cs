@@ -36,7 +36,7 @@ public sealed class Hostnames(AgentConfig config, ComponentsTable components)
             return;
         throw new McpException(
             ErrorCode.RoutePublic,
-            $"the route {asked} is public, and one agent alone lets nobody in from outside: an edge node does, by the fleet's master",
+            $"the route {asked} is public, and a public route needs a fleet with an edge node",
             "deploy it through the master (without --direct); or leave out public: the node's proxy answers for the hostname all the same");
     }
 

@@ -66,7 +66,7 @@ internal sealed class Succession(AgentConfig config, ControlClient client, Proxy
             return false;
         var why = isThisBuild ? "agent.toml has changed" : "mcp-agent is another build";
         if (PortsTaken.Overlapping(config, [.. who.Addresses.Select(IPEndPoint.Parse)]) is { } overlapping)
-            return await EndAsync($"{why}, and {overlapping} overlaps an address of before", ct);
+            return await EndAsync($"{why}, and {overlapping} overlaps an address of the old proxy", ct);
         await starter.TakeOverAsync(ct);
         events.Add("", "", EventKind.ProxyReplaced, why);
         return true;
@@ -80,7 +80,7 @@ internal sealed class Succession(AgentConfig config, ControlClient client, Proxy
         for (var began = TimeProvider.System.GetTimestamp(); await starter.AnswersAsync(ct); await Task.Delay(20, ct))
         {
             if (TimeProvider.System.GetElapsedTime(began) > s_endLimit)
-                throw new McpException(ErrorCode.ProxyUnreachable, $"the node proxy of before does not end ({why})");
+                throw new McpException(ErrorCode.ProxyUnreachable, $"the old node proxy does not end ({why})");
         }
 
         return true;

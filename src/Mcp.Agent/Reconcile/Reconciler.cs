@@ -220,7 +220,7 @@ public sealed class Reconciler(
         && stored.Any(c => c.Service == item.Service)
         && stored.All(c => c.Service != item.Service || c.Definition.Name != item.Component)
         && registry.Generations.Last(item.Service, item.Component) >= item.Generation
-            ? item with { What = "left over of a component that was removed", Repair = Repair.Remove }
+            ? item with { What = "left over from a component that was removed", Repair = Repair.Remove }
             : item;
 
     private async Task MendAsync(DriftItem item, CancellationToken ct)
@@ -249,7 +249,7 @@ public sealed class Reconciler(
                     return;
             }
 
-            Note(EventKind.DriftMended, $"{name}: {item.What}: {item.Repair}");
+            Note(EventKind.DriftMended, DriftWords.Repaired(item));
             _troubles.Forget(TroubleKey.Of(name));
         }
         catch (Exception e) when (!ct.IsCancellationRequested)

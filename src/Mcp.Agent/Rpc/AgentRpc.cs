@@ -289,7 +289,7 @@ internal sealed class AgentRpc(
         if (asked.Length == 0 || Label.Parse(asked) == node.View.Name)
             return;
         throw new McpException(
-            ErrorCode.NodeUnknown, $"this is {node.View.Name}, and not {Label.Clip(asked)}", "ask the master, or that node");
+            ErrorCode.NodeUnknown, $"this is {node.View.Name}, not {Label.Clip(asked)}", "ask the master, or that node");
     }
 
     private DeployOptions Options(DeployRequest request, ServerCallContext context)
@@ -350,7 +350,7 @@ internal sealed class AgentRpc(
             ? service
             : throw new McpException(
                 ErrorCode.DeployElsewhere,
-                $"{service.Name} is to run on {wanted}, and this is {node.View.Name}",
+                $"{service.Name} belongs on {wanted}, and this is {node.View.Name}",
                 "ask the master, or that node");
     }
 

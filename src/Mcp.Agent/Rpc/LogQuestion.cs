@@ -18,7 +18,7 @@ internal static class LogQuestion
     public static LogOptions Of(LogsRequest request)
     {
         if (request.Previous < 0)
-            throw Wrong($"{request.Previous} generations before are none", "1 is the generation before the one that serves");
+            throw Wrong("the number of generations before must be at least 1", "1 is the generation before the one that serves");
         if (request.Previous > 0 && request.Follow)
             throw Wrong("the log of a former generation cannot be followed", "leave out --follow or --previous");
         return new LogOptions(request.Follow, request.Tail < 0 ? null : request.Tail, request.Since?.ToDateTimeOffset())

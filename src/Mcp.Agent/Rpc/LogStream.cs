@@ -42,7 +42,7 @@ internal sealed class LogStream(ComponentsTable components, RuntimeSet runtimes)
         {
             throw new McpException(
                 ErrorCode.AgentStopping,
-                "the agent is stopping, and sends no more of the log",
+                "the agent is stopping; the log ends here",
                 "the service runs on; ask again when the agent is back");
         }
     }
@@ -77,8 +77,8 @@ internal sealed class LogStream(ComponentsTable components, RuntimeSet runtimes)
         var kept = string.Join(", ", former.OrderByDescending(i => i.Generation).Select(i => $"{i.Component} generation {i.Generation}"));
         throw new McpException(
             ErrorCode.LogNone,
-            $"there is no log of {What(request)} from {request.Previous} generations before",
-            kept.Length > 0 ? $"kept are {kept}" : "none is kept: it has had one generation");
+            $"there is no log of {What(request)} from {request.Previous} generations ago",
+            kept.Length > 0 ? $"kept: {kept}" : "none of a former generation is kept");
     }
 
     private McpException Unknown(LogsRequest request)

@@ -61,8 +61,8 @@ internal static class StatusMapping
     public static NodeProblem ToWire(this RuntimeSight silent, Label node)
     {
         var told = silent.At is { } at
-            ? string.Create(CultureInfo.InvariantCulture, $"it was told last at {at:yyyy-MM-dd HH:mm:ss}Z")
-            : "nothing is known of it yet";
+            ? string.Create(CultureInfo.InvariantCulture, $"last seen {at:yyyy-MM-dd HH:mm:ss}Z")
+            : "never seen yet";
         return new NodeProblem { Node = node.Text, What = $"{silent.Runtime} on {node}: {silent.Silent?.Message}; {told}" };
     }
 

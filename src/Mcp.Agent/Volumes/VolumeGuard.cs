@@ -109,7 +109,7 @@ public sealed class VolumeGuard(
     private static McpException Held(string who, VolumeMount volume, VolumeHolder holder, VolumeMount held) => new(
         ErrorCode.VolumeHeld,
         $"{who} is not started: {holder.Who} may be writing to {held.Source}"
-            + (held.Source == volume.Source ? "" : $", which is, holds or lies in {volume.Source}"),
+            + (held.Source == volume.Source ? "" : $", which overlaps {volume.Source}"),
         "one instance at a time writes to a volume; stop the other one first (mcp adopt takes over one that the registry does not know), "
             + "or say :shared on both where several writers are meant");
 

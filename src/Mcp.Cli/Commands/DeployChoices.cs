@@ -37,7 +37,7 @@ internal sealed class DeployChoices(string nodeMeans)
     public string Target(ParseResult parsed) => parsed.GetValue(_targets) switch
     {
         [var one] => Label.TryParse(one, out var name) ? name.Text : ServiceSource.Read(one).Definition.Name.Text,
-        _ => throw new McpException(ErrorCode.Usage, "--attach follows one deploy", "mcp deploy --attach SERVICE"),
+        _ => throw new McpException(ErrorCode.Usage, "--attach takes one service", "mcp deploy --attach SERVICE"),
     };
 
     /// <param name="plan">Empty: whatever it would do.</param>
@@ -49,7 +49,7 @@ internal sealed class DeployChoices(string nodeMeans)
         {
             throw new McpException(
                 ErrorCode.Usage,
-                $"{(plan.Length > 0 ? "--plan" : "--pull")} goes with one service, and these are {read.Count}",
+                $"{(plan.Length > 0 ? "--plan" : "--pull")} works with one service, and {read.Count} were given",
                 "deploy that one by itself");
         }
 

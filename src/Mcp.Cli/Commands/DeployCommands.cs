@@ -14,8 +14,8 @@ internal static class DeployCommands
     {
         var dryRun = new Option<bool>("--dry-run") { Description = "only show what would change" };
         var id = PlanId();
-        var detach = new Option<bool>("--detach") { Description = "return as soon as it serves, before it was watched for a while" };
-        var attach = new Option<bool>("--attach") { Description = "only follow the deploy of this service that is under way" };
+        var detach = new Option<bool>("--detach") { Description = "return as soon as it serves, without waiting for the watch" };
+        var attach = new Option<bool>("--attach") { Description = "only follow the deploy of this service that is running" };
         var deploy = new DeployChoices("place it on this node, or move it there");
         yield return AgentCommand.Create(
             "deploy",
@@ -37,7 +37,7 @@ internal static class DeployCommands
         var cancelled = new Argument<string>("service");
         yield return AgentCommand.Create(
             "cancel",
-            "Take back the deploy of a service that is under way",
+            "Cancel the running deploy of a service, and undo what it did",
             [cancelled],
             async (parsed, agent, printer, ct) =>
             {
@@ -45,7 +45,7 @@ internal static class DeployCommands
                 var request = new CancelRequest { Service = service };
                 return LifecycleCommands.Done(await agent.Client.CancelAsync(request, agent.Changing(ct)), printer);
             });
-        var plan = new DeployChoices("as if it were to go there");
+        var plan = new DeployChoices("plan for this node");
         yield return AgentCommand.Create(
             "plan",
             "Show what a deploy would change",
@@ -59,7 +59,7 @@ internal static class DeployCommands
 
     /// <summary>For every command that moves services.</summary>
     public static Option<bool> LeaveData() =>
-        new("--leave-data") { Description = "move it although data in its writable volumes stays behind" };
+        new("--leave-data") { Description = "move it even if data in its writable volumes stays behind" };
 
     public static Task<int> DeployAsync(string target, AgentConnection agent, Printer printer, CancellationToken ct)
     {
@@ -132,7 +132,7 @@ internal static class DeployCommands
     {
         var option = new Option<string?>("--plan")
         {
-            Description = "only what mcp plan has shown under this id; refused where anything has changed since",
+            Description = "do exactly the plan that mcp plan showed with this id; refuse if anything has changed since",
             HelpName = "ID",
         };
         option.Validators.Add(result =>

@@ -25,7 +25,7 @@ internal sealed class Following(string service, bool detach, AgentConnection age
         {
             throw new McpException(
                 ErrorCode.PlanUnsupported,
-                "who answers here is too old for --plan; nothing was done",
+                $"the program at {agent.Address} is too old for --plan; nothing was done",
                 "install the newer mcp-master or mcp-agent there, or deploy without --plan",
                 e);
         }
@@ -48,7 +48,7 @@ internal sealed class Following(string service, bool detach, AgentConnection age
             && e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled })
         {
             throw shown is { HasAnswered: true, HasBegun: false }
-                ? new McpException(ErrorCode.OperationCancelled, $"the deploy of {service} had not begun, and is taken back", "", e)
+                ? new McpException(ErrorCode.OperationCancelled, $"the deploy of {service} had not begun and was cancelled", "", e)
                 : Unwatched($"the deploy of {service} is no longer watched; it goes on by itself", e);
         }
         catch (RpcException e) when (shown.HasAnswered && IsLost(e))
@@ -63,7 +63,7 @@ internal sealed class Following(string service, bool detach, AgentConnection age
             return;
         await TellUrlsAsync(ct);
         if (shown.HasLeft)
-            await Console.Out.WriteLineAsync($"{service} serves, and is watched; mcp deploy --attach {service} follows it");
+            await Console.Out.WriteLineAsync($"{service} serves; the node keeps watching it. To follow: mcp deploy --attach {service}");
     }
 
     // Who answers may have gone by now; what was deployed stays deployed.

@@ -33,7 +33,7 @@ internal static class ImageCommands
         var node = Node();
         var dryRun = new Option<bool>("--dry-run") { Description = "only show what would be removed" };
         return AgentCommand.Create(
-            "prune", "Remove the images that mcp has brought and nothing needs now", [node, dryRun], async (parsed, agent, printer, ct) =>
+            "prune", "Remove the images that mcp pulled and nothing needs any more", [node, dryRun], async (parsed, agent, printer, ct) =>
         {
             var request = new PruneImagesRequest { Node = Named(parsed.GetValue(node)), DryRun = parsed.GetValue(dryRun) };
             var reply = await agent.Client.PruneImagesAsync(request, agent.Changing(ct));

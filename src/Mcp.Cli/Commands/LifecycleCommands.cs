@@ -13,7 +13,7 @@ internal static class LifecycleCommands
     {
         var service = new Argument<string>("service");
         var volumes = new Option<bool>("--volumes") { Description = "remove its named volumes with their data, too; asks first" };
-        var yes = new Option<bool>("--yes", "-y") { Description = "do not ask; without a terminal nothing asks but --volumes" };
+        var yes = new Option<bool>("--yes", "-y") { Description = "do not ask; in a script only --volumes needs it" };
         yield return AgentCommand.Create(
             "undeploy",
             "Stop and remove a service; its volumes stay. Asks first on a terminal",
@@ -65,7 +65,7 @@ internal static class LifecycleCommands
         var adoptDry = new Option<bool>("--dry-run") { Description = "only show what would be adopted" };
         yield return AgentCommand.Create(
             "adopt",
-            "Take instances that mcp has started and its registry does not know back into it",
+            "Take instances that the registry has lost back into it",
             [adopted, adoptDry],
             async (parsed, agent, printer, ct) =>
             {

@@ -27,6 +27,6 @@ internal static class LogTimes
             return new DateTimeOffset(time, local.GetUtcOffset(time));
         return DateTimeOffset.TryParseExact(text, s_zoned, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var zoned)
             ? zoned
-            : throw new McpException(ErrorCode.Usage, $"{option}: '{text}' is no time", Allowed);
+            : throw new McpException(ErrorCode.Usage, $"{option}: '{text}' is not a time", Allowed);
     }
 }

@@ -63,9 +63,9 @@ internal static class LogsCommand
             var asked = parsed.GetValue(targets) ?? [];
             var requests = parsed.GetValue(all) switch
             {
-                true when asked.Length > 0 => throw Usage("--all goes with no service", "leave out one of them"),
+                true when asked.Length > 0 => throw Usage("use --all or services, not both", "leave out one of them"),
                 true => await EveryAsync(pattern, agent, ct),
-                false when asked.Length == 0 => throw Usage("whose log?", "mcp logs SERVICE[/COMPONENT] ..., or mcp logs --all"),
+                false when asked.Length == 0 => throw Usage("name a service, or use --all", "mcp logs SERVICE[/COMPONENT] ..."),
                 false => Requests(pattern, asked),
             };
             if (requests.Count > MostTargets)
@@ -99,7 +99,7 @@ internal static class LogsCommand
             var text = given.Tokens[0].Value;
             if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number is >= 1 and <= MostPrevious)
                 return number;
-            given.AddError($"--previous is a whole number from 1 to {MostPrevious}, and not '{Label.Clip(text)}'; "
+            given.AddError($"--previous must be a whole number from 1 to {MostPrevious}, not '{Label.Clip(text)}'; "
                 + "without a number it goes after the services");
             return 0;
         },

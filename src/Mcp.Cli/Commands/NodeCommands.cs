@@ -62,9 +62,9 @@ internal static class NodeCommands
         node.Add(Cordon("cordon", "Keep a node from getting new services; it keeps what it has", uncordon: false));
         node.Add(Cordon("uncordon", "Let a node get services again", uncordon: true));
         var removed = new Argument<string>("node");
-        var force = new Option<bool>("--force") { Description = "also if services are placed there; they are forgotten" };
+        var force = new Option<bool>("--force") { Description = "even if it has services; the master forgets them, too" };
         node.Add(AgentCommand.Create(
-            "remove", "Forget a node; its certificate does not count any more", [removed, force], async (parsed, agent, printer, ct) =>
+            "remove", "Forget a node; its certificate is no longer accepted", [removed, force], async (parsed, agent, printer, ct) =>
         {
             var name = Label.Parse(parsed.GetValue(removed)!).Text;
             var request = new RemoveNodeRequest { Name = name, Force = parsed.GetValue(force) };
@@ -106,7 +106,7 @@ internal static class NodeCommands
         roles.OnlyFrom("worker", "master", "edge");
         var life = new Option<string>("--life")
         {
-            Description = "how long it counts, at most 7 days",
+            Description = "how long it is valid, at most 7 days",
             DefaultValueFactory = _ => "1h",
             HelpName = "TIME",
         };
@@ -115,7 +115,7 @@ internal static class NodeCommands
         {
             if (!Durations.TryParse(parsed.GetValue(life)!, out var time) || time < s_shortestLife || time > s_longestLife)
             {
-                var what = $"--life is a time from 1s to 168h, and not '{Label.Clip(parsed.GetValue(life)!)}'";
+                var what = $"--life must be a time from 1s to 168h, not '{Label.Clip(parsed.GetValue(life)!)}'";
                 throw new McpException(ErrorCode.Usage, what, "such as 30m, 1h");
             }
 
@@ -132,7 +132,7 @@ internal static class NodeCommands
             await Console.Out.WriteLineAsync(Visible.Text(reply.Token));
             var join = $"mcp-agent join --master {Login.Read().Address} --token-file FILE --state DIR --listen ADDRESS:PORT";
             await Console.Error.WriteLineAsync(
-                $"counts once, until {reply.Expires.ToDateTimeOffset():yyyy-MM-dd HH:mm:ss}Z; on the node: {join}");
+                $"can be used once, until {reply.Expires.ToDateTimeOffset():yyyy-MM-dd HH:mm:ss}Z; on the node: {join}");
             return 0;
         });
     }

@@ -60,7 +60,7 @@ internal static class StatusCommands
             new("URL", 1),
         ];
         var table = new Table(columns, reply.Components.Select(c => Row(c, fleet, certified)));
-        var drift = reply.Drift.Select(d => $"drift: {(fleet ? $"{d.Node} " : "")}{d.Instance} {d.What} ({d.Repair})");
+        var drift = reply.Drift.Select(d => $"drift: {(fleet ? $"{d.Node} " : "")}{d.Instance} {d.What} ({Outlook(d)})");
         return
         [
             .. printer.Lines(table, "no services; deploy one: mcp deploy FILE"),
@@ -83,6 +83,19 @@ internal static class StatusCommands
             _ => observed,
         };
     }
+
+    /// <summary>What becomes of a difference. A repair of another version has its own word.</summary>
+    public static string Outlook(Drift drift) => drift.Repair switch
+    {
+        "none" => "left as it is",
+        "recreate" => "will be created again",
+        "restart" => "will be started again",
+        "stop" => "will be stopped",
+        "redeploy" => "will be replaced",
+        "remove" => "will be removed",
+        "report" => "not repaired by itself",
+        var other => other,
+    };
 
     /// <summary>Where a component answers: its routes, then its fixed ports.</summary>
     public static IEnumerable<string> Urls(ComponentStatus c) =>

@@ -31,7 +31,7 @@ internal static class VolumeCommands
             ? reply.Volumes
             : throw new McpException(
                 ErrorCode.VolumeUnsure,
-                $"{reply.Unreachable[0].Node} does not say which volumes of {service} it has, and nothing was done: "
+                $"{reply.Unreachable[0].Node} does not answer and may have volumes of {service}; nothing was removed: "
                     + reply.Unreachable[0].What,
                 "try again when it is back, or without --volumes: they stay, and mcp volume remove removes them later");
     }
@@ -44,7 +44,7 @@ internal static class VolumeCommands
             return;
         var names = string.Join(", ", volumes.Select(v => $"{Name(v)} ({Size(v.Bytes)}{(v.Node.Length > 0 ? $" on {v.Node}" : "")})"));
         if (!Question.CanBeAsked)
-            throw new McpException(ErrorCode.Usage, $"this removes data for good, and asks first: {names}", "say so with --yes");
+            throw new McpException(ErrorCode.Usage, $"this removes data for good: {names}", "confirm with --yes");
         await Question.AskAsync($"This removes data for good: {names}. Remove?", ct);
     }
 

@@ -32,7 +32,7 @@ internal static class WatchCommand
                 || pause < TimeSpan.FromMilliseconds(500)
                 || pause > TimeSpan.FromMinutes(1))
             {
-                var what = $"--interval is a time from 500ms to 1m, and not '{parsed.GetValue(interval)}'";
+                var what = $"--interval must be a time from 500ms to 1m, not '{parsed.GetValue(interval)}'";
                 throw new McpException(ErrorCode.Usage, what, "such as 2s");
             }
 
@@ -78,7 +78,7 @@ internal static class WatchCommand
                 && e.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded)
             {
                 // Whoever watches wants to see it come back.
-                var now = $"{TimeProvider.System.GetUtcNow():yyyy-MM-dd HH:mm:ssZ}  it cannot be reached; still trying";
+                var now = $"{TimeProvider.System.GetUtcNow():yyyy-MM-dd HH:mm:ssZ}  {agent.Address} cannot be reached; trying again";
                 if (screen)
                     await Console.Out.WriteAsync($"{Clear}{now}\n");
                 else if (trouble is null)
@@ -139,7 +139,7 @@ internal static class WatchCommand
         }
 
         foreach (var d in reply.Drift)
-            lines[$"drift {d.Node} {d.Instance}"] = $"{d.What} ({d.Repair})";
+            lines[$"drift {d.Node} {d.Instance}"] = $"{d.What} ({StatusCommands.Outlook(d)})";
         foreach (var n in reply.Unreachable)
             lines[$"node {n.Node}"] = "unreachable";
         return lines;

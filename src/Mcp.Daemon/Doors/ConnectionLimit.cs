@@ -75,8 +75,7 @@ public sealed class ConnectionLimit(string listener, int most, int? ofOneSource,
         if (_told is { } told && time.GetElapsedTime(told) < s_tellAgain)
             return null;
         _told = time.GetTimestamp();
-        return $"{listener}: full with {what}; those that ask nothing make room for new ones, and where there are none new ones are "
-            + "refused";
+        return $"{listener}: full with {what}; idle connections are closed for new ones, and if none is idle, new ones are refused";
     }
 
     private void Sweep()

@@ -82,7 +82,7 @@ public sealed class AuthInterceptor(
 
     private McpException MayNot(Caller caller, string method) => new(
         ErrorCode.AuthRole,
-        $"{caller.Name} is {Spell(caller.Role)} and may not call {method[(method.LastIndexOf('/') + 1)..]}",
+        $"{caller.Name} has the role {Spell(caller.Role)}, which may not do this ({method[(method.LastIndexOf('/') + 1)..]})",
         $"ask for a token with the role {Spell(roles.Needed(method))}");
 
     private static string? Spell(Role? role) => role?.ToString().ToLowerInvariant();

@@ -131,7 +131,7 @@ public sealed class CertificateAuthority(X509Certificate2 certificate) : IDispos
         return (begin = begin < first ? first : begin) < (end = end > last ? last : end) ? (begin, end)
             : throw new McpException(
                 ErrorCode.CertificateAuthority,
-                $"the CA counts from {first:yyyy-MM-dd} to {last:yyyy-MM-dd} and cannot sign now",
+                $"the CA is valid from {first:yyyy-MM-dd} to {last:yyyy-MM-dd} and cannot sign now",
                 "is the clock of this machine right?");
     }
 }

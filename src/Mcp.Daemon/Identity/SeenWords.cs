@@ -67,7 +67,7 @@ public static class SeenWords
 
     // An older agent says all of it in one line.
     private static string Health(string told) =>
-        told.Length == 0 || told.Contains('\n') ? FirstLine(told) : "its health check is not content";
+        told.Length == 0 || told.Contains('\n') ? FirstLine(told) : "its health check fails";
 
     private static string FirstLine(string text) => UpTo("\n", text);
 

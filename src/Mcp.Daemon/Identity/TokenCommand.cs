@@ -18,7 +18,7 @@ public static class TokenCommand
         var name = Values.Text("--name", "whom it is for; mcp whoami and the audit log show it", "WHO", required: true);
         var role = Values.Text("--role", "viewer looks, deployer also changes services, admin may do everything", "ROLE", required: true);
         role.OnlyFrom("viewer", "deployer", "admin");
-        var days = Values.Number("--days", "how long it counts", 0, LongestDays, YearDays);
+        var days = Values.Number("--days", "how many days it is valid", 0, LongestDays, YearDays);
         var command = new Command("token", "Print a token with which somebody logs in") { config, name, role, days };
         command.SetAction(called =>
         {

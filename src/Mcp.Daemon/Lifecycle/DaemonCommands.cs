@@ -15,7 +15,7 @@ public static class DaemonCommands
         var listen = Values.Text("--listen", means, "ADDRESS:PORT", required);
         listen.Check(text => IPEndPoint.TryParse(text, out var endpoint) && endpoint.Port > 0
             ? null
-            : $"--listen is an address with a port, such as 127.0.0.1:7443, and not '{Label.Clip(text)}'");
+            : $"--listen must be an address with a port, such as 127.0.0.1:7443, not '{Label.Clip(text)}'");
         return listen;
     }
 

@@ -27,7 +27,8 @@ public static class Invocation
         }
         catch (ServiceFileException e)
         {
-            await error.WriteLineAsync(e.Message);
+            await error.WriteLineAsync($"{program}: {e.Message}");
+            await error.WriteLineAsync("  -> correct the file");
             return 2;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

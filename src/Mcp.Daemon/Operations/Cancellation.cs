@@ -23,7 +23,7 @@ public static class Cancellation
         {
             throw new McpException(
                 ErrorCode.OperationLate,
-                $"what is under way for {service} is no deploy, but {work.Told}: it is finished, not taken back",
+                $"{service} is busy with {work.Told}, which cannot be cancelled",
                 "wait for it");
         }
     }
@@ -56,7 +56,7 @@ public static class Cancellation
 
         throw new McpException(
             ErrorCode.OperationLate,
-            $"{told} has taken effect already",
-            "deploy the version before to go back");
+            $"{told} is already finished",
+            "to go back, deploy the previous version");
     }
 }

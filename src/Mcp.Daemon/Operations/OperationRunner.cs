@@ -90,7 +90,7 @@ public sealed class StepFailedException(
     /// <summary>What became of the earlier steps, as the second half of "step x failed".</summary>
     public string Aftermath =>
         standing is not null
-            ? (standing.Count == 0 ? "; nothing was done before it" : $"; what was done stands: {string.Join(", ", standing)}")
+            ? (standing.Count == 0 ? "; nothing was done before it" : $"; these steps are kept: {string.Join(", ", standing)}")
             : UndoFailure is { } left ? $" and could not be undone yet ({left.Message}; it is tried again)" : " and was undone";
 
     public string Step { get; } = step;

@@ -35,8 +35,8 @@ public sealed class Drainer(NodeDirectory nodes, MasterStore store, FleetDeploye
         throw new McpException(
             ErrorCode.DrainPartial,
             $"{name} is cordoned, and is not empty yet: {named}",
-            "run the drain again when the reason is gone; --leave-data moves services without their data: copy it first; mcp node "
-                + $"uncordon {name} takes it back");
+            "fix the reasons and drain again; --leave-data moves services without their data: copy it first; mcp node "
+                + $"uncordon {name} lets it have services again");
     }
 
     // Also what has left but for a copy: a kill may have interrupted its move.

@@ -144,7 +144,7 @@ public sealed class FleetDeployer(
         if (FleetDeployment.TryRead(Label.Parse(entry.Subject), entry.State) is not { } state || entry.Step >= steps.Count)
         {
             // The placement says where it was going: the next deploy, drain or undeploy sees to that.
-            const string why = "it was interrupted, and what was written down of it cannot be read: deploy it again";
+            const string why = "the deploy was interrupted and its record cannot be read; deploy again";
             store.Operations.Close(entry.Id, Outcome.Failed, why);
             store.Events.Add(entry.Subject, "", EventKind.DeployFailed, why);
             return;

@@ -30,7 +30,7 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
         {
             throw new McpException(
                 ErrorCode.EdgeL4,
-                $"the public route {passed.Hostname} of {service.Name} is l4, and edge nodes end TLS themselves",
+                $"the public route {passed.Hostname} of {service.Name} is l4; edge nodes serve l7 routes only",
                 "mode = \"l7\", or public = false");
         }
 
@@ -50,7 +50,7 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
             try
             {
                 if (await SetAsync(service, hostname, node, ct) is { } trouble)
-                    later.Add($"{trouble}; it is told where {hostname} goes when it is back");
+                    later.Add($"{trouble}; it gets the route for {hostname} when it is back");
             }
             catch (McpException e)
             {
@@ -194,6 +194,6 @@ public sealed class EdgeCoordinator(NodeDirectory nodes, AgentPool agents, Maste
         ? string.Create(CultureInfo.InvariantCulture, $"https://{service}.{zone}:{proxy.Port}")
         : throw new McpException(
             ErrorCode.EdgeBackend,
-            $"{node}, where {service} is, ends no TLS for edge nodes",
-            $"overlay = \"ADDRESS:8444\" in [proxy] of the agent.toml there");
+            $"{node} runs {service} but does not listen for edge nodes",
+            "set overlay = \"ADDRESS:8444\" in [proxy] of its agent.toml, and restart its agent");
 }

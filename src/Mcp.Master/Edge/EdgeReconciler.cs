@@ -44,7 +44,7 @@ public sealed class EdgeReconciler(
             .OfType<Label>()
             .Distinct()
             .ToList();
-        _troubles.OverExcept(services.Select(TroubleKey.Of).ToHashSet(), "it has no public hostname any more");
+        _troubles.OverExcept(services.Select(TroubleKey.Of).ToHashSet(), "it no longer has a public hostname");
         foreach (var service in services)
         {
             using var held = locks.TryTake(service);

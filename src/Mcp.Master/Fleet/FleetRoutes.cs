@@ -30,7 +30,7 @@ public sealed class FleetRoutes(AgentPool agents, MasterStore store)
 
         var listed = reply.Routes.Select(r => r.Hostname).ToHashSet();
         reply.Routes.AddRange(known.Where(k => !listed.Contains(k.Hostname.Text))
-            .Select(k => Missing(k, "its node is no edge node any more")));
+            .Select(k => Missing(k, "its node is no longer an edge node")));
         var sorted = reply.Routes.OrderBy(r => r.Hostname, StringComparer.Ordinal).ToList();
         reply.Routes.Clear();
         reply.Routes.AddRange(sorted);

@@ -181,7 +181,7 @@ public sealed class FleetView(NodeDirectory nodes, AgentPool agents, MasterStore
         throw told.Unreachable.Count > 0
             ? new McpException(
                 ErrorCode.VolumeUnsure,
-                $"{told.Unreachable[0].Node} does not say whether it has a volume {service}/{Label.Clip(name)}; nothing was removed",
+                $"{told.Unreachable[0].Node} does not answer and may have the volume {service}/{Label.Clip(name)}; nothing was removed",
                 "say which node is meant: --node NODE")
             : new McpException(
                 ErrorCode.VolumeUnknown,

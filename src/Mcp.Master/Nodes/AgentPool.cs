@@ -73,8 +73,8 @@ public sealed class AgentPool(Func<FleetIdentity> identity, TimeProvider time) :
         {
             return new McpException(
                 ErrorCode.NodeAnswer,
-                $"node {node} said more than a node may: {detail}",
-                "is its agent broken, or not ours? its log on the node says more; mcp node cordon keeps new services away",
+                $"node {node} sent more than is allowed: {detail}",
+                "its agent may be broken, or is not mcp-agent; its log on the node says more; mcp node cordon keeps new services away",
                 e);
         }
 

@@ -39,8 +39,8 @@ public sealed class FleetIdentity(MasterConfig config, TimeProvider time) : IDis
     /// <summary>The master's certificate and the fleet's CA.</summary>
     public IEnumerable<Expiry> Endings =>
     [
-        Expiry.Of("certificate of the master", Own, "it is made anew by itself: is the clock right?"),
-        Expiry.OfAuthority("CA of the fleet", Authority, "no node is believed after that: set up a new master, and let all nodes join it"),
+        Expiry.Of("certificate of the master", Own, "the master renews it by itself; if it does not, check the clock"),
+        Expiry.OfAuthority("CA of the fleet", Authority, "then no node is accepted: set up a new master, and let all nodes join it"),
     ];
 
     public X509Certificate2 Sign(string requestPem, PeerName node, string address) =>

@@ -71,7 +71,7 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
             throw new McpException(
                 ErrorCode.JoinUsed,
                 $"this join token was used for {token.UsedBy}",
-                "each counts once; make a new one: mcp node join-token");
+                "each can be used once; make a new one: mcp node join-token");
         }
 
         store.Nodes.Joined(label, address, token.Roles, key);
@@ -131,8 +131,8 @@ public sealed class Membership(MasterStore store, FleetIdentity identity, string
         {
             throw new McpException(
                 ErrorCode.NodeRemoved,
-                $"the certificate of {caller.Name} does not count any more",
-                "the node was removed or has joined anew; to have it join again: mcp node join-token");
+                $"the certificate of {caller.Name} is no longer accepted",
+                "the node was removed or has joined again since; to let it join again: mcp node join-token");
         }
 
         if (keys is [_, var newest] && newest == caller.Key)

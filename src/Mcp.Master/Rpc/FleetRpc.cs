@@ -189,7 +189,7 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         {
             throw new McpException(
                 ErrorCode.AgentStopping,
-                "the master is stopping, and sends no more of the log",
+                "the master is stopping; the log ends here",
                 "the service runs on; ask again when the master is back, or its node with --direct");
         }
     }
@@ -241,7 +241,7 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
     }
 
     public override Task<NodeStatusReply> NodeStatus(NodeStatusRequest request, ServerCallContext context) => request.Node.Length == 0
-        ? throw new McpException(ErrorCode.NodeUnknown, "which node? this is the master", "mcp node list; mcp node show NODE")
+        ? throw new McpException(ErrorCode.NodeUnknown, "this is the master: name a node", "mcp node show NODE; mcp node list shows them")
         : OnNodeAsync(Label.Parse(request.Node), (agent, options) => agent.NodeStatusAsync(request, options), s_quick, context);
 
     public override Task<WhoAmIReply> WhoAmI(WhoAmIRequest request, ServerCallContext context)

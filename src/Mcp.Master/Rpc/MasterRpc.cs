@@ -47,8 +47,8 @@ internal sealed class MasterRpc(
         {
             throw new McpException(
                 ErrorCode.NodeOther,
-                $"{node.Name} sent a heartbeat of '{Label.Clip(request.Facts?.Node)}'",
-                "a node speaks for itself only: its name in agent.toml must be the one it joined with");
+                $"{node.Name} sent a heartbeat in the name of '{Label.Clip(request.Facts?.Node)}'",
+                "name in agent.toml must be the one that the node joined with");
         }
 
         if (master.Nodes.IsNews(node))
@@ -115,7 +115,7 @@ internal sealed class MasterRpc(
         var node = master.Nodes.Get(Label.Parse(request.Name));
         var forgotten = master.Store.RemoveNode(node.Name, request.Force);
         master.Store.Events.Add("", "", EventKind.NodeRemoved, node.Name.Text);
-        var reply = new OperationReply { Done = { $"removed {node.Name}; its certificate does not count any more" } };
+        var reply = new OperationReply { Done = { $"removed {node.Name}; its certificate is no longer accepted" } };
         reply.Done.AddRange(forgotten.Select(service => $"forgot {service}"));
         return Task.FromResult(reply);
     }

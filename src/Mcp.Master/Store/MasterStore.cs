@@ -15,7 +15,7 @@ public sealed class MasterStore : IDisposable
     public static readonly DatabaseOwner Owner = new(
         "mcp-master",
         "the master's database",
-        "have each node join anew (its STATE/member must be removed first); mcp adopt then takes over what runs there");
+        "let each node join again (its STATE/member must be removed first); mcp adopt then takes over what runs there");
 
     /// <summary>In order.</summary>
     public static readonly IReadOnlyList<Migration> Migrations =

@@ -53,10 +53,8 @@ internal static class ServiceKeys
             "The name that http and grpc ask for.",
             "the hostname of the route at that port")
         .Value(
-            "interval",
-            s_time,
-            h => h.Interval,
-            (h, v) => h with { Interval = v },
+            "interval", s_time,
+            h => h.Interval, (h, v) => h with { Interval = v },
             "From one question to the next; right after a start sooner.")
         .Value("timeout", s_time, h => h.Timeout, (h, v) => h with { Timeout = v }, "How long an answer may take.")
         .Value(
@@ -67,7 +65,7 @@ internal static class ServiceKeys
             "every", s_time,
             h => h.Every, (h, v) => h with { Every = v },
             "After the deploy, the time from one question to the next.",
-            "10s; of exec 30s")
+            "10s; 30s for exec")
         .Maybe(
             "start_period", s_time,
             h => h.StartPeriod, (h, v) => h with { StartPeriod = v },
@@ -76,7 +74,7 @@ internal static class ServiceKeys
         .Maybe(
             "on_unhealthy", new ChoiceKind<OnUnhealthy>(Spellings.Unhealthy),
             h => h.OnUnhealthy, (h, v) => h with { OnUnhealthy = v },
-            "What is done after three bad answers in a row: it is started again, or only told.",
+            "What is done after three bad answers in a row: it is started again, or only reported.",
             "restart; with a writable volume report");
 
     /// <summary>Of one component, as instances carry it.</summary>
@@ -94,12 +92,12 @@ internal static class ServiceKeys
             "memory_mb", new IntegerKind(4, 16 * 1024 * 1024),
             c => c.MemoryMb, (c, v) => c with { MemoryMb = v },
             "Memory in MiB: a container's limit, a VM's size.",
-            "no limit; of a VM 256")
+            "no limit; 256 for a VM")
         .Maybe(
             "vcpus", new IntegerKind(1, 1024),
             c => c.Vcpus, (c, v) => c with { Vcpus = v },
             "CPUs: a container's limit, a VM's number.",
-            "no limit; of a VM 1")
+            "no limit; 1 for a VM")
         .List("cmd", TextKinds.Any, c => c.Cmd, (c, v) => c with { Cmd = v }, "Arguments for the image's program.", "the image's own")
         .Map("env", s_env, c => c.Env, (c, v) => c with { Env = v }, "Environment variables.")
         .List(
@@ -146,7 +144,7 @@ internal static class ServiceKeys
         .Value(
             "watch", new DurationKind(TimeSpan.Zero, TimeSpan.FromHours(1)),
             c => c.Watch, (c, v) => c with { Watch = v },
-            "How long a new instance is watched after it took over; what fails then is taken back. 0s: not at all.")
+            "How long a new instance is watched after it took over; a failure meanwhile is undone. 0s: not at all.")
         .Optional(
             "health", new TableKind<HealthCheck>(s_health),
             c => c.Health, (c, v) => c with { Health = v },

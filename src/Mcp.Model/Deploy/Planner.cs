@@ -37,7 +37,7 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
                 Kind = ChangeKind.Remove,
                 Old = gone.Generation,
                 OldWanted = gone.Wanted,
-                Why = "the file does not name it",
+                Why = "it is not in the file",
             });
         }
 
@@ -194,8 +194,8 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
         var found = wanted.Volumes.Where(v => v.FromImage).Select(v => $"{v.Target} in the volume {v.Source}").ToList();
         if (found.Count == 0)
             return null;
-        var unseen = before is not null && before.Definition.Image != wanted.Image ? ", and what the new image has there is not seen" : "";
-        return $"its image keeps {string.Join(", ", found)}{unseen}";
+        var unseen = before is not null && before.Definition.Image != wanted.Image ? "; the new image's files there are hidden" : "";
+        return $"its image's VOLUME is kept: {string.Join(", ", found)}{unseen}";
     }
 
     private static bool Pulls(ComponentDefinition wanted, CurrentComponent? before, RolloutRequest asked) =>
@@ -211,7 +211,7 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
         return there.News switch
         {
             ImageNews.Newer => $"the registry has a newer image, and --pull {wanted.Name} takes it",
-            ImageNews.NoAnswer => "whether there is a newer image is not known: its registry did not answer",
+            ImageNews.NoAnswer => "could not look for a newer image: its registry did not answer",
             ImageNews.Unknown or ImageNews.Same => null,
         };
     }
@@ -240,7 +240,7 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
             // What nothing was mounted on had no data of the service's.
             var isElsewhere = !there.Definition.Volumes.Select(v => v.Source).ToHashSet().SetEquals(
                 wanted.Volumes.Where(v => !v.FromImage || there.Definition.Volumes.Any(o => o.Target == v.Target)).Select(v => v.Source));
-            return isElsewhere ? "changed; with other volumes, no data is copied" : "changed";
+            return isElsewhere ? "changed; other volumes; no data is copied" : "changed";
         }
 
         if (asked.Force)
@@ -264,7 +264,7 @@ public sealed class Planner(Func<string, string, bool> overlap, VolumeRoot root)
         if (there.Definition.Volumes.Any(v => v.Exclusive && wanted.Volumes.Any(w => overlap(root.Of(service, v), root.Of(service, w)))))
             return "stops first: the old instance alone writes to its volume";
         return wanted.StopFirst
-            ? $"stops first: {(wanted.Network == "host" ? "it is on the host network" : "it holds a port or a volume alone")}"
+            ? $"stops first: {(wanted.Network == "host" ? "it is on the host network" : "only one instance can have its port or volume")}"
             : null;
     }
 

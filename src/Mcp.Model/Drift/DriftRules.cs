@@ -13,7 +13,7 @@ public sealed record Observed(InstanceName Name, InstanceState State, int? ExitC
 
 public enum Repair { None, Recreate, Restart, Stop, Redeploy, Remove, Report }
 
-/// <summary>One difference, told in a sentence, with what mends it.</summary>
+/// <summary>One difference, told in a sentence, with what repairs it.</summary>
 public sealed record DriftItem(Label Service, Label Component, int Generation, string What, Repair Repair);
 
 /// <summary>Desired and observed to differences. Pure.</summary>
@@ -39,7 +39,7 @@ public static class DriftRules
                     extra.Name.Service,
                     extra.Name.Component,
                     extra.Name.Generation,
-                    "an instance that the registry does not know",
+                    "is not known to the registry; mcp adopt takes it back, mcp purge removes it",
                     Repair.Report));
             }
             else if (owner.State != DesiredState.Ignore && extra.Name.Generation != owner.Generation)

@@ -14,7 +14,7 @@ public sealed record EventKind
 
     public static readonly EventKind AlertFailed = New("alert.failed", Both, "The command of [alerts] failed or took too long.");
     public static readonly EventKind BootLate = New(
-        "boot.late", Agent, "A stage of the boot sequence is not well in its time.", alerts: true);
+        "boot.late", Agent, "A stage of the boot sequence was not well in time.", alerts: true);
     public static readonly EventKind BootUnknown = New(
         "boot.unknown", Agent, "The boot sequence names a service that is not on this node.");
     public static readonly EventKind BootWell = New("boot.well", Agent, "A stage of the boot sequence that was late is well.");
@@ -23,12 +23,12 @@ public sealed record EventKind
     public static readonly EventKind CertificateExpiring = New(
         "certificate.expiring", Both, "A certificate or a CA ends soon, and nothing has renewed it.", alerts: true);
     public static readonly EventKind CertificateFailed = New(
-        "certificate.failed", Agent, "A certificate cannot be had or renewed.", alerts: true);
+        "certificate.failed", Agent, "A certificate could not be obtained or renewed.", alerts: true);
     public static readonly EventKind CertificateRenewed = New("certificate.renewed", Both, "There is a new certificate.");
     public static readonly EventKind ComponentAdopted = New(
-        "component.adopted", Agent, "An instance that the registry did not know is in it again.");
+        "component.adopted", Agent, "An instance that the registry had lost was added to it again.");
     public static readonly EventKind ComponentFlapping = New(
-        "component.flapping", Agent, "A component ends again and again.", alerts: true);
+        "component.flapping", Agent, "A component keeps ending.", alerts: true);
     public static readonly EventKind ComponentHealed = New(
         "component.healed", Agent, "A component that was not well was stopped and started again.", alerts: true);
     public static readonly EventKind ComponentRestarted = New("component.restarted", Agent, "A person restarted a component.");
@@ -41,7 +41,7 @@ public sealed record EventKind
         "definition.unreadable", Master, "This version cannot read the stored definition of a service.", alerts: true);
     public static readonly EventKind DefinitionWell = New("definition.well", Master, "A stored definition can be read again.");
     public static readonly EventKind DeployAccepted = New(
-        "deploy.accepted", Master, "A node had accepted a deploy before it fell silent; it is written down now.");
+        "deploy.accepted", Master, "A node had accepted a deploy before it fell silent; the master has recorded it now.");
     public static readonly EventKind DeployDone = New("deploy.done", Both, "A service was deployed.");
     public static readonly EventKind DeployFailed = New("deploy.failed", Both, "A deploy failed.", alerts: true);
     public static readonly EventKind DeployResumed = New("deploy.resumed", Both, "A deploy that was interrupted goes on.");
@@ -55,39 +55,40 @@ public sealed record EventKind
     public static readonly EventKind DriftFailed = New(
         "drift.failed", Agent, "What differs from what is wanted cannot be repaired.", alerts: true);
     public static readonly EventKind DriftMended = New("drift.mended", Agent, "What differed from what is wanted was repaired.");
-    public static readonly EventKind EdgeDown = New("edge.down", Agent, "A public hostname is no longer let in here.");
+    public static readonly EventKind EdgeDown = New("edge.down", Agent, "The node no longer serves a public hostname.");
     public static readonly EventKind EdgeFailed = New(
-        "edge.failed", Both, "A public hostname cannot be set up, or its backend not be looked up.", alerts: true);
+        "edge.failed", Both, "A public hostname cannot be set up, or its backend cannot be resolved.", alerts: true);
     public static readonly EventKind EdgeMended = New(
         "edge.mended", Master, "A public hostname was missing on its edge node, and is there now.");
     public static readonly EventKind EdgeMoved = New("edge.moved", Agent, "A public hostname leads to another backend.");
     public static readonly EventKind EdgeRefused = New(
-        "edge.refused", Agent, "The backend of a public hostname lies outside of the overlay, and is not followed.");
-    public static readonly EventKind EdgeUp = New("edge.up", Agent, "A public hostname is let in here.");
+        "edge.refused", Agent, "The backend of a public hostname lies outside the overlay, so it is not used.");
+    public static readonly EventKind EdgeUp = New("edge.up", Agent, "The node serves a public hostname.");
     public static readonly EventKind EdgeWell = New(
         "edge.well", Both, "A public hostname that could not be set up or followed is well again.");
     public static readonly EventKind ImagesRemoved = New(
-        "images.removed", Agent, "Images that mcp had brought and that nothing needed any more were removed.");
+        "images.removed", Agent, "Images that mcp pulled and nothing needed any more were removed.");
     public static readonly EventKind NodeCordoned = New("node.cordoned", Master, "A node gets no more services.");
     public static readonly EventKind NodeDraining = New("node.draining", Master, "The services of a node are being moved.");
     public static readonly EventKind NodeJoined = New("node.joined", Master, "A node has joined the fleet.");
     public static readonly EventKind NodeReachable = New("node.reachable", Master, "A node that was silent is back.");
-    public static readonly EventKind NodeRemoved = New("node.removed", Master, "A node is no member of the fleet any more.");
+    public static readonly EventKind NodeRemoved = New("node.removed", Master, "A node was removed from the fleet.");
     public static readonly EventKind NodeUncordoned = New("node.uncordoned", Master, "A node gets services again.");
     public static readonly EventKind NodeOverloaded = New(
-        "node.overloaded", Agent, "Many components of a node are not well at once; none is started again for that.", alerts: true);
-    public static readonly EventKind NodeSteady = New("node.steady", Agent, "The components of a node are not unwell together any more.");
+        "node.overloaded", Agent, "Many components of a node are unhealthy at once, so mcp restarts none of them.", alerts: true);
+    public static readonly EventKind NodeSteady = New(
+        "node.steady", Agent, "Fewer components of a node are unhealthy; mcp restarts them again.");
     public static readonly EventKind NodeUnreachable = New("node.unreachable", Master, "A node is silent.", alerts: true);
     public static readonly EventKind NodeZone = New("node.zone", Master, "The zone in a node's agent.toml is not the master's.");
     public static readonly EventKind NodeZoneWell = New("node.zone.well", Master, "A node's zone is the master's again.");
     public static readonly EventKind ProxyOutdated = New(
-        "proxy.outdated", Agent, "The node proxy of before could not be replaced; it goes on, and that is tried again.", alerts: true);
+        "proxy.outdated", Agent, "The old node proxy could not be replaced. It keeps serving; the agent tries again.", alerts: true);
     public static readonly EventKind ProxyReplaced = New(
         "proxy.replaced", Agent, "Another node proxy has taken the listening sockets over; no connection was refused.");
     public static readonly EventKind ProxyRestarted = New("proxy.restarted", Agent, "The node proxy was started again.");
     public static readonly EventKind RuntimeAnswers = New("runtime.answers", Agent, "A runtime that did not answer does again.");
     public static readonly EventKind RuntimeReplaced = New(
-        "runtime.replaced", Agent, "podman's service did not answer and was started anew; containers run on.");
+        "runtime.replaced", Agent, "podman's service did not answer and was started again; containers run on.");
     public static readonly EventKind RuntimeSilent = New(
         "runtime.silent", Agent, "A runtime does not answer; what it runs is not known.", alerts: true);
     public static readonly EventKind RetireFailed = New(

@@ -24,7 +24,7 @@ public static class Placer
                 ? new PlacementDecision(home.Node, "it is there already", rejected)
                 : new PlacementDecision(
                     null,
-                    $"it is placed on {current}, which does not do: {stays.Why}; a service moves only when told to: --node",
+                    $"it is on {current}, which cannot run it now: {stays.Why}; to move it: mcp deploy --node NODE",
                     rejected);
         }
 
@@ -59,7 +59,7 @@ public static class Placer
                         + $"{(judged.Count == 0 ? "none" : string.Join(", ", judged.Select(j => j.Node.Node)))}",
                     rejected),
             { Why.Length: 0 } => new PlacementDecision(asked, because, rejected),
-            var refused => new PlacementDecision(null, $"it is to run on {asked}, which does not do: {refused.Why}", rejected),
+            var refused => new PlacementDecision(null, $"{asked} was asked for and cannot run it: {refused.Why}", rejected),
         };
 
     // Empty: it can have it. A service that is there already needs no room and no permission.

@@ -107,7 +107,7 @@ internal sealed class Layer(string root, Allowance? allowance = null)
             // ".wh.." and ".wh..." would be the directory itself and the one above.
             Delete(
                 gone is "" or "." or ".."
-                    ? throw OciReader.Wrong($"a layer removes {OciReader.Shown(gone)}, which is no name")
+                    ? throw OciReader.Wrong($"a layer removes {OciReader.Shown(gone)}, which is not a name")
                     : Path.Combine(parent, gone));
             return;
         }

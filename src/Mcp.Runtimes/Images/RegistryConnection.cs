@@ -139,7 +139,7 @@ internal sealed class RegistryConnection(ImageReference image, RegistryCredentia
             HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => new McpException(
                 ErrorCode.ImagePull,
                 $"{registry} refuses access: podman login {registry} on the node as the agent's user",
-                _login.Withheld ?? "does the login still count?"),
+                _login.Withheld ?? "is the login still valid?"),
             _ => new McpException(
                 ErrorCode.ImagePull,
                 $"{registry} answered {(int)status}",

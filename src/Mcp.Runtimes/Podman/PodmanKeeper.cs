@@ -29,7 +29,7 @@ internal sealed class PodmanKeeper(PodmanSocket socket, LibpodClient client)
             if ((bad < MostBad && slow < MostSlow) || !await socket.EndServiceAsync(ct))
                 continue;
             (bad, slow) = (0, 0);
-            replaced($"podman's service was ended and is started anew: {why}");
+            replaced($"podman's service was ended and is started again: {why}");
         }
     }
 

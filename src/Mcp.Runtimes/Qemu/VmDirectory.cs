@@ -77,7 +77,7 @@ internal sealed class VmDirectory(string path)
         var (state, code, reason) = running ? (alive, null, "")
             : exit is not null ? (exit.Code is null ? InstanceState.Failed : InstanceState.Exited, exit.Code, exit.Reason)
             : run is null ? (InstanceState.Failed, (int?)null, "was never started")
-            : (InstanceState.Failed, null, "went away without a word: the machine was restarted, or the VM and its keeper were killed");
+            : (InstanceState.Failed, null, "disappeared without an exit status: the machine was restarted, or VM and keeper were killed");
         return new InstanceInfo
         {
             Name = name,

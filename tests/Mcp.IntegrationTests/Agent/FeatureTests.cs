@@ -295,7 +295,7 @@ public class FeatureTests(NodeFixture node)
 
         NodeFixture.Succeeded(await node.McpAsync("sync"));
         Assert.Contains(
-            "stray.web.1 an instance that the registry does not know",
+            "stray.web.1 is not known to the registry",
             NodeFixture.Succeeded(await node.McpAsync("status")),
             StringComparison.Ordinal);
         Assert.Equal(1, (await node.McpAsync("adopt", "stray")).ExitCode);

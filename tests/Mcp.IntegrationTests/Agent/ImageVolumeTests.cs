@@ -32,7 +32,9 @@ public sealed class ImageVolumeTests(NodeFixture node) : IAsyncLifetime
         await PushAsync("volume-2", "two", "/srv/data");
         var first = File("volume-1", $"runtime = \"{runtime}\"");
         Assert.Contains(
-            "new; its image keeps /srv/data in the volume web_srv_data", await SaysAsync("plan", first), StringComparison.Ordinal);
+            "new; its image's VOLUME is kept: /srv/data in the volume web_srv_data",
+            await SaysAsync("plan", first),
+            StringComparison.Ordinal);
         await SaysAsync("deploy", first);
         // From the image, and the program's own line.
         Assert.Equal("one", await ReadAsync("seed"));
@@ -43,7 +45,7 @@ public sealed class ImageVolumeTests(NodeFixture node) : IAsyncLifetime
         var second = File("volume-2", $"runtime = \"{runtime}\"");
         var plan = await SaysAsync("plan", second);
         Assert.Contains("stops first", plan, StringComparison.Ordinal);
-        Assert.Contains("what the new image has there is not seen", plan, StringComparison.Ordinal);
+        Assert.Contains("the new image's files there are hidden", plan, StringComparison.Ordinal);
         await SaysAsync("deploy", second);
         Assert.Equal("one", await ReadAsync("seed"));
         await WrittenAsync(2);

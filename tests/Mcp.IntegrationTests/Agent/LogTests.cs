@@ -74,7 +74,7 @@ public sealed class LogTests(NodeFixture node) : IAsyncLifetime
         Assert.Contains("two 0", await LinesAsync($"{_name}/web"));
         var (code, _, error) = await node.McpAsync("logs", _name, "--previous", "3");
         Assert.Equal(1, code);
-        Assert.Contains("kept are web generation 3, web generation 1", error, StringComparison.Ordinal);
+        Assert.Contains("kept: web generation 3, web generation 1", error, StringComparison.Ordinal);
     }
 
     [Fact]

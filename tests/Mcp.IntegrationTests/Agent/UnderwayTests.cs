@@ -28,7 +28,7 @@ public sealed class UnderwayTests(NodeFixture node)
         await next.SaysAsync("...     wait");
         await InterruptAsync(next);
         Assert.Equal(130, await next.EndAsync());
-        Assert.Contains("the deploy of under had not begun, and is taken back", next.Error, StringComparison.Ordinal);
+        Assert.Contains("the deploy of under had not begun and was cancelled", next.Error, StringComparison.Ordinal);
         await InterruptAsync(restart);
         await restart.EndAsync();
 
@@ -52,7 +52,10 @@ public sealed class UnderwayTests(NodeFixture node)
         var clock = Stopwatch.StartNew();
         var told = NodeFixture.Succeeded(await node.McpAsync("deploy", "--detach", File(1, watch: "20s")));
         Assert.True(clock.Elapsed < TimeSpan.FromSeconds(15), $"{clock.Elapsed}");
-        Assert.EndsWith("under serves, and is watched; mcp deploy --attach under follows it", told.TrimEnd(), StringComparison.Ordinal);
+        Assert.EndsWith(
+            "under serves; the node keeps watching it. To follow: mcp deploy --attach under",
+            told.TrimEnd(),
+            StringComparison.Ordinal);
         Assert.DoesNotContain("watch ", told, StringComparison.Ordinal);
         Assert.Equal("version 1", await node.GetAsync("under"));
         // And what ends then is taken back as ever.

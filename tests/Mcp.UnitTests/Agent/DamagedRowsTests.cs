@@ -62,7 +62,7 @@ public sealed class DamagedRowsTests : IDisposable
         Damage("UPDATE generations SET last = 2147483647 WHERE service = 'bad'");
         using var world = new World(_directory, _runtime);
         var refused = await Assert.ThrowsAsync<McpException>(() => world.DeployAsync(World.Service("bad", "v2")));
-        Assert.Contains("there is none after it", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("has used up its generation numbers", refused.Message, StringComparison.Ordinal);
         Assert.Equal(["bad.web.1"], await world.RunningAsync());
     }
 

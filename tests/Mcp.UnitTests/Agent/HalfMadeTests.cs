@@ -76,7 +76,7 @@ public sealed class HalfMadeTests : IDisposable
     {
         BecomeMember("bow", ["worker"]);
         var error = await Assert.ThrowsAsync<McpException>(() => Join());
-        Assert.Contains("by the name bow, and not stern", error.Message);
+        Assert.Contains("as bow, not as stern", error.Message);
         Assert.Contains("--name bow", error.Hint);
         Assert.Equal(["member"], Directory.EnumerateFileSystemEntries(State).Select(e => Path.GetFileName(e)!));
     }
@@ -120,9 +120,9 @@ public sealed class HalfMadeTests : IDisposable
     }
 
     [Theory]
-    [InlineData("member.new/", "a join was broken off", "mcp-agent join")]
-    [InlineData("member/", "a join was broken off", "mcp-agent join")]
-    [InlineData("ca.key", "an init was broken off", "mcp-agent init")]
+    [InlineData("member.new/", "a join was interrupted", "mcp-agent join")]
+    [InlineData("member/", "a join was interrupted", "mcp-agent join")]
+    [InlineData("ca.key", "an init was interrupted", "mcp-agent init")]
     public void Run_on_a_half_made_directory_says_what_is_missing_and_what_to_do(string there, string what, string hint)
     {
         Directory.CreateDirectory(Path.Combine(State, Path.GetDirectoryName(there)!));

@@ -70,6 +70,18 @@ public sealed class HealthKeeperTests : IDisposable
         Assert.Equal(stops, _runtime.Graces.Count);
     }
 
+    [Fact]
+    public async Task One_that_cannot_be_started_again_is_unhealthy_and_not_healed()
+    {
+        using var world = await DeployedAsync(Check);
+        await RoundsAsync(world, 1);
+        _runtime.Sick.Add("web");
+        _runtime.Hook = at => at == "start" ? throw new IOException("no") : Task.CompletedTask;
+        await RoundsAsync(world, 3);
+        Assert.Equal([EventKind.ComponentUnhealthy, EventKind.ComponentUnhealthy], Told(world));
+        Assert.Equal("blog.web.1 was stopped and could not be started again: no", world.Registry.Events.After(0, 1000)[^1].Detail);
+    }
+
     [Theory]
     [InlineData("volumes = [\"DIR:/data\"]\n" + Check, "it has data")]
     [InlineData("health = { http = \"/\", port = 8080, interval = \"20ms\", on_unhealthy = \"report\" }", "its file says so")]

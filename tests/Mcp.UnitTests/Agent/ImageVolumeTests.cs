@@ -88,7 +88,7 @@ public sealed class ImageVolumeTests : IDisposable
         using var world = new World(_directory, runtime);
         var file = World.Service("blog", "v1", "");
         var plan = await world.Rollouts.PlanAsync(file, DeployOptions.Default, default);
-        Assert.Equal("new; its image keeps /data in the volume web_data", Assert.Single(plan.Changes).Why);
+        Assert.Equal("new; its image's VOLUME is kept: /data in the volume web_data", Assert.Single(plan.Changes).Why);
         await world.DeployAsync(file);
         Assert.Equal("first", await File.ReadAllTextAsync(Path.Combine(Volumes, "web_data", "one")));
         Assert.False(await world.Deployer.DeployAsync(file, DeployOptions.Default, null, default));
@@ -99,7 +99,7 @@ public sealed class ImageVolumeTests : IDisposable
         Assert.True(change.StopsFirst);
         Assert.Equal(
             "changed; stops first: only one instance at a time may write to the volume web_data; "
-                + "its image keeps /data in the volume web_data, and what the new image has there is not seen",
+                + "its image's VOLUME is kept: /data in the volume web_data; the new image's files there are hidden",
             change.Why);
         await world.DeployAsync(World.Service("blog", "v2", ""));
         await world.DeployAsync(World.Service("blog", "v3", ""));

@@ -92,7 +92,7 @@ public sealed class LogStreamTests : IDisposable
         Assert.Contains("the first", await TextsAsync(previous: 2));
         Assert.DoesNotContain("the first", await TextsAsync(previous: 0));
         var e = await Assert.ThrowsAsync<McpException>(() => TextsAsync(previous: 3));
-        Assert.Equal((ErrorCode.LogNone, "kept are web generation 3, web generation 1"), (e.Code, e.Hint));
+        Assert.Equal((ErrorCode.LogNone, "kept: web generation 3, web generation 1"), (e.Code, e.Hint));
         await Keeper.LookAsync(default);
         Assert.Contains("the first", await TextsAsync(previous: 2));
     }

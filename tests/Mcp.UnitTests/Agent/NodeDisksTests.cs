@@ -89,7 +89,7 @@ public sealed class NodeDisksTests : IDisposable
         // 1 MiB of 20 was free: one image makes it 3.
         Assert.Equal(["id2", "id3", "id4", "id5", "id6", "id7"], await stock.IdsAsync(default));
         var told = Assert.Single(world.Registry.Events.Of([EventKind.ImagesRemoved]));
-        Assert.Equal("1 of up to 2 MiB (the disk is short): example.com/hello:v1", told.Detail);
+        Assert.Equal("1 image, up to 2 MiB (the disk is short): example.com/hello:v1", told.Detail);
         await world.Disks.LookAsync(default);
         Assert.False(world.Disks.All.Single(d => d.Path == _small).IsShort);
     }

@@ -49,7 +49,7 @@ public sealed class NodeImagesTests : IDisposable
         await world.Images.RoundAsync(default);
         Assert.Equal(["id10", "id11", "id12"], await IdsAsync());
         var told = Assert.Single(world.Registry.Events.Of([EventKind.ImagesRemoved]));
-        Assert.StartsWith("9 of up to 9 MiB (not needed for 7 days): ", told.Detail, StringComparison.Ordinal);
+        Assert.StartsWith("9 images, up to 9 MiB (not needed for 7 days): ", told.Detail, StringComparison.Ordinal);
         // Nothing goes twice.
         await world.Images.RoundAsync(default);
         Assert.Single(world.Registry.Events.Of([EventKind.ImagesRemoved]));

@@ -182,7 +182,8 @@ public sealed class OneWriterTests : IDisposable
         using var agent = world.Agent();
         await agent.DeployAsync(Service("shop", Component("db", "v1", "a")));
         var moved = await agent.Rollouts.PlanAsync(Service("shop", Component("db", "v1", "c")), DeployOptions.Default, default);
-        Assert.StartsWith("changed; with other volumes, no data is copied; stops first: ", moved.Changes[0].Why, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "changed; other volumes; no data is copied; stops first: ", moved.Changes[0].Why, StringComparison.Ordinal);
         Assert.Equal([new FieldChange("volumes", $"[\"{_root}/a:/data\"]", $"[\"{_root}/c:/data\"]")], moved.Changes[0].Fields);
         var read = await agent.Rollouts.PlanAsync(Service("shop", Component("db", "v1", "a:ro")), DeployOptions.Default, default);
         Assert.True(read.Changes[0].StopsFirst);

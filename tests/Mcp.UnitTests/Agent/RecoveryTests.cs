@@ -87,7 +87,7 @@ public sealed class RecoveryTests : IDisposable
         await last.Reconciler.MendAsync(dryRun: false, default);
         var told = last.Registry.Events.Of([EventKind.DriftFailed, EventKind.DriftMended]).Select(e => $"{e.Kind} {e.Detail}");
         Assert.Equal(
-            ["drift.failed blog.web.1: ended with exit code 1: no", "drift.mended blog.web.1: ended with exit code 1: Restart"],
+            ["drift.failed blog.web.1: ended with exit code 1: no", "drift.mended blog.web.1 ended with exit code 1 and was started again"],
             told);
     }
 

@@ -184,7 +184,7 @@ public sealed class WorkTests : IDisposable
         var undeploy = world.Undeployer.UndeployAsync(s_blog, number: null, work, default);
         await begun;
         var late = await Assert.ThrowsAsync<McpException>(() => Cancellation.CancelAsync(s_blog, work, "bob", default));
-        Assert.Contains("is no deploy, but the undeploy by ann", late.Message, StringComparison.Ordinal);
+        Assert.Contains("is busy with the undeploy by ann", late.Message, StringComparison.Ordinal);
         goOn.SetResult();
         await undeploy;
     }

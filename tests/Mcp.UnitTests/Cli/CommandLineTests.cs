@@ -87,8 +87,8 @@ public sealed class CommandLineTests
     [InlineData("stauts", "did you mean status?")]
     [InlineData("node lst", "did you mean list?")]
     [InlineData("help stauts", "did you mean status?")]
-    [InlineData("status --direct /x/y", "--direct is a name or an address")]
-    [InlineData("node join-token --role king", "--role is worker or master or edge")]
+    [InlineData("status --direct /x/y", "--direct must be a name or an address")]
+    [InlineData("node join-token --role king", "--role must be worker, master or edge")]
     [InlineData("status a b", "'b' is one argument too many")]
     public async Task What_is_not_known_is_told_in_two_lines_with_exit_code_2(string line, string because)
     {

@@ -14,7 +14,7 @@ public sealed class JsonReferenceTests
     private const string Intro = """
         # What commands print with `-o json`
 
-        One object on standard output; what goes on (`deploy`, `node drain`, `logs`, `events`, `watch`) has one object in each line.
+        One object on standard output; what streams (`deploy`, `node drain`, `logs`, `events`, `watch`) has one object in each line.
         All fields are there always: numbers are numbers, times are RFC 3339 in UTC, what is absent is `null`, an empty text says that
         there is nothing. Fields may be added; none is ever renamed. `x[]` are the elements of a list.
 

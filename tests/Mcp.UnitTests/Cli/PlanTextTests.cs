@@ -36,7 +36,7 @@ public sealed class PlanTextTests
             .Replace("http = \"/\", port = 8080", "http = \"/well\", port = 8080, interval = \"5s\"", StringComparison.Ordinal);
         Shows(
             """
-            replace  db   changed; with other volumes, no data is copied; stops first: only one instance at a time may write to /srv/notes
+            replace  db   changed; other volumes; no data is copied; stops first: only one instance at a time may write to /srv/notes
                 image            x.lan/notes:1 -> x.lan/notes:2
                 memory_mb        (not set) -> 256
                 env.LOG_LEVEL    info -> debug
@@ -102,7 +102,7 @@ public sealed class PlanTextTests
             create  cache  new
                 image      x.lan/cache:1
                 memory_mb  64
-            remove  web    the file does not name it
+            remove  web    it is not in the file
             """,
             Plan(Before, after));
     }

@@ -72,6 +72,25 @@ public sealed class TableTests
         Assert.Equal("exited", StatusCommands.State(new ComponentStatus { Desired = "running", Observed = "exited" }));
     }
 
+    [Theory]
+    [InlineData("none", "left as it is")]
+    [InlineData("recreate", "will be created again")]
+    [InlineData("restart", "will be started again")]
+    [InlineData("stop", "will be stopped")]
+    [InlineData("redeploy", "will be replaced")]
+    [InlineData("remove", "will be removed")]
+    [InlineData("report", "not repaired by itself")]
+    [InlineData("of another version", "of another version")]
+    public void The_status_says_what_becomes_of_a_difference(string repair, string told)
+    {
+        var reply = new StatusReply
+        {
+            Node = "rift",
+            Drift = { new Protocol.V1.Drift { Instance = "blog.web.1", What = "is paused", Repair = repair } },
+        };
+        Assert.Contains($"drift: blog.web.1 is paused ({told})", StatusCommands.Lines(reply, new Printer(Format.Wide)));
+    }
+
     [Fact]
     public void A_runtime_that_nothing_needs_is_a_note_and_no_failure()
     {

@@ -70,7 +70,7 @@ public class OperationRunnerTests
             null,
             CancellationToken.None));
         Assert.Equal("start", e.Step);
-        Assert.Contains("stand", e.Aftermath, StringComparison.Ordinal);
+        Assert.Contains("kept", e.Aftermath, StringComparison.Ordinal);
         Assert.Equal(["pull", "start"], world.Order());
         Assert.Empty(journal.Open());
     }

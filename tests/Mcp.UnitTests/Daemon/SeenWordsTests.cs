@@ -14,7 +14,7 @@ public sealed class SeenWordsTests
 
     [Theory]
     [InlineData("exec: exit code 1\nexec env: exit code 1 secret", "exec: exit code 1")]
-    [InlineData("exec env: exit code 1 secret", "its health check is not content")]
+    [InlineData("exec env: exit code 1 secret", "its health check fails")]
     [InlineData("", "")]
     public void A_status_has_the_first_line_of_why(string told, string seen)
     {

@@ -21,8 +21,8 @@ public sealed class SettingsTests : IDisposable
     public void The_reference_is_made_of_the_keys() => Repository.Expect("docs/settings.md", $"""
         # agent.toml and master.toml
 
-        `mcp-agent init`, `mcp-agent join` and `mcp-master init` write these files with every key and its sentence. A mistake is told with
-        line and column, and the program does not start. What is changed counts from the next start on.
+        `mcp-agent init`, `mcp-agent join` and `mcp-master init` write these files with every key and its sentence. Mistakes are shown with
+        line and column, and the program does not start. Changes take effect at the next start.
 
         ## agent.toml
         {KeyReference.Tables("The agent", AgentKeys.All.Infos)}

@@ -46,7 +46,7 @@ public sealed class PlannerChangesTests
     public void What_the_file_does_not_name_any_more_goes()
     {
         var change = Assert.Single(Plan(Service(Web()), There(Web(), Named("old"))).Changes, c => c.Component.Text == "old");
-        Assert.Equal((ChangeKind.Remove, "the file does not name it"), (change.Kind, change.Why));
+        Assert.Equal((ChangeKind.Remove, "it is not in the file"), (change.Kind, change.Why));
         Assert.Equal((3, 0, true), (change.Old, change.New, change.OldWanted));
     }
 
@@ -234,12 +234,17 @@ public sealed class PlannerChangesTests
             "changed; stops first: the old instance alone writes to its volume"
         },
         { "host network", Web(), Web() with { Network = "host" }, "changed; stops first: it is on the host network" },
-        { "a port that is new", Web(), Ports(Web(), "127.0.0.1:80"), "changed; stops first: it holds a port or a volume alone" },
+        {
+            "a port that is new",
+            Web(),
+            Ports(Web(), "127.0.0.1:80"),
+            "changed; stops first: only one instance can have its port or volume"
+        },
         {
             "a volume that is new",
             Web(),
             With(Web(), "/srv/data"),
-            "changed; with other volumes, no data is copied; stops first: it holds a port or a volume alone"
+            "changed; other volumes; no data is copied; stops first: only one instance can have its port or volume"
         },
     };
 
@@ -262,7 +267,7 @@ public sealed class PlannerChangesTests
             Assert.False(Only(Plan(Service(With(Web("2"), "/srv/data:ro")), There(With(Web(), before)))).StopsFirst, before);
         // It writes elsewhere.
         Assert.Equal(
-            "changed; with other volumes, no data is copied",
+            "changed; other volumes; no data is copied",
             Only(Plan(Service(With(Web("2"), "/etc/a:ro")), There(With(Web(), "/srv/data")))).Why);
     }
 
@@ -277,7 +282,7 @@ public sealed class PlannerChangesTests
         string after,
         bool isElsewhere) =>
         Assert.Equal(
-            isElsewhere ? "changed; with other volumes, no data is copied" : "changed",
+            isElsewhere ? "changed; other volumes; no data is copied" : "changed",
             Only(Plan(Service(With(Web(), after)), There(With(Web(), before)))).Why);
 
     [Fact]
@@ -290,7 +295,7 @@ public sealed class PlannerChangesTests
             [
                 ("web", ChangeKind.Keep, "unchanged", false),
                 ("data", ChangeKind.Create, $"new; component db stops first: {Takes}", true),
-                ("db", ChangeKind.Remove, "the file does not name it", false),
+                ("db", ChangeKind.Remove, "it is not in the file", false),
             ],
             plan.Changes.Select(c => (c.Component.Text, c.Kind, c.Why, c.StopsFirst)));
         // What is not started takes nothing over.

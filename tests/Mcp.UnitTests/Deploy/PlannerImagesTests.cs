@@ -15,7 +15,7 @@ public sealed class PlannerImagesTests
     [InlineData(PullPolicy.Changed, ImageNews.Same, ChangeKind.Keep, "unchanged")]
     [InlineData(
         PullPolicy.Changed, ImageNews.NoAnswer, ChangeKind.Keep,
-        "unchanged; whether there is a newer image is not known: its registry did not answer")]
+        "unchanged; could not look for a newer image: its registry did not answer")]
     [InlineData(PullPolicy.Always, ImageNews.Newer, ChangeKind.Replace, "the registry has a newer image")]
     [InlineData(PullPolicy.Always, ImageNews.Same, ChangeKind.Keep, "unchanged")]
     [InlineData(PullPolicy.Missing, ImageNews.Unknown, ChangeKind.Keep, "unchanged")]

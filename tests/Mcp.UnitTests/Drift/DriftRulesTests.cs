@@ -31,6 +31,19 @@ public class DriftRulesTests
     public void One_whose_state_cannot_be_told_is_left_alone() =>
         Assert.Empty(DriftRules.Compare([s_want], [Have(2, InstanceState.Unknown)]));
 
+    [Theory]
+    [InlineData("is missing", Repair.Recreate, "blog.web.2 was missing and was created again")]
+    [InlineData("ended with exit code 1", Repair.Restart, "blog.web.2 ended with exit code 1 and was started again")]
+    [InlineData("runs though it should be stopped", Repair.Stop, "blog.web.2 ran though it should be stopped, and was stopped")]
+    [InlineData(
+        "runs another definition than the stored one",
+        Repair.Redeploy,
+        "blog.web.2 ran another definition than the stored one and was replaced")]
+    [InlineData("left over beside generation 3", Repair.Remove, "blog.web.2 was left over beside generation 3 and was removed")]
+    [InlineData("is paused", Repair.None, "blog.web.2 is paused")]
+    public void A_repair_is_told_in_a_sentence(string what, Repair repair, string told) =>
+        Assert.Equal(told, DriftWords.Repaired(Item(2, what, repair)));
+
     [Fact]
     public void An_older_generation_is_removed() =>
         Assert.Equal(
@@ -61,7 +74,7 @@ public class DriftRulesTests
     [Fact]
     public void An_instance_that_nobody_knows_is_reported_and_left_alone() =>
         Assert.Equal(
-            Item(1, "an instance that the registry does not know", Repair.Report),
+            Item(1, "is not known to the registry; mcp adopt takes it back, mcp purge removes it", Repair.Report),
             Single([], [Have(1, InstanceState.Running)]));
 
     [Fact]

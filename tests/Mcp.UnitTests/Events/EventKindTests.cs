@@ -23,7 +23,7 @@ public sealed class EventKindTests
         var text = new StringBuilder("""
             # Events
 
-            `mcp events` shows what happened, `mcp events --follow` also what comes; `-o json` has the kind as `kind`.
+            `mcp events` shows what happened, `mcp events --follow` then new ones as they happen; `-o json` has the kind as `kind`.
             Each agent and the master keep their newest 10,000. `[alerts]` in `agent.toml` and `master.toml` runs a command
             for those marked "yes", or for those that its `on` names, each from the program that writes it.
 

@@ -71,7 +71,7 @@ public sealed class FleetFaultTests : FaultyFleet
             Mend();
             var failed = Assert.IsType<StepFailedException>(point.Failure);
             Assert.Empty(world.Store.Operations.Open());
-            Assert.Contains("stands", failed.Aftermath, StringComparison.Ordinal);
+            Assert.Contains("kept", failed.Aftermath, StringComparison.Ordinal);
             await world.DeployAsync(MasterWorld.File("blog"));
             ServesAt(world, "blog", "alder", "v1");
         });

@@ -47,7 +47,7 @@ public sealed class FleetVolumesTests : FaultyFleet
             ? throw new RpcException(new Status(StatusCode.Unavailable, "away"))
             : Task.CompletedTask;
         Assert.Equal("alder", Assert.Single((await world.Node.View.VolumesAsync(new VolumesRequest(), default)).Unreachable).Node);
-        await RefusedAsync(world, ErrorCode.VolumeUnsure, "alder does not say");
+        await RefusedAsync(world, ErrorCode.VolumeUnsure, "alder does not answer");
     }
 
     private static async Task RefusedAsync(MasterWorld world, ErrorCode code, string why)

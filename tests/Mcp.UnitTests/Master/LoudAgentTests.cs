@@ -56,7 +56,7 @@ public sealed class LoudAgentTests : IAsyncLifetime
         var watched = StepStream.SendAsync(work, DeployAsync, watcher, gone.Token);
         var failed = await Assert.ThrowsAsync<StepFailedException>(() => deploy!.WaitAsync(TimeSpan.FromMinutes(2)));
         Assert.Equal(ErrorCode.NodeAnswer, failed.Reason.Code);
-        Assert.Contains("node loud said more than a node may", failed.Reason.Message, StringComparison.Ordinal);
+        Assert.Contains("node loud sent more than is allowed", failed.Reason.Message, StringComparison.Ordinal);
         // 400 MB were told, twice that as text; other tests hold some of this process' memory, too.
         Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 200_000_000);
         await gone.CancelAsync();
@@ -106,7 +106,7 @@ public sealed class LoudAgentTests : IAsyncLifetime
             _agents["loud"].Told = told;
             var reply = await world.Node.View.StatusAsync(null, default);
             Assert.Contains(reply.Components, c => c is { Service: "shop", Node: "alder", Stale: false });
-            Assert.Contains("said more than a node may", Assert.Single(reply.Unreachable).What, StringComparison.Ordinal);
+            Assert.Contains("sent more than is allowed", Assert.Single(reply.Unreachable).What, StringComparison.Ordinal);
         }
     }
 

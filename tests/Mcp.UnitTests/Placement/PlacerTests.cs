@@ -82,7 +82,7 @@ public sealed class PlacerTests
 
     [Theory]
     [InlineData("nowhere", "there is no node nowhere; there are alder")]
-    [InlineData("alder", "it is to run on alder, which does not do: has 1000 MiB of memory free, and 5000 are asked for")]
+    [InlineData("alder", "alder was asked for and cannot run it: has 1000 MiB of memory free, and 5000 are asked for")]
     public void A_wish_that_cannot_be_granted_says_why(string node, string why) =>
         Assert.Equal(
             (null, why),
@@ -131,7 +131,7 @@ public sealed class PlacerTests
             new PlacementRequest(Service(), Current: s_node.Node),
             [s_node with { Reachable = false }, s_node with { Node = Label.Parse("beech") }]);
         Assert.Equal(
-            (null, "it is placed on alder, which does not do: unreachable; a service moves only when told to: --node"),
+            (null, "it is on alder, which cannot run it now: unreachable; to move it: mcp deploy --node NODE"),
             (decision.Node, decision.Why));
     }
 
@@ -155,7 +155,7 @@ public sealed class PlacerTests
         var core = s_node with { Tiers = s_cores };
         Assert.Equal(core.Node, Placer.Place(new PlacementRequest(Service(), MoveTo: core.Node), [core]).Node);
         Assert.Equal(
-            "it is to run on alder, which does not do: cordoned",
+            "alder was asked for and cannot run it: cordoned",
             Placer.Place(new PlacementRequest(Service(), MoveTo: s_node.Node), [s_node with { Cordoned = true }]).Why);
     }
 

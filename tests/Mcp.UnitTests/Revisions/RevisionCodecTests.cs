@@ -93,7 +93,7 @@ public sealed class RevisionCodecTests
     [InlineData("""{"schema":2,"name":"s"}""", "its schema is 2, and this version knows up to 1")]
     [InlineData("""{"schema":0,"name":"s"}""", "its schema is 0, and this version knows up to 1")]
     [InlineData("""{"schema":[1],"name":"s"}""", "its schema is [...], and this version knows up to 1")]
-    [InlineData("[]", "it is no object")]
+    [InlineData("[]", "it is not an object")]
     // Half a character.
     [InlineData("""{"schema":1,"name":"\ud800"}""", "Cannot read incomplete UTF-16 JSON text as string with missing low surrogate.")]
     public void What_cannot_be_read_says_why_and_what_to_do(string body, string why)

@@ -86,7 +86,7 @@ public sealed class LayerTests : IDisposable
         await File.WriteAllTextAsync(Path.Combine(_directory, "beside"), "mine");
         await UnpackAsync(Text("a/kept", "1"));
         Assert.Contains(
-            "which is no name",
+            "which is not a name",
             (await Assert.ThrowsAsync<McpException>(() => UnpackAsync(Text(name, "")))).Message,
             StringComparison.Ordinal);
         Assert.True(File.Exists(Path.Combine(Root, "a", "kept")));

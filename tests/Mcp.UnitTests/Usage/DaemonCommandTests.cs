@@ -100,7 +100,7 @@ public sealed class DaemonCommandTests : IDisposable
         {
             await Refused(
                 program,
-                $"{twice.Option} is given 2 times and counts once",
+                $"{twice.Option} may be given only once",
                 Line(command, Whole(program, command).Append(twice)));
         }
     }
@@ -192,17 +192,17 @@ public sealed class DaemonCommandTests : IDisposable
         string[] token = ["token", "--config", "none", "--name", "ann"];
         await Refused(
             "mcp-agent",
-            "--role is viewer or deployer or admin, and not 'amdin'; did you mean admin?",
+            "--role must be viewer, deployer or admin, not 'amdin'; did you mean admin?",
             [.. token, "--role", "amdin"]);
-        await Refused("mcp-agent", "--listen is an address with a port", "init", "--state", State, "--listen", "here");
-        await Refused("mcp-master", "--listen is an address with a port", "init", "--state", State, "--listen", "7443");
+        await Refused("mcp-agent", "--listen must be an address with a port", "init", "--state", State, "--listen", "here");
+        await Refused("mcp-master", "--listen must be an address with a port", "init", "--state", State, "--listen", "7443");
         await Refused("mcp-agent", "there is no configuration none; mcp-agent init makes one", "run", "--config", "none");
-        await Refused("mcp-master", "--role is viewer or deployer or admin, and not '2'", [.. token, "--role", "2"]);
+        await Refused("mcp-master", "--role must be viewer, deployer or admin, not '2'", [.. token, "--role", "2"]);
         foreach (var days in (string[])["0", "-1", "3651", "NaN", "year", "1,5"])
         {
             await Refused(
                 "mcp-agent",
-                $"--days is a number, more than 0 and at most 3650, and not '{days}'",
+                $"--days must be a number, more than 0 and at most 3650, not '{days}'",
                 [.. token, "--role", "viewer", $"--days={days}"]);
         }
     }

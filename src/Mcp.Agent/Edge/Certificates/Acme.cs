@@ -30,8 +30,8 @@ public sealed class Acme(
             ? OrderAsync(hostname, ct)
             : throw new McpException(
                 ErrorCode.AcmePace,
-                $"{options.Directory!.Host} was asked often enough for {hostname}",
-                $"mend what was wrong; it may be asked again at {next:yyyy-MM-dd HH:mm:ss}Z");
+                $"{options.Directory!.Host} will not be asked for {hostname} again before {next:yyyy-MM-dd HH:mm:ss}Z",
+                "fix the cause first: certificate.failed in mcp events says what it was");
     }
 
     // A third of its life is left: for 90 days at 30, as its CA advises.
@@ -63,7 +63,7 @@ public sealed class Acme(
             {
                 throw new McpException(
                     ErrorCode.AcmeRefused,
-                    $"{options.Directory!.Host} gives no certificate for {hostname}: {Reason(output)}",
+                    $"{options.Directory!.Host} issued no certificate for {hostname}: {Reason(output)}",
                     $"{hostname} must lead to this node, port 80, from where the CA looks");
             }
 

@@ -74,7 +74,7 @@ public sealed class CertificateKeeper(CertificateStore store, ICertificateSource
         if (end - now >= soon)
             return;
         var ended = end <= now;
-        var why = $"{(ended ? "ended" : "ends")} {end:yyyy-MM-dd HH:mm:ss}Z; {source.Name} gives no new one";
+        var why = $"{(ended ? "ended" : "ends")} {end:yyyy-MM-dd HH:mm:ss}Z; {source.Name} issued no new one";
         var kind = ended ? EventKind.CertificateExpired : EventKind.CertificateExpiring;
         _endings.Tell(TroubleKey.Of(route.Service, route.Hostname.Text), kind, why);
     }

@@ -37,7 +37,7 @@ internal sealed class InternalCa(Func<Member?> member, TimeProvider time) : ICer
         {
             throw new McpException(
                 ErrorCode.CertificateMaster,
-                $"the master signs no certificate for {hostname}: {e.Status.Detail}",
+                $"the master signed no certificate for {hostname}: {e.Status.Detail}",
                 "mcp route list shows which node has which hostname",
                 e);
         }

@@ -196,7 +196,7 @@ public sealed class AgentStep(NodeDirectory nodes, AgentPool agents, MasterStore
         for (var clock = Stopwatch.StartNew(); clock.Elapsed < s_back;)
         {
             await Task.Delay(s_again, ct);
-            heard.Progress.Report("the agent is gone; it is waited for");
+            heard.Progress.Report("waiting for the agent to come back");
             try
             {
                 using var call = agent.Attach(new ServiceRequest { Service = state.Name.Text }, agents.Within(s_limit, ct));

@@ -23,7 +23,7 @@ public sealed class RuntimeRule : IDefinitionRule
             {
                 yield return places.Problem(
                     vm,
-                    "a unikernel has no signals; it is told to end by its power button",
+                    "a unikernel has no signals; it is stopped by its power button",
                     Spellings.Signals.Spell(signal),
                     "leave out stop_signal");
             }

@@ -29,7 +29,7 @@ internal static class JsonTree
         using var document = JsonDocument.Parse(text);
         return document.RootElement.ValueKind == JsonValueKind.Object
             ? Table(document.RootElement)
-            : throw new JsonException("it is no object");
+            : throw new JsonException("it is not an object");
     }
 
     private static void Write(Utf8JsonWriter json, Node node)

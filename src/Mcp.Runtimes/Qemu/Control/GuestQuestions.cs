@@ -48,7 +48,7 @@ internal sealed class GuestQuestions
         if (record.ExitFrom == ExitCodeFrom.Status)
             return ("it is a unikernel", "use an http or grpc health check");
         if (record.Channel == 0)
-            return ("an older version of mcp started it", "start it anew: mcp deploy FILE --force");
+            return ("an older version of mcp started it", "replace it: mcp deploy FILE --force");
         return text.Length > GuestChannel.MostText
             ? ("its arguments are too long", $"all of them together may have {GuestChannel.MostText >> 10} KiB")
             : null;

@@ -44,7 +44,7 @@ internal sealed class LinuxGuest(QemuOptions options, Accelerator accelerator) :
         {
             throw new McpException(
                 ErrorCode.ImageEntrypoint,
-                $"{spec.Component.Image} says no program to run",
+                $"{spec.Component.Image} names no program to run",
                 "give one: cmd = [\"/bin/server\"]");
         }
 

@@ -52,7 +52,7 @@ internal sealed class NanosGuest : IGuest
         {
             throw new McpException(
                 ErrorCode.ImageEntrypoint,
-                $"{spec.Component.Image} says no program to run",
+                $"{spec.Component.Image} names no program to run",
                 "give one: cmd = [\"/bin/server\"]");
         }
 
