@@ -158,6 +158,7 @@ public sealed class AgentParts : IDisposable
         return Task.WhenAll(
             supervise.KeepAsync("journal", t => Resumer.RunAsync(supervise.Log, t), ct),
             supervise.KeepAsync("runtimes", KeepRuntimesAsync, ct),
+            supervise.KeepAsync("logs of containers", _runtimes.KeepLogsAsync, ct),
             supervise.KeepAsync("proxy", t => Proxy.KeepAsync(supervise.Log, t), ct, s_proxy),
             Node.Reconciler.RunAsync(supervise, ct),
             supervise.KeepAsync("health", Health.RunAsync, ct),

@@ -70,6 +70,10 @@ public interface IRuntime
     /// <summary>The instances that have a log here, also those that are gone.</summary>
     IReadOnlyList<InstanceLog> Logged();
 
+    /// <summary>Writes down whether the component of a log is gone: its time counts from then. Safe to repeat.</summary>
+    /// <returns>It was not, and is now.</returns>
+    bool MarkLog(InstanceName name, bool isGone);
+
     /// <summary>Removes the log of an instance that is gone. Safe to repeat.</summary>
     void ForgetLog(InstanceName name);
 
@@ -110,10 +114,14 @@ public sealed record LogLine(DateTimeOffset Time, bool Stderr, string Text)
 {
     /// <summary>The line was too long, and goes on in the next of its stream.</summary>
     public bool Continues { get; init; }
+
+    /// <summary>No line of the program's: said to whoever reads, whatever he asks for.</summary>
+    internal bool IsNotice { get; init; }
 }
 
-/// <param name="Written">When it was written to for the last time.</param>
-public sealed record InstanceLog(InstanceName Name, DateTimeOffset Written);
+/// <param name="Written">When it was written to for the last time, or its component went.</param>
+/// <param name="Bytes">0: nothing was ever written.</param>
+public sealed record InstanceLog(InstanceName Name, DateTimeOffset Written, long Bytes);
 
 /// <param name="Tail">Last lines only, of those that the others let through; null: all.</param>
 public sealed record LogOptions(bool Follow = false, int? Tail = null, DateTimeOffset? Since = null)

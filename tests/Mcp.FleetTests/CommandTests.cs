@@ -99,13 +99,22 @@ public class CommandTests(Fleet fleet)
                     && told().Contains("  deploy.done", StringComparison.Ordinal)),
             "both events are told",
             () => Task.FromResult(told()));
+        await fleet.McpOkAsync("deploy", fleet.Write("seen"), "--node", "cedar");
+        await Fleet.UntilAsync(
+            () => Task.FromResult(lines().Split("listening on 8080").Length > 2),
+            "the log is followed to the next node",
+            () => Task.FromResult(lines()));
         await fleet.McpOkAsync("undeploy", "seen");
+        await Fleet.UntilAsync(
+            () => Task.FromResult(logs.HasExited),
+            "the log ends with the service");
+        Assert.Contains("listening on 8080", await fleet.McpOkAsync("logs", "seen", "--previous"), StringComparison.Ordinal);
         await Fleet.UntilAsync(
             () => Task.FromResult(seen().Contains("beech seen/web: gone", StringComparison.Ordinal)),
             "watch tells that it is gone",
             () => Task.FromResult(seen()));
         Assert.Contains("beech: deploy.done", await fleet.McpOkAsync("events"), StringComparison.Ordinal);
-        foreach (var process in (Process[])[watch, events, logs])
+        foreach (var process in (Process[])[watch, events])
             process.Kill();
     }
 

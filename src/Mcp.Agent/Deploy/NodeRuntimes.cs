@@ -44,6 +44,9 @@ public sealed class NodeRuntimes(IReadOnlyDictionary<RuntimeKind, IRuntime> byKi
     public Task KeepAsync(Action<string> replaced, CancellationToken ct) =>
         Task.WhenAll(ByKind.Values.OfType<PodmanRuntime>().Select(p => p.KeepAsync(replaced, ct)));
 
+    /// <summary>Sees to what they write, until cancelled, also where what runs behind them does not answer.</summary>
+    public Task KeepLogsAsync(CancellationToken ct) => Task.WhenAll(ByKind.Values.OfType<PodmanRuntime>().Select(p => p.KeepLogsAsync(ct)));
+
     public void Dispose()
     {
         foreach (var part in owned)

@@ -31,7 +31,15 @@ internal sealed class LogKeeper(ComponentsTable components, RuntimeSet runtimes,
             return;
         }
 
-        var gone = FormerLogs.Gone(logged.Select(l => (l.Log.Name, l.Log.Written)).Distinct(), there, time.GetUtcNow()).ToHashSet();
+        var having = there.Select(i => (i.Service, i.Component)).ToHashSet();
+        var now = time.GetUtcNow();
+        // Its last line may be of last year: the day begins when its component goes.
+        var written = logged.Select(l =>
+        {
+            var isGone = !having.Contains((l.Log.Name.Service, l.Log.Name.Component));
+            return (l.Log.Name, Written: l.Runtime.MarkLog(l.Log.Name, isGone) ? now : l.Log.Written, l.Log.Bytes);
+        }).ToList();
+        var gone = FormerLogs.Gone(written.Distinct(), there, now).ToHashSet();
         foreach (var (runtime, log) in logged.Where(l => gone.Contains(l.Log.Name)))
             runtime.ForgetLog(log.Name);
     }

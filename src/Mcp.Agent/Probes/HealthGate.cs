@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Ports;
+using Mcp.Daemon.Doors;
 using Mcp.Machine;
 using Mcp.Model.Definition;
 using Mcp.Model.Drift;
@@ -20,6 +21,9 @@ namespace Mcp.Agent.Probes;
 public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthProbe probe)
 {
     private const int LastLines = 20;
+
+    // Characters of each; all of it goes with the error.
+    private const int LongestLine = 300;
     private const int AcceptTries = 150;
 
     // Bad answers in a row after the switch; where a watch is too short for so many, as many as fit, and never one alone.
@@ -244,7 +248,7 @@ public sealed class HealthGate(RuntimeSet runtimes, PortAllocator ports, HealthP
         try
         {
             await foreach (var line in runtimes.For(life.Component).LogsAsync(life.Instance, new LogOptions(Tail: LastLines), limit.Token))
-                lines.Add($"  | {line.Text}");
+                lines.Add($"  | {Texts.Cut(line.Text, LongestLine)}");
         }
         catch (Exception e) when (!ct.IsCancellationRequested)
         {

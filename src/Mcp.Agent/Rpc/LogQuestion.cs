@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
@@ -14,6 +15,9 @@ internal static class LogQuestion
     // A line has at most a MiB, and this kind of expression takes time in proportion to it.
     private static readonly TimeSpan s_matchLimit = TimeSpan.FromSeconds(1);
 
+    // Of all lines of a request that has an end.
+    private static readonly TimeSpan s_budget = TimeSpan.FromSeconds(30);
+
     /// <exception cref="McpException">usage: the expression is none, or previous is negative or goes with follow.</exception>
     public static LogOptions Of(LogsRequest request)
     {
@@ -24,11 +28,13 @@ internal static class LogQuestion
         return new LogOptions(request.Follow, request.Tail < 0 ? null : request.Tail, request.Since?.ToDateTimeOffset())
         {
             Until = request.Until?.ToDateTimeOffset(),
-            Matches = request.Grep.Length == 0 ? null : Matching(request.Grep),
+            Matches = request.Grep.Length == 0 ? null : Matching(request.Grep, request.Follow ? TimeSpan.MaxValue : s_budget),
         };
     }
 
-    private static Func<string, bool> Matching(string pattern)
+    /// <param name="budget">Of time for all texts together.</param>
+    /// <returns>Throws usage where a text, or all of them, take too long.</returns>
+    internal static Func<string, bool> Matching(string pattern, TimeSpan budget)
     {
         const string allowed = "a regular expression of .NET, up to 1000 characters, without look-around and back-references; "
             + "\\ takes the meaning from . * + ? ( ) [ { | ^ $";
@@ -37,13 +43,30 @@ internal static class LogQuestion
         try
         {
             var regex = new Regex(pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, s_matchLimit);
-            return regex.IsMatch;
+            var spent = 0L;
+            return text =>
+            {
+                var began = Stopwatch.GetTimestamp();
+                try
+                {
+                    var matches = regex.IsMatch(text);
+                    return Interlocked.Add(ref spent, Stopwatch.GetElapsedTime(began).Ticks) <= budget.Ticks ? matches : throw TooSlow();
+                }
+                catch (RegexMatchTimeoutException)
+                {
+                    throw TooSlow();
+                }
+            };
         }
         catch (Exception e) when (e is ArgumentException or NotSupportedException)
         {
             throw Wrong($"'{Label.Clip(pattern)}' is not an expression that lines can be searched for: {e.Message}", allowed);
         }
     }
+
+    private static McpException TooSlow() => Wrong(
+        "the search for this expression takes too long",
+        "a simpler expression, or fewer lines: --since and --until choose them");
 
     private static McpException Wrong(string what, string hint) => new(ErrorCode.Usage, what, hint);
 }

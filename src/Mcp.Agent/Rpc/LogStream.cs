@@ -4,6 +4,7 @@ using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Mcp.Agent.Deploy;
 using Mcp.Agent.Registry;
+using Mcp.Daemon.Lifecycle;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.Logs;
@@ -30,13 +31,14 @@ internal sealed class LogStream(ComponentsTable components, RuntimeSet runtimes)
     {
         var options = LogQuestion.Of(request);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(ct, stopping);
+        using var writing = new StopGrace(stopping, ct);
         var lines = request.Follow
-            ? FollowAsync(Wanted(request), options, over.Token)
-            : LogOrder.MergeAsync([.. Instances(request).Select(i => ReadAsync(i, options, over.Token))], over.Token);
+            ? FollowAsync(request, options, over.Token)
+            : LogOrder.MergeAsync([.. Instances(request).Select(i => ReadAsync(i.Runtime, i.Name, options, over.Token))], over.Token);
         try
         {
             await foreach (var line in lines)
-                await output.WriteAsync(line, ct);
+                await output.WriteAsync(line, writing.Token);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested && !ct.IsCancellationRequested)
         {
@@ -47,34 +49,35 @@ internal sealed class LogStream(ComponentsTable components, RuntimeSet runtimes)
         }
     }
 
-    private List<InstanceName> Instances(LogsRequest request) =>
-        request.Previous > 0 ? Former(request) : [.. Wanted(request).Select(c => c.Instance)];
+    private List<(IRuntime Runtime, InstanceName Name)> Instances(LogsRequest request) =>
+        request.Previous > 0 ? Former(request) : [.. Wanted(request).Select(c => (runtimes.For(c.Definition), c.Instance))];
 
-    private List<StoredComponent> Wanted(LogsRequest request)
-    {
-        var wanted = components.List(Label.Parse(request.Service)).Where(c => IsAsked(request, c.Definition.Name)).ToList();
-        return wanted.Count > 0 ? wanted : throw Unknown(request);
-    }
+    private List<StoredComponent> Wanted(LogsRequest request) => There(request) is { Count: > 0 } wanted ? wanted : throw Unknown(request);
+
+    private List<StoredComponent> There(LogsRequest request) =>
+        [.. components.List(Label.Parse(request.Service)).Where(c => IsAsked(request, c.Definition.Name))];
 
     private static bool IsAsked(LogsRequest request, Label component) =>
         request.Component.Length == 0 || component.Text == request.Component;
 
     // Of each component the one that is so many before the one that serves. A deploy that failed has left a newer one.
-    private List<InstanceName> Former(LogsRequest request)
+    private List<(IRuntime Runtime, InstanceName Name)> Former(LogsRequest request)
     {
         var service = Label.Parse(request.Service);
         var current = components.List(service).Select(c => c.Instance).ToHashSet();
-        var former = Logged(service).Where(i => IsAsked(request, i.Component) && !current.Contains(i)).ToList();
+        var former = Logged(service).Where(l => IsAsked(request, l.Name.Component) && !current.Contains(l.Name)).ToList();
         if (former.Count == 0 && !current.Any(i => IsAsked(request, i.Component)))
             throw Unknown(request);
         var chosen = former
-            .GroupBy(i => i.Component)
-            .Select(g => g.OrderByDescending(i => i.Generation).Skip(request.Previous - 1).FirstOrDefault())
-            .OfType<InstanceName>()
+            .GroupBy(l => l.Name.Component)
+            .SelectMany(g => g.OrderByDescending(l => l.Name.Generation).Skip(request.Previous - 1).Take(1))
             .ToList();
         if (chosen.Count > 0)
             return chosen;
-        var kept = string.Join(", ", former.OrderByDescending(i => i.Generation).Select(i => $"{i.Component} generation {i.Generation}"));
+        var kept = string.Join(", ", former
+            .Select(l => l.Name)
+            .OrderByDescending(i => i.Generation)
+            .Select(i => $"{i.Component} generation {i.Generation}"));
         throw new McpException(
             ErrorCode.LogNone,
             $"there is no log of {What(request)} from {request.Previous} generations ago",
@@ -83,7 +86,7 @@ internal sealed class LogStream(ComponentsTable components, RuntimeSet runtimes)
 
     private McpException Unknown(LogsRequest request)
     {
-        var hint = Logged(Label.Parse(request.Service)).Any(i => IsAsked(request, i.Component)) && request.Previous == 0
+        var hint = Logged(Label.Parse(request.Service)).Any(l => IsAsked(request, l.Name.Component)) && request.Previous == 0
             ? $"mcp logs {request.Service} --previous shows the log of the one that was here"
             : "mcp list shows those that are";
         return new McpException(ErrorCode.ServiceUnknown, $"there is no {What(request)} on this node", hint);
@@ -93,20 +96,10 @@ internal sealed class LogStream(ComponentsTable components, RuntimeSet runtimes)
         ? $"service {request.Service}"
         : $"component {request.Service}/{Label.Clip(request.Component)}";
 
-    private IEnumerable<InstanceName> Logged(Label service) =>
-        runtimes.All.SelectMany(r => r.Logged()).Select(l => l.Name).Where(n => n.Service == service).Distinct();
-
-    private IAsyncEnumerable<Protocol.V1.LogLine> ReadAsync(InstanceName instance, LogOptions options, CancellationToken ct) =>
-        ReadAsync(Of(instance), instance, options, ct);
-
-    // Where it is; one that is gone: where its log is.
-    private IRuntime Of(InstanceName instance)
-    {
-        var current = components.List(instance.Service).FirstOrDefault(c => c.Instance == instance);
-        return current is not null
-            ? runtimes.For(current.Definition)
-            : runtimes.All.First(r => r.Logged().Any(l => l.Name == instance));
-    }
+    // One that never wrote anything, as of a deploy that failed early, is none.
+    private IEnumerable<(IRuntime Runtime, InstanceName Name)> Logged(Label service) => runtimes.All
+        .SelectMany(r => r.Logged().Where(l => l.Name.Service == service && l.Bytes > 0).Select(l => (r, l.Name)))
+        .DistinctBy(l => l.Name);
 
     private static async IAsyncEnumerable<Protocol.V1.LogLine> ReadAsync(
         IRuntime runtime,
@@ -119,13 +112,13 @@ internal sealed class LogStream(ComponentsTable components, RuntimeSet runtimes)
     }
 
     private async IAsyncEnumerable<Protocol.V1.LogLine> FollowAsync(
-        List<StoredComponent> wanted,
+        LogsRequest request,
         LogOptions options,
         [EnumeratorCancellation] CancellationToken ct)
     {
         var lines = Channel.CreateBounded<Protocol.V1.LogLine>(MostWaiting);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var all = EndAsync(lines.Writer, [.. wanted.Select(c => FollowAsync(c, options, lines.Writer, over.Token))], over);
+        var all = EndAsync(FollowAsync(request, options, lines.Writer, over.Token), lines.Writer);
         try
         {
             await foreach (var line in lines.Reader.ReadAllAsync(ct))
@@ -138,48 +131,46 @@ internal sealed class LogStream(ComponentsTable components, RuntimeSet runtimes)
         }
     }
 
-    // With the first that fails all end.
-    private static async Task EndAsync(ChannelWriter<Protocol.V1.LogLine> lines, List<Task> readers, CancellationTokenSource over)
+    private static async Task EndAsync(Task following, ChannelWriter<Protocol.V1.LogLine> lines)
     {
-        Exception? failure = null;
-        while (readers.Count > 0)
-        {
-            var reader = await Task.WhenAny(readers);
-            readers.Remove(reader);
-            failure ??= reader.IsCanceled ? null : reader.Exception?.InnerException;
-            if (failure is not null)
-                await over.CancelAsync();
-        }
-
-        lines.TryComplete(failure);
+        await following.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        lines.TryComplete(following.Exception?.InnerException);
     }
 
-    // Each generation to its end, the next one beside it.
+    // Each generation to its end, the next one beside it, and components that come later, until there is none. With the first that fails
+    // all end.
     private async Task FollowAsync(
-        StoredComponent component,
+        LogsRequest request,
         LogOptions options,
         ChannelWriter<Protocol.V1.LogLine> lines,
         CancellationToken ct)
     {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(ct);
         var readers = new Dictionary<InstanceName, Task>();
-        for (var now = component; now is not null && !HasFailed(readers); now = Now(component))
+        try
         {
-            if (!readers.ContainsKey(now.Instance))
+            var asked = options;
+            for (var there = Wanted(request); there.Count > 0; there = There(request))
             {
-                // Nothing of a new generation was seen before.
-                var asked = readers.Count == 0 ? options : options with { Tail = null };
-                readers.Add(now.Instance, PassAsync(now, asked, lines, ct));
+                foreach (var component in there.Where(c => !readers.ContainsKey(c.Instance)))
+                    readers.Add(component.Instance, PassAsync(component, asked, lines, over.Token));
+                // Nothing of what comes later was seen before.
+                asked = options with { Tail = null, Since = null };
+                if (readers.Values.FirstOrDefault(r => r.IsFaulted) is { } failed)
+                    await failed;
+                if (options.Until <= TimeProvider.System.GetUtcNow())
+                    break;
+                await Task.Delay(s_look, ct);
             }
 
-            if (options.Until <= TimeProvider.System.GetUtcNow())
-                break;
-            await Task.Delay(s_look, ct);
+            await Task.WhenAll(readers.Values);
         }
-
-        await Task.WhenAll(readers.Values);
+        finally
+        {
+            await over.CancelAsync();
+            await Task.WhenAll(readers.Values).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
-
-    private static bool HasFailed(Dictionary<InstanceName, Task> readers) => readers.Values.Any(r => r.IsFaulted);
 
     private StoredComponent? Now(StoredComponent component) =>
         components.List(component.Service).FirstOrDefault(c => c.Definition.Name == component.Definition.Name);

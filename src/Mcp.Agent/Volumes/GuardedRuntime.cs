@@ -66,6 +66,8 @@ public sealed class GuardedRuntime(IRuntime inner, VolumeGuard guard, NamedVolum
 
     public IReadOnlyList<InstanceLog> Logged() => inner.Logged();
 
+    public bool MarkLog(InstanceName name, bool isGone) => inner.MarkLog(name, isGone);
+
     public void ForgetLog(InstanceName name) => inner.ForgetLog(name);
 
     public IAsyncEnumerable<RuntimeEvent> WatchAsync(CancellationToken ct) => inner.WatchAsync(ct);

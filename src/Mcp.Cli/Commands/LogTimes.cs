@@ -10,23 +10,53 @@ internal static class LogTimes
     public const string Allowed = "such as 30s, 10m, 2h, which count back from now; 2026-11-27, 2026-11-27 14:00 or 2026-11-27 14:00:30, "
         + "of this machine's time zone; or 2026-11-27T14:00:30Z";
 
-    private static readonly string[] s_local =
-        ["yyyy-MM-dd", "yyyy-MM-dd HH:mm", "yyyy-MM-dd HH:mm:ss", "yyyy-MM-ddTHH:mm", "yyyy-MM-ddTHH:mm:ss"];
+    // Longer fractions are cut.
+    private const int Decimals = 7;
+    private static readonly string[] s_times =
+        ["yyyy-MM-ddTHH:mm", "yyyy-MM-dd HH:mm", "yyyy-MM-ddTHH:mm:ss.FFFFFFF", "yyyy-MM-dd HH:mm:ss.FFFFFFF"];
 
-    // RFC 3339, with up to nanoseconds, of which .NET keeps seven digits.
-    private static readonly string[] s_zoned =
-        ["yyyy-MM-ddTHH:mm:ssK", "yyyy-MM-dd HH:mm:ssK", "yyyy-MM-ddTHH:mm:ss.FFFFFFFK", "yyyy-MM-ddTHH:mmK", "yyyy-MM-dd HH:mmK"];
+    private static readonly string[] s_local = ["yyyy-MM-dd", .. s_times];
+    private static readonly string[] s_zoned = [.. s_times.Select(t => $"{t}K")];
 
     /// <param name="local">The zone of times without one.</param>
+    /// <param name="isEnd">Of a time that comes twice, when clocks are set back, the second is meant.</param>
     /// <exception cref="McpException">usage</exception>
-    public static DateTimeOffset Parse(string option, string text, DateTimeOffset now, TimeZoneInfo local)
+    public static DateTimeOffset Parse(string option, string text, DateTimeOffset now, TimeZoneInfo local, bool isEnd)
     {
-        if (Durations.TryParse(text, out var ago))
-            return now - ago;
-        if (DateTime.TryParseExact(text, s_local, CultureInfo.InvariantCulture, DateTimeStyles.None, out var time))
-            return new DateTimeOffset(time, local.GetUtcOffset(time));
-        return DateTimeOffset.TryParseExact(text, s_zoned, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var zoned)
-            ? zoned
-            : throw new McpException(ErrorCode.Usage, $"{option}: '{text}' is not a time", Allowed);
+        try
+        {
+            if (Durations.TryParse(text, out var ago))
+                return now - ago;
+            var point = Cut(text);
+            if (DateTime.TryParseExact(point, s_local, CultureInfo.InvariantCulture, DateTimeStyles.None, out var time))
+                return new DateTimeOffset(time, OffsetOf(time, local, isEnd));
+            if (DateTimeOffset.TryParseExact(point, s_zoned, CultureInfo.InvariantCulture, DateTimeStyles.None, out var zoned))
+                return zoned;
+        }
+        catch (ArgumentOutOfRangeException)
+        {
+            // Before the year 1, or after 9999.
+        }
+
+        throw new McpException(ErrorCode.Usage, $"{option}: '{text}' is not a time", Allowed);
+    }
+
+    private static TimeSpan OffsetOf(DateTime time, TimeZoneInfo local, bool isEnd)
+    {
+        if (!local.IsAmbiguousTime(time))
+            return local.GetUtcOffset(time);
+        var offsets = local.GetAmbiguousTimeOffsets(time);
+        return isEnd ? offsets.Min() : offsets.Max();
+    }
+
+    private static string Cut(string text)
+    {
+        var first = text.IndexOf('.', StringComparison.Ordinal) + 1;
+        if (first == 0)
+            return text;
+        var end = first;
+        while (end < text.Length && char.IsAsciiDigit(text[end]))
+            end++;
+        return end - first <= Decimals ? text : text.Remove(first + Decimals, end - first - Decimals);
     }
 }

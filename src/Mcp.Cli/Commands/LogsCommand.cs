@@ -56,8 +56,8 @@ internal static class LogsCommand
                 Tail = parsed.GetValue(tail) ?? AllLines,
                 Grep = parsed.GetValue(grep) ?? "",
                 Previous = parsed.GetValue(previous),
-                Since = Time("--since", parsed.GetValue(since), now),
-                Until = Time("--until", parsed.GetValue(until), now),
+                Since = Time("--since", parsed.GetValue(since), now, isEnd: false),
+                Until = Time("--until", parsed.GetValue(until), now, isEnd: true),
             };
             Check(pattern);
             var asked = parsed.GetValue(targets) ?? [];
@@ -71,7 +71,8 @@ internal static class LogsCommand
             if (requests.Count > MostTargets)
                 throw Usage($"{requests.Count} logs at once are too many", $"at most {MostTargets}");
             var named = requests.Count != 1 || requests[0].Component.Length == 0;
-            var output = new LogPrinter(printer, named, requests.Count > 1, parsed.GetValue(stamps), parsed.GetValue(raw));
+            var (several, isStamped, isRaw) = (requests.Count > 1, parsed.GetValue(stamps), parsed.GetValue(raw));
+            var output = new LogPrinter(printer, named, several, isStamped, isRaw, LogEnds.OfConsole());
             var failed = 0;
             var logs = requests.Select(r => ReadAsync(r, agent, ct)).ToList();
             // Of several those that can be read are shown.
@@ -113,8 +114,8 @@ internal static class LogsCommand
             throw Usage("--until is before --since", LogTimes.Allowed);
     }
 
-    private static Timestamp? Time(string option, string? text, DateTimeOffset now) =>
-        text is null ? null : LogTimes.Parse(option, text, now, TimeZoneInfo.Local).ToTimestamp();
+    private static Timestamp? Time(string option, string? text, DateTimeOffset now, bool isEnd) =>
+        text is null ? null : LogTimes.Parse(option, text, now, TimeZoneInfo.Local, isEnd).ToTimestamp();
 
     // A component is in the log of its service already.
     private static List<LogsRequest> Requests(LogsRequest pattern, IEnumerable<string> asked)

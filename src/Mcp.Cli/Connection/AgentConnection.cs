@@ -18,6 +18,10 @@ internal sealed class AgentConnection : IDisposable
 
     private const int LongestFile = 1024 * 1024;
     private static readonly TimeSpan s_connect = TimeSpan.FromSeconds(5);
+
+    // While something is asked: one that has gone without a word is noticed.
+    private static readonly TimeSpan s_ping = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_pingLimit = TimeSpan.FromSeconds(5);
     private readonly GrpcChannel _channel;
     private readonly Metadata _headers;
     private CancellationTokenSource? _reading;
@@ -29,6 +33,9 @@ internal sealed class AgentConnection : IDisposable
         {
             ConnectTimeout = s_connect,
             UseProxy = false,
+            KeepAlivePingDelay = s_ping,
+            KeepAlivePingTimeout = s_pingLimit,
+            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
             SslOptions = new SslClientAuthenticationOptions
             {
                 EnabledSslProtocols = SslProtocols.Tls13,

@@ -17,8 +17,12 @@ internal static class Visible
     /// <summary>Line breaks and tabs stay.</summary>
     public static string Lines(string text) => Shown(text, breaks: true, colours: false);
 
-    /// <summary>A program's own output: to a terminal with its colours and nothing else, to a file or a pipe as it is.</summary>
-    public static string Output(string text, bool toTerminal) => toTerminal ? Shown(text, breaks: true, colours: true) : text;
+    /// <summary>A line of a program's own output, with its colours and nothing else. They end with it.</summary>
+    public static string Output(string text)
+    {
+        var shown = Shown(text, breaks: true, colours: true);
+        return shown.Contains(Escape) ? $"{shown}\e[0m" : shown;
+    }
 
     private static string Shown(string text, bool breaks, bool colours)
     {
@@ -53,6 +57,21 @@ internal static class Visible
         var end = at + 2;
         while (end < text.Length && (char.IsAsciiDigit(text[end]) || text[end] is ';' or ':'))
             end++;
-        return end < text.Length && text[end] == 'm' ? end - at + 1 : 0;
+        return end < text.Length && text[end] == 'm' && !Conceals(text[(at + 2)..end]) ? end - at + 1 : 0;
+    }
+
+    // SGR 8. After 38, 48 and 58 a number of a colour follows: 5;N or 2;R;G;B.
+    private static bool Conceals(string numbers)
+    {
+        var all = numbers.Split(';');
+        for (var i = 0; i < all.Length; i++)
+        {
+            if (all[i].TrimStart('0') == "8")
+                return true;
+            if (all[i] is "38" or "48" or "58")
+                i += i + 1 < all.Length && all[i + 1] == "5" ? 2 : 4;
+        }
+
+        return false;
     }
 }

@@ -1,4 +1,6 @@
+using System.Text;
 using Grpc.Core;
+using Mcp.Daemon.Doors;
 using Mcp.Daemon.Operations;
 using Mcp.Daemon.Storage;
 using Mcp.Model.Definition;
@@ -10,6 +12,13 @@ namespace Mcp.Daemon.Errors;
 /// <summary>What a caller is told of a failure: which status, and with which trailers.</summary>
 public static class Refusal
 {
+    // Of a message and of a hint. A client takes 64 KiB of trailers, in which the message is percent-encoded and the hint in base64.
+    private const int Longest = 8192;
+    private const int MostEncoded = 40 * 1024;
+    private const int LongestHint = 4096;
+    private const int Escaped = 3;
+    private const int LongestCharacter = 3;
+
     /// <summary>Null: nothing that anybody expected, so a fault of ours.</summary>
     public static RpcException? Of(Exception e) => e switch
     {
@@ -35,7 +44,19 @@ public static class Refusal
         new(e.Reason.Code, $"step {e.Step} failed{e.Aftermath}: {e.Reason.Message}", e.Reason.Hint, e);
 
     private static RpcException Of(McpException e, ErrorStatus status) =>
-        new(new Status(CodeOf(status), e.Message), ErrorTrailers.Of(e));
+        new(new Status(CodeOf(status), Fitting(e.Message)), ErrorTrailers.Of(Fitting(e)));
+
+    private static McpException Fitting(McpException e) =>
+        e.Hint.Length <= LongestHint ? e : new McpException(e.Code, e.Message, Texts.Cut(e.Hint, LongestHint), e);
+
+    private static string Fitting(string text)
+    {
+        var cut = Texts.Cut(text, Longest);
+        return Encoded(cut) <= MostEncoded ? cut : Texts.Cut(cut, MostEncoded / Escaped / LongestCharacter);
+    }
+
+    private static int Encoded(string text) =>
+        Encoding.UTF8.GetBytes(text).Sum(b => b is >= (byte)' ' and <= (byte)'~' and not (byte)'%' ? 1 : Escaped);
 
     private static StatusCode CodeOf(ErrorStatus status) => status switch
     {

@@ -29,6 +29,10 @@ public static class PeerTls
     private static readonly TimeSpan s_connect = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_ping = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_pingLimit = TimeSpan.FromSeconds(5);
+
+    // Of a listener, to whoever is silent: a client that went without a word is noticed.
+    private static readonly TimeSpan s_ownPing = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_ownPingLimit = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(1);
 
@@ -39,7 +43,12 @@ public static class PeerTls
         this KestrelServerOptions kestrel,
         IPEndPoint endpoint,
         Func<X509Certificate2> certificate,
-        X509Certificate2? authority) =>
+        X509Certificate2? authority)
+    {
+        // Who pauses a followed log takes nothing, for as long as he likes; it would cost him the connection, and all else on it.
+        kestrel.Limits.MinResponseDataRate = null;
+        kestrel.Limits.Http2.KeepAlivePingDelay = s_ownPing;
+        kestrel.Limits.Http2.KeepAlivePingTimeout = s_ownPingLimit;
         kestrel.Listen(endpoint, listen =>
         {
             listen.Protocols = HttpProtocols.Http2;
@@ -61,6 +70,7 @@ public static class PeerTls
                 https.ClientCertificateValidation = (shown, _, _) => IsOf(authority, shown);
             });
         });
+    }
 
     /// <param name="name">Whom the other side's certificate must name.</param>
     /// <param name="own">What we show; null: nothing.</param>

@@ -173,26 +173,8 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         return Task.FromResult(new ServiceReply { Definition = text, Revision = placed.Revision.ToWire() });
     }
 
-    public override async Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context)
-    {
-        var home = Placed(request.Service).Seat;
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
-        try
-        {
-            await ForwardAsync(home, agent => agent.Logs(request, cancellationToken: over.Token).ResponseStream, async line =>
-            {
-                line.Node = home.Text;
-                await responseStream.WriteAsync(line, context.CancellationToken);
-            }, context);
-        }
-        catch (McpException) when (lifetime.ApplicationStopping.IsCancellationRequested)
-        {
-            throw new McpException(
-                ErrorCode.AgentStopping,
-                "the master is stopping; the log ends here",
-                "the service runs on; ask again when the master is back, or its node with --direct");
-        }
-    }
+    public override Task Logs(LogsRequest request, IServerStreamWriter<LogLine> responseStream, ServerCallContext context) =>
+        new FleetLogs(master).SendAsync(request, responseStream, lifetime.ApplicationStopping, context.CancellationToken);
 
     public override Task PullFile(PullFileRequest request, IServerStreamWriter<FileChunk> responseStream, ServerCallContext context) =>
         ForwardAsync(
@@ -314,11 +296,8 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         };
     }
 
-    private Placement Placed(string service) => master.Store.Placements.Find(Label.Parse(service))
-        ?? throw new McpException(
-            ErrorCode.ServiceUnknown,
-            $"there is no service {service} in this fleet",
-            "mcp list shows those that are; mcp adopt takes those that were deployed with --direct");
+    private Placement Placed(string service) =>
+        master.Store.Placements.Find(Label.Parse(service)) ?? throw FleetLogs.Unknown(service);
 
     private Protocol.V1.Agent.AgentClient Agent(Label node) => master.Agents.Of(master.Nodes.Get(node));
 
@@ -344,7 +323,7 @@ internal sealed class FleetRpc(MasterParts master, IHostApplicationLifetime life
         }
     }
 
-    // No limit in time: a log may be followed for days. A dead connection is noticed by its keep-alive.
+    // No limit in time: a file may be long. A dead connection is noticed by its keep-alive.
     private async Task ForwardAsync<T>(
         Label node,
         Func<Protocol.V1.Agent.AgentClient, IAsyncStreamReader<T>> open,

@@ -10,16 +10,13 @@ public static class LogOrder
         IReadOnlyList<IAsyncEnumerable<LogLine>> logs,
         [EnumeratorCancellation] CancellationToken ct)
     {
-        var heads = new List<IAsyncEnumerator<LogLine>>();
+        var heads = logs.Select(l => l.GetAsyncEnumerator(ct)).ToList();
         try
         {
-            foreach (var log in logs)
-            {
-                var head = log.GetAsyncEnumerator(ct);
-                heads.Add(head);
-                if (!await head.MoveNextAsync())
-                    await DropAsync(heads, head);
-            }
+            // All at once: each may be far away, and none is left while it is on its way.
+            var begun = await Task.WhenAll(heads.Select(async h => (Head: h, HasLine: await h.MoveNextAsync())));
+            foreach (var (head, _) in begun.Where(b => !b.HasLine))
+                await DropAsync(heads, head);
 
             while (heads.Count > 0)
             {

@@ -44,19 +44,24 @@ internal sealed class LogFiles(string directory, string? live = null)
     {
         if (live is null || Posix.Status(live, follow: false) is not { Links: 1 })
             return;
-        Create();
-        var number = Newest() + 1;
+        int number;
         try
         {
+            Create();
+            number = Newest() + 1;
             Posix.Link(live, File(number));
         }
         catch (IOException)
         {
-            // It was replaced just now, or another reader was faster: the next look sees it.
+            // It was replaced just now, another reader was faster, or the disk is full: the next look sees it.
             return;
         }
 
-        Prune(number);
+        // Between the look at the numbers and the new name somebody else has given one and removed older ones.
+        if (Newest() == number)
+            Prune(number);
+        else
+            System.IO.File.Delete(File(number));
     }
 
     /// <summary>Removes what is older than the newest that are kept.</summary>
@@ -76,7 +81,8 @@ internal sealed class LogFiles(string directory, string? live = null)
             return;
         using (var file = new FileStream(live, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete))
             End(file, now);
-        if (new FileInfo(live).Length >= most)
+        // One that could get no number would be lost.
+        if (Posix.Status(live, follow: false) is { Links: > 1 } status && status.Bytes >= most)
             System.IO.File.Delete(live);
     }
 

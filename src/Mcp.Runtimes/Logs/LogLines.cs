@@ -12,6 +12,8 @@ internal sealed class LogLines
     private readonly OneStream _out = new(stderr: false);
     private readonly OneStream _err = new(stderr: true);
 
+    public bool IsWithin => _out.IsWithin || _err.IsWithin;
+
     /// <param name="lines">Gets what is whole with it.</param>
     public void Add(in LogRecord record, List<LogLine> lines)
     {
@@ -34,6 +36,8 @@ internal sealed class LogLines
         private readonly ArrayBufferWriter<byte> _bytes = new();
         private DateTimeOffset _time;
         private bool _isBegun;
+
+        public bool IsWithin => _isBegun;
 
         public void Add(in LogRecord record, List<LogLine> lines)
         {

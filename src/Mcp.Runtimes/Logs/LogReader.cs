@@ -15,48 +15,61 @@ internal static class LogReader
         Func<CancellationToken, ValueTask<bool>> writing,
         [EnumeratorCancellation] CancellationToken ct)
     {
-        var last = options.Tail is null ? null : new Queue<LogLine>();
         files.Take();
-        using var cursor = new LogCursor(files);
+        using var cursor = new LogCursor(files, rewinds: options.Tail is not null);
+        LogChoice? choice = null;
         while (true)
         {
-            var done = !options.Follow || options.Until <= TimeProvider.System.GetUtcNow();
+            var done = IsDone(options);
             var ended = done || !await writing(ct);
             var over = done || (ended && (options.Stays is null || !await options.Stays(ct)));
             files.Take();
-            for (var lines = cursor.Read(); lines is not null; lines = cursor.Read())
+            choice ??= new LogChoice(options) { Left = options.Tail is { } tail ? Count(cursor, options, ended, ct) - tail : 0 };
+            // To what is there now: whoever writes faster than it is read would have no end.
+            if (done)
+                cursor.Bound();
+            else
+                cursor.Unbound();
+            var isFresh = false;
+            while ((done || !IsDone(options)) && cursor.Read() is { } lines)
             {
-                foreach (var line in Taken(lines))
+                isFresh = true;
+                foreach (var line in lines.Where(choice.Takes))
                     yield return line;
                 ct.ThrowIfCancellationRequested();
                 files.Take();
             }
 
-            foreach (var line in Taken(ended ? cursor.End() : []))
+            if (!done && IsDone(options))
+                continue;
+            // What came after the question may be of a program that was started since, and go on.
+            var isWhole = done || (ended && !isFresh);
+            foreach (var line in (isWhole ? cursor.End() : []).Where(choice.Takes))
                 yield return line;
-            // All that was there when the reading began is read.
-            while (last is not null && last.TryDequeue(out var line))
-                yield return line;
-            last = null;
-            if (over)
+            if (over && !cursor.IsWithin)
                 yield break;
+            if (!cursor.IsWithin)
+                choice.ForgetSince();
             await Task.Delay(s_poll, ct);
         }
+    }
 
-        IEnumerable<LogLine> Taken(List<LogLine> lines)
+    private static bool IsDone(LogOptions options) => !options.Follow || options.Until <= TimeProvider.System.GetUtcNow();
+
+    // Reads it all twice, and so keeps no line, however many are asked for.
+    private static int Count(LogCursor cursor, LogOptions options, bool ended, CancellationToken ct)
+    {
+        var choice = new LogChoice(options);
+        cursor.Bound();
+        while (cursor.Read() is { } lines)
         {
-            foreach (var line in lines.Where(options.Takes))
-            {
-                if (last is null)
-                {
-                    yield return line;
-                    continue;
-                }
-
-                last.Enqueue(line);
-                if (last.Count > options.Tail)
-                    last.Dequeue();
-            }
+            lines.ForEach(l => choice.Takes(l));
+            ct.ThrowIfCancellationRequested();
         }
+
+        if (ended)
+            cursor.End().ForEach(l => choice.Takes(l));
+        cursor.Rewind();
+        return choice.Lines;
     }
 }

@@ -7,6 +7,9 @@ internal sealed class LogStore(string root)
 {
     private const string LiveName = "live.log";
 
+    // Empty, and made when the component of the log was seen to be gone.
+    private const string GoneName = "gone";
+
     /// <summary>Whose logs there are, without a look into them: somebody asks for it every moment.</summary>
     public IReadOnlyList<InstanceName> Names()
     {
@@ -39,6 +42,28 @@ internal sealed class LogStore(string root)
     /// <summary>Of one that does not.</summary>
     public LogFiles Live(InstanceName name) => new(Path.Combine(root, name.ToString()), Path.Combine(root, name.ToString(), LiveName));
 
+    /// <summary>Writes down whether its component is gone. Safe to repeat.</summary>
+    /// <returns>It was not, and is now.</returns>
+    public bool MarkGone(InstanceName name, bool isGone)
+    {
+        var mark = Path.Combine(root, name.ToString(), GoneName);
+        try
+        {
+            if (isGone == File.Exists(mark))
+                return false;
+            if (!isGone)
+                File.Delete(mark);
+            else
+                new FileStream(mark, FileMode.CreateNew).Dispose();
+            return isGone;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The log was just forgotten, or the disk is full: the next look tries again, and nothing goes for it.
+            return isGone;
+        }
+    }
+
     /// <summary>Safe to repeat.</summary>
     public void Forget(InstanceName name)
     {
@@ -55,11 +80,20 @@ internal sealed class LogStore(string root)
     private static InstanceName? NameOf(string directory) =>
         InstanceName.TryParse(Path.GetFileName(directory), out var name) ? name : null;
 
-    private static InstanceLog? Log(string directory) =>
-        NameOf(directory) is { } name ? new InstanceLog(name, LastWritten(directory)) : null;
-
-    private static DateTimeOffset LastWritten(string directory) =>
-        new DirectoryInfo(directory).EnumerateFiles().Select(f => f.LastWriteTimeUtc)
-            .Append(Directory.GetLastWriteTimeUtc(directory))
-            .Max();
+    private static InstanceLog? Log(string directory)
+    {
+        if (NameOf(directory) is not { } name)
+            return null;
+        try
+        {
+            var files = new DirectoryInfo(directory).GetFiles();
+            var written = files.Select(f => f.LastWriteTimeUtc).Append(Directory.GetLastWriteTimeUtc(directory)).Max();
+            return new InstanceLog(name, written, files.Sum(f => f.Length));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It was just forgotten. The others are there.
+            return null;
+        }
+    }
 }

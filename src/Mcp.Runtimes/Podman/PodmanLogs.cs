@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Runtimes.Logs;
 
@@ -18,7 +19,7 @@ internal sealed class PodmanLogs(LibpodClient client, PodmanOptions options)
     {
         var files = _store?.Live(name);
         files?.Create();
-        files?.EndRun(TimeProvider.System.GetUtcNow(), options.LogBytes);
+        EndRun(files);
         return new LibpodLog(Driver, files?.Live, options.LogBytes);
     }
 
@@ -27,12 +28,12 @@ internal sealed class PodmanLogs(LibpodClient client, PodmanOptions options)
     {
         var container = await LookAsync(name, ct);
         if (container is not null && !await new ConmonWatch(options, LookAsync, name, container).IsWritingAsync(ct))
-            FilesOf(name, container)?.EndRun(TimeProvider.System.GetUtcNow(), options.LogBytes);
+            EndRun(FilesOf(name, container));
     }
 
     public async IAsyncEnumerable<LogLine> ReadAsync(InstanceName name, LogOptions asked, [EnumeratorCancellation] CancellationToken ct)
     {
-        var container = await PodmanFaults.ToldAsync($"cannot look for the log of {name}", () => LookAsync(name, ct));
+        var container = await FoundAsync(name, ct);
         if (FilesOf(name, container) is not { } files)
             yield break;
         var watch = new ConmonWatch(options, LookAsync, name, container);
@@ -41,6 +42,8 @@ internal sealed class PodmanLogs(LibpodClient client, PodmanOptions options)
     }
 
     public IReadOnlyList<InstanceLog> All() => _store?.All() ?? [];
+
+    public bool MarkGone(InstanceName name, bool isGone) => _store?.MarkGone(name, isGone) ?? false;
 
     public void Forget(InstanceName name) => _store?.Forget(name);
 
@@ -51,19 +54,35 @@ internal sealed class PodmanLogs(LibpodClient client, PodmanOptions options)
         while (_store is not null && await clock.WaitForNextTickAsync(ct))
         {
             foreach (var name in _store.Names())
-                Take(_store.Live(name));
+                Tried(_store.Live(name).Take);
         }
     }
 
-    private static void Take(LogFiles files)
+    // A log that cannot be written to keeps nothing from being started.
+    private void EndRun(LogFiles? files) => Tried(() => files?.EndRun(TimeProvider.System.GetUtcNow(), options.LogBytes));
+
+    private static void Tried(Action change)
     {
         try
         {
-            files.Take();
+            change();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // The disk is full, or the log was just forgotten: the next look tries again.
+        }
+    }
+
+    // A log that lies here is read also where podman does not answer.
+    private async Task<LibpodContainer?> FoundAsync(InstanceName name, CancellationToken ct)
+    {
+        try
+        {
+            return await PodmanFaults.ToldAsync($"cannot look for the log of {name}", () => LookAsync(name, ct));
+        }
+        catch (McpException) when (_store?.Names().Contains(name) == true)
+        {
+            return null;
         }
     }
 

@@ -76,14 +76,16 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         }
     }
 
-    /// <summary>Sees to it that podman answers, and that no part of a log is lost, until cancelled. Its service is replaced where the agent
-    /// started it.</summary>
+    /// <summary>Sees to it that podman answers, until cancelled. Its service is replaced where the agent started it.</summary>
     /// <param name="replaced">Told why.</param>
     public async Task KeepAsync(Action<string> replaced, CancellationToken ct)
     {
         await _store.LearnAsync(ct);
-        await Task.WhenAll(new PodmanKeeper(_socket, _client).RunAsync(replaced, ct), _logs.KeepAsync(ct));
+        await new PodmanKeeper(_socket, _client).RunAsync(replaced, ct);
     }
+
+    /// <summary>Sees to it that no part of a log is lost, until cancelled. podman need not answer.</summary>
+    public Task KeepLogsAsync(CancellationToken ct) => _logs.KeepAsync(ct);
 
     public Task<string> PullAsync(ImageReference image, ImageWish wish, IProgress<string>? progress, CancellationToken ct) =>
         _images.PullAsync(image, wish, progress, ct);
@@ -272,6 +274,8 @@ public sealed class PodmanRuntime : IRuntime, IDisposable
         _logs.ReadAsync(name, options, ct);
 
     public IReadOnlyList<InstanceLog> Logged() => _logs.All();
+
+    public bool MarkLog(InstanceName name, bool isGone) => _logs.MarkGone(name, isGone);
 
     public void ForgetLog(InstanceName name) => _logs.Forget(name);
 

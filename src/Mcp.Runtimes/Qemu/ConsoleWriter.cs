@@ -19,7 +19,7 @@ internal sealed class ConsoleWriter : IDisposable
         (_files, _vm, _time) = (new LogFiles(directory), vm, time);
         _files.Create();
         _number = Math.Max(1, _files.Newest());
-        _file = Open();
+        _file = Open(_number);
         LogFiles.End(_file, time.GetUtcNow());
     }
 
@@ -31,7 +31,7 @@ internal sealed class ConsoleWriter : IDisposable
                 EndLine();
             else
                 _line.Add(b);
-            if (_line.Count == LongestRecord)
+            if (_line.Count >= LongestRecord)
                 Put(LogPiece.Part);
         }
 
@@ -56,22 +56,38 @@ internal sealed class ConsoleWriter : IDisposable
 
     private void Put(LogPiece piece)
     {
-        if (_file.Length >= _vm.ConsoleBytes)
-            Next();
-        _file.Write([.. LogRecord.Head(_time.GetUtcNow(), piece), .. _line, (byte)'\n']);
-        _line.Clear();
+        try
+        {
+            if (_file.Length >= _vm.ConsoleBytes)
+                Next();
+            _file.Write([.. LogRecord.Head(_time.GetUtcNow(), piece), .. _line, (byte)'\n']);
+        }
+        finally
+        {
+            // What cannot be written is lost, and the next is tried again.
+            _line.Clear();
+        }
     }
 
     private void Next()
     {
-        _file.Dispose();
-        _number++;
-        _file = Open();
+        // It may be that no file can be made: this one goes on then.
+        _files.Create();
+        var next = Open(_number + 1);
+        try
+        {
+            _file.Dispose();
+        }
+        finally
+        {
+            (_file, _number) = (next, _number + 1);
+        }
+
         _files.Prune(_number, _vm.ConsoleFiles);
     }
 
-    private FileStream Open() =>
-        new(_files.File(_number), new FileStreamOptions
+    private FileStream Open(int number) =>
+        new(_files.File(number), new FileStreamOptions
         {
             Mode = FileMode.OpenOrCreate,
             Access = FileAccess.ReadWrite,

@@ -290,6 +290,8 @@ public sealed class QemuRuntime : IRuntime
 
     public IReadOnlyList<InstanceLog> Logged() => _logs.All();
 
+    public bool MarkLog(InstanceName name, bool isGone) => _logs.MarkGone(name, isGone);
+
     public void ForgetLog(InstanceName name) => _logs.Forget(name);
 
     public async IAsyncEnumerable<RuntimeEvent> WatchAsync([EnumeratorCancellation] CancellationToken ct)

@@ -44,7 +44,7 @@ public sealed class PodmanLogTests : LogContract
     public async Task Nobody_reads_and_the_parts_of_a_log_are_kept_all_the_same()
     {
         using var over = new CancellationTokenSource();
-        var keeping = _runtime.KeepAsync(_ => { }, over.Token);
+        var keeping = _runtime.KeepLogsAsync(over.Token);
         await RunAsync("for i in 0 1 2 3 4 5 6 7 8 9; do "
             + "awk 'BEGIN { for (i = 0; i < 4000; i++) print \"x\" i \"0123456789012345678901234567890\" }'; "
             + "echo part $i; sleep 0.3; done");

@@ -18,6 +18,7 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
 {
     private readonly ConcurrentDictionary<InstanceName, Instance> _instances = new();
     private readonly ConcurrentDictionary<InstanceName, ConcurrentQueue<LogLine>> _logs = new();
+    private readonly ConcurrentDictionary<InstanceName, DateTimeOffset> _gone = new();
     private readonly ConcurrentDictionary<string, string> _pulled = new();
     private readonly Channel<RuntimeEvent> _events = Channel.CreateUnbounded<RuntimeEvent>();
 
@@ -218,7 +219,13 @@ public sealed class FakeRuntime(TimeProvider time) : IRuntime, IDisposable
     }
 
     public IReadOnlyList<InstanceLog> Logged() =>
-        [.. _logs.Select(l => new InstanceLog(l.Key, l.Value.LastOrDefault()?.Time ?? time.GetUtcNow()))];
+        [.. _logs.Select(l => new InstanceLog(
+            l.Key,
+            _gone.TryGetValue(l.Key, out var gone) ? gone : l.Value.LastOrDefault()?.Time ?? time.GetUtcNow(),
+            l.Value.Sum(t => t.Text.Length + 1)))];
+
+    public bool MarkLog(InstanceName name, bool isGone) =>
+        isGone ? _gone.TryAdd(name, time.GetUtcNow()) : _gone.TryRemove(name, out _) && isGone;
 
     public void ForgetLog(InstanceName name) => _logs.TryRemove(name, out _);
 

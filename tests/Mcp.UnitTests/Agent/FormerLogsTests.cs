@@ -24,10 +24,24 @@ public sealed class FormerLogsTests
     public void Of_a_service_that_failed_again_and_again_three_stay() =>
         Assert.Equal(["a.web.2", "a.web.1"], Gone([], TimeSpan.Zero, Enumerable.Range(1, 5).Select(g => $"a.web.{g}")));
 
+    [Fact]
+    public void Empty_ones_do_not_count_and_go_after_a_minute()
+    {
+        (InstanceName, DateTimeOffset, long)[] logged =
+        [
+            .. Enumerable.Range(1, 3).Select(g => (InstanceName.Parse($"a.web.{g}"), s_now.AddHours(-1), 10L)),
+            .. Enumerable.Range(4, 3).Select(g => (InstanceName.Parse($"a.web.{g}"), s_now.AddHours(-1), 0L)),
+            (InstanceName.Parse("a.web.7"), s_now.AddSeconds(-30), 0L),
+        ];
+        Assert.Equal(
+            ["a.web.4", "a.web.5", "a.web.6"],
+            FormerLogs.Gone(logged, new HashSet<InstanceName> { InstanceName.Parse("a.web.8") }, s_now).Select(n => n.ToString()));
+    }
+
     private static List<string> Gone(string[] there, TimeSpan age, IEnumerable<string> logged) =>
     [
         .. FormerLogs.Gone(
-            logged.Select(n => (InstanceName.Parse(n), s_now - age)),
+            logged.Select(n => (InstanceName.Parse(n), s_now - age, 1L)),
             there.Select(InstanceName.Parse).ToHashSet(),
             s_now).Select(n => n.ToString()),
     ];

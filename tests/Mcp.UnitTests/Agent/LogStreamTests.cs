@@ -1,11 +1,13 @@
 using Grpc.Core;
 using Mcp.Agent.Logs;
+using Mcp.Agent.Probes;
 using Mcp.Agent.Rpc;
 using Mcp.Daemon.Operations;
 using Mcp.Model.Errors;
 using Mcp.Model.Names;
 using Mcp.Protocol.V1;
 using Mcp.TestKit.Fakes;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Mcp.UnitTests.Agent;
 
@@ -77,6 +79,73 @@ public sealed class LogStreamTests : IDisposable
         await stop.CancelAsync();
         var e = await Assert.ThrowsAsync<McpException>(() => following);
         Assert.Equal(ErrorCode.AgentStopping, e.Code);
+    }
+
+    [Fact]
+    public async Task A_component_that_a_deploy_adds_is_followed_too()
+    {
+        await DeployAsync("v1");
+        var seen = new Collected();
+        using var over = new CancellationTokenSource();
+        var asked = new LogsRequest { Service = "blog", Tail = 0, Follow = true };
+        var following = Stream.SendAsync(asked, seen, default, over.Token);
+        await DeployAsync("v1", two: true);
+        _runtime.Say(InstanceName.Parse("blog.db.1"), "of the second");
+        await seen.HasAsync("of the second");
+        await over.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => following);
+    }
+
+    [Fact]
+    public async Task A_reader_that_does_not_read_holds_up_no_stop()
+    {
+        await DeployAsync("v1");
+        using var stop = new CancellationTokenSource();
+        var asked = new LogsRequest { Service = "blog", Tail = -1, Follow = true };
+        var stuck = new Stuck();
+        var following = Stream.SendAsync(asked, stuck, stop.Token, default);
+        await stuck.Begun.WaitAsync(TimeSpan.FromSeconds(20));
+        await stop.CancelAsync();
+        var e = await Assert.ThrowsAsync<McpException>(() => following.WaitAsync(TimeSpan.FromSeconds(20)));
+        Assert.Equal(ErrorCode.AgentStopping, e.Code);
+    }
+
+    [Fact]
+    public async Task The_reason_of_a_failed_deploy_is_short_enough_to_be_told()
+    {
+        await DeployAsync("v1");
+        var component = _world.Registry.Components.List(Label.Parse("blog"))[0].Definition;
+        foreach (var i in Enumerable.Range(0, 30))
+            _runtime.Say(s_first, $"{i} {new string('x', 1_000_000)}");
+        _runtime.Kill(s_first, 1);
+        using var probe = new HealthProbe();
+        var gate = new HealthGate(_world.Runtimes, _world.Ports, probe);
+        var e = await Assert.ThrowsAsync<McpException>(
+            () => gate.WatchAsync(component, s_first, TimeSpan.FromSeconds(30), default));
+        Assert.Equal(ErrorCode.HealthFailed, e.Code);
+        Assert.Contains("  | 29 xxx", e.Message, StringComparison.Ordinal);
+        Assert.InRange(e.Message.Length, 1000, 8000);
+    }
+
+    [Fact]
+    public void A_search_that_takes_too_long_is_told_as_such()
+    {
+        var matches = LogQuestion.Matching("a", TimeSpan.Zero);
+        var e = Assert.Throws<McpException>(() => matches(new string('b', 10_000_000)));
+        Assert.Equal(ErrorCode.Usage, e.Code);
+    }
+
+    [Fact]
+    public async Task The_log_of_a_quiet_service_stays_for_a_day_after_it_went()
+    {
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        await DeployAsync("v1");
+        _runtime.Say(s_first, "the last");
+        time.Advance(TimeSpan.FromDays(40));
+        await _world.Undeployer.UndeployAsync(Label.Parse("blog"), default);
+        var keeper = new LogKeeper(_world.Registry.Components, _world.Runtimes, time);
+        await keeper.LookAsync(default);
+        Assert.Contains("the last", await TextsAsync(previous: 1));
     }
 
     [Fact]
@@ -159,6 +228,24 @@ public sealed class LogStreamTests : IDisposable
         return lines.All;
     }
 
+    // Its window is full.
+    private sealed class Stuck : IServerStreamWriter<LogLine>
+    {
+        private readonly TaskCompletionSource _begun = new();
+
+        public Task Begun => _begun.Task;
+
+        public WriteOptions? WriteOptions { get; set; }
+
+        public Task WriteAsync(LogLine message) => WriteAsync(message, default);
+
+        public Task WriteAsync(LogLine message, CancellationToken cancellationToken)
+        {
+            _begun.TrySetResult();
+            return Task.Delay(Timeout.Infinite, cancellationToken);
+        }
+    }
+
     private sealed class Collected : IServerStreamWriter<LogLine>
     {
         private readonly List<LogLine> _lines = [];
@@ -180,6 +267,8 @@ public sealed class LogStreamTests : IDisposable
                 _lines.Add(message);
             return Task.CompletedTask;
         }
+
+        public Task WriteAsync(LogLine message, CancellationToken cancellationToken) => WriteAsync(message);
 
         public List<string> Texts(int generation) => [.. All.Where(l => l.Generation == generation).Select(l => l.Text)];
 

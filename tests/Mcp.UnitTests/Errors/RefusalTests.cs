@@ -45,6 +45,17 @@ public sealed class RefusalTests
         Assert.Equal(("InvalidOperationException: never", FailureText.OurFault), (told.Status.Detail, ErrorTrailers.HintOf(told)));
     }
 
+    [Theory]
+    [InlineData('x')]
+    [InlineData('%')]
+    [InlineData('\u4F60')]
+    public void A_long_message_leaves_room_for_itself_and_the_code_in_what_a_client_takes(char c)
+    {
+        var told = Refusal.Of(new McpException(ErrorCode.HealthFailed, new string(c, 1_000_000), new string(c, 1_000_000)));
+        Assert.InRange(Uri.EscapeDataString(told.Status.Detail).Length, 1000, 41_000);
+        Assert.InRange(told.Trailers.GetValueBytes("mcp-hint-bin")!.Length, 1000, 13_000);
+    }
+
     [Fact]
     public void A_code_and_a_hint_arrive_as_they_were_sent_and_a_code_of_any_length_is_cut()
     {

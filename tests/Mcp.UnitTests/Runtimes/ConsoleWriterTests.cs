@@ -39,6 +39,23 @@ public sealed class ConsoleWriterTests : IDisposable
         Assert.Equal(["one", "hal", "two"], await LinesAsync());
     }
 
+    [Fact]
+    public async Task Where_no_next_file_can_be_made_the_guest_goes_on_and_so_does_its_log_later()
+    {
+        var logs = Path.Combine(_directory, "logs");
+        var (aside, most) = (logs + ".aside", 100);
+        using var writer = new ConsoleWriter(logs, Record(most), TimeProvider.System);
+        writer.Write(Encoding.ASCII.GetBytes(new string('x', most) + "\n"));
+        Directory.Move(logs, aside);
+        await File.WriteAllTextAsync(logs, "in the way");
+        Assert.ThrowsAny<IOException>(() => writer.Write("lost\n"u8));
+        Assert.ThrowsAny<IOException>(() => writer.Write("lost\n"u8));
+        File.Delete(logs);
+        Directory.Move(aside, logs);
+        writer.Write("there again\n"u8);
+        Assert.Equal([new string('x', most), "there again"], await LinesAsync(logs));
+    }
+
     private ConsoleWriter Writer(long most) => new(_directory, Record(most), TimeProvider.System);
 
     private static VmRecord Record(long most) => new()
@@ -59,10 +76,10 @@ public sealed class ConsoleWriterTests : IDisposable
         ConsoleFiles = 3,
     };
 
-    private async Task<List<string>> LinesAsync()
+    private async Task<List<string>> LinesAsync(string? directory = null)
     {
         var lines = new List<string>();
-        var files = new LogFiles(_directory);
+        var files = new LogFiles(directory ?? _directory);
         await foreach (var line in LogReader.ReadAsync(files, new LogOptions(), _ => ValueTask.FromResult(false), default))
             lines.Add(line.Text);
         return lines;

@@ -163,8 +163,10 @@ public sealed class LogFilesTests : IDisposable
             Files.Take();
         }
 
-        Assert.Contains("lines are missing here", Assert.Single(cursor.Read()!).Text, StringComparison.Ordinal);
-        Assert.Equal(["line 7"], cursor.Read()!.Select(l => l.Text));
+        var lines = cursor.Read()!;
+        Assert.Contains("lines are missing here", Assert.Single(lines).Text, StringComparison.Ordinal);
+        Assert.True(lines[0].IsNotice);
+        Assert.Equal(["line 8"], cursor.Read()!.Select(l => l.Text));
     }
 
     [Fact]
@@ -193,6 +195,49 @@ public sealed class LogFilesTests : IDisposable
         var withW = new LogOptions(Tail: 1) { Matches = t => t.Contains('w', StringComparison.Ordinal) };
         Assert.Equal(["two"], (await ReadAsync(withW)).Select(l => l.Text));
         Assert.Empty(await ReadAsync(new LogOptions(Tail: 0)));
+    }
+
+    [Fact]
+    public void Halves_of_two_lines_around_a_gap_are_not_joined()
+    {
+        Write("stdout P ", "half"u8.ToArray());
+        Files.Take();
+        using var cursor = new LogCursor(Files);
+        Assert.Empty(cursor.Read()!);
+        for (var i = 1; i < 10; i++)
+        {
+            Rotate();
+            Write("stdout F ", "rest"u8.ToArray());
+            Write("stderr F ", "whole"u8.ToArray());
+            Files.Take();
+        }
+
+        Assert.Equal(["half"], cursor.Read()!.Select(l => l.Text));
+        Assert.Equal([true, false], cursor.Read()!.Select(l => l.IsNotice));
+    }
+
+    [Fact]
+    public async Task A_gap_is_told_whatever_is_asked_for()
+    {
+        Write("stdout F ", "line 0"u8.ToArray());
+        var (isFirst, seen) = (true, new List<string>());
+        var options = new LogOptions(Follow: true) { Matches = t => t.StartsWith("line", StringComparison.Ordinal) };
+        await foreach (var line in LogReader.ReadAsync(Files, options, _ => ValueTask.FromResult(isFirst), default))
+        {
+            seen.Add(line.Text);
+            for (var i = 1; isFirst && i < 10; i++)
+            {
+                Rotate();
+                Write("stdout F ", "rest"u8.ToArray());
+                Write("stdout F ", Encoding.ASCII.GetBytes($"line {i}"));
+                Files.Take();
+            }
+
+            isFirst = false;
+        }
+
+        Assert.Contains("lines are missing here", seen[1], StringComparison.Ordinal);
+        Assert.Equal(["line 0", "line 7", "line 8", "line 9"], seen.Where((_, i) => i != 1));
     }
 
     [Fact]

@@ -37,6 +37,32 @@ public sealed class MissingProgramTests : IDisposable
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
 
+    [Fact]
+    public async Task Logs_that_lie_here_are_kept_and_read_without_podman()
+    {
+        var options = new PodmanOptions
+        {
+            Socket = Path.Combine(_directory, "none.sock"),
+            StartService = false,
+            Logs = Path.Combine(_directory, "logs"),
+        };
+        using var podman = new PodmanRuntime(options);
+        var log = Path.Combine(options.Logs, s_name.ToString());
+        Directory.CreateDirectory(log);
+        await File.WriteAllTextAsync(Path.Combine(log, "live.log"), "2026-11-28T17:04:45+00:00 stdout F it ran\n");
+        using var over = new CancellationTokenSource();
+        var keeping = podman.KeepLogsAsync(over.Token);
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (!File.Exists(Path.Combine(log, "console.1.log")))
+            await Task.Delay(10, limit.Token);
+        await over.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => keeping);
+        var lines = new List<string>();
+        await foreach (var line in podman.LogsAsync(s_name, new LogOptions(), default))
+            lines.Add(line.Text);
+        Assert.Equal(["it ran"], lines);
+    }
+
     [Theory]
     [MemberData(nameof(Calls))]
     public async Task Without_podman_every_call_says_so(string call)
