@@ -41,7 +41,7 @@ internal sealed class FleetLogs(MasterParts master)
         {
             throw new McpException(
                 ErrorCode.AgentStopping,
-                "the master is stopping, and sends no more of the log",
+                "the master is stopping; the log ends here",
                 "the service runs on; ask again when the master is back, or its node with --direct");
         }
     }
