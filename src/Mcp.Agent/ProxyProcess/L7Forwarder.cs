@@ -30,16 +30,16 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
     {
         if (publicRate)
             SlowBodies.Allow(context);
-        if (!Forwarding.IsForwardable(context) || !AsItCame.IsWritten(context))
+        if (Refusal.Of(context) is { } refusal)
         {
-            await Refusals.OfRequestAsync(context);
+            await refusal.AnswerAsync(context.Response);
             return;
         }
 
         long? began = null;
         while (true)
         {
-            var found = await table.EnterAsync(context.Request.Host.Host, context.RequestAborted);
+            var found = await table.EnterAsync(Host(context.Request), context.RequestAborted);
             if (found.Backend is not { } backend)
             {
                 await RefuseAsync(context.Response, found);
@@ -81,6 +81,13 @@ internal sealed class L7Forwarder(RouteTable table, Passage passage, LocalHeader
             context.Response.Clear();
             context.Features.Set<IForwarderErrorFeature>(null);
         }
+    }
+
+    // A dot at its end says that it is whole (RFC 1034 3.1).
+    private static string Host(HttpRequest request)
+    {
+        var host = request.Host.Host;
+        return host.EndsWith('.') ? host[..^1] : host;
     }
 
     /// <returns>False: as many wait as may, or the client has gone.</returns>

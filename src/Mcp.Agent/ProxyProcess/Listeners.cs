@@ -37,7 +37,7 @@ internal static class Listeners
             SlowBodies.OfThePublic(kestrel.Limits, config.Edge.LeastRate);
         else
             SlowBodies.OfOthers(kestrel.Limits);
-        kestrel.RequestHeaderEncodingSelector = static _ => Encoding.Latin1;
+        kestrel.RequestHeaderEncodingSelector = ConnectionNames.Of;
         kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
         Listen(config.Proxy.Http, EntranceKind.Local, HttpProtocols.Http1);
         if (config.Proxy.H2c is { } h2c)

@@ -107,12 +107,87 @@ public sealed class TargetTests : IAsyncLifetime
         }
     }
 
+    // Beside these Kestrel forgets the others.
+    [Theory]
+    [InlineData("Connection: close, X-Mine")]
+    [InlineData("Connection: keep-alive,x-mine")]
+    [InlineData("Connection: X-Mine , Keep-Alive")]
+    [InlineData("Connection: X-Mine, Upgrade")]
+    [InlineData("Connection: close\r\nConnection: X-Mine")]
+    [InlineData("Connection: X-Mine\r\nConnection: keep-alive")]
+    public async Task What_is_named_with_the_connections_own_words_ends_with_it_too(string named)
+    {
+        _answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+        foreach (var way in (Way[])[Way.Node, Way.Overlay, Way.Edge])
+        {
+            var got = await AskAsync(way, "GET", "/", $"{named}\r\nX-Mine: 1\r\nX-Other: 1\r\n");
+            Assert.StartsWith("HTTP/1.1 200 ", got, StringComparison.Ordinal);
+            var head = _server.Heads.Last();
+            Assert.DoesNotContain("X-Mine", head, StringComparison.OrdinalIgnoreCase);
+            Assert.Contains("X-Other: 1\r\n", head, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData("Host: {0}:65536", 400)]
+    [InlineData("Host: {0}:4294967376", 400)]
+    [InlineData("Host: {0}\r\nTransfer-Encoding: gzip, chunked", 501)]
+    [InlineData("Host: {0}\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked", 501)]
+    public async Task What_servers_read_in_several_ways_is_refused(string headers, int status)
+    {
+        foreach (var way in (Way[])[Way.Node, Way.Overlay, Way.Edge])
+        {
+            var host = string.Format(System.Globalization.CultureInfo.InvariantCulture, headers, Ways.Host);
+            var got = await _ways.AskAsync(
+                way, $"POST / HTTP/1.1\r\n{host}\r\nConnection: close\r\n\r\n0\r\n\r\n", TimeSpan.FromSeconds(2));
+            Assert.StartsWith($"HTTP/1.1 {status} ", got, StringComparison.Ordinal);
+        }
+
+        Assert.Empty(_server.Heads);
+    }
+
+    [Fact]
+    public async Task No_method_becomes_another_for_a_websocket_and_a_name_may_end_with_its_dot()
+    {
+        _answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+        foreach (var way in (Way[])[Way.Node, Way.Overlay, Way.Edge])
+        {
+            foreach (var method in (string[])["DELETE", "POST"])
+            {
+                await AskAsync(way, method, "/", "Connection: Upgrade\r\nUpgrade: websocket\r\n");
+                Assert.Equal($"{method} / HTTP/1.1", Line());
+            }
+        }
+
+        var whole = await _ways.AskAsync(
+            Way.Node, $"GET /dot HTTP/1.1\r\nHost: {Ways.Host}.\r\nConnection: close\r\n\r\n", TimeSpan.FromSeconds(2));
+        Assert.StartsWith("HTTP/1.1 200 ", whole, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("HTTP/1.1 101 Switching\r\nUpgrade: foo\r\nConnection: Upgrade\r\n\r\nX", "")]
+    [InlineData("HTTP/1.1 101 Switching\r\nUpgrade: foo\r\nConnection: Upgrade\r\n\r\nX", "Connection: Upgrade\r\nUpgrade: foo\r\n")]
+    [InlineData("HTTP/1.1 101 Switching\r\nUpgrade: foo\r\nConnection: Upgrade\r\n\r\nX", "Connection: Upgrade\r\nUpgrade: websocket\r\n")]
+    [InlineData("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nConnection: close\r\n\r\n2\r\nok\r\n0\r\n\r\n", "")]
+    public async Task An_answer_that_nobody_asked_for_is_none(string answer, string headers)
+    {
+        _answer = answer;
+        foreach (var way in (Way[])[Way.Node, Way.Overlay, Way.Edge])
+        {
+            var got = await AskAsync(way, "GET", "/", headers);
+            Assert.True(got.StartsWith("HTTP/1.1 502 ", StringComparison.Ordinal), $"{way}: {got}");
+            Assert.DoesNotContain("X", got[got.IndexOf("\r\n\r\n", StringComparison.Ordinal)..], StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public async Task What_shows_headers_and_what_makes_tunnels_is_refused()
     {
         foreach (var way in (Way[])[Way.Node, Way.Overlay, Way.Edge])
         {
-            Assert.StartsWith("HTTP/1.1 405 ", await AskAsync(way, "TRACE", "/"), StringComparison.Ordinal);
+            var trace = await AskAsync(way, "TRACE", "/");
+            Assert.StartsWith("HTTP/1.1 405 ", trace, StringComparison.Ordinal);
+            Assert.Contains("\r\nAllow: GET, ", trace, StringComparison.Ordinal);
             Assert.StartsWith("HTTP/1.1 4", await AskAsync(way, "CONNECT", $"{Ways.Host}:80"), StringComparison.Ordinal);
         }
 
@@ -134,6 +209,8 @@ public sealed class TargetTests : IAsyncLifetime
 
     [Theory]
     [InlineData("HTTP/1.1 299 Fine By Me\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", "HTTP/1.1 299 Fine By Me\r\n", "ok")]
+    [InlineData(
+        "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", "HTTP/1.1 204 No Content\r\n", "\r\n\r\n")]
     [InlineData("HTTP/1.0 200 OK\r\n\r\nuntil the end", "HTTP/1.1 200 OK\r\n", "until the end")]
     [InlineData(
         "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\nConnection: close\r\n\r\n", "HTTP/1.1 304 Not Modified\r\n", "ETag: \"a\"\r\n")]

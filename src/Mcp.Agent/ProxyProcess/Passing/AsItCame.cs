@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Net.Http.Headers;
 using Yarp.ReverseProxy.Forwarder;
@@ -60,7 +61,19 @@ internal abstract class AsItCame : HttpTransformer
         HttpResponseMessage? proxyResponse,
         CancellationToken cancellationToken)
     {
+        if (proxyResponse is not null && !MayPass(httpContext, proxyResponse))
+        {
+            // Else the forwarder takes what follows for the other protocol.
+            proxyResponse.StatusCode = HttpStatusCode.BadGateway;
+            httpContext.Response.StatusCode = StatusCodes.Status502BadGateway;
+            await httpContext.Response.WriteAsync("the answer of the service behind this host cannot be passed on\n", cancellationToken);
+            return false;
+        }
+
         var go = await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
+        // It has no body, whatever it says of one (RFC 9110 15.3.5).
+        if (proxyResponse is { StatusCode: HttpStatusCode.NoContent })
+            httpContext.Response.ContentLength = null;
         if (proxyResponse?.Headers.NonValidated.TryGetValues(HeaderNames.Connection, out var connection) == true)
         {
             foreach (var value in connection)
@@ -85,6 +98,16 @@ internal abstract class AsItCame : HttpTransformer
             await httpContext.Response.CompleteAsync();
             upload.End();
         }
+    }
+
+    // Another protocol that nobody has asked for (RFC 9110 15.2.2), or bytes that are coded as nobody said they may be.
+    private static bool MayPass(HttpContext context, HttpResponseMessage response)
+    {
+        var headers = response.Headers.NonValidated;
+        if (response.StatusCode == HttpStatusCode.SwitchingProtocols)
+            return Forwarding.IsWebSocket(context) && headers.TryGetValues(HeaderNames.Upgrade, out var to) && Forwarding.IsNamed($"{to}");
+        return !headers.TryGetValues(HeaderNames.TransferEncoding, out var codings)
+            || (codings.Count == 1 && Refusal.IsChunked($"{codings}"));
     }
 
     // Nearly always it is about the connection itself.

@@ -31,7 +31,9 @@ internal sealed class Forwarding(TimeSpan idle)
 
     /// <summary>On HTTP/1.1, or on HTTP/2 (RFC 8441).</summary>
     public static bool IsWebSocket(HttpContext context) =>
-        "websocket".Equals(context.Request.Headers.Upgrade, StringComparison.OrdinalIgnoreCase) || IsExtended(context);
+        (HttpMethods.IsGet(context.Request.Method) && IsNamed(context.Request.Headers.Upgrade)) || IsExtended(context);
+
+    public static bool IsNamed(string? upgrade) => "websocket".Equals(upgrade, StringComparison.OrdinalIgnoreCase);
 
     public static bool IsExtended(HttpContext context) =>
         HttpMethods.IsConnect(context.Request.Method)

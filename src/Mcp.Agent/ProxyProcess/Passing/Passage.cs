@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Net.Http.Headers;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Mcp.Agent.ProxyProcess.Passing;
@@ -40,6 +41,9 @@ internal sealed class Passage(IHttpForwarder forwarder)
     private ValueTask<ForwarderError> SendAsync(
         HttpContext context, string prefix, Connections connections, Forwarding forwarding, AsItCame headers)
     {
+        // The forwarder would make a GET of it; a WebSocket begins with no other method (RFC 6455 4.1).
+        if (context.Request.Headers.Upgrade.Count > 0 && !HttpMethods.IsGet(context.Request.Method))
+            context.Request.Headers.Remove(HeaderNames.Upgrade);
         if (!AsItCame.IsAsterisk(context))
             return forwarder.SendAsync(context, prefix, connections.Usual, forwarding.For(context.Request), headers);
         // TLS is its own connection's affair: the client would begin it over again.

@@ -20,9 +20,9 @@ internal sealed class PlainEntrance(PublicTable table, string acmeRoot, int http
         {
             await ChallengeAsync(context, Path.Combine(acmeRoot, ".well-known", "acme-challenge", path[Challenges.Length..]));
         }
-        else if (!AsItCame.IsWritten(context))
+        else if (Refusal.Of(context) is { } refusal)
         {
-            await Refusals.OfRequestAsync(context);
+            await refusal.AnswerAsync(context.Response);
         }
         else if (table.Find(request.Host.Host) is { } host)
         {

@@ -74,9 +74,9 @@ internal sealed class PublicForwarder(
             return;
         }
 
-        if (!Forwarding.IsForwardable(context) || !AsItCame.IsWritten(context))
+        if (Refusal.Of(context) is { } refusal)
         {
-            await Refusals.OfRequestAsync(context);
+            await refusal.AnswerAsync(context.Response);
             return;
         }
 
