@@ -32,7 +32,7 @@ public class AccessTests(NodeFixture node)
             ["deploy", node.WriteService("no", "v1")],
             environment);
         Assert.Equal(4, exitCode);
-        Assert.Contains("vic is viewer", error, StringComparison.Ordinal);
+        Assert.Contains("vic has the role viewer", error, StringComparison.Ordinal);
         Directory.Delete(home, recursive: true);
     }
 
